@@ -1,0 +1,87 @@
+// A Group is a value: some ranks of the job, this rank's place among them, and the plain collectives over them.
+//
+// Every operation works on dense tensors cut along dim 0 ("rows"; use 1-D tensors for flat buffers), takes uneven row
+// counts, and starts without blocking: it returns a Pending whose wait() gives the result. All ranks of a group must
+// issue the same operations in the same order. A group of size 1 sends nothing and gives back its input.
+// Sums of bf16 and fp16 are taken in fp32. Bytes sent (self-copies excluded) are counted by group label.
+#pragma once
+
+#include <c10/util/intrusive_ptr.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <ATen/ATen.h>
+#include <torch/csrc/distributed/c10d/Backend.hpp>
+
+namespace graticule {
+
+/// What a group's operations have sent from this rank. Shared by all copies of a group.
+struct Traffic {
+  int64_t bytes_sent = 0;
+  int64_t operations = 0;
+};
+
+/// An operation under way. wait() blocks until it is done and gives its result; it may be called once.
+/// Buffers are kept alive until then. Dropping a Pending without waiting waits for it.
+class Pending {
+ public:
+  explicit Pending(at::Tensor ready);
+  Pending(c10::intrusive_ptr<c10d::Work> work, std::vector<at::Tensor> buffers, std::function<at::Tensor()> finish);
+  Pending(Pending&&) = default;
+  Pending& operator=(Pending&&) = default;
+  ~Pending();
+  at::Tensor wait();
+
+ private:
+  c10::intrusive_ptr<c10d::Work> work_;
+  std::vector<at::Tensor> buffers_;  ///< what the operation reads and writes
+  std::function<at::Tensor()> finish_;
+};
+
+enum class Reduction { sum, max, min };
+
+class Group {
+ public:
+  /// A group of one rank.
+  Group();
+  /// `label` names the axis (or axes) in errors, in the watchdog and in the byte counts.
+  Group(c10::intrusive_ptr<c10d::Backend> backend, std::string label);
+
+  int rank() const { return rank_; }
+  int size() const { return size_; }
+  const std::string& label() const { return label_; }
+  const Traffic& traffic() const { return *traffic_; }
+
+  /// Sends rows to each rank (send_rows[r] rows, in rank order) and receives receive_rows[r] from each, in rank order.
+  Pending all_to_all(const at::Tensor& rows, const std::vector<int64_t>& send_rows,
+                     const std::vector<int64_t>& receive_rows) const;
+  /// Concatenates every rank's rows in rank order; rows_of[r] is what rank r gives.
+  Pending all_gather(const at::Tensor& rows, const std::vector<int64_t>& rows_of) const;
+  /// Sums over ranks; rank r keeps its rows_of[r] rows. The sum is taken in fp32 and returned as `result`
+  /// (default: the input's dtype). What travels has the input's dtype.
+  Pending reduce_scatter(const at::Tensor& rows, const std::vector<int64_t>& rows_of,
+                         std::optional<at::ScalarType> result = std::nullopt) const;
+  /// The same sum, maximum or minimum on every rank (a new tensor).
+  Pending all_reduce(const at::Tensor& values, Reduction reduction = Reduction::sum) const;
+  /// Rank `root`'s values on every rank. On the others `values` gives shape and dtype.
+  Pending broadcast(const at::Tensor& values, int root) const;
+  /// Sends to `destination` / receives a tensor like `like` from `source`. `tag` pairs them.
+  Pending send(const at::Tensor& values, int destination, int tag = 0) const;
+  Pending receive(const at::Tensor& like, int source, int tag = 0) const;
+  /// Sends to rank + by (cyclic) and receives from rank - by a tensor like `like` (sizes may differ from rank to rank).
+  Pending shift(const at::Tensor& values, const at::Tensor& like, int by = 1) const;
+  void barrier() const;
+
+ private:
+  c10::intrusive_ptr<c10d::Backend> backend_;  ///< null when size is 1
+  std::string label_;
+  int rank_ = 0;
+  int size_ = 1;
+  std::shared_ptr<Traffic> traffic_;
+};
+
+}  // namespace graticule

@@ -1,0 +1,53 @@
+// A source is a data set in one canonical form, whatever file it lies in: fp32 fields in physical units on a
+// (latitude, longitude) grid with south first and longitudes eastwards from the smallest in [0, 360), NaN where missing.
+//
+// Variables are named `name` (surface, static) or `name@level` in hPa (`temperature@850`), by WeatherBench's long names;
+// the Climate Data Store's short names are translated (t -> temperature, t2m -> 2m_temperature).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "graticule/core/span.h"
+
+namespace graticule {
+
+struct Variable {
+  std::string name;           ///< canonical, with @level
+  std::string units;          ///< as the file has them; "" when absent
+  std::string long_name;      ///< ditto
+  std::string standard_name;  ///< ditto
+  bool constant = false;      ///< has no time axis (orography, land_sea_mask)
+};
+
+/// What a source holds, read once when it is opened.
+struct Catalog {
+  std::string path;                ///< as the user gave it
+  std::string container;           ///< "NetCDF-4", "Zarr 2", "synthetic", ...
+  std::vector<double> latitudes;   ///< degrees north, ascending (Y)
+  std::vector<double> longitudes;  ///< degrees east, ascending within [0, 360) (X)
+  std::vector<int64_t> times;      ///< seconds since 1970-01-01 UTC, ascending
+  std::vector<Variable> variables;
+  bool latitude_descending = false;  ///< the order in the file, so that forecasts can be written back the same way
+
+  /// The variable's index, or a refusal that lists what is there and names the nearest.
+  size_t index_of(const std::string& name) const;
+};
+
+class Source {
+ public:
+  virtual ~Source() = default;
+  virtual const Catalog& catalog() const = 0;
+  /// Reads rows [rows.begin, rows.end) (south first) of one variable at one time index into `out`, row-major,
+  /// rows.size() * longitudes.size() values. The time index is ignored for constants. One thread at a time.
+  virtual void read(const std::string& variable, int64_t time_index, Span rows, std::span<float> out) = 0;
+};
+
+/// Opens a Zarr folder (format 2 or 3), a NetCDF file, a folder or glob pattern of NetCDF files, or
+/// "synthetic:..." (see synthetic.h). Refuses what it cannot read, saying what it found there.
+std::unique_ptr<Source> open_source(const std::string& path);
+
+}  // namespace graticule
