@@ -1,9 +1,11 @@
 // The one-rank kernel: exact scaled dot-product attention that never holds a tokens x tokens matrix.
 //
-//   s_ij = scale * q_i . k_j        p_ij = exp(s_ij - lse_i)        out_i = sum_j p_ij v_j        lse_i = log sum_j exp(s_ij)
+//   s_ij = scale * q_i . k_j        p_ij = exp(s_ij - lse_i)        out_i = sum_j p_ij v_j        lse_i = log
+//   sum_j exp(s_ij)
 //
 // Legend: B batch, T query tokens, S key tokens, H query heads, G key/value heads (H % G == 0), D head width.
-// Chosen once by device and by what the CPU has; flash_cpu and flash_gpu hold the kernels, reference the plain formula.
+// Chosen once by device and by what the CPU has; flash_cpu and flash_gpu hold the kernels, reference the
+// plain formula.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -21,19 +23,22 @@ struct FlashGradients {
   at::Tensor dq_BTHD, dk_BSGD, dv_BSGD;  ///< the dtypes of q, k, v
 };
 
-/// Forward. fp32, bf16 or fp16; any lengths; D from 1 to 256; strides are read as they are. `scale` defaults to 1/sqrt(D).
-/// Refuses mismatched shapes, other dtypes and devices without a kernel (std::invalid_argument).
+/// Forward. fp32, bf16 or fp16; any lengths; D from 1 to 256; strides are read as they are. `scale` defaults
+/// to 1/sqrt(D). Refuses mismatched shapes, other dtypes and devices without a kernel
+/// (std::invalid_argument).
 FlashResult flash_forward(const at::Tensor& q_BTHD, const at::Tensor& k_BSGD, const at::Tensor& v_BSGD,
                           std::optional<double> scale = std::nullopt);
 
-/// Backward (FlashAttention-2, section 3.2): with delta_i = dout_i . out_i - dlse_i and ds_ij = p_ij (dout_i . v_j - delta_i),
-/// dq = scale ds k, dk = scale ds^T q, dv = p^T dout. `dlse_BHT` is the gradient that a merge sends to the log-sum-exp.
+/// Backward (FlashAttention-2, section 3.2): with delta_i = dout_i . out_i - dlse_i and ds_ij = p_ij (dout_i
+/// . v_j - delta_i), dq = scale ds k, dk = scale ds^T q, dv = p^T dout. `dlse_BHT` is the gradient that a
+/// merge sends to the log-sum-exp.
 FlashGradients flash_backward(const at::Tensor& dout_BTHD, const at::Tensor& q_BTHD, const at::Tensor& k_BSGD,
                               const at::Tensor& v_BSGD, const at::Tensor& out_BTHD, const at::Tensor& lse_BHT,
                               std::optional<double> scale = std::nullopt,
                               const std::optional<at::Tensor>& dlse_BHT = std::nullopt);
 
-/// Differentiable: joins the two above in one autograd function. The gradient may come through out, lse or both.
+/// Differentiable: joins the two above in one autograd function. The gradient may come through out, lse or
+/// both.
 FlashResult flash_attention(const at::Tensor& q_BTHD, const at::Tensor& k_BSGD, const at::Tensor& v_BSGD,
                             std::optional<double> scale = std::nullopt);
 
