@@ -1,0 +1,15 @@
+// The transformer block: pre-norm attention and MLP, each with a residual.
+//   x = x + drop(out(attention(q, k, v)))     q, k, v = qkv(norm1(x))
+//   x = x + drop(fc2(gelu(fc1(norm2(x)))))
+#pragma once
+
+#include "graticule/attention/attention.h"
+#include "graticule/model/shape.h"
+#include "graticule/parallel/chain.h"
+
+namespace graticule {
+
+/// Block `index` of `shape.depth`: x_BTC -> x_BTC. It knows nothing of who holds the other tokens: `attention` does.
+Block transformer_block(const ModelShape& shape, int64_t index, Attention attention);
+
+}  // namespace graticule

@@ -1,0 +1,53 @@
+// Legend: B batch, T this rank's tokens, K variables a token carries, V all variables, P pixels of a patch, C width.
+
+#include "graticule/model/head.h"
+
+#include "graticule/attention/kernel/linear.h"
+#include "graticule/core/error.h"
+
+namespace graticule {
+
+namespace {
+
+at::Tensor predict_each_variable(const Weights& weights, const at::Tensor& x_BTC, const TokenGrid& grid, const Span& span) {
+  const Span variables = grid.variables_of(span);
+  std::vector<at::Tensor> parts;
+  for (int64_t v = variables.begin; v < variables.end; ++v) {
+    const Span tokens = grid.tokens_of(span, v);
+    const at::Tensor x_BtC = x_BTC.narrow(1, tokens.begin - span.begin, tokens.size());
+    parts.push_back(graticule::linear(x_BtC, weights["out.weight"][v], weights["out.bias"][v]));
+  }
+  return at::cat(parts, 1).unsqueeze(2);
+}
+
+std::vector<Parameter> head_weights(const ModelShape& shape) {
+  const int64_t V = shape.grid.variables, P = shape.grid.pixels(), C = shape.dim;
+  std::vector<Parameter> list = {{"norm.weight", {C}, Init::ones, 0, false}, {"norm.bias", {C}, Init::zeros, 0, false}};
+  for (int64_t i = 0; i < shape.head_layers; ++i) {
+    list.push_back({text("hidden.", i, ".weight"), {C, C}});
+    list.push_back({text("hidden.", i, ".bias"), {C}, Init::zeros, 0, false});
+  }
+  const bool each = shape.grid.mode == TokenMode::full;
+  list.push_back({"out.weight", each ? std::vector<int64_t>{V, P, C} : std::vector<int64_t>{V * P, C}});
+  list.push_back({"out.bias", each ? std::vector<int64_t>{V, P} : std::vector<int64_t>{V * P}, Init::zeros, 0, false});
+  return list;
+}
+
+}  // namespace
+
+Block prediction_head(const ModelShape& shape, const Span& tokens) {
+  return {"head", head_weights(shape),
+          [shape, tokens](const Weights& weights, const at::Tensor& input_BTC, const Inputs&) {
+            at::Tensor x_BTC = at::layer_norm(input_BTC, {shape.dim}, weights["norm.weight"], weights["norm.bias"], 1e-5);
+            for (int64_t i = 0; i < shape.head_layers; ++i) {
+              x_BTC = at::gelu(graticule::linear(x_BTC, weights[text("hidden.", i, ".weight")], weights[text("hidden.", i, ".bias")]));
+            }
+            if (shape.grid.mode == TokenMode::full) {
+              return predict_each_variable(weights, x_BTC, shape.grid, tokens).to(at::kFloat);
+            }
+            const at::Tensor out_BTE = graticule::linear(x_BTC, weights["out.weight"], weights["out.bias"]);
+            return out_BTE.view({out_BTE.size(0), out_BTE.size(1), shape.grid.variables, shape.grid.pixels()}).to(at::kFloat);
+          }};
+}
+
+}  // namespace graticule

@@ -1,0 +1,15 @@
+// Tokens to fields: the chain's last block. Each token predicts the pixels of its own patch.
+//   full:                 its own variable, by a linear map of that variable
+//   aggregated, channels: every variable, by one linear map
+#pragma once
+
+#include "graticule/core/span.h"
+#include "graticule/model/shape.h"
+#include "graticule/parallel/chain.h"
+
+namespace graticule {
+
+/// x_BTC -> prediction_BTKP in fp32, laid out as the input was.
+Block prediction_head(const ModelShape& shape, const Span& tokens);
+
+}  // namespace graticule

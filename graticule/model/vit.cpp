@@ -1,0 +1,16 @@
+#include "graticule/model/vit.h"
+
+#include "graticule/model/block.h"
+#include "graticule/model/head.h"
+#include "graticule/model/tokenizer.h"
+
+namespace graticule {
+
+std::vector<Block> vision_transformer(const ModelShape& shape, const Span& tokens, const Attention& attention) {
+  std::vector<Block> chain = {tokenizer(shape, tokens)};
+  for (int64_t i = 0; i < shape.depth; ++i) chain.push_back(transformer_block(shape, i, attention));
+  chain.push_back(prediction_head(shape, tokens));
+  return chain;
+}
+
+}  // namespace graticule

@@ -1,0 +1,71 @@
+#include "graticule/parallel/parameters.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+
+#include <numeric>
+
+#include "graticule/core/error.h"
+
+namespace graticule {
+
+int64_t Parameter::numel() const {
+  return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
+}
+
+int64_t flat_numel(const std::vector<Parameter>& parameters) {
+  int64_t sum = 0;
+  for (const auto& parameter : parameters) sum += parameter.numel();
+  return sum;
+}
+
+at::Tensor initial_values(const Parameter& parameter, const std::string& full_name, uint64_t seed) {
+  at::Tensor values = at::empty(parameter.shape, at::kFloat);
+  switch (parameter.init) {
+    case Init::zeros: return values.zero_();
+    case Init::ones: return values.fill_(1);
+    case Init::truncated_normal: break;
+  }
+  // A normal law cut at +-2 by the inverse of its distribution: x = sqrt(2) erfinv(u), u uniform over what the cut leaves.
+  auto generator = at::detail::createCPUGenerator(mix_seed({seed, seed_of(full_name)}));
+  const double edge = std::erf(std::sqrt(2.0));
+  return values.uniform_(-edge, edge, generator).erfinv_().mul_(std::sqrt(2.0) * parameter.deviation);
+}
+
+void Weights::add(std::string name, at::Tensor value) { items_.emplace_back(std::move(name), std::move(value)); }
+
+const at::Tensor& Weights::operator[](std::string_view name) const {
+  for (const auto& [item_name, value] : items_) {
+    if (item_name == name) return value;
+  }
+  GRATICULE_CHECK(false, "no weight '", name, "'");
+}
+
+Weights as_weights(const std::vector<Parameter>& parameters, const at::Tensor& flat) {
+  GRATICULE_CHECK(flat.numel() == flat_numel(parameters), flat.numel(), " elements");
+  Weights weights;
+  int64_t offset = 0;
+  for (const auto& parameter : parameters) {
+    weights.add(parameter.name, flat.narrow(0, offset, parameter.numel()).view(parameter.shape));
+    offset += parameter.numel();
+  }
+  return weights;
+}
+
+uint64_t mix_seed(std::initializer_list<uint64_t> parts) {
+  uint64_t state = 0;
+  for (uint64_t part : parts) {
+    state += part + 0x9e3779b97f4a7c15ULL;
+    state = (state ^ (state >> 30)) * 0xbf58476d1ce4e5b9ULL;
+    state = (state ^ (state >> 27)) * 0x94d049bb133111ebULL;
+    state ^= state >> 31;
+  }
+  return state;
+}
+
+uint64_t seed_of(std::string_view text) {
+  uint64_t hash = 0xcbf29ce484222325ULL;
+  for (unsigned char c : text) hash = (hash ^ c) * 0x100000001b3ULL;
+  return hash;
+}
+
+}  // namespace graticule

@@ -1,0 +1,53 @@
+// What a block's weights are, before there are any: names, shapes, and how each starts.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "graticule/core/span.h"
+
+namespace graticule {
+
+enum class Init { zeros, ones, truncated_normal };
+
+struct Parameter {
+  std::string name;  ///< within its block: "attention.qkv.weight"
+  std::vector<int64_t> shape;
+  Init init = Init::truncated_normal;
+  double deviation = 0.02;  ///< of truncated_normal (cut at two deviations)
+  bool decay = true;        ///< weight decay applies
+
+  int64_t numel() const;
+};
+
+/// Elements of all parameters laid one behind the other in one flat buffer.
+int64_t flat_numel(const std::vector<Parameter>& parameters);
+
+/// The initial values of one parameter (fp32). They depend on the seed and on `full_name` ("blocks.3.mlp.fc1.weight")
+/// alone, so never on the layout.
+at::Tensor initial_values(const Parameter& parameter, const std::string& full_name, uint64_t seed);
+
+/// The weights of one block, by name: views of the flat buffer.
+class Weights {
+ public:
+  void add(std::string name, at::Tensor value);
+  const at::Tensor& operator[](std::string_view name) const;
+  const std::vector<std::pair<std::string, at::Tensor>>& items() const { return items_; }
+
+ private:
+  std::vector<std::pair<std::string, at::Tensor>> items_;
+};
+
+/// Cuts a flat buffer into its parameters' views.
+Weights as_weights(const std::vector<Parameter>& parameters, const at::Tensor& flat);
+
+/// Mixes numbers into one well-spread 64-bit seed (splitmix64 of each in turn).
+uint64_t mix_seed(std::initializer_list<uint64_t> parts);
+/// FNV-1a of a text, for seeds by name.
+uint64_t seed_of(std::string_view text);
+
+}  // namespace graticule

@@ -1,0 +1,290 @@
+#include "graticule/train/options.h"
+
+#include <toml++/toml.h>
+
+#include <fstream>
+#include <set>
+
+#include "graticule/core/error.h"
+#include "graticule/train/recipe_fields.h"
+
+namespace graticule {
+
+namespace {
+
+std::string printed(const toml::node& node) {
+  std::ostringstream stream;
+  node.visit([&](const auto& value) {
+    if constexpr (toml::is_table<decltype(value)>) stream << toml::toml_formatter{value};
+    else stream << value;
+  });
+  return stream.str();
+}
+
+class Reader {
+ public:
+  Reader(const toml::table& recipe, std::string where) : recipe_(recipe), where_(std::move(where)) {}
+
+  void section(const char* name) {
+    section_ = name;
+    keys_of_[name];
+    const toml::node* node = recipe_.get(name);
+    if (node && !node->is_table()) refuse_value(*node, "", "a table: [" + section_ + "]");
+    table_ = node ? node->as_table() : nullptr;
+  }
+
+  template <class T>
+  void field(const char* key, T& value) {
+    if (const toml::node* node = find(key)) read(*node, key, value);
+  }
+
+  template <class Enum>
+  void choice(const char* key, Enum& value, const std::vector<Choice<Enum>>& choices) {
+    const toml::node* node = find(key);
+    if (!node) return;
+    std::string names;
+    for (const auto& choice : choices) {
+      if (node->is_string() && **node->as_string() == choice.name) {
+        value = choice.value;
+        return;
+      }
+      names += (names.empty() ? "\"" : ", \"") + std::string(choice.name) + "\"";
+    }
+    refuse_value(*node, key, "one of " + names);
+  }
+
+  // Everything in the file must have been asked for.
+  void refuse_unknown() const {
+    std::vector<std::string> sections;
+    for (const auto& [name, keys] : keys_of_) sections.push_back(name);
+    for (const auto& [key, node] : recipe_) {
+      const std::string name(key.str());
+      const auto known = keys_of_.find(name);
+      if (known == keys_of_.end()) {
+        refuse(where_, "unknown section [", name, "]: did you mean [", nearest_name(name, sections), "]?");
+      }
+      for (const auto& [inner, value] : *node.as_table()) {
+        const std::string inner_name(inner.str());
+        if (std::find(known->second.begin(), known->second.end(), inner_name) == known->second.end()) {
+          refuse(where_, "unknown key ", name, ".", inner_name, ": did you mean ", name, ".",
+                 nearest_name(inner_name, known->second), "?");
+        }
+      }
+    }
+  }
+
+ private:
+  const toml::node* find(const char* key) {
+    keys_of_[section_].push_back(key);
+    return table_ ? table_->get(key) : nullptr;
+  }
+
+  [[noreturn]] void refuse_value(const toml::node& node, const std::string& key, const std::string& wanted) const {
+    refuse(where_, section_, key.empty() ? "" : ".", key, " = ", printed(node), " (line ", node.source().begin.line,
+           "): it must be ", wanted);
+  }
+
+  void read(const toml::node& node, const char* key, std::string& value) const {
+    if (!node.is_string()) refuse_value(node, key, "a text in quotes");
+    value = **node.as_string();
+  }
+  void read(const toml::node& node, const char* key, bool& value) const {
+    if (!node.is_boolean()) refuse_value(node, key, "true or false");
+    value = **node.as_boolean();
+  }
+  void read(const toml::node& node, const char* key, int64_t& value) const {
+    if (!node.is_integer()) refuse_value(node, key, "a whole number");
+    value = **node.as_integer();
+  }
+  void read(const toml::node& node, const char* key, double& value) const {
+    if (!node.is_number()) refuse_value(node, key, "a number");
+    value = *node.value<double>();
+  }
+  void read(const toml::node& node, const char* key, std::vector<std::string>& value) const {
+    read_list(node, key, value, "a list of texts");
+  }
+  void read(const toml::node& node, const char* key, std::vector<int64_t>& value) const {
+    if (node.is_integer()) {
+      value = {**node.as_integer()};
+      return;
+    }
+    read_list(node, key, value, "a whole number or a list of them");
+  }
+  template <class T>
+  void read_list(const toml::node& node, const char* key, std::vector<T>& value, const char* wanted) const {
+    if (!node.is_array()) refuse_value(node, key, wanted);
+    value.clear();
+    for (const auto& item : *node.as_array()) {
+      const auto* typed = item.as<T>();
+      if (!typed) refuse_value(node, key, wanted);
+      value.push_back(**typed);
+    }
+  }
+
+  const toml::table& recipe_;
+  std::string where_;
+  std::string section_;
+  const toml::table* table_ = nullptr;
+  std::map<std::string, std::vector<std::string>> keys_of_;
+};
+
+class Writer {
+ public:
+  void section(const char* name) { current_ = root.insert_or_assign(name, toml::table{}).first->second.as_table(); }
+  template <class T>
+  void field(const char* key, const T& value) {
+    current_->insert_or_assign(key, value);
+  }
+  template <class T>
+  void field(const char* key, const std::vector<T>& values) {
+    toml::array array;
+    for (const T& value : values) array.push_back(value);
+    current_->insert_or_assign(key, std::move(array));
+  }
+  template <class Enum>
+  void choice(const char* key, const Enum& value, const std::vector<Choice<Enum>>& choices) {
+    for (const auto& choice : choices) {
+      if (choice.value == value) current_->insert_or_assign(key, choice.name);
+    }
+  }
+  toml::table root;
+
+ private:
+  toml::table* current_ = nullptr;
+};
+
+toml::table parse(const std::string& text, const std::string& where) {
+  try {
+    return toml::parse(text, where);
+  } catch (const toml::parse_error& error) {
+    refuse(where, error.description(), " (line ", error.source().begin.line, ", column ", error.source().begin.column,
+           "): correct the TOML there");
+  }
+}
+
+// "train.lr=1e-3": the value is TOML; what is no TOML value is taken as text, so that quotes may be left out.
+void apply_override(toml::table& recipe, const std::string& assignment) {
+  const size_t dot = assignment.find('.'), equals = assignment.find('=');
+  if (dot == std::string::npos || equals == std::string::npos || dot > equals) {
+    refuse("--set", "'", assignment, "' is not understood: write section.key=value, such as train.lr=1e-3");
+  }
+  const std::string section = assignment.substr(0, dot), key = assignment.substr(dot + 1, equals - dot - 1);
+  const std::string value = assignment.substr(equals + 1);
+  toml::table parsed;
+  try {
+    parsed = toml::parse("value = " + value);
+  } catch (const toml::parse_error&) {
+    parsed.insert_or_assign("value", value);
+  }
+  auto& table = *recipe.insert(section, toml::table{}).first->second.as_table();
+  parsed.get("value")->visit([&](auto& node) { table.insert_or_assign(key, std::move(node)); });
+}
+
+void require(bool good, const std::string& where, const std::string& message) {
+  if (!good) refuse(where, message);
+}
+
+void check_ranges(const Options& o, const std::string& where) {
+  const auto at_least = [&](const char* key, int64_t value, int64_t least) {
+    require(value >= least, where, text(key, " = ", value, ": it must be at least ", least));
+  };
+  require(!o.data.path.empty(), where, "data.path is missing: name a Zarr folder, a NetCDF file or \"synthetic:...\"");
+  require(!o.data.lead_hours.empty(), where, "data.lead_hours is empty: give one or more leads in hours");
+  for (int64_t lead : o.data.lead_hours) at_least("data.lead_hours", lead, 1);
+  for (const auto& [key, range] : {std::pair{"train", &o.data.train}, {"valid", &o.data.valid}, {"test", &o.data.test}}) {
+    require(range->empty() || range->size() == 2, where, text("data.", key, ": give two times, [first, last]"));
+  }
+  at_least("data.batch", o.data.batch, 1);
+  at_least("model.patch", o.model.patch, 1);
+  for (const auto& [key, degree] : {std::pair{"data", o.parallel.data}, {"context", o.parallel.context},
+                                    {"ulysses", o.parallel.ulysses}, {"tensor", o.parallel.tensor},
+                                    {"pipeline", o.parallel.pipeline}}) {
+    require(degree >= 0, where, text("parallel.", key, " = ", degree, ": a degree is at least 1; leave it out to have it derived"));
+  }
+  at_least("parallel.micro_batches", o.parallel.micro_batches, 1);
+  at_least("train.steps", o.train.steps, 1);
+  at_least("train.warmup", o.train.warmup, 0);
+  at_least("train.threads", o.train.threads, 0);
+  require(o.train.lr > 0, where, text("train.lr = ", o.train.lr, ": it must be positive"));
+  require(o.train.clip >= 0, where, text("train.clip = ", o.train.clip, ": it must not be negative; 0 means no clipping"));
+  require(o.train.weight_decay >= 0, where, text("train.weight_decay = ", o.train.weight_decay, ": it must not be negative"));
+  require(o.train.device == "cpu" || o.train.device == "cuda", where,
+          text("train.device = \"", o.train.device, "\": choose \"cpu\" or \"cuda\""));
+  require(!o.run.out.empty(), where, "run.out is empty: name a folder for the run");
+  at_least("run.checkpoint_every", o.run.checkpoint_every, 0);
+  at_least("run.eval_every", o.run.eval_every, 0);
+  at_least("run.eval_samples", o.run.eval_samples, 1);
+  at_least("run.log_every", o.run.log_every, 1);
+  at_least("run.keep", o.run.keep, 1);
+}
+
+}  // namespace
+
+Options parse_recipe(const std::string& toml_text, const std::string& where, const std::vector<std::string>& overrides) {
+  toml::table recipe = parse(toml_text, where);
+  for (const auto& assignment : overrides) apply_override(recipe, assignment);
+  Options options;
+  Reader reader(recipe, where);
+  visit_fields(reader, options);
+  reader.refuse_unknown();
+  check_ranges(options, where);
+  return options;
+}
+
+Options read_recipe(const std::string& path, const std::vector<std::string>& overrides) {
+  std::ifstream file(path);
+  if (!file) refuse("recipe", "'", path, "' cannot be read: name an existing TOML file");
+  std::stringstream content;
+  content << file.rdbuf();
+  return parse_recipe(content.str(), path, overrides);
+}
+
+std::string to_toml(const Options& options) {
+  Options copy = options;
+  Writer writer;
+  visit_fields(writer, copy);
+  std::ostringstream stream;
+  stream << writer.root << "\n";
+  return stream.str();
+}
+
+Axes resolve_axes(const Options& options, int ranks, int64_t heads) {
+  const ParallelOptions& p = options.parallel;
+  const auto given = [](int64_t degree) { return degree > 0 ? static_cast<int>(degree) : 1; };
+  Axes axes{given(p.pipeline), given(p.data), given(p.context), given(p.ulysses), given(p.tensor)};
+  if (axes.pipeline > 1 || axes.tensor > 1) {
+    refuse("parallel", "pipeline = ", axes.pipeline, ", tensor = ", axes.tensor,
+           ": this version trains with data, context and ulysses; set both to 1");
+  }
+  if (ranks % axes.world() == 0) {
+    const int left = ranks / axes.world();
+    // Derived degrees: ulysses takes what the heads allow, context the rest of a sequence, data what is left over.
+    int ulysses = 1;
+    for (int u = 1; p.ulysses == 0 && u <= left; ++u) {
+      if (left % u == 0 && u <= heads) ulysses = u;
+    }
+    axes.ulysses *= ulysses;
+    int rest = left / ulysses;
+    if (p.context == 0) axes.context *= std::exchange(rest, 1);
+    if (p.data == 0) axes.data *= std::exchange(rest, 1);
+  }
+  if (axes.world() != ranks) {
+    refuse("parallel", "data ", axes.data, " x context ", axes.context, " x ulysses ", axes.ulysses, " = ", axes.world(),
+           " ranks, but ", ranks, " were started: start ", axes.world(), ", or leave one of the degrees out to have it derived");
+  }
+  if (axes.ulysses > heads) {
+    refuse("parallel", "ulysses = ", axes.ulysses, " over ", heads, " heads leaves ranks without a head: choose at most ",
+           heads, " and let context take the rest");
+  }
+  if (options.data.batch < axes.data) {
+    refuse("parallel", "data = ", axes.data, " with data.batch = ", options.data.batch,
+           " leaves ranks without a sample: choose a batch of at least ", axes.data);
+  }
+  if (options.data.batch / axes.data < p.micro_batches) {
+    refuse("parallel", "micro_batches = ", p.micro_batches, " cut ", options.data.batch / axes.data,
+           " samples a rank: choose at most ", options.data.batch / axes.data);
+  }
+  return axes;
+}
+
+}  // namespace graticule
