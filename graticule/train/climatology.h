@@ -1,0 +1,60 @@
+// What is usual on a day of the year at an hour of the day: the forecast without skill, and what anomalies
+// are counted from.
+//
+// WeatherBench 2's definition, for day D (1 to 366) and hour h over the training times t that have this hour:
+//   c(D, h) = sum_t w(D - day(t)) x(t) / sum_t w(D - day(t)),   w(d) = max(0, 1 - |d| / 30), d taken around
+//   the year of 366 days
+// a triangular window of 61 days (59 of weight above 0). A year without a day 366 repeats its day 365 there.
+// NaN are left out. Legend: T this rank's tokens, K variables a token carries, P pixels of a patch.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "graticule/data/loader.h"
+
+namespace graticule {
+
+enum class ClimatologyKind { by_day_and_hour, time_mean };
+
+/// Of this rank's tokens, at the times that are asked for: one pass over the training times, reading only the
+/// target variables and rows of these tokens; memory is T K P floats for each pair of day and hour asked for.
+class Climatology {
+ public:
+  /// `options` gives variables, targets, grid and tokens; its range, leads, batch and samples play no part.
+  /// `valid_times`: seconds since 1970, every time `at` will be asked for. Falls back to the time mean, on
+  /// every rank alike, when the training times span less than a year (364 days) or hold nothing near one of
+  /// the pairs. Refuses a range without times.
+  Climatology(Source& source, const LoaderOptions& options, const TimeRange& training,
+              const std::vector<int64_t>& valid_times,
+              ClimatologyKind kind = ClimatologyKind::by_day_and_hour);
+
+  /// T K P, fp32, physical units; 0 off the grid and for variables that are no target, NaN where no value was
+  /// seen.
+  at::Tensor at(int64_t valid_time) const;
+  ClimatologyKind kind() const { return kind_; }
+  /// One line for the log: what was computed from which times, and why, where the time mean stands in.
+  const std::string& description() const { return description_; }
+
+ private:
+  using DayHour = std::pair<int, int>;
+  struct Mean {
+    at::Tensor values_TKP;
+    at::Tensor weight;  ///< so far: one number, or T K P once a NaN was met
+  };
+  DayHour slot_of(int64_t time) const;
+  double weight_in(const DayHour& slot, int64_t time) const;
+  void choose_kind(const std::vector<int64_t>& times, const std::vector<int64_t>& valid_times);
+  static void add(Mean& mean, const at::Tensor& x_TKP, const at::Tensor& seen_TKP, double weight);
+
+  ClimatologyKind kind_;
+  std::string description_;
+  std::map<DayHour, Mean> slots_;
+};
+
+}  // namespace graticule

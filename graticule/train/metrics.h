@@ -1,0 +1,63 @@
+// Latitude-weighted RMSE and anomaly correlation (ACC) of forecasts, summed so that any cut of the field over
+// ranks gives the same scores.
+//
+// With f the forecast, o the truth, c the climatology, w the weight of a pixel, f' = f - c, o' = o - c, <.>
+// the weighted mean over the grid at one time and mean_t the mean over times:
+//            RMSE                           ACC
+//   wb2      sqrt(mean_t <(f - o)^2>)       mean_t( <f' o'> / sqrt(<f'^2> <o'^2>) ) WeatherBench 2 wb1
+//   sqrt(mean_t <(f - o)^2>)       one ratio of sums over all times, f' and o' less their plain means
+//   WeatherBench 1 climax   mean_t sqrt(<(f - o)^2>)       one ratio of sums over all times ClimaX
+// The climatology is the caller's: by day and hour for wb2, the time mean of the evaluated truth for wb1 and
+// climax. docs/scores.md says more.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace graticule {
+
+enum class Convention { wb2, wb1, climax };
+
+std::string_view name_of(Convention convention);
+/// Refuses an unknown name, saying which there are.
+Convention convention_named(const std::string& name);
+
+/// The weight of each row, mean 1. wb2: area of the row's cells, as `latitude_weights` gives it; wb1 and
+/// climax: cos(latitude). Without rows at the poles of an equiangular grid the two agree. Latitudes
+/// ascending, degrees.
+std::vector<double> row_weights(Convention convention, const std::vector<double>& latitudes);
+
+struct Score {
+  double rmse = 0;
+  double acc = 0;  ///< NaN where it is not defined: a forecast that is the climatology has no anomalies
+};
+
+/// Partial sums of many series (one a variable, lead and kind of forecast) over the same evaluated times.
+/// Every rank makes one of the same size, adds its own pixels, and all sum theirs before a score is taken:
+///   sums.merge(group.all_reduce(sums.values()).wait());
+class ScoreSums {
+ public:
+  ScoreSums(int64_t series, int64_t times);
+
+  /// Adds pixels at one time of one series: tensors of one shape, any device, physical units. A pixel of
+  /// weight 0 counts nothing, whatever stands there (NaN too). May be called any number of times for the same
+  /// series and time.
+  void add(int64_t series, int64_t time, const at::Tensor& forecast, const at::Tensor& truth,
+           const at::Tensor& climatology, const at::Tensor& weight);
+
+  /// series x times x 10 sums, fp64, on the CPU.
+  const at::Tensor& values() const { return sums_; }
+  /// Replaces the sums by those of all ranks.
+  void merge(const at::Tensor& total);
+  /// Times whose weight is 0 are left out; NaN when none is left.
+  Score score(int64_t series, Convention convention) const;
+
+ private:
+  at::Tensor sums_;
+};
+
+}  // namespace graticule

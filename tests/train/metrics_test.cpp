@@ -1,0 +1,145 @@
+#include "graticule/train/metrics.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "graticule/core/span.h"
+
+namespace graticule {
+namespace {
+
+/// Fields of several times on one grid, and the scores by the definitions, one loop after the other.
+struct Fields {
+  int64_t times, rows, columns;
+  at::Tensor forecast, truth, climatology, weight;  // times x rows x columns; weight rows x columns
+
+  explicit Fields(uint64_t seed) {
+    std::mt19937_64 random(seed);
+    times = 1 + static_cast<int64_t>(random() % 4);
+    rows = 2 + static_cast<int64_t>(random() % 9);
+    columns = 2 + static_cast<int64_t>(random() % 9);
+    climatology = at::randn({times, rows, columns}) + 280;
+    truth = climatology + at::randn({times, rows, columns});
+    forecast = truth + at::randn({times, rows, columns}) + 0.5;
+    weight = at::rand({rows, columns}) + 0.1;
+  }
+
+  template <class Value>
+  double sum(Value value) const {
+    double total = 0;
+    for (int64_t t = 0; t < times; ++t) total += sum_at(t, value);
+    return total;
+  }
+  template <class Value>
+  double sum_at(int64_t t, Value value) const {
+    double total = 0;
+    for (int64_t y = 0; y < rows; ++y) {
+      for (int64_t x = 0; x < columns; ++x) {
+        const double c = climatology[t][y][x].item<double>();
+        total += value(weight[y][x].item<double>(), forecast[t][y][x].item<double>() - c,
+                       truth[t][y][x].item<double>() - c);
+      }
+    }
+    return total;
+  }
+};
+
+double weight_of(double w, double /*f*/, double /*o*/) { return w; }
+double square_error(double w, double f, double o) { return w * (f - o) * (f - o); }
+
+Score by_definition(const Fields& fields, Convention convention) {
+  double mean_square = 0, mean_root = 0, mean_acc = 0;
+  const auto count = static_cast<double>(fields.times);
+  for (int64_t t = 0; t < fields.times; ++t) {
+    const double square = fields.sum_at(t, square_error) / fields.sum_at(t, weight_of);
+    mean_square += square / count;
+    mean_root += std::sqrt(square) / count;
+    const double fo = fields.sum_at(t, [](double w, double f, double o) { return w * f * o; });
+    const double ff = fields.sum_at(t, [](double w, double f, double) { return w * f * f; });
+    const double oo = fields.sum_at(t, [](double w, double, double o) { return w * o * o; });
+    mean_acc += fo / std::sqrt(ff * oo) / count;
+  }
+  const auto pixels = static_cast<double>(fields.truth.numel());
+  const bool centred = convention == Convention::wb1;
+  const double mf = centred ? fields.sum([](double, double f, double) { return f; }) / pixels : 0;
+  const double mo = centred ? fields.sum([](double, double, double o) { return o; }) / pixels : 0;
+  const double fo = fields.sum([&](double w, double f, double o) { return w * (f - mf) * (o - mo); });
+  const double ff = fields.sum([&](double w, double f, double) { return w * (f - mf) * (f - mf); });
+  const double oo = fields.sum([&](double w, double, double o) { return w * (o - mo) * (o - mo); });
+  return {convention == Convention::climax ? mean_root : std::sqrt(mean_square),
+          convention == Convention::wb2 ? mean_acc : fo / std::sqrt(ff * oo)};
+}
+
+TEST(Metrics, AnyCutOverRanksGivesTheDefinition) {
+  for (int i = 0; i < 12; ++i) {
+    const uint64_t seed = std::random_device()();
+    at::manual_seed(seed);
+    const Fields fields(seed);
+    const int64_t ranks = 1 + static_cast<int64_t>(seed % 4);
+    at::Tensor total = at::zeros({2, fields.times + 1, 10}, at::kDouble);
+    for (int64_t rank = 0; rank < ranks; ++rank) {
+      ScoreSums sums(2, fields.times + 1);  // the last time stays empty
+      const Span rows = span_of(fields.rows, ranks, rank);
+      const auto part = [&](const at::Tensor& field) { return field.slice(0, rows.begin, rows.end); };
+      for (int64_t t = 0; t < fields.times; ++t) {
+        sums.add(1, t, part(fields.forecast[t]), part(fields.truth[t]), part(fields.climatology[t]),
+                 part(fields.weight));
+      }
+      total += sums.values();
+    }
+    ScoreSums sums(2, fields.times + 1);
+    sums.merge(total);
+    for (const Convention convention : {Convention::wb2, Convention::wb1, Convention::climax}) {
+      const Score expected = by_definition(fields, convention);
+      const Score got = sums.score(1, convention);
+      EXPECT_NEAR(got.rmse, expected.rmse, 1e-9 * expected.rmse) << name_of(convention) << " seed " << seed;
+      EXPECT_NEAR(got.acc, expected.acc, 1e-9) << name_of(convention) << " seed " << seed;
+    }
+    EXPECT_TRUE(std::isnan(sums.score(0, Convention::wb2).rmse));
+  }
+}
+
+TEST(Metrics, ByHand) {
+  // Two times, weights 1 and 3: mean squares (1 * 4 + 3 * 0) / 4 = 1 and (1 * 1 + 3 * 5) / 4 = 4.
+  ScoreSums sums(1, 2);
+  const at::Tensor weight = at::tensor({1.0F, 3.0F});
+  const at::Tensor zero = at::zeros({2});
+  sums.add(0, 0, at::tensor({3.0F, 2.0F}), at::tensor({1.0F, 2.0F}), zero, weight);
+  sums.add(0, 1, at::tensor({1.0F, 0.0F}), at::tensor({0.0F, std::sqrt(5.0F)}), zero, weight);
+  EXPECT_NEAR(sums.score(0, Convention::wb2).rmse, std::sqrt(2.5), 1e-7);
+  EXPECT_NEAR(sums.score(0, Convention::wb1).rmse, std::sqrt(2.5), 1e-7);
+  EXPECT_NEAR(sums.score(0, Convention::climax).rmse, 1.5, 1e-7);
+  // ACC of time 0: (3 + 12) / sqrt((9 + 12) (1 + 12)); of time 1: 0, the anomalies share no pixel.
+  EXPECT_NEAR(sums.score(0, Convention::wb2).acc, 15 / std::sqrt(21.0 * 13.0) / 2, 1e-7);
+}
+
+TEST(Metrics, WhatHasNoWeightCountsNothing) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  ScoreSums sums(1, 1);
+  sums.add(0, 0, at::tensor({1.0F, nan, 7.0F}), at::tensor({2.0F, 0.0F, nan}),
+           at::tensor({nan, nan, nan}).nan_to_num(0), at::tensor({2.0F, 0.0F, 0.0F}));
+  EXPECT_EQ(sums.score(0, Convention::wb2).rmse, 1);
+  EXPECT_NEAR(sums.score(0, Convention::wb2).acc, 1, 1e-12);
+}
+
+TEST(Metrics, AForecastOfTheClimatologyHasNoCorrelation) {
+  ScoreSums sums(1, 1);
+  const at::Tensor climatology = at::randn({5});
+  sums.add(0, 0, climatology, at::randn({5}), climatology, at::ones({5}));
+  EXPECT_TRUE(std::isnan(sums.score(0, Convention::wb2).acc));
+  EXPECT_GT(sums.score(0, Convention::wb2).rmse, 0);
+}
+
+TEST(Metrics, RowWeightsAgreeWithoutPoles) {
+  std::vector<double> latitudes;
+  for (int i = 0; i < 32; ++i) latitudes.push_back(-90 + (i + 0.5) * 180 / 32);
+  const auto area = row_weights(Convention::wb2, latitudes);
+  const auto cosine = row_weights(Convention::climax, latitudes);
+  for (size_t i = 0; i < latitudes.size(); ++i) EXPECT_NEAR(area[i], cosine[i], 1e-12);
+  EXPECT_EQ(convention_named("wb1"), Convention::wb1);
+  EXPECT_THROW(convention_named("wb3"), std::invalid_argument);
+}
+
+}  // namespace
+}  // namespace graticule
