@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "graticule/attention/kernel/flash_aten.h"
+#include "graticule/attention/kernel/flash_cpu.h"
 #include "graticule/attention/kernel/flash_gpu.h"
 #include "graticule/core/error.h"
 
@@ -120,6 +121,9 @@ FlashResult flash_forward(const at::Tensor& q_BTHD, const at::Tensor& k_BSGD, co
     return {at::empty(q_BTHD.sizes(), q_BTHD.options()), empty_lse(q_BTHD)};
   }
   if (q_BTHD.is_cuda()) return flash_gpu_forward(q_BTHD, k_BSGD, v_BSGD, factor);
+  if (const auto* tiles = cpu_tiles(cpu_level(q_BTHD.scalar_type()))) {
+    return flash_cpu_forward(*tiles, q_BTHD, k_BSGD, v_BSGD, factor);
+  }
   return flash_aten_forward(q_BTHD, k_BSGD, v_BSGD, factor);
 }
 
@@ -135,6 +139,9 @@ FlashGradients flash_backward(const at::Tensor& dout_BTHD, const at::Tensor& q_B
   }
   if (q_BTHD.is_cuda()) {
     return flash_gpu_backward(dout_BTHD, q_BTHD, k_BSGD, v_BSGD, out_BTHD, lse_BHT, factor, dlse_BHT);
+  }
+  if (const auto* tiles = cpu_tiles(cpu_level(q_BTHD.scalar_type()))) {
+    return flash_cpu_backward(*tiles, dout_BTHD, q_BTHD, k_BSGD, v_BSGD, out_BTHD, lse_BHT, factor, dlse_BHT);
   }
   return flash_aten_backward(dout_BTHD, q_BTHD, k_BSGD, v_BSGD, out_BTHD, lse_BHT, factor, dlse_BHT);
 }

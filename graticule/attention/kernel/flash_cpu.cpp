@@ -1,0 +1,272 @@
+// Cuts attention into tasks for the tile kernels and runs them over the threads. Legend: flash.h; one pair =
+// one (batch, key/value head), with its R = H / G query heads. Pairs are taken a few at a time, so that the
+// packed operands stay small.
+#include "graticule/attention/kernel/flash_cpu.h"
+
+#include <ATen/Parallel.h>
+
+#include <cmath>
+#include <numeric>
+
+#include "graticule/attention/kernel/flash_tiles.h"
+#include "graticule/core/span.h"
+
+namespace graticule {
+namespace {
+
+Element element_of(const at::Tensor& x) {
+  return x.scalar_type() == at::kFloat  ? Element::fp32
+         : x.scalar_type() == at::kHalf ? Element::fp16
+                                        : Element::bf16;
+}
+
+int64_t head_offset(const at::Tensor& x, int64_t batch, int64_t token, int64_t head) {
+  return (batch * x.stride(0) + token * x.stride(1) + head * x.stride(2)) * x.element_size();
+}
+
+HeadView view(const at::Tensor& x, int64_t batch, int64_t token, int64_t head) {
+  const auto* data = static_cast<const char*>(x.const_data_ptr()) + head_offset(x, batch, token, head);
+  return {data, x.stride(1), x.stride(3), element_of(x)};
+}
+
+HeadOutput output(const at::Tensor& x, int64_t batch, int64_t token, int64_t head) {
+  return {static_cast<char*>(x.mutable_data_ptr()) + head_offset(x, batch, token, head), x.stride(1),
+          element_of(x)};
+}
+
+struct Scale {
+  float sign, magnitude;
+};
+
+Scale split(double scale) {
+  if (scale == 0) return {0, 1};
+  return {scale < 0 ? -1.0f : 1.0f, static_cast<float>(std::abs(scale))};
+}
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+at::Tensor floats(int64_t rows, int64_t length) { return at::empty({rows, length}, at::kFloat); }
+
+float* row(const at::Tensor& x, int64_t i) { return x.mutable_data_ptr<float>() + i * x.size(1); }
+
+/// Runs body(task, scratch) for each task in [0, count), each thread with a scratch of its own.
+template <class Body>
+void for_each(int64_t count, int64_t scratch_floats, const Body& body) {
+  at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
+    const auto scratch = floats(1, scratch_floats);
+    for (int64_t task = begin; task < end; ++task) body(task, row(scratch, 0));
+  });
+}
+
+/// Queries a forward task takes: fewer than tiles.group when that leaves threads without work.
+int64_t queries_a_task(const FlashTiles& tiles, int64_t heads, int64_t queries) {
+  const int64_t wanted = at::get_num_threads() == 1 ? 1 : 4 * at::get_num_threads();
+  int64_t group = tiles.group;
+  while (group > tiles.panel && heads * ceil_div(queries, group) < wanted) group /= 2;
+  return group;
+}
+
+}  // namespace
+
+FlashResult flash_cpu_forward(const FlashTiles& tiles, const at::Tensor& q_BTHD, const at::Tensor& k_BSGD,
+                              const at::Tensor& v_BSGD, double scale) {
+  const int64_t T = q_BTHD.size(1), H = q_BTHD.size(2), D = q_BTHD.size(3), S = k_BSGD.size(1),
+                G = k_BSGD.size(2);
+  const int64_t pairs = q_BTHD.size(0) * G, R = H / G;
+  const int64_t together = std::min<int64_t>(pairs, at::get_num_threads());
+  const int64_t blocks = ceil_div(S, tiles.block);
+  const auto [sign, magnitude] = split(scale);
+
+  const auto out = at::empty(q_BTHD.sizes(), q_BTHD.options());
+  const auto lse = at::empty({q_BTHD.size(0), H, T}, q_BTHD.options().dtype(at::kFloat));
+  const auto keys = floats(together, S * units(D, tiles.pair));
+  const auto values = floats(together, blocks * D * units(tiles.block, tiles.pair));
+
+  for (int64_t first = 0; first < pairs; first += together) {
+    const int64_t count = std::min(together, pairs - first);
+    for_each(count * blocks, tiles.prepare_scratch(D), [&](int64_t task, float* scratch) {
+      const int64_t slot = task / blocks, begin = task % blocks * tiles.block;
+      const int64_t batch = (first + slot) / G, group = (first + slot) % G;
+      tiles.pack_keys(view(k_BSGD, batch, 0, group), view(v_BSGD, batch, 0, group), begin,
+                      std::min(begin + tiles.block, S), D, row(keys, slot), row(values, slot), scratch);
+    });
+    const int64_t group_size = queries_a_task(tiles, count * R, T);
+    const int64_t tasks = ceil_div(T, group_size);
+    for_each(count * R * tasks, tiles.forward_scratch(group_size, D), [&](int64_t task, float* scratch) {
+      const int64_t slot = task / (R * tasks), token = task % tasks * group_size;
+      const int64_t batch = (first + slot) / G, head = (first + slot) % G * R + task / tasks % R;
+      tiles.forward({.q = view(q_BTHD, batch, token, head),
+                     .out = output(out, batch, token, head),
+                     .lse = lse.mutable_data_ptr<float>() + (batch * H + head) * T + token,
+                     .queries = std::min(group_size, T - token),
+                     .keys = S,
+                     .width = D,
+                     .keys_SU = row(keys, slot),
+                     .values_bDU = row(values, slot),
+                     .sign = sign,
+                     .magnitude = magnitude,
+                     .scratch = scratch});
+    });
+  }
+  return {out, lse};
+}
+
+namespace {
+
+/// Everything the backward holds for the pairs in flight.
+struct BackwardRoom {
+  at::Tensor q, dout, q_columns, dout_columns, shift, delta, dq;  // a row a query head in flight
+  at::Tensor dk, dv;                                              // a row a pair in flight
+
+  QueryPack pack(int64_t i) const {
+    return {row(q, i),     row(dout, i),  row(q_columns, i), row(dout_columns, i),
+            row(shift, i), row(delta, i), row(dq, i)};
+  }
+};
+
+struct Backward {
+  const FlashTiles& tiles;
+  const at::Tensor &dout, &q, &k, &v, &out, &lse;
+  std::optional<at::Tensor> dlse;
+  double scale;
+  FlashGradients gradients;
+  int64_t T, H, D, S, G, R, query_blocks, key_panels;
+  BackwardRoom room;
+};
+
+void prepare_queries(const Backward& run, int64_t first, int64_t count) {
+  const auto [sign, magnitude] = split(run.scale);
+  for_each(count * run.R * run.query_blocks, run.tiles.prepare_scratch(run.D),
+           [&](int64_t task, float* scratch) {
+             const int64_t slot = task / run.query_blocks, begin = task % run.query_blocks * run.tiles.block;
+             const int64_t batch = (first + slot / run.R) / run.G,
+                           head = (first + slot / run.R) % run.G * run.R + slot % run.R;
+             const int64_t lse_offset = (batch * run.H + head) * run.T;
+             run.tiles.prepare({.q = view(run.q, batch, 0, head),
+                                .dout = view(run.dout, batch, 0, head),
+                                .out = view(run.out, batch, 0, head),
+                                .lse = run.lse.const_data_ptr<float>() + lse_offset,
+                                .dlse = run.dlse ? run.dlse->const_data_ptr<float>() + lse_offset : nullptr,
+                                .begin = begin,
+                                .end = std::min(begin + run.tiles.block, run.T),
+                                .width = run.D,
+                                .sign = sign,
+                                .magnitude = magnitude,
+                                .pack = run.room.pack(slot),
+                                .scratch = scratch});
+           });
+}
+
+/// Cuts keys and queries into `parts` each. In step s, key part j meets query part (j + s) mod parts: no two
+/// tasks of a step share a sum, and every sum runs in one order, so the result does not depend on which
+/// thread is faster.
+void multiply_parts(const Backward& run, int64_t first, int64_t count) {
+  const int64_t threads = at::get_num_threads();
+  const int64_t parts = std::min({threads / std::gcd(count, threads), run.query_blocks, run.key_panels});
+  const auto magnitude = split(run.scale).magnitude;
+  for (int64_t step = 0; step < parts; ++step) {
+    for_each(count * parts, run.tiles.backward_scratch(run.D), [&](int64_t task, float* scratch) {
+      const int64_t slot = task / parts, part = task % parts;
+      const int64_t batch = (first + slot) / run.G, group = (first + slot) % run.G;
+      const auto keys = span_of(run.key_panels, parts, part);
+      const auto queries = span_of(run.query_blocks, parts, (part + step) % parts);
+      for (int64_t head = 0; head < run.R; ++head) {
+        run.tiles.backward({.k = view(run.k, batch, 0, group),
+                            .v = view(run.v, batch, 0, group),
+                            .key_begin = keys.begin * run.tiles.panel,
+                            .key_end = std::min(keys.end * run.tiles.panel, run.S),
+                            .query_begin = queries.begin * run.tiles.block,
+                            .query_end = std::min(queries.end * run.tiles.block, run.T),
+                            .width = run.D,
+                            .magnitude = magnitude,
+                            .pack = run.room.pack(slot * run.R + head),
+                            .dk_pDL = row(run.room.dk, slot),
+                            .dv_pDL = row(run.room.dv, slot),
+                            .scratch = scratch});
+      }
+    });
+  }
+}
+
+void write_gradients(const Backward& run, int64_t first, int64_t count) {
+  const int64_t length = run.tiles.accumulator_width(run.D);
+  for_each(count * run.R * run.query_blocks, 1, [&](int64_t task, float*) {
+    const int64_t slot = task / run.query_blocks, begin = task % run.query_blocks * run.tiles.block;
+    const int64_t batch = (first + slot / run.R) / run.G,
+                  head = (first + slot / run.R) % run.G * run.R + slot % run.R;
+    run.tiles.write_rows(row(run.room.dq, slot) + begin * length, length,
+                         std::min(run.tiles.block, run.T - begin), run.D, static_cast<float>(run.scale),
+                         output(run.gradients.dq_BTHD, batch, begin, head));
+  });
+  for_each(count * run.key_panels, run.tiles.prepare_scratch(run.D), [&](int64_t task, float* scratch) {
+    const int64_t slot = task / run.key_panels, begin = task % run.key_panels * run.tiles.panel;
+    const int64_t batch = (first + slot) / run.G, group = (first + slot) % run.G;
+    const int64_t tokens = std::min(run.tiles.panel, run.S - begin);
+    run.tiles.write_panel(row(run.room.dk, slot) + begin * run.D, tokens, run.D, split(run.scale).magnitude,
+                          output(run.gradients.dk_BSGD, batch, begin, group), scratch);
+    run.tiles.write_panel(row(run.room.dv, slot) + begin * run.D, tokens, run.D, 1,
+                          output(run.gradients.dv_BSGD, batch, begin, group), scratch);
+  });
+}
+
+BackwardRoom make_room(const Backward& run, int64_t pairs) {
+  const auto& tiles = run.tiles;
+  const int64_t heads = pairs * run.R;
+  const int64_t rows = run.T * units(run.D, tiles.pair);
+  const int64_t columns = run.query_blocks * run.D * units(tiles.block, tiles.pair);
+  const int64_t panels = run.key_panels * run.D * tiles.panel;
+  return {floats(heads, rows),
+          floats(heads, rows),
+          floats(heads, columns),
+          floats(heads, columns),
+          floats(heads, run.T),
+          floats(heads, run.T),
+          floats(heads, run.T * tiles.accumulator_width(run.D)),
+          floats(pairs, panels),
+          floats(pairs, panels)};
+}
+
+}  // namespace
+
+FlashGradients flash_cpu_backward(const FlashTiles& tiles, const at::Tensor& dout_BTHD,
+                                  const at::Tensor& q_BTHD, const at::Tensor& k_BSGD,
+                                  const at::Tensor& v_BSGD, const at::Tensor& out_BTHD,
+                                  const at::Tensor& lse_BHT, double scale,
+                                  const std::optional<at::Tensor>& dlse_BHT) {
+  const auto lse = lse_BHT.contiguous();
+  const auto empty = [](const at::Tensor& x) { return at::empty(x.sizes(), x.options()); };
+  const int64_t T = q_BTHD.size(1), H = q_BTHD.size(2), S = k_BSGD.size(1), G = k_BSGD.size(2);
+  Backward run{tiles,
+               dout_BTHD,
+               q_BTHD,
+               k_BSGD,
+               v_BSGD,
+               out_BTHD,
+               lse,
+               dlse_BHT ? std::optional(dlse_BHT->contiguous()) : std::nullopt,
+               scale,
+               {empty(q_BTHD), empty(k_BSGD), empty(v_BSGD)},
+               T,
+               H,
+               q_BTHD.size(3),
+               S,
+               G,
+               H / G,
+               ceil_div(T, tiles.block),
+               ceil_div(S, tiles.panel),
+               {}};
+  const int64_t pairs = q_BTHD.size(0) * G;
+  const int64_t together = std::min<int64_t>(pairs, at::get_num_threads());
+  run.room = make_room(run, together);
+  for (int64_t first = 0; first < pairs; first += together) {
+    const int64_t count = std::min(together, pairs - first);
+    run.room.dk.zero_();
+    run.room.dv.zero_();
+    prepare_queries(run, first, count);
+    multiply_parts(run, first, count);
+    write_gradients(run, first, count);
+  }
+  return run.gradients;
+}
+
+}  // namespace graticule

@@ -1,0 +1,40 @@
+// Our CPU kernels: exact attention by register tiles, with bounded memory. Legend: flash.h. The inputs are
+// checked already.
+//
+// Memory besides the results, in bytes, for `pairs` = min(B G, threads) key/value heads at a time:
+//   forward   8 pairs S D (K, and V transposed) + a constant a thread
+//   backward  pairs (20 (H/G) T D + 8 S D) (Q and dout in both orders, dq, dk, dv in fp32) + a constant a
+//   thread
+// Half of that for the packed operands on a processor that multiplies bf16 itself.
+//
+// Deterministic: for the same inputs and thread count each sum runs in the same order.
+#pragma once
+
+#include "graticule/attention/kernel/flash.h"
+
+namespace graticule {
+
+struct FlashTiles;
+
+/// What the processor offers, slowest first.
+enum class CpuLevel { aten, avx2, avx512, avx512_bf16 };
+
+/// The best level for this dtype on this processor, found at run time. bf16 products are used where a
+/// processor has AVX-512 BF16 without AMX (there fp32 is half as fast); fp16, and bf16 elsewhere, are widened
+/// to fp32 while packing.
+CpuLevel cpu_level(at::ScalarType dtype);
+
+/// The tile kernels of a level; nothing where the build or the processor has none. bf16 products need
+/// `level_runs` to say so.
+const FlashTiles* cpu_tiles(CpuLevel level);
+
+FlashResult flash_cpu_forward(const FlashTiles& tiles, const at::Tensor& q_BTHD, const at::Tensor& k_BSGD,
+                              const at::Tensor& v_BSGD, double scale);
+
+FlashGradients flash_cpu_backward(const FlashTiles& tiles, const at::Tensor& dout_BTHD,
+                                  const at::Tensor& q_BTHD, const at::Tensor& k_BSGD,
+                                  const at::Tensor& v_BSGD, const at::Tensor& out_BTHD,
+                                  const at::Tensor& lse_BHT, double scale,
+                                  const std::optional<at::Tensor>& dlse_BHT);
+
+}  // namespace graticule

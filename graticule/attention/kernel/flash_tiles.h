@@ -1,0 +1,99 @@
+// The border between tensors and tiles: plain pointers and sizes, no LibTorch, so that a file compiled for
+// one instruction set pulls in no inline function that another file shares.
+//
+// A *unit* is 32 bits of a packed operand: one fp32 number, or two bf16 numbers that the processor multiplies
+// together. A *panel* is `panel` neighbouring tokens, one a vector lane; a *block* is the number of tokens a
+// tile product runs over. Legend: flash.h; U units, so ceil(D / pair) or ceil(tokens / pair).
+#pragma once
+
+#include <cstdint>
+
+namespace graticule {
+
+enum class Element { fp32, bf16, fp16 };
+
+/// The [tokens, D] matrix of one head inside a [B, tokens, heads, D] tensor. Strides count elements.
+struct HeadView {
+  const void* data;
+  int64_t token, width;  // strides
+  Element element;
+};
+
+/// The same, written to; the width's stride is 1.
+struct HeadOutput {
+  void* data;
+  int64_t token;
+  Element element;
+};
+
+struct ForwardTask {
+  HeadView q;
+  HeadOutput out;
+  float* lse;
+  int64_t queries, keys, width;
+  const float* keys_SU;     // packed rows of K
+  const float* values_bDU;  // packed columns of V, a block at a time
+  float sign, magnitude;    // scale = sign * magnitude; sign 0 when scale is 0, magnitude then 1
+  float* scratch;           // forward_scratch(queries, width) floats
+};
+
+/// One head's queries as the backward reads them.
+struct QueryPack {
+  float* q_TU;     // packed rows of sign * Q
+  float* dout_TU;  // packed rows of dout
+  float* q_bDU;    // packed columns, a block at a time
+  float* dout_bDU;
+  float* shift_T;  // lse * magnitude / |scale| * log2 e: subtracted in the exponent of 2
+  float* delta_T;  // dout . out - dlse
+  float* dq_TW;    // fp32 sums, W = accumulator_width(D)
+};
+
+struct PrepareTask {
+  HeadView q, dout, out;
+  const float* lse;
+  const float* dlse;          // or nullptr
+  int64_t begin, end, width;  // tokens of this task; begin is a multiple of the block
+  float sign, magnitude;
+  QueryPack pack;
+  float* scratch;  // prepare_scratch(width) floats
+};
+
+struct BackwardTask {
+  HeadView k, v;
+  int64_t key_begin, key_end;      // begin is a multiple of the panel
+  int64_t query_begin, query_end;  // begin is a multiple of the block
+  int64_t width;
+  float magnitude;
+  QueryPack pack;
+  float *dk_pDL, *dv_pDL;  // fp32 sums of the whole head, a panel at a time: [panels, D, panel]
+  float* scratch;          // backward_scratch(width) floats
+};
+
+/// The kernels of one instruction set.
+struct FlashTiles {
+  int64_t panel, block, pair;
+  int64_t group;  ///< queries a forward task takes at most
+
+  int64_t (*forward_scratch)(int64_t queries, int64_t width);
+  int64_t (*prepare_scratch)(int64_t width);
+  int64_t (*backward_scratch)(int64_t width);
+  int64_t (*accumulator_width)(int64_t width);
+
+  /// Packs tokens [begin, end) of K by rows and of V by columns; begin is a multiple of the block.
+  void (*pack_keys)(HeadView k, HeadView v, int64_t begin, int64_t end, int64_t width, float* keys_SU,
+                    float* values_bDU, float* scratch);
+  void (*forward)(const ForwardTask& task);
+  void (*prepare)(const PrepareTask& task);
+  void (*backward)(const BackwardTask& task);
+  /// Writes factor * the fp32 rows [count, width] with the given row length.
+  void (*write_rows)(const float* rows, int64_t length, int64_t count, int64_t width, float factor,
+                     HeadOutput out);
+  /// Writes factor * one panel [D, panel] as `count` token rows; scratch as in prepare_scratch.
+  void (*write_panel)(const float* panel_DL, int64_t count, int64_t width, float factor, HeadOutput out,
+                      float* scratch);
+};
+
+/// Units of one row of `length` numbers.
+constexpr int64_t units(int64_t length, int64_t pair) { return (length + pair - 1) / pair; }
+
+}  // namespace graticule

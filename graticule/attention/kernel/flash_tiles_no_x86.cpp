@@ -1,0 +1,10 @@
+// A processor that is not x86: ATen's kernel.
+#include "graticule/attention/kernel/flash_cpu.h"
+
+namespace graticule {
+
+CpuLevel cpu_level(at::ScalarType) { return CpuLevel::aten; }
+
+const FlashTiles* cpu_tiles(CpuLevel) { return nullptr; }
+
+}  // namespace graticule

@@ -1,0 +1,33 @@
+// Which instruction set this x86 processor has.
+#include "graticule/attention/kernel/flash_cpu.h"
+#include "graticule/attention/kernel/flash_tiles.h"
+
+namespace graticule {
+
+extern const FlashTiles tiles_avx2, tiles_avx512, tiles_avx512_bf16;
+
+CpuLevel cpu_level(at::ScalarType dtype) {
+  const bool avx2 =
+      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+  if (dtype == at::kBFloat16 && __builtin_cpu_supports("amx-bf16")) return CpuLevel::aten;
+  if (dtype == at::kBFloat16 && avx512 && __builtin_cpu_supports("avx512bf16")) return CpuLevel::avx512_bf16;
+  if (avx512) return CpuLevel::avx512;
+  return avx2 ? CpuLevel::avx2 : CpuLevel::aten;
+}
+
+const FlashTiles* cpu_tiles(CpuLevel level) {
+  switch (level) {
+    case CpuLevel::avx2:
+      return &tiles_avx2;
+    case CpuLevel::avx512:
+      return &tiles_avx512;
+    case CpuLevel::avx512_bf16:
+      return &tiles_avx512_bf16;
+    default:
+      return nullptr;
+  }
+}
+
+}  // namespace graticule
