@@ -11,11 +11,11 @@
 #include "graticule/model/shape.h"
 #include "graticule/attention/attention.h"
 #include "graticule/parallel/chain.h"
+#include "graticule/train/climatology.h"
 
 namespace graticule {
 
 enum class Precision { fp32, bf16 };
-enum class Climatology { automatic, dayofyear, mean };
 
 struct DataOptions {
   std::string path;                     ///< what open_source takes
@@ -64,7 +64,7 @@ struct RunOptions {
   int64_t eval_samples = 16;            ///< initial times an evaluation in training uses
   int64_t log_every = 1;
   int64_t keep = 2;                     ///< checkpoints kept
-  Climatology climatology = Climatology::automatic;
+  ClimatologyKind climatology = ClimatologyKind::by_day_and_hour;
 };
 
 struct Options {

@@ -92,9 +92,8 @@ void visit_fields(Visitor& visitor, Options& options) {
   visitor.field("log_every", run.log_every);
   visitor.field("keep", run.keep);
   visitor.choice("climatology", run.climatology,
-                 std::vector<Choice<Climatology>>{{"automatic", Climatology::automatic},
-                                                  {"dayofyear", Climatology::dayofyear},
-                                                  {"mean", Climatology::mean}});
+                 std::vector<Choice<ClimatologyKind>>{{"day_and_hour", ClimatologyKind::by_day_and_hour},
+                                                      {"mean", ClimatologyKind::time_mean}});
 }
 
 }  // namespace graticule

@@ -1,0 +1,144 @@
+#include "graticule/train/evaluate.h"
+
+#include <algorithm>
+
+#include "graticule/core/error.h"
+#include "graticule/train/build.h"
+#include "graticule/train/climatology.h"
+#include "graticule/train/rollout.h"
+
+namespace graticule {
+
+namespace {
+
+// An initial time and its valid times, as indices into the catalogue.
+struct Sample {
+  int64_t initial;
+  std::vector<int64_t> valid;
+};
+
+std::vector<Sample> samples_of(const Catalog& catalog, const EvaluationOptions& options, int64_t lead_hours) {
+  std::vector<Sample> all;
+  const auto& times = catalog.times;
+  for (size_t i = 0; i < times.size(); ++i) {
+    if (times[i] < options.range.begin || times[i] > options.range.end) continue;
+    Sample sample{static_cast<int64_t>(i), {}};
+    for (int64_t k = 1; k <= options.steps; ++k) {
+      const int64_t valid = times[i] + k * lead_hours * 3600;
+      const auto found = std::lower_bound(times.begin(), times.end(), valid);
+      if (valid > options.range.end || found == times.end() || *found != valid) break;
+      sample.valid.push_back(found - times.begin());
+    }
+    if (static_cast<int64_t>(sample.valid.size()) == options.steps) all.push_back(sample);
+  }
+  if (all.empty()) {
+    refuse("eval", "no initial time from ", format_time(options.range.begin), " to ", format_time(options.range.end), " has all of its ",
+           options.steps, " valid times ", lead_hours, " h apart in the data: widen the range or take fewer steps");
+  }
+  const auto count = static_cast<int64_t>(all.size());
+  if (options.max_samples <= 0 || count <= options.max_samples) return all;
+  std::vector<Sample> spread;
+  for (int64_t i = 0; i < options.max_samples; ++i) spread.push_back(all[static_cast<size_t>(i * count / options.max_samples)]);
+  return spread;
+}
+
+at::Tensor row_weight_field(const Catalog& catalog, Convention convention) {
+  const auto rows = static_cast<int64_t>(catalog.latitudes.size()), columns = static_cast<int64_t>(catalog.longitudes.size());
+  const at::Tensor weight_Y1 = at::tensor(row_weights(convention, catalog.latitudes), at::kDouble).to(at::kFloat).view({rows, 1});
+  return weight_Y1.expand({rows, columns}).contiguous();
+}
+
+const char* const kinds[] = {"model", "persistence", "climatology"};
+
+// Sums of all series: one a target variable, lead and kind of forecast.
+class Scorer {
+ public:
+  Scorer(const Run& run, const EvaluationOptions& options, int64_t samples)
+      : run_(run), options_(options), kind_count_(options.baselines ? 3 : 1),
+        sums_(static_cast<int64_t>(run.options.data.targets.size()) * options.steps * kind_count_, samples),
+        weight_TKP_(on_tokens(row_weight_field(run.source->catalog(), options.convention), run.shape.grid, run.tokens)) {}
+
+  int64_t series(int64_t target, int64_t step, int64_t kind) const { return (target * options_.steps + step) * kind_count_ + kind; }
+  ScoreSums& sums() { return sums_; }
+
+  void add(int64_t kind, int64_t step, int64_t sample, const at::Tensor& forecast, const at::Tensor& truth, const at::Tensor& usual) {
+    const auto& data = run_.options.data;
+    for (size_t target = 0; target < data.targets.size(); ++target) {
+      const auto v = std::find(data.variables.begin(), data.variables.end(), data.targets[target]) - data.variables.begin();
+      const auto cut = [&](const at::Tensor& x) { return of_variable(x, run_.shape.grid, run_.tokens, v); };
+      if (cut(truth).numel() == 0) continue;
+      // A value that is missing in the truth counts nothing.
+      const at::Tensor weight = at::where(cut(truth).isnan(), at::zeros({}, at::kFloat), cut(weight_TKP_));
+      sums_.add(series(static_cast<int64_t>(target), step, kind), sample, cut(forecast), cut(truth), cut(usual), weight);
+    }
+  }
+
+ private:
+  const Run& run_;
+  const EvaluationOptions& options_;
+  int64_t kind_count_;
+  ScoreSums sums_;
+  at::Tensor weight_TKP_;
+};
+
+}  // namespace
+
+Evaluation evaluate(Run& run, const World& world, const EvaluationOptions& options) {
+  const Catalog& catalog = run.source->catalog();
+  const int lead = static_cast<int>(run.options.data.lead_hours.front());
+  std::vector<Sample> samples;
+  std::optional<Climatology> climatology;
+  agree(world, run.mesh.world, [&] {
+    samples = samples_of(catalog, options, lead);
+    if (!options.baselines) return;
+    std::vector<int64_t> valid_times;
+    for (const Sample& sample : samples) {
+      for (const int64_t index : sample.valid) valid_times.push_back(catalog.times[static_cast<size_t>(index)]);
+    }
+    const auto& train = run.options.data.train;
+    climatology.emplace(*run.source, loader_options(run.options, run.shape, run.mesh, run.tokens),
+                        parse_time_range(train[0], train[1]), valid_times, run.options.run.climatology);
+  });
+
+  const TokenScales scales = token_scales(run, lead);
+  const auto physical = [&](const at::Tensor& state) { return state * scales.deviation_TK1 + scales.mean_TK1; };
+  const auto count = static_cast<int64_t>(samples.size());
+  Scorer scorer(run, options, count);
+  // Every rank predicts equally often, with or without a sample of its own: sharded weights are gathered by all.
+  const Span mine = span_of(count, run.mesh.axes.data, run.mesh.coordinate(Axis::data));
+  const int64_t rounds = span_of(count, run.mesh.axes.data, 0).size();
+  for (int64_t round = 0; round < rounds; ++round) {
+    const bool counts = round < mine.size();
+    const int64_t index = counts ? mine.begin + round : 0;
+    const Sample& sample = samples[static_cast<size_t>(index)];
+    const at::Tensor initial = state_at(run, sample.initial);
+    at::Tensor state = initial;
+    for (int64_t step = 0; step < options.steps; ++step) {
+      state = advance(run, scales, state.unsqueeze(0), lead).squeeze(0);
+      const int64_t valid = sample.valid[static_cast<size_t>(step)], time = catalog.times[static_cast<size_t>(valid)];
+      if (counts) {
+        const at::Tensor truth = physical(state_at(run, valid));
+        const at::Tensor usual = climatology ? climatology->at(time) : at::zeros_like(truth);
+        scorer.add(0, step, index, physical(state), truth, usual);
+        if (climatology) scorer.add(1, step, index, physical(initial), truth, usual);
+        if (climatology) scorer.add(2, step, index, usual, truth, usual);
+      }
+      if (step + 1 < options.steps) state = with_forcings(run, scales, state, time);
+    }
+  }
+  scorer.sums().merge(run.mesh.replicas.all_reduce(scorer.sums().values()).wait());
+
+  Evaluation evaluation{{}, count, climatology ? climatology->description() : ""};
+  for (size_t target = 0; target < run.options.data.targets.size(); ++target) {
+    const std::string& name = run.options.data.targets[target];
+    for (int64_t step = 0; step < options.steps; ++step) {
+      for (int64_t kind = 0; kind < (options.baselines ? 3 : 1); ++kind) {
+        const Score score = scorer.sums().score(scorer.series(static_cast<int64_t>(target), step, kind), options.convention);
+        evaluation.lines.push_back({name, (step + 1) * lead, kinds[kind], score, catalog.variables[catalog.index_of(name)].units});
+      }
+    }
+  }
+  return evaluation;
+}
+
+}  // namespace graticule

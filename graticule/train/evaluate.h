@@ -1,0 +1,38 @@
+// Scores of a trained model on held-out times, beside persistence and climatology, by variable and lead.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "graticule/comm/launch.h"
+#include "graticule/train/metrics.h"
+#include "graticule/train/run.h"
+
+namespace graticule {
+
+struct EvaluationOptions {
+  TimeRange range;               ///< initial time and every valid time lie inside
+  int64_t steps = 1;             ///< leads scored: lead, 2 lead, ... by roll-out
+  int64_t max_samples = 0;       ///< initial times, spread evenly; 0: all
+  Convention convention = Convention::wb2;
+  bool baselines = true;         ///< persistence and climatology too
+};
+
+struct ScoreLine {
+  std::string variable;
+  int64_t lead_hours;
+  std::string forecast;  ///< "model", "persistence", "climatology"
+  Score score;
+  std::string units;
+};
+
+struct Evaluation {
+  std::vector<ScoreLine> lines;
+  int64_t samples = 0;
+  std::string climatology;  ///< what it was made of
+};
+
+/// The same result on every rank; collective. The lead is the recipe's first. Refuses a range without a sample.
+Evaluation evaluate(Run& run, const World& world, const EvaluationOptions& options);
+
+}  // namespace graticule

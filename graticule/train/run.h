@@ -1,0 +1,29 @@
+// Everything a rank holds of a run: the data it reads, the model it runs, its place in the mesh. Made by build().
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "graticule/comm/mesh.h"
+#include "graticule/data/loader.h"
+#include "graticule/data/source.h"
+#include "graticule/data/statistics.h"
+#include "graticule/model/shape.h"
+#include "graticule/parallel/chain.h"
+#include "graticule/train/options.h"
+
+namespace graticule {
+
+struct Run {
+  Options options;  ///< resolved: every derived value filled in
+  Mesh mesh;
+  std::shared_ptr<Source> source;
+  Statistics statistics;
+  ModelShape shape;
+  Span tokens;      ///< this rank's tokens
+  Chain chain;
+  std::optional<Loader> loader;  ///< of the training range; absent when only evaluating
+  int64_t step = 0;              ///< updates made
+};
+
+}  // namespace graticule

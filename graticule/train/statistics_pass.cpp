@@ -1,0 +1,88 @@
+#include "graticule/train/statistics_pass.h"
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "graticule/core/error.h"
+
+namespace graticule {
+
+namespace {
+
+std::optional<Statistics> read_statistics(const std::string& path, const Options& options, const TimeRange& range) {
+  std::ifstream file(path);
+  if (!file) return std::nullopt;
+  std::stringstream content;
+  content << file.rdbuf();
+  const Statistics statistics = statistics_from_json(content.str(), path);
+  const bool same_data = statistics.source == options.data.path && statistics.range.begin == range.begin &&
+                         statistics.range.end == range.end;
+  if (!same_data) return std::nullopt;
+  for (const auto& name : options.data.variables) {
+    const auto found = statistics.variables.find(name);
+    if (found == statistics.variables.end()) return std::nullopt;
+    for (const int64_t lead : options.data.lead_hours) {
+      if (!found->second.difference_deviation.contains(static_cast<int>(lead))) return std::nullopt;
+    }
+  }
+  return statistics;
+}
+
+// Written aside and renamed: a reader never sees half of it.
+void write_statistics(const std::string& path, const Statistics& statistics) {
+  const std::string aside = path + ".part";
+  std::ofstream file(aside);
+  file << to_json(statistics) << "\n";
+  file.close();
+  if (!file) fail("run", path, " cannot be written: is the disk full, or the folder read-only?");
+  std::filesystem::rename(aside, path);
+}
+
+}  // namespace
+
+std::vector<std::string> gather_texts(const std::string& mine, const Group& group) {
+  const int64_t ranks = group.size();
+  const at::Tensor lengths = group.all_gather(at::full({1}, static_cast<int64_t>(mine.size()), at::kLong),
+                                              std::vector<int64_t>(static_cast<size_t>(ranks), 1)).wait();
+  at::Tensor bytes = at::empty({static_cast<int64_t>(mine.size())}, at::kByte);
+  std::memcpy(bytes.data_ptr(), mine.data(), mine.size());
+  const std::vector<int64_t> sizes(lengths.data_ptr<int64_t>(), lengths.data_ptr<int64_t>() + ranks);
+  const at::Tensor all = group.all_gather(bytes, sizes).wait();
+  std::vector<std::string> texts;
+  int64_t offset = 0;
+  for (const int64_t size : sizes) {
+    texts.emplace_back(static_cast<const char*>(all.data_ptr()) + offset, static_cast<size_t>(size));
+    offset += size;
+  }
+  return texts;
+}
+
+Statistics statistics_of_run(const Options& options, Source& source, const World& world, const Group& everyone) {
+  if (options.data.train.empty()) refuse("data", "data.train is missing: give the training times, [first, last]");
+  const TimeRange range = parse_time_range(options.data.train[0], options.data.train[1]);
+  const std::string path = options.run.out + "/statistics.json";
+  std::optional<Statistics> known;
+  agree(world, everyone, [&] { known = read_statistics(path, options, range); });
+  // A rank may have looked before another wrote: all must have found it, or all compute.
+  const bool all_know = everyone.all_reduce(at::full({1}, known ? 1 : 0, at::kLong), Reduction::min).wait().item<int64_t>() == 1;
+  if (all_know) return *known;
+
+  Statistics share;
+  agree(world, everyone, [&] {
+    const std::vector<int> leads(options.data.lead_hours.begin(), options.data.lead_hours.end());
+    share = compute_statistics(source, options.data.variables, leads, range, world.rank, world.size);
+  });
+  std::optional<Statistics> merged;
+  for (const std::string& json : gather_texts(to_json(share), everyone)) {
+    const Statistics part = statistics_from_json(json, "statistics of a rank");
+    merged = merged ? merge(*merged, part) : part;
+  }
+  agree(world, everyone, [&] {
+    if (world.rank == 0) write_statistics(path, *merged);
+  });
+  return *merged;
+}
+
+}  // namespace graticule
