@@ -5,11 +5,27 @@ set(GRATICULE_VENV "${PROJECT_SOURCE_DIR}/.venv")
 
 if(NOT Torch_DIR AND EXISTS "${GRATICULE_VENV}/bin/python")
   execute_process(
-    COMMAND "${GRATICULE_VENV}/bin/python" -c "import torch; print(torch.utils.cmake_prefix_path)"
-    OUTPUT_VARIABLE torch_prefix OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
-  list(APPEND CMAKE_PREFIX_PATH "${torch_prefix}")
+    COMMAND "${GRATICULE_VENV}/bin/python" -c "import torch; print(torch.utils.cmake_prefix_path, torch.version.cuda or '', sep=';')"
+    OUTPUT_VARIABLE torch_found OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  if(torch_found)
+    list(GET torch_found 0 torch_prefix)
+    list(GET torch_found 1 torch_cuda)
+    list(APPEND CMAKE_PREFIX_PATH "${torch_prefix}")
+  endif()
 endif()
-find_package(Torch REQUIRED)
+if(torch_cuda)
+  find_package(CUDAToolkit QUIET)
+endif()
+if(torch_cuda AND NOT CUDAToolkit_FOUND)
+  # The wheel that pip gives by default is a CUDA build, whose CMake package refuses to be used without the CUDA toolkit.
+  # A machine without one needs the CPU part alone.
+  message(STATUS "LibTorch was built for CUDA ${torch_cuda}, no CUDA toolkit was found: linking its CPU part")
+  get_filename_component(torch_root "${torch_prefix}/../.." ABSOLUTE)
+  set(TORCH_INCLUDE_DIRS "${torch_root}/include" "${torch_root}/include/torch/csrc/api/include")
+  set(TORCH_LIBRARIES "${torch_root}/lib/libtorch_cpu.so" "${torch_root}/lib/libc10.so" -Wl,--allow-shlib-undefined)
+else()
+  find_package(Torch REQUIRED)
+endif()
 find_package(Threads REQUIRED)
 
 # Headers of other people's code never warn: our flags are errors.

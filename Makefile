@@ -1,0 +1,40 @@
+# One command for each wish. Everything is installed into the tree (.venv) or by apt, and built below build/.
+
+# A file that includes LibTorch takes up to 2 GB to compile: no more jobs than the memory holds.
+JOBS ?= $(shell awk -v cores="$$(nproc)" '/MemAvailable/ { n = int($$2 / 2e6); print n < 1 ? 1 : n < cores ? n : cores }' /proc/meminfo)
+SOURCES = $(shell find graticule cli python tests bench -name '*.h' -o -name '*.cpp')
+
+.PHONY: help setup build demo test bench lint format clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what is missing: Debian packages, and .venv with PyTorch and MPICH
+	@tools/setup.sh
+
+build: setup ## Build the program, build/release/graticule
+	@tools/build.sh release $(JOBS)
+
+demo: build ## Make synthetic data, train a small model on two ranks, score it, forecast, draw a picture
+	@tools/demo.sh
+
+test: build ## Build and run every test: C++, Python, examples, style of the Python files
+	@tools/test.sh
+
+bench: setup ## Build and run the benchmarks
+	@tools/build.sh bench $(JOBS)
+	@for program in $$(find build/bench/bench -type f -executable -name '*_bench'); do "$$program"; done
+
+lint: ## Check format and style of all files, with clang-format, clang-tidy and ruff
+	@tools/setup.sh lint
+	@clang-format-14 --dry-run -Werror $(SOURCES)
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
+	@tools/tidy.sh $(JOBS)
+
+format: ## Format all files in place
+	@tools/setup.sh lint
+	@clang-format-14 -i $(SOURCES)
+	@.venv/bin/ruff format .
+
+clean: ## Remove everything built; .venv stays
+	@rm -rf build .pytest_cache .ruff_cache

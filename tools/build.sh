@@ -1,0 +1,13 @@
+#!/bin/sh
+# build.sh PRESET JOBS: configures once (again when the presets or .venv changed), then builds what changed.
+set -eu
+cd "$(dirname "$0")/.."
+folder="build/$1"
+for changed in CMakePresets.json .venv/.stamp; do
+  if [ ! "$folder/build.ninja" -nt "$changed" ]; then
+    cmake --preset "$1"
+    touch "$folder/build.ninja"
+    break
+  fi
+done
+cmake --build "$folder" --parallel "$2"
