@@ -115,12 +115,12 @@ namespace {
 
 /// Everything the backward holds for the pairs in flight.
 struct BackwardRoom {
-  at::Tensor q, dout, q_columns, dout_columns, shift, delta, dq;  // a row a query head in flight
-  at::Tensor dk, dv;                                              // a row a pair in flight
+  at::Tensor q, dout, q_columns, dout_columns, finite_lse, delta, dq;  // a row a query head in flight
+  at::Tensor dk, dv;                                                   // a row a pair in flight
 
   QueryPack pack(int64_t i) const {
-    return {row(q, i),     row(dout, i),  row(q_columns, i), row(dout_columns, i),
-            row(shift, i), row(delta, i), row(dq, i)};
+    return {row(q, i),          row(dout, i),  row(q_columns, i), row(dout_columns, i),
+            row(finite_lse, i), row(delta, i), row(dq, i)};
   }
 };
 

@@ -24,8 +24,11 @@ enum class CpuLevel { aten, avx2, avx512, avx512_bf16 };
 /// to fp32 while packing.
 CpuLevel cpu_level(at::ScalarType dtype);
 
-/// The tile kernels of a level; nothing where the build or the processor has none. bf16 products need
-/// `level_runs` to say so.
+/// Whether this processor says that it has the instructions of a level.
+bool cpu_runs(CpuLevel level);
+
+/// The tile kernels of a level, to be used where cpu_runs says so; nothing for `aten`, or where the build has
+/// none.
 const FlashTiles* cpu_tiles(CpuLevel level);
 
 FlashResult flash_cpu_forward(const FlashTiles& tiles, const at::Tensor& q_BTHD, const at::Tensor& k_BSGD,

@@ -1,11 +1,12 @@
 // The backward of one head: a range of keys against a range of queries (FlashAttention-2, section 3.2; a lane
 // is a key).
 //
-//   P = 2^(c Q K^T - shift)     dS = P (dout V^T - delta)     dV^T += dout^T P     dK^T += Q^T dS     dQ +=
-//   dS K
+//   P = 2^((|scale| Q K^T - lse) log2 e)     dS = P (dout V^T - delta)     dV^T += dout^T P     dK^T += Q^T
+//   dS     dQ += dS K
 //
-// with shift = lse log2 e and delta = dout . out - dlse, a number a row. dV^T and dK^T keep a key a lane, so
-// only dQ has the head width in its lanes. The scale is applied when the sums are written.
+// with delta = dout . out - dlse. Subtracting before the change of base keeps P exact where scores are huge.
+// dV^T and dK^T keep a key a lane, so only dQ has the head width in its lanes. The scale is applied when the
+// sums are written.
 #pragma once
 
 #include <cmath>
@@ -45,7 +46,6 @@ void prepare(const PrepareTask& task) {
   const int64_t width = task.width;
   const int64_t depth = units(width, Isa::pair);
   const int64_t block_units = units(Isa::block, Isa::pair);
-  const double ratio = static_cast<double>(task.magnitude * log2_e) / static_cast<double>(task.magnitude);
   alignas(64) float dout[most_width] = {}, out[most_width] = {};
   for (int64_t token = task.begin; token < task.end; ++token) {
     read_units<Isa>(task.q, token, width, task.pack.q_TU + token * depth);
@@ -55,7 +55,7 @@ void prepare(const PrepareTask& task) {
     read_row<Isa>(task.out, token, width, out);
     const float lse = task.lse[token];
     const bool no_keys = lse == -std::numeric_limits<float>::infinity();
-    task.pack.shift_T[token] = no_keys ? 0 : static_cast<float>(lse * ratio);
+    task.pack.lse_T[token] = no_keys ? 0 : lse;
     const int64_t padded = (width + Isa::lanes - 1) / Isa::lanes * Isa::lanes;
     task.pack.delta_T[token] = row_dot<Isa>(dout, out, padded) - (task.dlse ? task.dlse[token] : 0);
   }
@@ -105,8 +105,8 @@ void scores_step(const BackwardTask& task, const KeyPanel& keys, const Scores& r
   using Vector = typename Isa::Vector;
   constexpr int64_t panel = panel_of<Isa>;
   const int64_t depth = units(task.width, Isa::pair);
-  const auto factor = Isa::broadcast(task.magnitude * log2_e);
-  const float* shift = task.pack.shift_T + begin;
+  const auto scale = Isa::broadcast(task.magnitude), to_base_2 = Isa::broadcast(log2_e);
+  const float* lse = task.pack.lse_T + begin;
   const float* delta = task.pack.delta_T + begin;
 
   product<Isa, C>(
@@ -114,10 +114,10 @@ void scores_step(const BackwardTask& task, const KeyPanel& keys, const Scores& r
       keys.k_UL, [&]<int R>(int64_t row, Vector(&s)[R][C]) __attribute__((always_inline)) {
 #pragma GCC unroll 8
         for (int r = 0; r < R; ++r) {
-          const auto row_shift = Isa::broadcast(shift[row + r]);
+          const auto row_lse = Isa::broadcast(lse[row + r]);
 #pragma GCC unroll 8
           for (int c = 0; c < C; ++c) {
-            s[r][c] = Isa::exp2(Isa::multiply_subtract(s[r][c], factor, row_shift));
+            s[r][c] = Isa::exp2(Isa::multiply_subtract(s[r][c], scale, row_lse) * to_base_2);
             Isa::store(room.p + (row + r) * panel + c * Isa::lanes, s[r][c]);
           }
         }

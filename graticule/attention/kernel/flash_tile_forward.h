@@ -80,7 +80,7 @@ void forward_step(const ForwardTask& task, const QueryPanel& state, int64_t begi
 #pragma GCC unroll 8
   for (int c = 0; c < C; ++c) {
     float* l = state.sum_L + c * Isa::lanes;
-    Isa::store(l, Isa::load(l) * keep[c] + sum[c]);
+    Isa::store(l, Isa::add_product(sum[c], Isa::load(l), keep[c]));
   }
 
   const int64_t value_depth = units(Isa::block, Isa::pair);
@@ -92,7 +92,7 @@ void forward_step(const ForwardTask& task, const QueryPanel& state, int64_t begi
 #pragma GCC unroll 8
           for (int c = 0; c < C; ++c) {
             float* out = state.out_DL + (row + r) * panel + c * Isa::lanes;
-            Isa::store(out, Isa::load(out) * keep[c] + o[r][c]);
+            Isa::store(out, Isa::add_product(o[r][c], Isa::load(out), keep[c]));
           }
         }
       });

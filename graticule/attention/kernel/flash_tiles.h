@@ -43,7 +43,7 @@ struct QueryPack {
   float* dout_TU;  // packed rows of dout
   float* q_bDU;    // packed columns, a block at a time
   float* dout_bDU;
-  float* shift_T;  // lse * magnitude / |scale| * log2 e: subtracted in the exponent of 2
+  float* lse_T;    // 0 where it is -infinity
   float* delta_T;  // dout . out - dlse
   float* dq_TW;    // fp32 sums, W = accumulator_width(D)
 };

@@ -5,6 +5,8 @@ namespace graticule {
 
 CpuLevel cpu_level(at::ScalarType) { return CpuLevel::aten; }
 
+bool cpu_runs(CpuLevel level) { return level == CpuLevel::aten; }
+
 const FlashTiles* cpu_tiles(CpuLevel) { return nullptr; }
 
 }  // namespace graticule
