@@ -1,7 +1,8 @@
-// Samples for one rank: reads only the pixels that this rank's tokens need, cuts them into patches, normalises, and
-// stays ahead of the step in a background thread.
+// Samples for one rank: reads only the pixels that this rank's tokens need, cuts them into patches,
+// normalises, and stays ahead of the step in a background thread.
 //
-// Legend: B this rank's samples of a step, T this rank's tokens, K variables a token carries, P = patch * patch pixels (row-major).
+// Legend: B this rank's samples of a step, T this rank's tokens, K variables a token carries, P = patch *
+// patch pixels (row-major).
 #pragma once
 
 #include <ATen/ATen.h>
@@ -19,7 +20,10 @@
 namespace graticule {
 
 enum class Predict { difference, state };
-enum class Missing { refuse, mean };  ///< a NaN in the data: an error that says where, or filled with the mean and weight 0
+enum class Missing {
+  refuse,
+  mean
+};  ///< a NaN in the data: an error that says where, or filled with the mean and weight 0
 
 struct LoaderOptions {
   std::vector<std::string> variables;  ///< V inputs, in order
@@ -27,32 +31,42 @@ struct LoaderOptions {
   std::vector<int> lead_hours;         ///< a sample's lead is drawn from these
   TimeRange range;                     ///< both the initial time and initial time + lead lie inside
   int64_t batch = 1;                   ///< samples a step over all data ranks
-  Span samples = {0, 1};               ///< which of a step's samples this rank holds: span_of(batch, data degree, data coordinate)
+  Span samples = {
+      0, 1};  ///< which of a step's samples this rank holds: span_of(batch, data degree, data coordinate)
   TokenGrid grid;
-  Span tokens;                         ///< which tokens this rank holds
+  Span tokens;  ///< which tokens this rank holds
   Predict predict = Predict::difference;
   Missing missing = Missing::refuse;
   uint64_t seed = 0;
-  bool shuffle = true;                 ///< a new seeded order each epoch, the same on every rank and layout; false: in time order, once
-  int prefetch = 2;                    ///< steps read ahead
+  /// A new seeded order each epoch, the same on every rank and layout. false: in time order, once; the last
+  /// step may be short or empty on this rank, and `next` refuses after it.
+  bool shuffle = true;
+  int prefetch = 2;  ///< steps read ahead, 1 or more
 };
 
 struct Batch {
-  at::Tensor input_BTKP;             ///< fp32, (x - mean) / deviation
-  at::Tensor target_BTKP;            ///< fp32, difference: (x(t + lead) - x(t)) / difference_deviation; state: (x(t + lead) - mean) / deviation
-  at::Tensor weight_BTKP;            ///< fp32: the latitude weight w_y (mean 1 over the grid); 0 where no target, off the grid or missing
-  at::Tensor lead_hours_B;           ///< fp32
-  std::vector<int64_t> times;        ///< initial times, seconds since 1970
-  std::vector<int64_t> sample_ids;   ///< position in the run's global sequence of samples: seeds drop path
+  at::Tensor input_BTKP;    ///< fp32, (x - mean) / deviation
+  at::Tensor target_BTKP;   ///< fp32, difference: (x(t + lead) - x(t)) / difference_deviation; state: (x(t +
+                            ///< lead) - mean) / deviation
+  at::Tensor weight_BTKP;   ///< fp32: the latitude weight w_y (mean 1 over the grid); 0 where no target, off
+                            ///< the grid or missing
+  at::Tensor lead_hours_B;  ///< fp32
+  std::vector<int64_t> times;       ///< initial times, seconds since 1970
+  std::vector<int64_t> sample_ids;  ///< position in the run's global sequence of samples: seeds drop path
 };
 
-/// Row weights by WeatherBench 2's rule: sin(upper edge) - sin(lower edge) of each row's cell, divided by their mean; edges half-way
-/// between rows, clamped to the poles. Latitudes ascending, degrees.
+/// Row weights by WeatherBench 2's rule: sin(upper edge) - sin(lower edge) of each row's cell, divided by
+/// their mean; edges half-way between rows; the outermost edges are the poles, as there, or half a row
+/// outwards where a regional grid ends. Latitudes ascending, degrees.
 std::vector<double> latitude_weights(const std::vector<double>& latitudes);
 
+/// From the first `next` on a background thread reads `source`: nobody else may until the loader is gone or
+/// was sought (`seek`).
 class Loader {
  public:
-  /// Refuses: a variable that is not there, a target that is no input, a range with no sample, missing statistics.
+  /// An initial time is a sample when time + lead is present and in the range for every lead; the lead is
+  /// drawn by (seed, sample id). Refuses: a variable that is not there, a target that is no input, a range
+  /// with no sample, missing statistics.
   Loader(std::shared_ptr<Source> source, Statistics statistics, LoaderOptions options);
   ~Loader();
   Loader(Loader&&) noexcept;
@@ -74,9 +88,11 @@ class Loader {
 };
 
 /// One sample without a thread, for evaluation and forecasts: the normalised input of `time_index` (T K P).
-at::Tensor read_tokens(Source& source, const Statistics& statistics, const LoaderOptions& options, int64_t time_index);
+at::Tensor read_tokens(Source& source, const Statistics& statistics, const LoaderOptions& options,
+                       int64_t time_index);
 
-/// Patches of one field. rows_YX holds rows [rows.begin, rows.end) of the grid; the result has the tokens `places` (T P).
+/// Patches of one field. rows_YX holds rows [rows.begin, rows.end) of the grid; the result has the tokens
+/// `places` (T P).
 at::Tensor to_patches(const at::Tensor& field_YX, Span rows, const TokenGrid& grid, Span places);
 /// The inverse over a whole field: patches of all places (S P) to a field (Y X).
 at::Tensor from_patches(const at::Tensor& patches_SP, const TokenGrid& grid);

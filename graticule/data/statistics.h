@@ -1,5 +1,6 @@
-// Normalisation constants: mean and standard deviation of each variable and of its differences over each lead, made in one
-// streaming pass over the training times (Welford), over all grid points (unweighted), NaN left out.
+// Normalisation constants: mean and standard deviation of each variable and of its differences over each
+// lead, made in one streaming pass over the training times (Welford), over all grid points (unweighted), NaN
+// left out.
 #pragma once
 
 #include <cstdint>
@@ -21,16 +22,18 @@ struct VariableStatistics {
 
 struct Statistics {
   std::map<std::string, VariableStatistics> variables;
-  std::string source;  ///< path of the data
-  TimeRange range;     ///< times seen
-  int64_t times = 0;   ///< how many of them
+  std::string source;                                               ///< path of the data
+  TimeRange range;                                                  ///< times seen
+  int64_t times = 0;                                                ///< how many of them
   const VariableStatistics& of(const std::string& variable) const;  ///< refuses an unknown one
 };
 
-/// One pass over [range] for `variables`; of them only those with index % parts == part, so that ranks share the work
-/// (merge with `merge`). A constant variable has difference deviation 1. At most `max_times` times, spread evenly (0: all).
-Statistics compute_statistics(Source& source, const std::vector<std::string>& variables, const std::vector<int>& lead_hours,
-                              const TimeRange& range, int64_t part = 0, int64_t parts = 1, int64_t max_times = 0);
+/// One pass over [range] for `variables`; of them only those with index % parts == part, so that ranks share
+/// the work (merge with `merge`). A constant variable has difference deviation 1. At most `max_times` times,
+/// spread evenly (0: all).
+Statistics compute_statistics(Source& source, const std::vector<std::string>& variables,
+                              const std::vector<int>& lead_hours, const TimeRange& range, int64_t part = 0,
+                              int64_t parts = 1, int64_t max_times = 0);
 Statistics merge(const Statistics& a, const Statistics& b);
 
 /// JSON, kept beside the run; from_json refuses a file of another form.

@@ -1,0 +1,77 @@
+// A synthetic atmosphere: what every variable is at any time, from the stream function of rossby_waves.h.
+// Nothing here is observed. Heights are zeta = ln(500 hPa / p); waves and mean wind keep one horizontal form
+// and vary with height:
+//   waves:       amplitude A(zeta) = exp((0.9 / 1.4)^2 - ((zeta - 0.9) / 1.4)^2), leaning westwards by tilt *
+//   tanh(zeta);
+//                all levels move at the speed of 500 hPa, where A = 1
+//   wind:        a omega A(zeta) cos lat from the west, plus the waves
+//   geopotential: standard atmosphere, gradient-wind balance with the mean wind, linear balance with the
+//   waves, annual cycle temperature: hydrostatic, T = (1 / R) d(geopotential)/d(zeta), exact humidity:
+//   relative humidity 0.5 + 0.4 tanh of the stream function 15 degrees to the east, times saturation at T
+//   surface:     from 1000 hPa: sea-level and surface pressure (barometric), wind (slowed and turned by
+//   friction), temperature
+//                at 2 m (stronger annual and diurnal cycle over land, cooler with height)
+// 24 hours of persistence err by about 450 m2/s2 in geopotential@500 and 2.5 K in temperature@850, as in the
+// real atmosphere.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "graticule/data/rossby_waves.h"
+#include "graticule/data/source.h"
+
+namespace graticule {
+
+/// The first `count` variables (1 to atmosphere_variable_limit): the usual 23 (8 at the surface, 5 at 500,
+/// 850 and 250 hPa), then the rest of WeatherBench's 13 levels, then ever finer levels.
+std::vector<Variable> atmosphere_variables(int64_t count);
+inline constexpr int64_t atmosphere_variable_limit = 8 + 5 * 1000;
+
+class Atmosphere {
+ public:
+  /// Degrees; no row lies on a pole.
+  Atmosphere(uint64_t seed, const std::vector<double>& latitudes, const std::vector<double>& longitudes);
+
+  /// Rows of `variable` (a name of `atmosphere_variables`) at `seconds` since 1970 into `out` (rows x
+  /// columns).
+  void read(const std::string& variable, int64_t seconds, Span rows, std::span<float> out) const;
+
+  /// Which rows, when (seconds since 1970), and at which pressure (hPa).
+  struct Place {
+    Span rows;
+    int64_t seconds = 0;
+    double pressure = 1000;
+  };
+  using Field = std::vector<float>;
+  Field stream_function(const Place& place) const;  ///< of the waves alone, m2/s
+  Field geopotential(const Place& place) const;
+  Field temperature(const Place& place) const;
+  Field eastward_wind(const Place& place) const;
+  Field northward_wind(const Place& place) const;
+  Field specific_humidity(const Place& place) const;
+  Field temperature_2m(const Place& place) const;
+  Field eastward_wind_10m(const Place& place) const;
+  Field northward_wind_10m(const Place& place) const;
+  Field sea_level_pressure(const Place& place) const;
+  Field surface_pressure(const Place& place) const;
+  Field incident_solar_radiation(const Place& place) const;
+  Field land_fraction(const Place& place) const;
+  Field surface_geopotential(const Place& place) const;
+
+ private:
+  Field wind_10m(const Place& place, bool eastward) const;
+  void add_waves(WaveField field, bool derivative, double shift, const Place& place, Field& out) const;
+  Field zonal(const Place& place, double constant, double squared, double linear) const;
+  Field part(const Field& whole, Span rows) const;
+
+  RossbyWaves waves_;
+  int64_t columns_;
+  std::vector<double> sine_, cosine_;  // of latitude
+  std::vector<double> longitudes_;     // rad
+  double stream_deviation_ = 1;        // m2/s
+  Field land_, height_;                // whole grid: fraction, surface geopotential
+};
+
+}  // namespace graticule

@@ -1,0 +1,31 @@
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <numeric>
+
+#include "graticule/core/error.h"
+#include "graticule/data/loader.h"
+
+namespace graticule {
+
+std::vector<double> latitude_weights(const std::vector<double>& latitudes) {
+  const size_t n = latitudes.size();
+  GRATICULE_CHECK(n > 0 && std::is_sorted(latitudes.begin(), latitudes.end()));
+  if (n == 1) return {1.0};
+  std::vector<double> edges(n + 1);
+  for (size_t y = 1; y < n; ++y) edges[y] = (latitudes[y - 1] + latitudes[y]) / 2;
+  // The pole where the outermost row is less than a row from it, so always on a global grid; else half a row
+  // outwards.
+  const double south = latitudes[1] - latitudes[0], north = latitudes[n - 1] - latitudes[n - 2];
+  edges[0] = latitudes[0] - south < -90 ? -90 : latitudes[0] - south / 2;
+  edges[n] = latitudes[n - 1] + north > 90 ? 90 : latitudes[n - 1] + north / 2;
+
+  std::vector<double> weights(n);
+  const auto sine = [](double degrees) { return std::sin(degrees * std::numbers::pi / 180); };
+  for (size_t y = 0; y < n; ++y) weights[y] = sine(edges[y + 1]) - sine(edges[y]);
+  const double mean = std::accumulate(weights.begin(), weights.end(), 0.0) / static_cast<double>(n);
+  for (double& weight : weights) weight /= mean;
+  return weights;
+}
+
+}  // namespace graticule

@@ -1,0 +1,126 @@
+#include "graticule/data/loader.h"
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+#include "graticule/core/error.h"
+#include "graticule/data/sample_order.h"
+#include "graticule/data/token_reader.h"
+
+namespace graticule {
+
+// The worker owns source, order and reader while it runs; `mutex` guards ready, error and nothing else.
+struct Loader::State {
+  State(std::shared_ptr<Source> held, const Statistics& statistics, LoaderOptions chosen)
+      : source(std::move(held)),
+        options(std::move(chosen)),
+        reader(*source, statistics, options),
+        order(source->catalog(), options) {}
+
+  Batch read(int64_t from);
+  void work(const std::stop_token& stop, int64_t from);
+  bool ended(int64_t at) const { return !options.shuffle && at >= order.size(); }
+  int64_t after(int64_t at) const {
+    return options.shuffle ? at + options.batch : std::min(at + options.batch, order.size());
+  }
+
+  std::shared_ptr<Source> source;
+  LoaderOptions options;
+  TokenReader reader;
+  SampleOrder order;
+  int64_t position = 0;
+  double waited_seconds = 0;
+
+  std::mutex mutex;
+  std::condition_variable_any changed;
+  std::deque<Batch> ready;
+  std::exception_ptr error;
+  std::jthread worker;  // last: stops before anything that it uses goes
+};
+
+Batch Loader::State::read(int64_t from) {
+  Span ids = {from + options.samples.begin, from + options.samples.end};
+  if (!options.shuffle) ids = intersect(ids, {0, order.size()});
+  const TokenGrid& grid = options.grid;
+  const std::vector<int64_t> shape = {ids.size(), options.tokens.size(), grid.variables_per_token(),
+                                      grid.pixels()};
+  Batch batch{at::empty(shape), at::empty(shape), at::empty(shape), at::empty({ids.size()}), {}, {}};
+  const int64_t stride = shape[1] * shape[2] * shape[3];
+  for (int64_t b = 0; b < ids.size(); ++b) {
+    const SampleOrder::Sample sample = order.at(ids.begin + b);
+    reader.read_sample(sample, batch.input_BTKP.mutable_data_ptr<float>() + b * stride,
+                       batch.target_BTKP.mutable_data_ptr<float>() + b * stride,
+                       batch.weight_BTKP.mutable_data_ptr<float>() + b * stride);
+    batch.lead_hours_B.mutable_data_ptr<float>()[b] = static_cast<float>(sample.lead_hours);
+    batch.times.push_back(source->catalog().times[static_cast<size_t>(sample.time_index)]);
+    batch.sample_ids.push_back(ids.begin + b);
+  }
+  return batch;
+}
+
+void Loader::State::work(const std::stop_token& stop, int64_t from) {
+  for (int64_t at = from; !stop.stop_requested() && !ended(at); at = after(at)) {
+    try {
+      Batch batch = read(at);
+      std::unique_lock lock(mutex);
+      ready.push_back(std::move(batch));
+      changed.notify_all();
+      changed.wait(lock, stop, [&] { return static_cast<int>(ready.size()) < options.prefetch; });
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      error = std::current_exception();
+      changed.notify_all();
+      return;
+    }
+  }
+}
+
+Loader::Loader(std::shared_ptr<Source> source, Statistics statistics, LoaderOptions options) {
+  GRATICULE_CHECK(options.batch > 0 && options.prefetch > 0, "batch ", options.batch, ", prefetch ",
+                  options.prefetch);
+  GRATICULE_CHECK(intersect(options.samples, {0, options.batch}) == options.samples, "samples of this rank");
+  state_ = std::make_unique<State>(std::move(source), statistics, std::move(options));
+}
+
+Loader::~Loader() = default;
+Loader::Loader(Loader&&) noexcept = default;
+Loader& Loader::operator=(Loader&&) noexcept = default;
+
+Batch Loader::next() {
+  State& state = *state_;
+  if (state.ended(state.position))
+    refuse("data", "all ", state.order.size(), " samples of the range were read once");
+  if (!state.worker.joinable()) {
+    state.worker = std::jthread(
+        [&state, from = state.position](const std::stop_token& stop) { state.work(stop, from); });
+  }
+  const auto start = std::chrono::steady_clock::now();
+  std::unique_lock lock(state.mutex);
+  state.changed.wait(lock, [&] { return !state.ready.empty() || state.error; });
+  state.waited_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (state.ready.empty()) std::rethrow_exception(state.error);
+  Batch batch = std::move(state.ready.front());
+  state.ready.pop_front();
+  state.changed.notify_all();
+  state.position = state.after(state.position);
+  return batch;
+}
+
+int64_t Loader::samples_an_epoch() const { return state_->order.size(); }
+int64_t Loader::position() const { return state_->position; }
+
+void Loader::seek(int64_t position) {
+  GRATICULE_CHECK(position >= 0, "position ", position);
+  state_->worker = {};  // stops and joins
+  state_->ready.clear();
+  state_->error = nullptr;
+  state_->position = position;
+}
+
+double Loader::take_waited_seconds() { return std::exchange(state_->waited_seconds, 0.0); }
+
+}  // namespace graticule

@@ -1,0 +1,74 @@
+#include "graticule/data/patches.h"
+
+#include <algorithm>
+
+#include "graticule/core/error.h"
+#include "graticule/data/loader.h"
+
+namespace graticule {
+
+namespace {
+
+// The grid's pixels under one patch; smaller than the patch at the north and east edges.
+struct Pixels {
+  Span rows, columns;
+};
+
+Pixels pixels_of(const TokenGrid& grid, int64_t place) {
+  const int64_t row = place / grid.patch_columns() * grid.patch,
+                column = place % grid.patch_columns() * grid.patch;
+  return {{row, std::min(row + grid.patch, grid.rows)},
+          {column, std::min(column + grid.patch, grid.columns)}};
+}
+
+}  // namespace
+
+Span rows_of_places(const TokenGrid& grid, Span places) {
+  if (places.empty()) return {};
+  return {pixels_of(grid, places.begin).rows.begin, pixels_of(grid, places.end - 1).rows.end};
+}
+
+void cut_patches(std::span<const float> field_YX, Span rows, const TokenGrid& grid, Span places, float* out,
+                 int64_t stride) {
+  GRATICULE_CHECK(static_cast<int64_t>(field_YX.size()) == rows.size() * grid.columns);
+  const Span needed = rows_of_places(grid, places);
+  GRATICULE_CHECK(places.empty() || intersect(rows, needed) == needed, "rows ", needed.begin, " to ",
+                  needed.end);
+  for (int64_t place = places.begin; place < places.end; ++place, out += stride) {
+    const Pixels pixels = pixels_of(grid, place);
+    std::fill(out, out + grid.pixels(), 0.0f);
+    for (int64_t y = pixels.rows.begin; y < pixels.rows.end; ++y) {
+      const float* line = field_YX.data() + (y - rows.begin) * grid.columns;
+      std::copy(line + pixels.columns.begin, line + pixels.columns.end,
+                out + (y - pixels.rows.begin) * grid.patch);
+    }
+  }
+}
+
+at::Tensor to_patches(const at::Tensor& field_YX, Span rows, const TokenGrid& grid, Span places) {
+  const at::Tensor plain_YX = field_YX.to(at::kFloat).contiguous();
+  at::Tensor patches_TP = at::empty({places.size(), grid.pixels()});
+  const std::span<const float> values(plain_YX.const_data_ptr<float>(),
+                                      static_cast<size_t>(plain_YX.numel()));
+  cut_patches(values, rows, grid, places, patches_TP.mutable_data_ptr<float>(), grid.pixels());
+  return patches_TP;
+}
+
+at::Tensor from_patches(const at::Tensor& patches_SP, const TokenGrid& grid) {
+  GRATICULE_CHECK(patches_SP.dim() == 2 && patches_SP.size(0) == grid.places() &&
+                  patches_SP.size(1) == grid.pixels());
+  const at::Tensor plain_SP = patches_SP.to(at::kFloat).contiguous();
+  at::Tensor field_YX = at::empty({grid.rows, grid.columns});
+  for (int64_t place = 0; place < grid.places(); ++place) {
+    const Pixels pixels = pixels_of(grid, place);
+    for (int64_t y = pixels.rows.begin; y < pixels.rows.end; ++y) {
+      const float* line =
+          plain_SP.const_data_ptr<float>() + place * grid.pixels() + (y - pixels.rows.begin) * grid.patch;
+      std::copy(line, line + pixels.columns.size(),
+                field_YX.mutable_data_ptr<float>() + y * grid.columns + pixels.columns.begin);
+    }
+  }
+  return field_YX;
+}
+
+}  // namespace graticule

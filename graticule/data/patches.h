@@ -1,0 +1,18 @@
+// Patches of a field, on plain memory.
+#pragma once
+
+#include <span>
+
+#include "graticule/core/token_grid.h"
+
+namespace graticule {
+
+/// The rows of the grid that the places (patch_row * patch_columns + patch_column) need.
+Span rows_of_places(const TokenGrid& grid, Span places);
+
+/// Cuts `field_YX`, which holds the grid's rows `rows`, into the patches `places`: patch i goes to out[i *
+/// stride ...], patch * patch values row-major, 0 where a pixel lies off the grid.
+void cut_patches(std::span<const float> field_YX, Span rows, const TokenGrid& grid, Span places, float* out,
+                 int64_t stride);
+
+}  // namespace graticule

@@ -1,0 +1,30 @@
+// Random numbers that are the same on every machine and compiler: SplitMix64 (Steele, Lea, Flood 2014).
+#pragma once
+
+#include <cstdint>
+
+namespace graticule {
+
+class Random {
+ public:
+  /// Streams of different `seed` or `stream` are independent.
+  explicit Random(uint64_t seed, uint64_t stream = 0) : state_(seed) {
+    state_ = next() ^ (stream * 0xd1342543de82ef95U);
+  }
+
+  uint64_t next() {
+    uint64_t z = state_ += 0x9e3779b97f4a7c15U;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
+    return z ^ (z >> 31);
+  }
+  /// In [0, 1).
+  double uniform() { return static_cast<double>(next() >> 11) * 0x1.0p-53; }
+  /// In [0, n).
+  int64_t below(int64_t n) { return static_cast<int64_t>(next() % static_cast<uint64_t>(n)); }
+
+ private:
+  uint64_t state_;
+};
+
+}  // namespace graticule

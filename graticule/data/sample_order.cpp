@@ -1,0 +1,69 @@
+#include "graticule/data/sample_order.h"
+
+#include <algorithm>
+
+#include "graticule/core/error.h"
+#include "graticule/data/random.h"
+#include "graticule/data/time.h"
+
+namespace graticule {
+
+namespace {
+
+// Streams of the seed: epochs and samples draw from different ones.
+constexpr uint64_t epoch_stream = uint64_t{1} << 62, lead_stream = uint64_t{1} << 63;
+
+// The index of `time`, or -1.
+int64_t find(const std::vector<int64_t>& times, int64_t time) {
+  const auto found = std::lower_bound(times.begin(), times.end(), time);
+  return found != times.end() && *found == time ? found - times.begin() : -1;
+}
+
+std::string list(const std::vector<int>& values) {
+  std::string joined;
+  for (const int value : values) joined += text(joined.empty() ? "" : ", ", value);
+  return joined;
+}
+
+}  // namespace
+
+SampleOrder::SampleOrder(const Catalog& catalog, const LoaderOptions& options)
+    : times_(catalog.times), lead_hours_(options.lead_hours), seed_(options.seed), shuffle_(options.shuffle) {
+  if (lead_hours_.empty()) refuse("data", "no lead time: give lead_hours, for example [6, 24]");
+  for (size_t t = 0; t < times_.size(); ++t) {
+    const auto usable = [&](int lead) {
+      const int64_t later = times_[t] + int64_t{3600} * lead;
+      return later <= options.range.end && find(times_, later) >= 0;
+    };
+    const bool inside = times_[t] >= options.range.begin && times_[t] <= options.range.end;
+    if (inside && std::all_of(lead_hours_.begin(), lead_hours_.end(), usable)) {
+      initial_.push_back(static_cast<int64_t>(t));
+    }
+  }
+  if (initial_.empty()) {
+    const std::string held =
+        times_.empty() ? "no time" : format_time(times_.front()) + " to " + format_time(times_.back());
+    refuse("data", "no sample between ", format_time(options.range.begin), " and ",
+           format_time(options.range.end), " has a time and the times ", list(lead_hours_),
+           " hours later: ", catalog.path, " holds ", times_.size(), " times, ", held,
+           ". Choose a longer range inside, or leads that are multiples of its step");
+  }
+}
+
+SampleOrder::Sample SampleOrder::at(int64_t id) {
+  const int64_t epoch = id / size();
+  if (epoch != epoch_) {
+    order_ = initial_;
+    Random random(seed_, epoch_stream + static_cast<uint64_t>(epoch));
+    for (int64_t i = size() - 1; shuffle_ && i > 0; --i) {
+      std::swap(order_[static_cast<size_t>(i)], order_[static_cast<size_t>(random.below(i + 1))]);
+    }
+    epoch_ = epoch;
+  }
+  const int64_t time_index = order_[static_cast<size_t>(id % size())];
+  Random random(seed_, lead_stream + static_cast<uint64_t>(id));
+  const int lead = lead_hours_[static_cast<size_t>(random.below(static_cast<int64_t>(lead_hours_.size())))];
+  return {time_index, find(times_, times_[static_cast<size_t>(time_index)] + int64_t{3600} * lead), lead};
+}
+
+}  // namespace graticule

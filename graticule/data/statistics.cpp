@@ -1,0 +1,203 @@
+#include "graticule/data/statistics.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "graticule/core/error.h"
+
+namespace graticule {
+
+namespace {
+
+using Field = std::vector<float>;
+
+// Mean and sum of squared deviations of a stream of fields (Welford; fields joined as in Chan, Golub, LeVeque
+// 1983).
+struct Moments {
+  int64_t count = 0, missing = 0;
+  double mean = 0, squares = 0;
+
+  void add(const Field& field) {
+    int64_t present = 0;
+    double sum = 0, deviations = 0;
+    for (const float x : field) {
+      if (!std::isnan(x)) sum += x, ++present;
+    }
+    missing += static_cast<int64_t>(field.size()) - present;
+    if (present == 0) return;
+    const double field_mean = sum / static_cast<double>(present);
+    for (const float x : field) {
+      if (!std::isnan(x)) deviations += (x - field_mean) * (x - field_mean);
+    }
+    const double shift = field_mean - mean,
+                 share = static_cast<double>(present) / static_cast<double>(count + present);
+    squares += deviations + shift * shift * share * static_cast<double>(count);
+    mean += shift * share;
+    count += present;
+  }
+};
+
+// Mean square of x(t + lead) - x(t).
+struct Differences {
+  int64_t count = 0;
+  double squares = 0;
+
+  void add(const Field& now, const Field& later) {
+    for (size_t i = 0; i < now.size(); ++i) {
+      const double difference = static_cast<double>(later[i]) - now[i];
+      if (!std::isnan(difference)) squares += difference * difference, ++count;
+    }
+  }
+};
+
+// A variable's sums, and its fields that a later time still needs.
+struct Pass {
+  std::string variable;
+  bool constant = false;
+  Moments moments;
+  std::map<int, Differences> differences;
+  std::map<int64_t, Field> fields;  // by time index
+};
+
+// A field that never varies is divided by 1.
+double deviation(double squares, int64_t count) {
+  const double value = count > 0 ? std::sqrt(squares / static_cast<double>(count)) : 0;
+  return value > 0 ? value : 1;
+}
+
+const Field& field_of(Source& source, Pass& pass, int64_t time_index) {
+  Field& field = pass.fields[time_index];
+  if (field.empty()) {
+    const Catalog& catalog = source.catalog();
+    const auto rows = static_cast<int64_t>(catalog.latitudes.size());
+    field.resize(catalog.latitudes.size() * catalog.longitudes.size());
+    source.read(pass.variable, time_index, {0, rows}, field);
+  }
+  return field;
+}
+
+void add_time(Source& source, Pass& pass, const std::vector<int64_t>& times, int64_t t,
+              const std::vector<int>& lead_hours, int64_t end) {
+  pass.fields.erase(pass.fields.begin(), pass.fields.lower_bound(t));
+  const Field& now = field_of(source, pass, t);
+  pass.moments.add(now);
+  for (const int lead : lead_hours) {
+    const int64_t later = times[static_cast<size_t>(t)] + int64_t{3600} * lead;
+    const auto found = std::lower_bound(times.begin(), times.end(), later);
+    if (found == times.end() || *found != later || later > end) continue;
+    pass.differences[lead].add(now, field_of(source, pass, found - times.begin()));
+  }
+}
+
+VariableStatistics finish(const Pass& pass, const std::vector<int>& lead_hours, const std::string& path) {
+  const Moments& moments = pass.moments;
+  if (moments.count == 0)
+    refuse("data", pass.variable, " has no value in the range of ", path, ": leave the variable out");
+  VariableStatistics result;
+  result.mean = moments.mean;
+  result.deviation = deviation(moments.squares, moments.count);
+  result.count = moments.count;
+  result.missing = moments.missing;
+  for (const auto& [lead, sums] : pass.differences)
+    result.difference_deviation[lead] = deviation(sums.squares, sums.count);
+  for (const int lead : lead_hours) {
+    if (pass.constant) result.difference_deviation[lead] = 1;
+  }
+  return result;
+}
+
+}  // namespace
+
+const VariableStatistics& Statistics::of(const std::string& variable) const {
+  const auto found = variables.find(variable);
+  if (found != variables.end()) return found->second;
+  std::vector<std::string> known;
+  for (const auto& [name, values] : variables) known.push_back(name);
+  refuse("data", "no statistics of ", variable, " (nearest: ", nearest_name(variable, known),
+         "): they were made from ", source, " for other variables; make them anew");
+}
+
+Statistics compute_statistics(Source& source, const std::vector<std::string>& variables,
+                              const std::vector<int>& lead_hours, const TimeRange& range, int64_t part,
+                              int64_t parts, int64_t max_times) {
+  const Catalog& catalog = source.catalog();
+  const auto index = [&](auto position) { return position - catalog.times.begin(); };
+  const int64_t begin = index(std::lower_bound(catalog.times.begin(), catalog.times.end(), range.begin));
+  const int64_t end = index(std::upper_bound(catalog.times.begin(), catalog.times.end(), range.end));
+  if (begin >= end)
+    refuse("data", catalog.path,
+           " has no time in the range of the statistics: choose a range inside the data");
+
+  Statistics statistics{
+      {}, catalog.path, range, max_times > 0 ? std::min(max_times, end - begin) : end - begin};
+  std::vector<Pass> passes;
+  for (size_t v = 0; v < variables.size(); ++v) {
+    const bool constant = catalog.variables[catalog.index_of(variables[v])].constant;
+    if (static_cast<int64_t>(v) % parts == part) passes.push_back({variables[v], constant, {}, {}, {}});
+  }
+  // Times outside, variables inside: levels of a variable often lie in one chunk of the file.
+  for (int64_t i = 0; i < statistics.times; ++i) {
+    const int64_t t = begin + i * (end - begin) / statistics.times;
+    for (Pass& pass : passes) {
+      if (!pass.constant) add_time(source, pass, catalog.times, t, lead_hours, range.end);
+      if (pass.constant && i == 0) pass.moments.add(field_of(source, pass, t));
+    }
+  }
+  for (const Pass& pass : passes)
+    statistics.variables[pass.variable] = finish(pass, lead_hours, catalog.path);
+  return statistics;
+}
+
+Statistics merge(const Statistics& a, const Statistics& b) {
+  GRATICULE_CHECK(a.range.begin == b.range.begin && a.range.end == b.range.end && a.times == b.times,
+                  "parts of one pass");
+  Statistics both = a;
+  for (const auto& [name, values] : b.variables) {
+    GRATICULE_CHECK(both.variables.emplace(name, values).second, name, " is in both parts");
+  }
+  return both;
+}
+
+std::string to_json(const Statistics& statistics) {
+  nlohmann::ordered_json json = {{"form", "graticule statistics 1"},
+                                 {"source", statistics.source},
+                                 {"range", {statistics.range.begin, statistics.range.end}},
+                                 {"times", statistics.times},
+                                 {"variables", nlohmann::ordered_json::object()}};
+  for (const auto& [name, values] : statistics.variables) {
+    nlohmann::ordered_json leads = nlohmann::ordered_json::object();
+    for (const auto& [lead, value] : values.difference_deviation) leads[std::to_string(lead)] = value;
+    json["variables"][name] = {{"mean", values.mean},
+                               {"deviation", values.deviation},
+                               {"difference_deviation", leads},
+                               {"count", values.count},
+                               {"missing", values.missing}};
+  }
+  return json.dump(2);
+}
+
+Statistics statistics_from_json(const std::string& text, const std::string& where) {
+  try {
+    const auto json = nlohmann::json::parse(text);
+    if (json.at("form") != "graticule statistics 1")
+      refuse("data", where, " holds statistics of another form: make them anew");
+    Statistics statistics{
+        {}, json.at("source"), {json.at("range").at(0), json.at("range").at(1)}, json.at("times")};
+    for (const auto& [name, values] : json.at("variables").items()) {
+      VariableStatistics& variable = statistics.variables[name];
+      variable.mean = values.at("mean");
+      variable.deviation = values.at("deviation");
+      variable.count = values.at("count");
+      variable.missing = values.at("missing");
+      for (const auto& [lead, value] : values.at("difference_deviation").items()) {
+        variable.difference_deviation[std::stoi(lead)] = value;
+      }
+    }
+    return statistics;
+  } catch (const nlohmann::json::exception& error) {
+    refuse("data", where, " is no statistics file (", error.what(), "): remove it and they are made anew");
+  }
+}
+
+}  // namespace graticule
