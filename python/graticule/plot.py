@@ -13,9 +13,9 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from graticule.run_files import MissingError
 
 from graticule import run_files
-from graticule.run_files import Missing
 
 # Okabe and Ito's palette: told apart with any colour vision; markers and dashes tell the same without colour.
 LINES = {
@@ -34,6 +34,8 @@ STYLE = {
     "axes.axisbelow": True,
     "legend.frameon": False,
     "figure.constrained_layout.use": True,
+    "figure.constrained_layout.w_pad": 0.12,
+    "figure.constrained_layout.h_pad": 0.1,
     "savefig.dpi": 150,
 }
 FAVOURITES = ["geopotential@500", "temperature@850", "2m_temperature"]
@@ -41,9 +43,10 @@ UNITS = {"m2/s2": "m²/s²", "m**2 s**-2": "m²/s²", "m s**-1": "m/s", "kg kg**
 
 
 def title_of(variable):
-    """temperature@850 -> temperature at 850 hPa; 2m_temperature -> 2 m temperature."""
+    """temperature@850 -> Temperature at 850 hPa; 2m_temperature -> 2 m temperature."""
     name, _, level = variable.partition("@")
     words = name.replace("_", " ").replace("2m ", "2 m ").replace("10m ", "10 m ")
+    words = words[:1].upper() + words[1:]
     return f"{words} at {level} hPa" if level else words
 
 
@@ -65,8 +68,11 @@ def draw_loss(axes, lines):
         axes.legend()
     if np.nanmin(loss) > 0:
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.yaxis.set_minor_formatter(matplotlib.ticker.LogFormatter(minor_thresholds=(2, 0.5)))
+        decades = np.log10(np.nanmax(loss) / np.nanmin(loss))
+        plain = matplotlib.ticker.FuncFormatter(lambda value, _: f"{value:g}")
+        axes.yaxis.set_major_formatter(plain)
+        axes.yaxis.set_minor_locator(matplotlib.ticker.LogLocator(subs=(2, 3, 5)))
+        axes.yaxis.set_minor_formatter(plain if decades < 2 else matplotlib.ticker.NullFormatter())
     axes.set(xlabel="step", ylabel="loss (weighted, normalised)", title="Training loss")
 
 
@@ -102,9 +108,9 @@ def draw_field(axes, field, title, units, **colors):
     step = (longitude[-1] - longitude[0]) / max(1, len(longitude) - 1)
     whole = (longitude[-1] - longitude[0] + step) > 350
     if whole:
-        axes.set_xticks(range(0, 361, 90), ["0°", "90°E", "180°", "90°W", "0°"])
+        axes.set_xticks(range(0, 360, 60), ["0°", "60°E", "120°E", "180°", "120°W", "60°W"])
         axes.set_yticks(range(-90, 91, 45), ["90°S", "45°S", "0°", "45°N", "90°N"])
-        axes.set(xlim=(0, 360), ylim=(-90, 90))
+        axes.set(xlim=(longitude[0] - step / 2, longitude[-1] + step / 2), ylim=(-90, 90))
     else:
         axes.set(xlabel="longitude (°E)", ylabel="latitude (°N)")
     axes.grid(visible=False)
@@ -126,7 +132,7 @@ class Maps:
         hours = leads / np.timedelta64(1, "h")
         if arguments.lead is not None and arguments.lead not in hours:
             listed = ", ".join(f"{hour:g}" for hour in hours)
-            raise Missing(f"[plot] {self.forecast_path} has no lead of {arguments.lead:g} h: choose of {listed}")
+            raise MissingError(f"[plot] {self.forecast_path} has no lead of {arguments.lead:g} h: choose of {listed}")
         self.lead = leads[list(hours).index(arguments.lead)] if arguments.lead is not None else leads[hours > 0][0]
 
     def title(self, variable):
@@ -141,7 +147,7 @@ class Maps:
             for fields, path in ((self.forecast, self.forecast_path), (self.truth, self.truth_path))
         )
         if forecast.shape != truth.shape:
-            raise Missing(f"[plot] {self.truth_path} has another grid than {self.forecast_path}")
+            raise MissingError(f"[plot] {self.truth_path} has another grid than {self.forecast_path}")
         error = forecast.copy(data=forecast.values - truth.values)
         units = forecast.attrs.get("units", "")
         units = UNITS.get(units, units)
@@ -157,7 +163,7 @@ def chosen(names, wanted):
     """What the user asked for, else up to three favourites, else the first three."""
     unknown = [name for name in wanted or [] if name not in names]
     if unknown:
-        raise Missing(f"[plot] no {', '.join(unknown)} here: choose of {', '.join(names)}")
+        raise MissingError(f"[plot] no {', '.join(unknown)} here: choose of {', '.join(names)}")
     return wanted or [name for name in FAVOURITES if name in names] or names[:3]
 
 
@@ -186,13 +192,13 @@ def plot_scores(folder, rows, convention):
         figure, axes = plt.subplots(1, 2, figsize=(10, 4))
         draw_score(axes[0], rows, variable, "rmse")
         draw_score(axes[1], rows, variable, "acc")
-        figure.suptitle(f"Scores of {title_of(variable)} (convention {convention})")
+        figure.suptitle(f"{title_of(variable)}: scores by convention {convention}")
         folder.save(figure, f"scores-{variable}")
 
 
 def plot_maps(folder, maps, variables):
     for variable in variables:
-        figure, axes = plt.subplots(1, 3, figsize=(14, 3.9))
+        figure, axes = plt.subplots(1, 3, figsize=(14, 3.5))
         maps.draw(axes, variable)
         figure.suptitle(maps.title(variable))
         folder.save(figure, f"map-{variable}")
@@ -200,12 +206,12 @@ def plot_maps(folder, maps, variables):
 
 def plot_overview(folder, lines, rows, maps, variable):
     """The loss and one variable's RMSE above its three maps."""
-    figure = plt.figure(figsize=(13, 7.6))
-    above, below = figure.subfigures(2, 1, height_ratios=[1, 1])
+    figure = plt.figure(figsize=(13, 7.1))
+    above, below = figure.subfigures(2, 1, height_ratios=[1, 0.98])
     left, right = above.subplots(1, 2)
     draw_loss(left, lines)
     draw_score(right, rows, variable, "rmse")
-    right.set_title(f"RMSE of {title_of(variable)}")
+    right.set_title(f"{title_of(variable)}: RMSE by lead")
     maps.draw(below.subplots(1, 3), variable)
     below.suptitle(maps.title(variable), fontsize=11)
     folder.save(figure, "overview")
@@ -215,19 +221,19 @@ def attempt(read, *arguments):
     """What `read` gives, or None after saying why there is nothing."""
     try:
         return read(*arguments)
-    except Missing as missing:
+    except MissingError as missing:
         print(missing, file=sys.stderr)
         return None
 
 
 def draw(run, arguments):
     if not run.is_dir():
-        raise Missing(f"[plot] {run} is not a folder: give the run folder that graticule train wrote")
+        raise MissingError(f"[plot] {run} is not a folder: give the run folder that graticule train wrote")
     lines = attempt(run_files.training_lines, run)
     scored = attempt(run_files.scores, run)
     maps = attempt(Maps, run, arguments)
     if not (lines or scored or maps):
-        raise Missing(f"[plot] nothing in {run} can be drawn")
+        raise MissingError(f"[plot] nothing in {run} can be drawn")
     scored_names = list(dict.fromkeys(row["variable"] for row in scored[0])) if scored else []
     mapped_names = run_files.variable_names(maps.forecast) if maps else []
     # Prefer what both were made of: a forecast holds variables that are no target too.
@@ -259,7 +265,7 @@ def main(argv=None):
     try:
         for path in draw(arguments.run, arguments):
             print(path)
-    except Missing as missing:
+    except MissingError as missing:
         print(missing, file=sys.stderr)
         return 2
     return 0

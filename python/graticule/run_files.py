@@ -7,14 +7,14 @@ import numpy as np
 import xarray as xr
 
 
-class Missing(Exception):
+class MissingError(Exception):
     """Something a plot needs is not there or not readable; the text names it and the way out."""
 
 
 def read_json_lines(path):
     """The objects of a file with one JSON object a line. A last line cut short by a crash is left out."""
     if not path.exists():
-        raise Missing(f"[plot] {path} is not there: train first (graticule train RECIPE.toml)")
+        raise MissingError(f"[plot] {path} is not there: train first (graticule train RECIPE.toml)")
     lines = path.read_text().splitlines()
     objects = []
     for number, line in enumerate(lines, start=1):
@@ -22,7 +22,7 @@ def read_json_lines(path):
             objects.append(json.loads(line))
         except json.JSONDecodeError as error:
             if number < len(lines):
-                raise Missing(f"[plot] {path}, line {number} is not JSON: {error.msg}") from None
+                raise MissingError(f"[plot] {path}, line {number} is not JSON: {error.msg}") from None
     return objects
 
 
@@ -31,7 +31,7 @@ def training_lines(run):
     path = run / "metrics.jsonl"
     steps = {line["step"]: line for line in read_json_lines(path) if "loss" in line}
     if not steps:
-        raise Missing(f"[plot] {path} has no line with a loss: train at least one step")
+        raise MissingError(f"[plot] {path} has no line with a loss: train at least one step")
     return [steps[step] for step in sorted(steps)]
 
 
@@ -39,25 +39,25 @@ def scores(run):
     """The rows of scores.json (variable, lead_hours, forecast, rmse, acc, units) and its convention."""
     path = run / "scores.json"
     if not path.exists():
-        raise Missing(f"[plot] {path} is not there: score the model first (graticule eval CHECKPOINT)")
+        raise MissingError(f"[plot] {path} is not there: score the model first (graticule eval CHECKPOINT)")
     try:
         content = json.loads(path.read_text())
         rows = [{"acc": None, "units": "", **row} for row in content["scores"]]
     except (json.JSONDecodeError, KeyError, TypeError):
-        raise Missing(f"[plot] {path} is not an object with a list `scores`: run graticule eval again") from None
+        raise MissingError(f"[plot] {path} is not an object with a list `scores`: run graticule eval again") from None
     if not rows:
-        raise Missing(f"[plot] {path} has no scores: run graticule eval again")
+        raise MissingError(f"[plot] {path} has no scores: run graticule eval again")
     return rows, content.get("convention", "wb2")
 
 
 def find_fields(run, stem, given):
-    """The file that was given, or RUN/stem.nc, or RUN/stem.zarr; Missing when there is none."""
+    """The file that was given, or RUN/stem.nc, or RUN/stem.zarr; MissingError when there is none."""
     candidates = [Path(given)] if given else [run / f"{stem}.nc", run / f"{stem}.zarr"]
     for path in candidates:
         if path.exists():
             return path
     way_out = "give another --" + stem if given else "make it (graticule forecast CHECKPOINT --truth ...)"
-    raise Missing(f"[plot] {' or '.join(map(str, candidates))} is not there: {way_out}")
+    raise MissingError(f"[plot] {' or '.join(map(str, candidates))} is not there: {way_out}")
 
 
 def open_fields(path):
@@ -66,10 +66,12 @@ def open_fields(path):
     try:
         fields = xr.open_dataset(path, decode_timedelta=True, **options)
     except (OSError, ValueError, KeyError) as error:
-        raise Missing(f"[plot] {path} cannot be read as NetCDF or Zarr: {error}") from None
+        raise MissingError(f"[plot] {path} cannot be read as NetCDF or Zarr: {error}") from None
     absent = [d for d in ("time", "prediction_timedelta", "latitude", "longitude") if d not in fields.dims]
     if absent:
-        raise Missing(f"[plot] {path} has no dimension {', '.join(absent)}: give a file that graticule forecast wrote")
+        raise MissingError(
+            f"[plot] {path} has no dimension {', '.join(absent)}: give a file that graticule forecast wrote"
+        )
     return fields.sortby("latitude").sortby("longitude")
 
 
@@ -88,10 +90,10 @@ def field_of(fields, path, variable, time, lead):
     """One (latitude, longitude) field by its canonical name, initial time and lead."""
     name, _, level = variable.partition("@")
     if variable not in variable_names(fields):
-        raise Missing(f"[plot] {path} has no {variable}: choose of {', '.join(variable_names(fields))}")
+        raise MissingError(f"[plot] {path} has no {variable}: choose of {', '.join(variable_names(fields))}")
     field = fields[name].sel(level=float(level)) if level else fields[name]
     try:
         return field.sel(time=time, prediction_timedelta=lead).transpose("latitude", "longitude").load()
     except KeyError:
         hours = lead / np.timedelta64(1, "h")
-        raise Missing(f"[plot] {path} has no forecast from {time} at {hours:g} h") from None
+        raise MissingError(f"[plot] {path} has no forecast from {time} at {hours:g} h") from None

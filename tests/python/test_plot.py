@@ -28,9 +28,14 @@ def write_scores(run, leads=(24, 48, 72, 96, 120)):
         scale = 500 if units != "K" else 2.5
         for lead in leads:
             growth = np.sqrt(lead / 24)
-            for forecast, factor, acc in (("model", 0.5 * growth, 0.99 - lead / 400), ("persistence", growth, 0.9 - lead / 200)):
-                rows.append(dict(variable=variable, lead_hours=lead, forecast=forecast, rmse=scale * factor, acc=acc, units=units))
-            rows.append(dict(variable=variable, lead_hours=lead, forecast="climatology", rmse=scale * 1.6, acc=None, units=units))
+            made_up = {
+                "model": (0.5 * growth, 0.99 - lead / 400),
+                "persistence": (growth, 0.9 - lead / 200),
+                "climatology": (1.6, None),
+            }
+            for forecast, (error, acc) in made_up.items():
+                row = {"variable": variable, "lead_hours": lead, "forecast": forecast, "units": units}
+                rows.append(row | {"rmse": scale * error, "acc": acc})
     (run / "scores.json").write_text(json.dumps({"convention": "wb2", "checkpoint": "step-300", "scores": rows}))
 
 

@@ -6,13 +6,13 @@ Usage: plain_safetensors.py IN OUT. OUT lists the tensors in reverse order and k
 import json
 import struct
 import sys
+from pathlib import Path
 
 CODES = {"F64": "d", "F32": "f", "F16": "e", "BF16": "H", "I64": "q", "I32": "i", "I16": "h", "I8": "b", "U8": "B"}
 
 
 def read(path):
-    with open(path, "rb") as file:
-        content = file.read()
+    content = Path(path).read_bytes()
     (length,) = struct.unpack_from("<Q", content)
     header = json.loads(content[8 : 8 + length])
     metadata = header.pop("__metadata__", {})
@@ -34,8 +34,7 @@ def write(path, tensors, metadata):
         data += struct.pack(f"<{len(values)}{CODES[dtype]}", *values)
         header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [begin, len(data)]}
     text = json.dumps(header | {"__metadata__": metadata}).encode()
-    with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text + data)
+    Path(path).write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
 write(sys.argv[2], *read(sys.argv[1]))
