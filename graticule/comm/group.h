@@ -1,9 +1,11 @@
-// A Group is a value: some ranks of the job, this rank's place among them, and the plain collectives over them.
+// A Group is a value: some ranks of the job, this rank's place among them, and the plain collectives over
+// them.
 //
-// Every operation works on dense tensors cut along dim 0 ("rows"; use 1-D tensors for flat buffers), takes uneven row
-// counts, and starts without blocking: it returns a Pending whose wait() gives the result. All ranks of a group must
-// issue the same operations in the same order. A group of size 1 sends nothing and gives back its input.
-// Sums of bf16 and fp16 are taken in fp32. Bytes sent (self-copies excluded) are counted by group label.
+// Every operation works on dense tensors cut along dim 0 ("rows"; use 1-D tensors for flat buffers), takes
+// uneven row counts, and starts without blocking: it returns a Pending whose wait() gives the result. All
+// ranks of a group must issue the same operations in the same order. A group of size 1 sends nothing and
+// gives back its input. Sums of bf16 and fp16 are taken in fp32. Bytes sent (self-copies excluded) are
+// counted by group label.
 #pragma once
 
 #include <c10/util/intrusive_ptr.h>
@@ -11,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,22 +22,30 @@
 
 namespace graticule {
 
-/// What a group's operations have sent from this rank. Shared by all copies of a group.
+/// What a group's operations have sent from this rank, by the algorithm's formula and whatever the back end
+/// does inside. Shared by all copies of a group. With p ranks and M bytes of values:
+///   all_to_all      rows for other ranks              all_gather  own rows x (p - 1)
+///   reduce_scatter  rows that other ranks keep        all_reduce  the two above of the values cut by span: 2
+///   (p - 1) / p M broadcast       (p - 1) M at the root, else 0     send, shift  M     receive, barrier  0
 struct Traffic {
   int64_t bytes_sent = 0;
   int64_t operations = 0;
 };
 
 /// An operation under way. wait() blocks until it is done and gives its result; it may be called once.
-/// Buffers are kept alive until then. Dropping a Pending without waiting waits for it.
+/// Buffers are kept alive until then. Dropping a Pending without waiting waits for it, unless an exception is
+/// on its way (the job is ending and other ranks may never answer).
 class Pending {
  public:
   explicit Pending(at::Tensor ready);
-  Pending(c10::intrusive_ptr<c10d::Work> work, std::vector<at::Tensor> buffers, std::function<at::Tensor()> finish);
+  Pending(c10::intrusive_ptr<c10d::Work> work, std::vector<at::Tensor> buffers,
+          std::function<at::Tensor()> finish);
   Pending(Pending&&) = default;
-  Pending& operator=(Pending&&) = default;
+  Pending& operator=(Pending&& other) noexcept;
   ~Pending();
   at::Tensor wait();
+  /// The same operation, its result changed by `next` inside wait().
+  Pending then(std::function<at::Tensor(at::Tensor)> next) &&;
 
  private:
   c10::intrusive_ptr<c10d::Work> work_;
@@ -48,7 +59,8 @@ class Group {
  public:
   /// A group of one rank.
   Group();
-  /// `label` names the axis (or axes) in errors, in the watchdog and in the byte counts.
+  /// `label` names the axis (or axes) in errors, in the watchdog and in the byte counts. No back end means
+  /// one rank.
   Group(c10::intrusive_ptr<c10d::Backend> backend, std::string label);
 
   int rank() const { return rank_; }
@@ -56,7 +68,8 @@ class Group {
   const std::string& label() const { return label_; }
   const Traffic& traffic() const { return *traffic_; }
 
-  /// Sends rows to each rank (send_rows[r] rows, in rank order) and receives receive_rows[r] from each, in rank order.
+  /// Sends rows to each rank (send_rows[r] rows, in rank order) and receives receive_rows[r] from each, in
+  /// rank order.
   Pending all_to_all(const at::Tensor& rows, const std::vector<int64_t>& send_rows,
                      const std::vector<int64_t>& receive_rows) const;
   /// Concatenates every rank's rows in rank order; rows_of[r] is what rank r gives.
@@ -65,18 +78,24 @@ class Group {
   /// (default: the input's dtype). What travels has the input's dtype.
   Pending reduce_scatter(const at::Tensor& rows, const std::vector<int64_t>& rows_of,
                          std::optional<at::ScalarType> result = std::nullopt) const;
-  /// The same sum, maximum or minimum on every rank (a new tensor).
+  /// The same sum, maximum or minimum on every rank (a new tensor). A large sum gathers its second half
+  /// inside wait(): wait for the group's all_reduces in the same order on every rank.
   Pending all_reduce(const at::Tensor& values, Reduction reduction = Reduction::sum) const;
   /// Rank `root`'s values on every rank. On the others `values` gives shape and dtype.
   Pending broadcast(const at::Tensor& values, int root) const;
   /// Sends to `destination` / receives a tensor like `like` from `source`. `tag` pairs them.
   Pending send(const at::Tensor& values, int destination, int tag = 0) const;
   Pending receive(const at::Tensor& like, int source, int tag = 0) const;
-  /// Sends to rank + by (cyclic) and receives from rank - by a tensor like `like` (sizes may differ from rank to rank).
+  /// Sends to rank + by (cyclic) and receives from rank - by a tensor like `like` (sizes may differ from rank
+  /// to rank).
   Pending shift(const at::Tensor& values, const at::Tensor& like, int by = 1) const;
   void barrier() const;
 
  private:
+  /// The values as a flat dense tensor where the back end can reach them.
+  at::Tensor flat(const at::Tensor& values) const;
+  void count(int64_t bytes) const;
+
   c10::intrusive_ptr<c10d::Backend> backend_;  ///< null when size is 1
   std::string label_;
   int rank_ = 0;

@@ -1,0 +1,246 @@
+#include "graticule/comm/group.h"
+
+#include <exception>
+#include <numeric>
+#include <utility>
+
+#include "graticule/core/error.h"
+#include "graticule/core/span.h"
+
+namespace graticule {
+namespace {
+
+using Counts = std::vector<int64_t>;
+
+/// Above this, an all-reduce on the CPU is a reduce-scatter and an all-gather of ours: faster than MPI's own.
+constexpr int64_t small_bytes = 256 * 1024;
+
+int64_t sum_of(const Counts& counts) { return std::accumulate(counts.begin(), counts.end(), int64_t{0}); }
+
+int64_t row_elements(const at::Tensor& rows) {
+  GRATICULE_CHECK(rows.dim() > 0, "a collective over rows needs a dimension to cut");
+  return c10::multiply_integers(rows.sizes().slice(1));
+}
+
+Counts scaled(Counts counts, int64_t by) {
+  for (int64_t& count : counts) count *= by;
+  return counts;
+}
+
+/// `rows`' shape with another number of rows.
+Counts shape_with(const at::Tensor& rows, int64_t count) {
+  Counts shape = rows.sizes().vec();
+  shape[0] = count;
+  return shape;
+}
+
+bool is_half(at::ScalarType type) { return type == at::kBFloat16 || type == at::kHalf; }
+
+/// The sum of `parts` equal parts that lie one after another, in rank order, so that the result never depends
+/// on timing.
+at::Tensor sum_parts(const at::Tensor& received, int64_t parts, at::ScalarType result) {
+  const int64_t rows = received.size(0) / parts;
+  const at::ScalarType type = received.scalar_type();
+  at::Tensor sum = received.narrow(0, 0, rows)
+                       .to(is_half(type) ? at::kFloat : type, /*non_blocking=*/false, /*copy=*/true);
+  for (int64_t part = 1; part < parts; ++part) sum.add_(received.narrow(0, part * rows, rows));
+  return sum.to(result);
+}
+
+c10d::ReduceOp reduce_op(Reduction reduction) {
+  switch (reduction) {
+    case Reduction::sum:
+      return c10d::ReduceOp::SUM;
+    case Reduction::max:
+      return c10d::ReduceOp::MAX;
+    case Reduction::min:
+      return c10d::ReduceOp::MIN;
+  }
+  GRATICULE_CHECK(false, "reduction ", static_cast<int>(reduction));
+}
+
+}  // namespace
+
+Pending::Pending(at::Tensor ready) : finish_([ready = std::move(ready)] { return ready; }) {}
+
+Pending::Pending(c10::intrusive_ptr<c10d::Work> work, std::vector<at::Tensor> buffers,
+                 std::function<at::Tensor()> finish)
+    : work_(std::move(work)), buffers_(std::move(buffers)), finish_(std::move(finish)) {}
+
+Pending& Pending::operator=(Pending&& other) noexcept {
+  std::swap(work_, other.work_);
+  std::swap(buffers_, other.buffers_);
+  std::swap(finish_, other.finish_);
+  return *this;
+}
+
+Pending::~Pending() {
+  if (!work_ || std::uncaught_exceptions() > 0) return;
+  try {
+    work_->wait();
+  } catch (const std::exception&) {
+    // The error belongs to whoever waits for a result; every later operation of the group fails too.
+  }
+}
+
+at::Tensor Pending::wait() {
+  GRATICULE_CHECK(finish_, "wait() was called twice");
+  if (const auto work = std::exchange(work_, nullptr)) work->wait();
+  at::Tensor result = std::exchange(finish_, nullptr)();
+  buffers_.clear();
+  return result;
+}
+
+Pending Pending::then(std::function<at::Tensor(at::Tensor)> next) && {
+  finish_ = [before = std::move(finish_), next = std::move(next)] { return next(before()); };
+  return std::move(*this);
+}
+
+Group::Group() : Group(nullptr, "alone") {}
+
+Group::Group(c10::intrusive_ptr<c10d::Backend> backend, std::string label)
+    : backend_(std::move(backend)), label_(std::move(label)), traffic_(std::make_shared<Traffic>()) {
+  if (!backend_) return;
+  rank_ = backend_->getRank();
+  size_ = backend_->getSize();
+}
+
+at::Tensor Group::flat(const at::Tensor& values) const {
+  at::Tensor flat = values.detach().contiguous().view({-1});
+  if (const auto device = backend_->getBoundDeviceId()) flat = flat.to(*device);
+  return flat;
+}
+
+void Group::count(int64_t bytes) const {
+  traffic_->bytes_sent += bytes;
+  traffic_->operations += 1;
+}
+
+Pending Group::all_to_all(const at::Tensor& rows, const Counts& send_rows, const Counts& receive_rows) const {
+  const int64_t row = row_elements(rows);
+  GRATICULE_CHECK(std::ssize(send_rows) == size_ && std::ssize(receive_rows) == size_, label_, " has ", size_,
+                  " ranks");
+  GRATICULE_CHECK(sum_of(send_rows) == rows.size(0), sum_of(send_rows), " rows to send of ", rows.size(0));
+  if (size_ == 1) return Pending(rows);
+  Counts send = scaled(send_rows, row), receive = scaled(receive_rows, row);
+  at::Tensor in = flat(rows), out = at::empty({sum_of(receive)}, in.options());
+  count((in.numel() - send[rank_]) * in.element_size());
+  auto work = backend_->alltoall_base(out, in, receive, send);
+  return {std::move(work),
+          {in, out},
+          [out, shape = shape_with(rows, sum_of(receive_rows)), device = rows.device()] {
+            return out.view(shape).to(device);
+          }};
+}
+
+Pending Group::all_gather(const at::Tensor& rows, const Counts& rows_of) const {
+  const int64_t row = row_elements(rows);
+  GRATICULE_CHECK(std::ssize(rows_of) == size_, label_, " has ", size_, " ranks, rows of ", rows_of.size(),
+                  " given");
+  GRATICULE_CHECK(rows_of[rank_] == rows.size(0), rows.size(0), " rows where ", rows_of[rank_],
+                  " were announced");
+  if (size_ == 1) return Pending(rows);
+  const Counts elements = scaled(rows_of, row);
+  at::Tensor in = flat(rows), out = at::empty({sum_of(elements)}, in.options());
+  count(in.numel() * (size_ - 1) * in.element_size());
+  c10::intrusive_ptr<c10d::Work> work;
+  if (std::equal(elements.begin() + 1, elements.end(), elements.begin())) {
+    work = backend_->_allgather_base(out, in);
+  } else {
+    std::vector<std::vector<at::Tensor>> outs = {out.split_with_sizes(elements)};
+    std::vector<at::Tensor> ins = {in};
+    work = backend_->allgather(outs, ins);
+  }
+  return {
+      std::move(work), {in, out}, [out, shape = shape_with(rows, sum_of(rows_of)), device = rows.device()] {
+        return out.view(shape).to(device);
+      }};
+}
+
+Pending Group::reduce_scatter(const at::Tensor& rows, const Counts& rows_of,
+                              std::optional<at::ScalarType> result) const {
+  const at::ScalarType type = result.value_or(rows.scalar_type());
+  GRATICULE_CHECK(std::ssize(rows_of) == size_, label_, " has ", size_, " ranks, rows of ", rows_of.size(),
+                  " given");
+  if (size_ == 1) return Pending(rows.to(type));
+  return all_to_all(rows, rows_of, Counts(size_, rows_of[rank_]))
+      .then([parts = size_, type](const at::Tensor& received) { return sum_parts(received, parts, type); });
+}
+
+Pending Group::all_reduce(const at::Tensor& values, Reduction reduction) const {
+  if (size_ == 1) return Pending(values);
+  const at::ScalarType type = values.scalar_type();
+  const Counts spans = span_sizes(values.numel(), size_);
+  const int64_t bytes = values.numel() * values.element_size();
+  const bool half = is_half(type), large = bytes >= small_bytes && !values.is_cuda();
+  if (reduction == Reduction::sum && (half || large)) {
+    return reduce_scatter(flat(values), spans)
+        .then([group = *this, spans, shape = values.sizes().vec(),
+               device = values.device()](const at::Tensor& mine) {
+          return group.all_gather(mine, spans).wait().view(shape).to(device);
+        });
+  }
+  // Half types reach this point for maximum and minimum only, which fp32 holds exactly.
+  at::Tensor in = flat(values);
+  std::vector<at::Tensor> inout = {in.to(half ? at::kFloat : type, /*non_blocking=*/false, /*copy=*/true)};
+  const int64_t mine = spans[rank_];
+  count((values.numel() - mine + mine * (size_ - 1)) * inout[0].element_size());
+  c10d::AllreduceOptions options;
+  options.reduceOp = reduce_op(reduction);
+  auto work = backend_->allreduce(inout, options);
+  return {std::move(work), inout, [out = inout[0], shape = values.sizes().vec(), to = values.options()] {
+            return out.view(shape).to(to);
+          }};
+}
+
+Pending Group::broadcast(const at::Tensor& values, int root) const {
+  GRATICULE_CHECK(0 <= root && root < size_, "root ", root, " in ", label_, " of ", size_);
+  if (size_ == 1) return Pending(values);
+  const at::Tensor in = flat(values);
+  std::vector<at::Tensor> inout = {rank_ == root ? in : at::empty_like(in)};
+  count(rank_ == root ? in.numel() * in.element_size() * (size_ - 1) : 0);
+  c10d::BroadcastOptions options;
+  options.rootRank = root;
+  auto work = backend_->broadcast(inout, options);
+  return {std::move(work), inout, [out = inout[0], shape = values.sizes().vec(), device = values.device()] {
+            return out.view(shape).to(device);
+          }};
+}
+
+Pending Group::send(const at::Tensor& values, int destination, int tag) const {
+  GRATICULE_CHECK(0 <= destination && destination < size_ && destination != rank_, "destination ",
+                  destination, " in ", label_, " of ", size_);
+  std::vector<at::Tensor> in = {flat(values)};
+  count(in[0].numel() * in[0].element_size());
+  auto work = backend_->send(in, destination, tag);
+  return {std::move(work), in, [values] { return values; }};
+}
+
+Pending Group::receive(const at::Tensor& like, int source, int tag) const {
+  GRATICULE_CHECK(0 <= source && source < size_ && source != rank_, "source ", source, " in ", label_, " of ",
+                  size_);
+  std::vector<at::Tensor> out = {at::empty_like(flat(like))};
+  count(0);
+  auto work = backend_->recv(out, source, tag);
+  return {std::move(work), out, [out = out[0], shape = like.sizes().vec(), device = like.device()] {
+            return out.view(shape).to(device);
+          }};
+}
+
+Pending Group::shift(const at::Tensor& values, const at::Tensor& like, int by) const {
+  const int step = (by % size_ + size_) % size_;
+  if (step == 0) return Pending(values);
+  Counts send(size_, 0), receive(size_, 0);
+  send[(rank_ + step) % size_] = values.numel();
+  receive[(rank_ - step + size_) % size_] = like.numel();
+  return all_to_all(values.reshape({-1}), send, receive)
+      .then([shape = like.sizes().vec()](const at::Tensor& received) { return received.view(shape); });
+}
+
+void Group::barrier() const {
+  if (size_ == 1) return;
+  count(0);
+  backend_->barrier()->wait();
+}
+
+}  // namespace graticule

@@ -1,0 +1,72 @@
+#include "graticule/comm/mesh.h"
+
+#include <algorithm>
+#include <sstream>
+
+#include "graticule/core/error.h"
+
+namespace graticule {
+namespace {
+
+/// "pipeline 1 x data 2 x ..."
+std::string described(const Axes& axes) {
+  std::ostringstream line;
+  for (const Axis axis : all_axes) {
+    line << (axis == all_axes.front() ? "" : " x ") << name_of(axis) << ' ' << axes.degree(axis);
+  }
+  return line.str();
+}
+
+/// The single changes that make the product fit, or the degrees that a world of this size can have at all.
+std::string what_fits(const Axes& axes, int world) {
+  std::ostringstream line;
+  for (const Axis axis : all_axes) {
+    const int others = axes.world() / axes.degree(axis);
+    if (world % others == 0) line << (line.tellp() > 0 ? ", " : "") << name_of(axis) << ' ' << world / others;
+  }
+  if (line.tellp() > 0) return "set one of " + line.str();
+  line << "each degree must divide " << world << ":";
+  for (int degree = 1; degree <= world; ++degree) {
+    if (world % degree == 0) line << ' ' << degree;
+  }
+  return line.str();
+}
+
+/// The group of ranks that differ from this one on the given axes only, ordered by world rank.
+Group group_over(const World& world, const Axes& axes, std::initializer_list<Axis> over,
+                 const std::string& label) {
+  int color = 0;
+  for (const Axis axis : all_axes) {
+    const bool varies = std::find(over.begin(), over.end(), axis) != over.end();
+    color = color * axes.degree(axis) + (varies ? 0 : axes.coordinate(axis, world.rank));
+  }
+  return world.split(color, world.rank, label);
+}
+
+}  // namespace
+
+Mesh make_mesh(const World& world, const Axes& axes) {
+  for (const Axis axis : all_axes) {
+    if (axes.degree(axis) < 1)
+      refuse("mesh", "degree ", axes.degree(axis), " of axis ", name_of(axis), ": choose 1 or more");
+  }
+  if (axes.world() != world.size) {
+    refuse("mesh", described(axes), " makes ", axes.world(), " ranks, the world has ", world.size, ": ",
+           what_fits(axes, world.size), ", or start ", axes.world(), " ranks");
+  }
+  using enum Axis;
+  Mesh mesh;
+  mesh.axes = axes;
+  mesh.rank = world.rank;
+  mesh.world = group_over(world, axes, {pipeline, data, context, ulysses, tensor}, "world");
+  mesh.pipeline = group_over(world, axes, {pipeline}, "pipeline");
+  mesh.data = group_over(world, axes, {data}, "data");
+  mesh.context = group_over(world, axes, {context}, "context");
+  mesh.ulysses = group_over(world, axes, {ulysses}, "ulysses");
+  mesh.tensor = group_over(world, axes, {tensor}, "tensor");
+  mesh.sequence = group_over(world, axes, {context, ulysses}, "sequence");
+  mesh.replicas = group_over(world, axes, {data, context, ulysses}, "replicas");
+  return mesh;
+}
+
+}  // namespace graticule

@@ -1,0 +1,263 @@
+// All ranks of a job share one ThreadJob: one lock, one condition. A collective is done by the rank that
+// comes last.
+#include "graticule/comm/threads.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <exception>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <tuple>
+
+#include "graticule/core/error.h"
+
+namespace graticule {
+namespace {
+
+struct ThreadJob;
+
+/// One rank's part of a collective: rank d's receive[s] is filled from rank s's send[d]; a reduction works on
+/// send[0] of every rank in place. An undefined tensor takes no part.
+struct Call {
+  std::string name;
+  std::vector<at::Tensor> send, receive;
+  std::optional<c10d::ReduceOp> reduction;
+};
+
+struct Collective {
+  std::map<int, Call> calls;  ///< by rank
+  bool done = false;
+};
+
+/// Messages of one (source, destination, tag), numbered, so that the n-th receive gets the n-th send.
+struct Channel {
+  std::map<int64_t, at::Tensor> messages;
+  int64_t sent = 0, received = 0;
+};
+
+/// What the ranks of one group share.
+struct Hub {
+  std::string label;
+  std::map<int64_t, std::shared_ptr<Collective>> collectives;  ///< by number; gone when all ranks have come
+  std::map<std::tuple<int, int, int>, Channel> channels;
+};
+
+struct Splitting {
+  std::map<int, std::pair<int, int>> color_key;  ///< by rank
+  std::map<int, std::shared_ptr<Hub>> hubs;      ///< by color
+};
+
+struct ThreadJob {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::exception_ptr error;  ///< the first
+  std::map<int64_t, Splitting> splittings;
+
+  void fail_with(std::exception_ptr with) {
+    const std::lock_guard lock(mutex);
+    if (!error) error = std::move(with);
+    changed.notify_all();
+  }
+
+  /// Waits until `ready`, or throws when a rank has failed.
+  template <class Ready>
+  void await(std::unique_lock<std::mutex>& lock, const Ready& ready) {
+    changed.wait(lock, [&] { return error || ready(); });
+    if (!ready()) fail("threads", "another rank failed");
+  }
+};
+
+void exchange(const Hub& hub, std::map<int, Call>& calls) {
+  for (auto& [destination, to] : calls) {
+    for (auto& [source, from] : calls) {
+      const at::Tensor& in = from.send[destination];
+      const at::Tensor& out = to.receive[source];
+      const int64_t sent = in.defined() ? in.numel() : 0, expected = out.defined() ? out.numel() : 0;
+      if (sent != expected) {
+        fail(hub.label, to.name, ": rank ", source, " sends ", sent, " elements, rank ", destination,
+             " expects ", expected);
+      }
+      if (expected > 0) out.copy_(in);
+    }
+  }
+}
+
+void reduce(std::map<int, Call>& calls) {
+  at::Tensor total = calls.at(0).send[0].clone();
+  for (auto& [rank, call] : calls) {
+    const at::Tensor& values = call.send[0];
+    if (rank == 0) continue;
+    if (*call.reduction == c10d::ReduceOp::SUM) total.add_(values);
+    if (*call.reduction == c10d::ReduceOp::MAX) total = at::maximum(total, values);
+    if (*call.reduction == c10d::ReduceOp::MIN) total = at::minimum(total, values);
+  }
+  for (auto& [rank, call] : calls) call.send[0].copy_(total);
+}
+
+void perform(const Hub& hub, std::map<int, Call>& calls) {
+  const Call& first = calls.at(0);
+  for (const auto& [rank, call] : calls) {
+    if (call.name != first.name) {
+      fail(hub.label, "rank 0 issued ", first.name, ", rank ", rank, " issued ", call.name,
+           " in the same place");
+    }
+  }
+  first.reduction ? reduce(calls) : exchange(hub, calls);
+}
+
+class ThreadWork : public c10d::Work {
+ public:
+  ThreadWork(std::shared_ptr<ThreadJob> job, std::function<bool()> ready,
+             std::function<void()> take = nullptr)
+      : job_(std::move(job)), ready_(std::move(ready)), take_(std::move(take)) {}
+
+  bool wait(std::chrono::milliseconds) override {
+    std::unique_lock lock(job_->mutex);
+    job_->await(lock, ready_);
+    if (take_) take_();
+    return true;
+  }
+
+ private:
+  std::shared_ptr<ThreadJob> job_;
+  std::function<bool()> ready_;
+  std::function<void()> take_;
+};
+
+class ThreadBackend : public c10d::Backend {
+ public:
+  using Works = c10::intrusive_ptr<c10d::Work>;
+  using Tensors = std::vector<at::Tensor>;
+
+  ThreadBackend(int rank, int size, std::shared_ptr<ThreadJob> job, std::shared_ptr<Hub> hub)
+      : Backend(rank, size), job_(std::move(job)), hub_(std::move(hub)) {}
+
+  const std::string getBackendName() const override { return "threads"; }
+
+  Works alltoall_base(at::Tensor& out, at::Tensor& in, std::vector<int64_t>& receive,
+                      std::vector<int64_t>& send, const c10d::AllToAllOptions&) override {
+    return post({"all_to_all", in.split_with_sizes(send), out.split_with_sizes(receive), {}});
+  }
+  Works _allgather_base(at::Tensor& out, at::Tensor& in, const c10d::AllgatherOptions&) override {
+    const std::vector<int64_t> sizes(size_, in.numel());
+    return post({"all_gather", Tensors(size_, in), out.split_with_sizes(sizes), {}});
+  }
+  Works allgather(std::vector<Tensors>& out, Tensors& in, const c10d::AllgatherOptions&) override {
+    return post({"all_gather", Tensors(size_, in[0]), out[0], {}});
+  }
+  Works allreduce(Tensors& values, const c10d::AllreduceOptions& options) override {
+    return post({"all_reduce", values, {}, options.reduceOp});
+  }
+  Works broadcast(Tensors& values, const c10d::BroadcastOptions& options) override {
+    Call call{"broadcast", Tensors(size_), Tensors(size_), {}};
+    const auto root = static_cast<size_t>(options.rootRank);
+    if (getRank() == options.rootRank) {
+      for (int rank = 0; rank < size_; ++rank) call.send[rank] = rank == rank_ ? at::Tensor() : values[0];
+    } else {
+      call.receive[root] = values[0];
+    }
+    return post(std::move(call));
+  }
+  Works barrier(const c10d::BarrierOptions&) override {
+    return post({"barrier", Tensors(size_), Tensors(size_), {}});
+  }
+
+  Works send(Tensors& values, int destination, int tag) override {
+    const std::lock_guard lock(job_->mutex);
+    Channel& channel = hub_->channels[{rank_, destination, tag}];
+    channel.messages[channel.sent++] = values[0].clone();
+    job_->changed.notify_all();
+    return c10::make_intrusive<ThreadWork>(job_, [] { return true; });
+  }
+  Works recv(Tensors& values, int source, int tag) override {
+    const std::lock_guard lock(job_->mutex);
+    Channel* channel = &hub_->channels[{source, rank_, tag}];  // a map's elements stay where they are
+    const int64_t number = channel->received++;
+    const auto take = [hub = hub_, channel, number, out = values[0]] {
+      const at::Tensor message = channel->messages.extract(number).mapped();
+      if (message.numel() != out.numel()) {
+        fail(hub->label, "receive: ", message.numel(), " elements came, ", out.numel(), " were expected");
+      }
+      out.copy_(message);
+    };
+    return c10::make_intrusive<ThreadWork>(
+        job_, [hub = hub_, channel, number] { return channel->messages.contains(number); }, take);
+  }
+
+ private:
+  Works post(Call call) {
+    std::unique_lock lock(job_->mutex);
+    const int64_t number = next_++;
+    auto& slot = hub_->collectives[number];
+    if (!slot) slot = std::make_shared<Collective>();
+    const std::shared_ptr<Collective> collective = slot;
+    collective->calls.emplace(rank_, std::move(call));
+    if (std::ssize(collective->calls) == size_) {
+      hub_->collectives.erase(number);
+      perform(*hub_, collective->calls);
+      collective->calls.clear();
+      collective->done = true;
+      job_->changed.notify_all();
+    }
+    return c10::make_intrusive<ThreadWork>(job_, [collective] { return collective->done; });
+  }
+
+  std::shared_ptr<ThreadJob> job_;
+  std::shared_ptr<Hub> hub_;
+  int64_t next_ = 0;  ///< number of this rank's next collective in this group
+};
+
+Group split(const std::shared_ptr<ThreadJob>& job, int64_t number, int rank, int size,
+            std::pair<int, int> color_key, const std::string& label) {
+  std::unique_lock lock(job->mutex);
+  Splitting& splitting = job->splittings[number];
+  splitting.color_key[rank] = color_key;
+  job->changed.notify_all();
+  job->await(lock, [&] { return std::ssize(splitting.color_key) == size; });
+  std::vector<std::pair<int, int>> members;  // key, rank
+  for (const auto& [other, theirs] : splitting.color_key) {
+    if (theirs.first == color_key.first) members.emplace_back(theirs.second, other);
+  }
+  std::sort(members.begin(), members.end());
+  const auto place = std::find(members.begin(), members.end(), std::pair(color_key.second, rank));
+  auto& hub = splitting.hubs[color_key.first];
+  if (!hub) hub = std::make_shared<Hub>(Hub{label, {}, {}});
+  if (members.size() == 1) return Group(nullptr, label);
+  return Group(c10::make_intrusive<ThreadBackend>(static_cast<int>(place - members.begin()),
+                                                  static_cast<int>(members.size()), job, hub),
+               label);
+}
+
+World world_of(const std::shared_ptr<ThreadJob>& job, int rank, int size) {
+  World world{rank, size, rank, size, nullptr, nullptr};
+  world.split = [job, rank, size, next = std::make_shared<int64_t>(0)](int color, int key,
+                                                                       const std::string& label) {
+    return split(job, (*next)++, rank, size, {color, key}, label);
+  };
+  world.abort = [rank](int code) { fail("threads", "rank ", rank, " ended the job with code ", code); };
+  return world;
+}
+
+}  // namespace
+
+void run_threads(int size, const std::function<void(World)>& body) {
+  const auto job = std::make_shared<ThreadJob>();
+  std::vector<std::thread> ranks;
+  for (int rank = 0; rank < size; ++rank) {
+    ranks.emplace_back([&, rank] {
+      try {
+        at::set_num_threads(1);
+        body(world_of(job, rank, size));
+      } catch (...) {
+        job->fail_with(std::current_exception());
+      }
+    });
+  }
+  for (std::thread& rank : ranks) rank.join();
+  if (job->error) std::rethrow_exception(job->error);
+}
+
+}  // namespace graticule
