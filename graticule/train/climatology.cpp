@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "graticule/core/error.h"
+#include "graticule/data/patches.h"
 #include "graticule/data/time.h"
 
 namespace graticule {
@@ -35,15 +36,13 @@ at::Tensor read_targets(Source& source, const LoaderOptions& options, int64_t ti
     if (std::find(options.targets.begin(), options.targets.end(), name) == options.targets.end()) continue;
     const Span tokens = grid.tokens_of(options.tokens, v);
     if (tokens.empty()) continue;
-    const int64_t first = grid.locate(tokens.begin).patch_row;
-    const int64_t last = grid.locate(tokens.end - 1).patch_row;
-    const Span rows = {first * grid.patch, std::min((last + 1) * grid.patch, grid.rows)};
-    const at::Tensor field_YX = at::empty({rows.size(), columns});
-    source.read(name, time_index, rows, {field_YX.data_ptr<float>(), static_cast<size_t>(field_YX.numel())});
     const bool full = grid.mode == TokenMode::full;
     const int64_t before = full ? v * grid.places() : 0;
-    const at::Tensor patches_TP =
-        to_patches(field_YX, rows, grid, {tokens.begin - before, tokens.end - before});
+    const Span places = {tokens.begin - before, tokens.end - before};
+    const Span rows = rows_of_places(grid, places);
+    const at::Tensor field_YX = at::empty({rows.size(), columns});
+    source.read(name, time_index, rows, {field_YX.data_ptr<float>(), static_cast<size_t>(field_YX.numel())});
+    const at::Tensor patches_TP = to_patches(field_YX, rows, grid, places);
     x_TKP.narrow(0, tokens.begin - options.tokens.begin, tokens.size())
         .select(1, full ? 0 : v)
         .copy_(patches_TP);
