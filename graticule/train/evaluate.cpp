@@ -105,7 +105,7 @@ Evaluation evaluate(Run& run, const World& world, const EvaluationOptions& optio
   const auto count = static_cast<int64_t>(samples.size());
   Scorer scorer(run, options, count);
   // Every rank predicts equally often, with or without a sample of its own: sharded weights are gathered by all.
-  const Span mine = span_of(count, run.mesh.axes.data, run.mesh.coordinate(Axis::data));
+  const Span mine = span_of(count, run.mesh.data.size(), run.mesh.data.rank());
   const int64_t rounds = span_of(count, run.mesh.axes.data, 0).size();
   for (int64_t round = 0; round < rounds; ++round) {
     const bool counts = round < mine.size();

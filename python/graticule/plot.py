@@ -13,9 +13,9 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
-from graticule.run_files import MissingError
 
 from graticule import run_files
+from graticule.run_files import MissingError
 
 # Okabe and Ito's palette: told apart with any colour vision; markers and dashes tell the same without colour.
 LINES = {

@@ -1,0 +1,89 @@
+"""Who may include whom. A room of graticule/ sees the rooms below it and nothing else (docs/architecture.md)."""
+
+import re
+from pathlib import Path
+
+from sources import code_of, files, read
+
+HEART = ["core", "comm", "attention", "parallel", "model"]
+MAY_INCLUDE = {
+    "core": [],
+    "comm": ["core"],
+    "attention": ["core", "comm"],
+    "parallel": ["core", "comm"],
+    "model": ["core", "attention", "parallel"],
+    "data": ["core"],
+    "train": [*HEART, "data"],
+    "plan": ["core"],
+    "cli": [*HEART, "data", "train", "plan"],
+    "python": [*HEART, "data", "train", "plan"],
+}
+# Files with an arrow of their own: the planner counts by the model's own formulas, its dry run drives the real program.
+EXCEPTIONS = {
+    "plan": ["graticule/model/shape.h"],
+    "plan/dry_run": ["graticule/comm/dry.h", "graticule/train/build.h"],
+}
+# Where a library's headers may be seen. The heart knows LibTorch (and comm the MPI) alone.
+LIBRARIES = {
+    r"mpi\.h": ["comm"],
+    r"nccl|ProcessGroupNCCL": ["comm"],
+    r"gdal|ogr|cpl_": ["data", "train"],
+    r"blosc|zstd|zlib": ["data"],
+    r"nlohmann/": ["data", "train", "plan", "cli"],
+    r"toml\+\+/": ["train", "plan"],
+    r"spdlog/|fmt/": ["train", "plan", "cli"],
+    r"CLI/": ["cli"],
+    r"simgrid/": ["plan"],
+    r"ATen/|torch/|c10/": ["comm", "attention", "parallel", "model", "data", "train", "plan", "cli", "python"],
+}
+AXIS_SPEAKERS = ["core/axes", "comm/mesh", "train/build"]
+ENVIRONMENT_READERS = ["comm/launch"]
+
+
+def room(path: Path) -> str:
+    return path.parts[1] if path.parts[0] == "graticule" else path.parts[0]
+
+
+def unit(path: Path) -> str:
+    """`graticule/comm/mesh.cpp` -> `comm/mesh`."""
+    return str(path.with_suffix("")).removeprefix("graticule/")
+
+
+def library_files() -> list[Path]:
+    return [path for path in files("graticule", "cli", "python") if path.name != "graticule.h"]
+
+
+def includes(path: Path) -> list[str]:
+    return re.findall(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', read(path), re.MULTILINE)
+
+
+def test_rooms_include_only_rooms_below_them():
+    wrong = []
+    for path in library_files():
+        allowed = [room(path), *MAY_INCLUDE[room(path)]]
+        exceptions = EXCEPTIONS.get(room(path), []) + EXCEPTIONS.get(unit(path), [])
+        for header in includes(path):
+            ours = header.startswith(("graticule/", "cli/", "python/"))
+            if ours and header not in exceptions and room(Path(header)) not in allowed:
+                wrong.append(f"{path} includes {header}: {room(path)} may include {', '.join(allowed)}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_libraries_stay_in_their_rooms():
+    wrong = []
+    for path in library_files():
+        for header in includes(path):
+            for pattern, rooms in LIBRARIES.items():
+                if re.match(pattern, header) and room(path) not in rooms:
+                    wrong.append(f"{path} includes <{header}>: only {', '.join(rooms)} may")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_axes_are_named_in_three_places():
+    speakers = {unit(path) for path in library_files() if re.search(r"\bAxis::", code_of(path))}
+    assert speakers <= set(AXIS_SPEAKERS), f"only {AXIS_SPEAKERS} name an axis: {speakers}"
+
+
+def test_one_file_reads_the_environment():
+    readers = {unit(path) for path in library_files() if re.search(r"\b(secure_)?getenv\b|\benviron\b", code_of(path))}
+    assert readers <= set(ENVIRONMENT_READERS), f"only {ENVIRONMENT_READERS} may read the environment: {readers}"
