@@ -15,14 +15,14 @@ constexpr double gas_constant = 287.05;  // R of dry air, J/(kg K)
 constexpr double gravity = 9.80665;      // m/s2
 constexpr double day = 86400, year = 365.2425 * day;
 constexpr double epoch_2000 = 946684800;        // of the waves' phases, s since 1970
-constexpr double geopotential_deviation = 700;  // of the waves at 500 hPa, m2/s2
+constexpr double geopotential_deviation = 750;  // of the waves at 500 hPa, m2/s2
 constexpr double annual_warmth = 9;             // K at the poles
 
 double height_of(double pressure) { return std::log(500 / pressure); }
 
 // A(zeta) and its derivative.
-double amplitude(double zeta) { return std::exp((0.81 - (zeta - 0.9) * (zeta - 0.9)) / 1.96); }
-double amplitude_slope(double zeta) { return -2 * (zeta - 0.9) / 1.96 * amplitude(zeta); }
+double amplitude(double zeta) { return std::exp((0.81 - (zeta - 0.9) * (zeta - 0.9)) / 3); }
+double amplitude_slope(double zeta) { return -2 * (zeta - 0.9) / 3 * amplitude(zeta); }
 
 // Standard atmosphere: T = 288.15 (p / 1013.25)^0.19 up to where it reaches 216.65 K, constant above.
 double standard_temperature(double pressure) {
@@ -93,11 +93,12 @@ Atmosphere::Field Atmosphere::zonal(const Place& place, double constant, double 
 // The waves at a height (or their derivative by zeta over R), as they are `shift` radians to the east.
 void Atmosphere::add_waves(WaveField field, bool derivative, double shift, const Place& place,
                            Field& out) const {
-  const double zeta = height_of(place.pressure), lean = std::tanh(zeta);
+  const double zeta = height_of(place.pressure), upper = std::tanh(zeta + 0.5), lean = upper - std::tanh(0.5);
   auto coefficients = waves_.coefficients(static_cast<double>(place.seconds) - epoch_2000);
   for (size_t w = 0; w < coefficients.size(); ++w) {
     const Wave& wave = waves_.waves()[w];
-    const std::complex<double> slope(amplitude_slope(zeta), amplitude(zeta) * wave.tilt * (1 - lean * lean));
+    const std::complex<double> slope(amplitude_slope(zeta),
+                                     amplitude(zeta) * wave.tilt * (1 - upper * upper));
     const std::complex<double> vertical = derivative ? slope / gas_constant : amplitude(zeta);
     coefficients[w] *= vertical * std::polar(1.0, wave.tilt * lean + wave.order * shift);
   }

@@ -51,7 +51,7 @@ std::vector<Wave> random_waves(uint64_t seed, double geopotential) {
       const auto [below, above] = balance(l, m);
       const double strength = (0.5 + random.uniform()) * std::exp(-(l - 7.0) * (l - 7.0) / 25);
       waves.push_back({l, m, strength / std::hypot(below, above), 2 * std::numbers::pi * random.uniform(),
-                       1.0 + random.uniform()});
+                       1.5 + random.uniform()});
       variance += strength * strength / 2;
     }
   }

@@ -1,0 +1,288 @@
+#include "graticule/data/loader.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <set>
+
+#include "graticule/data/random.h"
+#include "tests/data/table_source.h"
+
+namespace graticule {
+namespace {
+
+constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+
+// A data set with a constant and random sizes, and options that read all of it.
+struct Case {
+  std::shared_ptr<TableSource> source;
+  Statistics statistics;
+  LoaderOptions options;
+
+  explicit Case(uint64_t seed, TokenMode mode = TokenMode::full) {
+    Random random(seed);
+    const std::vector<std::string> names = {"a", "b", "mask", "c"};
+    const int64_t rows = 3 + random.below(8), columns = 3 + random.below(9);
+    source = std::make_shared<TableSource>(table_source(rows, columns, names, 20, 6, seed));
+    source->listing.variables[2].constant = true;
+    const TimeRange range = {source->listing.times[2], source->listing.times[17]};
+    statistics = compute_statistics(*source, names, {6, 12}, range);
+    options.variables = names;
+    options.targets = {"a", "c"};
+    options.lead_hours = {6, 12};
+    options.range = range;
+    options.batch = 1 + random.below(5);
+    options.samples = {0, options.batch};
+    options.grid = {mode, 4, rows, columns, 1 + random.below(4)};
+    options.tokens = {0, options.grid.tokens()};
+    options.predict = random.below(2) == 0 ? Predict::difference : Predict::state;
+    options.seed = seed;
+    source->rows_read.clear();
+  }
+  Loader loader(const LoaderOptions& chosen) const { return Loader(source, statistics, chosen); }
+  Loader loader() const { return loader(options); }
+};
+
+std::string message_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const std::invalid_argument& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Loader, layouts_cut_one_and_the_same_batch) {
+  for (uint64_t seed = 0; seed < 24; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    const Case whole(seed, static_cast<TokenMode>(seed % 3));
+    Random random(seed, 1);
+    const int64_t sequence = 1 + random.below(std::min<int64_t>(5, whole.options.grid.tokens())),
+                  data = 1 + random.below(3);
+    Loader one = whole.loader();
+    std::vector<Batch> expected;
+    for (int step = 0; step < 8; ++step) expected.push_back(one.next());
+    for (int64_t d = 0; d < data; ++d) {
+      for (int64_t s = 0; s < sequence; ++s) {
+        LoaderOptions mine = whole.options;
+        mine.samples = span_of(mine.batch, data, d);
+        mine.tokens = span_of(mine.grid.tokens(), sequence, s);
+        Loader part = whole.loader(mine);
+        for (const Batch& batch : expected) {
+          const Batch held = part.next();
+          const auto cut = [&](const at::Tensor& x_BTKP) {
+            return x_BTKP.narrow(0, mine.samples.begin, mine.samples.size())
+                .narrow(1, mine.tokens.begin, mine.tokens.size());
+          };
+          EXPECT_TRUE(at::equal(held.input_BTKP, cut(batch.input_BTKP)));
+          EXPECT_TRUE(at::equal(held.target_BTKP, cut(batch.target_BTKP)));
+          EXPECT_TRUE(at::equal(held.weight_BTKP, cut(batch.weight_BTKP)));
+          EXPECT_TRUE(at::equal(held.lead_hours_B,
+                                batch.lead_hours_B.narrow(0, mine.samples.begin, mine.samples.size())));
+        }
+      }
+    }
+  }
+}
+
+// Every value against the definition, through token_grid's numbering alone.
+TEST(Loader, values_are_what_the_header_says) {
+  for (uint64_t seed = 0; seed < 12; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Case c(seed, static_cast<TokenMode>(seed % 3));
+    const TokenGrid& grid = c.options.grid;
+    const auto weights = latitude_weights(c.source->listing.latitudes);
+    Loader loader = c.loader();
+    const Batch batch = loader.next();
+    const auto input = batch.input_BTKP.accessor<float, 4>(), target = batch.target_BTKP.accessor<float, 4>();
+    const auto weight = batch.weight_BTKP.accessor<float, 4>();
+    for (int64_t b = 0; b < c.options.batch; ++b) {
+      const int64_t now = (batch.times[static_cast<size_t>(b)] - c.source->listing.times[0]) / 21600;
+      const int lead = static_cast<int>(batch.lead_hours_B[b].item<float>());
+      for (int64_t token = 0; token < grid.tokens(); ++token) {
+        for (int64_t k = 0; k < grid.variables_per_token(); ++k) {
+          for (int64_t p = 0; p < grid.pixels(); ++p) {
+            const auto place = grid.locate(token);
+            const int64_t v = grid.mode == TokenMode::full ? place.variable : k;
+            const std::string& name = c.options.variables[static_cast<size_t>(v)];
+            const int64_t y = place.patch_row * grid.patch + p / grid.patch,
+                          x = place.patch_column * grid.patch + p % grid.patch;
+            const bool on = y < grid.rows && x < grid.columns, counted = on && (name == "a" || name == "c");
+            const auto value = [&](int64_t t) {
+              return c.source
+                  ->values[name][static_cast<size_t>(((v == 2 ? 0 : t) * grid.rows + y) * grid.columns + x)];
+            };
+            const VariableStatistics& of = c.statistics.of(name);
+            const double later = counted ? value(now + lead / 6) : 0;
+            const double expected = !counted ? 0
+                                    : c.options.predict == Predict::state
+                                        ? (later - of.mean) / of.deviation
+                                        : (later - value(now)) / of.difference_deviation.at(lead);
+            ASSERT_NEAR(input[b][token][k][p], on ? (value(now) - of.mean) / of.deviation : 0, 1e-5);
+            ASSERT_NEAR(target[b][token][k][p], expected, 1e-5);
+            ASSERT_NEAR(weight[b][token][k][p], counted ? weights[static_cast<size_t>(y)] : 0, 1e-6);
+          }
+        }
+      }
+    }
+    EXPECT_TRUE(at::equal(read_tokens(*c.source, c.statistics, c.options,
+                                      (batch.times[0] - c.source->listing.times[0]) / 21600),
+                          batch.input_BTKP[0]));
+  }
+}
+
+TEST(Loader, an_epoch_holds_every_sample_once_and_skips_gaps) {
+  Case c(3);
+  c.options.lead_hours = {12};
+  c.source->listing.times.erase(c.source->listing.times.begin() + 9);  // of indices 2 to 17
+  Loader loader = c.loader();
+  EXPECT_EQ(loader.samples_an_epoch(),
+            16 - 2 - 2);  // neither the last two, nor the gap, nor the one before it by the lead
+  std::set<int64_t> seen;
+  std::vector<int64_t> order;
+  while (static_cast<int64_t>(order.size()) < 2 * loader.samples_an_epoch()) {
+    const Batch batch = loader.next();
+    order.insert(order.end(), batch.times.begin(), batch.times.end());
+  }
+  const auto epoch = static_cast<int64_t>(loader.samples_an_epoch());
+  seen.insert(order.begin(), order.begin() + epoch);
+  EXPECT_EQ(static_cast<int64_t>(seen.size()), epoch);
+  EXPECT_FALSE(seen.contains(978307200 + 9 * 21600));
+  EXPECT_FALSE(seen.contains(978307200 + 7 * 21600));
+  EXPECT_FALSE(
+      std::equal(order.begin(), order.begin() + epoch, order.begin() + epoch));  // a new order each epoch
+}
+
+TEST(Loader, seek_gives_the_same_batches_as_reading_on) {
+  const Case c(5);
+  Loader loader = c.loader();
+  for (int step = 0; step < 7; ++step) loader.next();
+  const int64_t position = loader.position();
+  EXPECT_EQ(position, 7 * c.options.batch);
+  const Batch expected = loader.next();
+  Loader resumed = c.loader();
+  resumed.next();
+  resumed.seek(position);
+  const Batch batch = resumed.next();
+  EXPECT_EQ(batch.sample_ids, expected.sample_ids);
+  EXPECT_TRUE(at::equal(batch.input_BTKP, expected.input_BTKP));
+  EXPECT_TRUE(at::equal(batch.target_BTKP, expected.target_BTKP));
+  EXPECT_GE(loader.take_waited_seconds(), 0);
+}
+
+TEST(Loader, in_time_order_once_with_a_short_last_step) {
+  Case c(6);
+  c.options.shuffle = false;
+  c.options.batch = 4;
+  c.options.samples = {0, 4};
+  Loader loader = c.loader();
+  std::vector<int64_t> times;
+  while (loader.position() < loader.samples_an_epoch()) {
+    const Batch batch = loader.next();
+    EXPECT_EQ(batch.input_BTKP.size(0), static_cast<int64_t>(batch.times.size()));
+    times.insert(times.end(), batch.times.begin(), batch.times.end());
+  }
+  EXPECT_EQ(static_cast<int64_t>(times.size()), loader.samples_an_epoch());
+  EXPECT_TRUE(std::is_sorted(times.begin(), times.end()));
+  EXPECT_NE(message_of([&] { loader.next(); }), "");
+}
+
+TEST(Loader, a_rank_reads_only_its_rows_and_variables) {
+  Case c(7);
+  c.options.grid = {TokenMode::full, 4, c.options.grid.rows, c.options.grid.columns, 2};
+  c.options.batch = 1;
+  c.options.samples = {0, 1};
+  const int64_t places = c.options.grid.places(), columns = c.options.grid.patch_columns();
+  c.options.tokens = {places + 1,
+                      places + columns};  // of variable b, in the southernmost row of patches; b is no target
+  c.options.shuffle = false;
+  Loader loader = c.loader();
+  for (int step = 0; step < 3; ++step) loader.next();
+  loader.seek(0);  // joins the thread: the count stands still
+  EXPECT_EQ(c.source->rows_read.size(), 1u);
+  EXPECT_LE(c.source->rows_read["b"], 2 * (3 + c.options.prefetch + 1));
+}
+
+TEST(Loader, missing_values_are_refused_or_count_nothing) {
+  Case c(8, TokenMode::channels);
+  for (int64_t t = 0; t < 20; ++t)
+    c.source->values["a"][static_cast<size_t>(t * c.options.grid.rows * c.options.grid.columns)] = nan;
+  const std::string message = message_of([&] { c.loader().next(); });
+  for (const char* part : {"a at 2001-01-", " 1 missing values", "data.missing = \"mean\""}) {
+    EXPECT_NE(message.find(part), std::string::npos) << message;
+  }
+  c.options.missing = Missing::mean;
+  Loader loader = c.loader();
+  const Batch batch = loader.next();
+  EXPECT_EQ(batch.input_BTKP[0][0][0][0].item<float>(), 0);
+  EXPECT_EQ(batch.weight_BTKP[0][0][0][0].item<float>(), 0);
+  EXPECT_GT(batch.weight_BTKP[0][0][3][0].item<float>(), 0);
+  EXPECT_FALSE(at::isnan(batch.target_BTKP).any().item<bool>());
+}
+
+TEST(Loader, an_error_of_the_thread_comes_out_of_every_next_and_destruction_is_clean) {
+  Case c(9);
+  c.source->values["a"].assign(c.source->values["a"].size(), nan);
+  Loader loader = c.loader();
+  EXPECT_NE(message_of([&] { loader.next(); }), "");
+  EXPECT_NE(message_of([&] { loader.next(); }), "");
+  const Case fine(10);
+  { Loader unread = fine.loader(); }
+  {
+    Loader reading = fine.loader();
+    reading.next();
+  }
+}
+
+TEST(Loader, refuses_what_cannot_be_read) {
+  const auto refusal = [](const std::function<void(Case&)>& change) {
+    Case c(11);
+    change(c);
+    return message_of([&] { c.loader(); });
+  };
+  EXPECT_NE(refusal([](Case& c) { c.options.variables[0] = "aa"; }).find("aa"), std::string::npos);
+  EXPECT_NE(refusal([](Case& c) { c.options.targets = {"mask2"}; }).find("mask"), std::string::npos);
+  EXPECT_NE(refusal([](Case& c) {
+              c.options.range = {0, 86400};
+            }).find("2001-01-01T00:00:00"),
+            std::string::npos);
+  EXPECT_NE(refusal([](Case& c) { c.options.lead_hours = {5}; }).find("5 hours later"), std::string::npos);
+  EXPECT_NE(refusal([](Case& c) { c.statistics.variables.erase("b"); }).find("b"), std::string::npos);
+  EXPECT_NE(refusal([](Case& c) {
+              c.options.predict = Predict::difference;
+              c.statistics.variables["a"].difference_deviation.erase(6);
+            }).find("6 hours"),
+            std::string::npos);
+}
+
+TEST(Patches, round_trip_on_grids_that_the_patch_does_not_divide) {
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    Random random(seed);
+    const TokenGrid grid{TokenMode::channels, 1, 1 + random.below(13), 1 + random.below(13),
+                         1 + random.below(5)};
+    const at::Tensor field_YX = at::randn({grid.rows, grid.columns});
+    const at::Tensor patches_SP = to_patches(field_YX, {0, grid.rows}, grid, {0, grid.places()});
+    EXPECT_TRUE(at::equal(from_patches(patches_SP, grid), field_YX)) << "seed " << seed;
+    EXPECT_NEAR(patches_SP.square().sum().item<double>(), field_YX.square().sum().item<double>(), 1e-3);
+    const Span places = {random.below(grid.places()), grid.places()};
+    const Span rows = {places.begin / grid.patch_columns() * grid.patch, grid.rows};
+    EXPECT_TRUE(at::equal(to_patches(field_YX.narrow(0, rows.begin, rows.size()), rows, grid, places),
+                          patches_SP.narrow(0, places.begin, places.size())));
+  }
+}
+
+TEST(LatitudeWeights, follow_the_rule_of_cell_areas) {
+  const auto poles = latitude_weights({-90, -45, 0, 45, 90});  // edges -90, -67.5, -22.5, 22.5, 67.5, 90
+  EXPECT_NEAR(poles[0], (1 - std::sin(67.5 * M_PI / 180)) * 5 / 2, 1e-12);
+  EXPECT_NEAR(poles[2], 2 * std::sin(22.5 * M_PI / 180) * 5 / 2, 1e-12);
+  const auto region = latitude_weights({30, 40});  // edges 25, 35, 45
+  EXPECT_NEAR(region[0] / region[1],
+              (std::sin(35 * M_PI / 180) - std::sin(25 * M_PI / 180)) /
+                  (std::sin(45 * M_PI / 180) - std::sin(35 * M_PI / 180)),
+              1e-12);
+  EXPECT_NEAR(region[0] + region[1], 2, 1e-12);
+}
+
+}  // namespace
+}  // namespace graticule

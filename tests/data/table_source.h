@@ -1,0 +1,48 @@
+// A source over fields in memory that counts what is read from it.
+#pragma once
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "graticule/core/error.h"
+#include "graticule/data/random.h"
+#include "graticule/data/source.h"
+
+namespace graticule {
+
+struct TableSource : Source {
+  Catalog listing;
+  std::map<std::string, std::vector<float>> values;  // times x rows x columns; one time for constants
+  std::map<std::string, int64_t> rows_read;
+
+  const Catalog& catalog() const override { return listing; }
+  void read(const std::string& variable, int64_t time_index, Span rows, std::span<float> out) override {
+    const auto columns = static_cast<int64_t>(listing.longitudes.size()),
+               height = static_cast<int64_t>(listing.latitudes.size());
+    GRATICULE_CHECK(static_cast<int64_t>(out.size()) == rows.size() * columns);
+    const int64_t t = listing.variables[listing.index_of(variable)].constant ? 0 : time_index;
+    std::copy_n(values.at(variable).begin() + (t * height + rows.begin) * columns, out.size(), out.begin());
+    rows_read[variable] += rows.size();
+  }
+};
+
+inline TableSource table_source(int64_t rows, int64_t columns, const std::vector<std::string>& variables,
+                                int64_t times, int64_t step_hours, uint64_t seed) {
+  TableSource source;
+  source.listing.path = "a table";
+  Random random(seed);
+  for (int64_t y = 0; y < rows; ++y) source.listing.latitudes.push_back(180.0 * (y + 0.5) / rows - 90);
+  for (int64_t x = 0; x < columns; ++x) source.listing.longitudes.push_back(360.0 * x / columns);
+  for (int64_t t = 0; t < times; ++t) source.listing.times.push_back(978307200 + t * step_hours * 3600);
+  for (const std::string& name : variables) {
+    source.listing.variables.push_back({name, "", "", "", false});
+    for (int64_t i = 0; i < times * rows * columns; ++i) {
+      source.values[name].push_back(static_cast<float>(4 * random.uniform() - 1));
+    }
+  }
+  return source;
+}
+
+}  // namespace graticule
