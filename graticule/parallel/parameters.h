@@ -36,7 +36,7 @@ class Weights {
  public:
   void add(std::string name, at::Tensor value);
   const at::Tensor& operator[](std::string_view name) const;
-  const std::vector<std::pair<std::string, at::Tensor>>& items() const { return items_; }
+  const std::vector<std::pair<std::string, at::Tensor>>& items() const& { return items_; }
 
  private:
   std::vector<std::pair<std::string, at::Tensor>> items_;

@@ -53,7 +53,8 @@ ShardedBlock::ShardedBlock(std::string name, std::vector<Parameter> parameters, 
 
 void ShardedBlock::make_leaves() {
   leaves_ = Weights();
-  for (const auto& [name, view] : as_weights(parameters_, whole_).items()) {
+  const Weights views = as_weights(parameters_, whole_);
+  for (const auto& [name, view] : views.items()) {
     leaves_.add(name, view.detach().requires_grad_());
   }
 }

@@ -1,11 +1,11 @@
 #include "graticule/train/statistics_pass.h"
 
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include "graticule/core/error.h"
+#include "graticule/train/run_folder.h"
 
 namespace graticule {
 
@@ -28,16 +28,6 @@ std::optional<Statistics> read_statistics(const std::string& path, const Options
     }
   }
   return statistics;
-}
-
-// Written aside and renamed: a reader never sees half of it.
-void write_statistics(const std::string& path, const Statistics& statistics) {
-  const std::string aside = path + ".part";
-  std::ofstream file(aside);
-  file << to_json(statistics) << "\n";
-  file.close();
-  if (!file) fail("run", path, " cannot be written: is the disk full, or the folder read-only?");
-  std::filesystem::rename(aside, path);
 }
 
 }  // namespace
@@ -80,7 +70,7 @@ Statistics statistics_of_run(const Options& options, Source& source, const World
     merged = merged ? merge(*merged, part) : part;
   }
   agree(world, everyone, [&] {
-    if (world.rank == 0) write_statistics(path, *merged);
+    if (world.rank == 0) write_whole(path, to_json(*merged) + "\n");
   });
   return *merged;
 }

@@ -1,0 +1,12 @@
+#include "cli/bench_step.h"
+#include "cli/commands.h"
+
+namespace graticule {
+
+void add_bench(CLI::App& app, Action& action) {
+  auto* command = app.add_subcommand("bench", "Measure this machine: a training step, its parts");
+  command->require_subcommand(1);
+  add_bench_step(*command, action);
+}
+
+}  // namespace graticule

@@ -1,0 +1,20 @@
+// One function a command: it adds its options to the command line and what to do when it is chosen.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <functional>
+
+namespace graticule {
+
+/// What the chosen command does; gives the exit code. Set by the command's callback, run by main once all arguments are read.
+using Action = std::function<int()>;
+
+void add_train(CLI::App& app, Action& action);
+void add_eval(CLI::App& app, Action& action);
+void add_forecast(CLI::App& app, Action& action);
+void add_export(CLI::App& app, Action& action);
+void add_data(CLI::App& app, Action& action);
+void add_bench(CLI::App& app, Action& action);
+
+}  // namespace graticule

@@ -1,0 +1,64 @@
+#include "graticule/train/export.h"
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "graticule/core/error.h"
+#include "graticule/model/vit.h"
+#include "graticule/train/build.h"
+#include "graticule/train/safetensors.h"
+
+namespace graticule {
+
+namespace {
+
+using nlohmann::json;
+
+std::string model_json(const Problem& problem) {
+  const ModelShape& shape = problem.shape;
+  const Catalog& catalog = problem.source->catalog();
+  const DataOptions& data = problem.options.data;
+  return json{{"tokens", name_of(shape.grid.mode)},
+              {"patch", shape.grid.patch},
+              {"rows", shape.grid.rows},
+              {"columns", shape.grid.columns},
+              {"latitudes", catalog.latitudes},
+              {"longitudes", catalog.longitudes},
+              {"variables", data.variables},
+              {"targets", data.targets},
+              {"lead_hours", data.lead_hours},
+              {"predict", data.predict == Predict::difference ? "difference" : "state"},
+              {"dim", shape.dim},
+              {"depth", shape.depth},
+              {"heads", shape.heads},
+              {"kv_heads", shape.key_heads()},
+              {"hidden", shape.hidden()},
+              {"qk_norm", shape.qk_norm},
+              {"head_layers", shape.head_layers}}
+      .dump();
+}
+
+}  // namespace
+
+void export_weights(const CheckpointInfo& info, const std::string& out) {
+  const Problem problem = define_problem(info.options);
+  // Only the parameters' names and shapes are wanted: one rank's view of no tokens and no attention.
+  Chain chain(vision_transformer(problem.shape, {}, Attention()), ShardOptions{});
+  load_checkpoint(info, chain, false);
+  std::vector<TensorEntry> entries;
+  for (const auto& block : chain.blocks()) {
+    for (const auto& parameter : block.parameters()) entries.push_back({block.name() + "." + parameter.name, at::kFloat, parameter.shape});
+  }
+  const std::string aside = out + ".part";
+  SafetensorsWriter writer(aside, entries, {{"format", "pt"}, {"model", model_json(problem)}, {"statistics", to_json(info.statistics)}});
+  for (auto& block : chain.blocks()) {
+    const Weights weights = as_weights(block.parameters(), block.state().master);
+    for (const auto& [name, value] : weights.items()) {
+      writer.write(block.name() + "." + name, value);
+    }
+  }
+  writer.close();
+  std::filesystem::rename(aside, out);
+}
+
+}  // namespace graticule

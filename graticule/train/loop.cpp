@@ -1,0 +1,77 @@
+#include "graticule/train/loop.h"
+
+#include <chrono>
+
+#include "graticule/core/error.h"
+#include "graticule/train/checkpoint.h"
+#include "graticule/train/evaluate.h"
+#include "graticule/train/memory.h"
+#include "graticule/train/run_log.h"
+#include "graticule/train/step.h"
+#include "graticule/train/stop_signal.h"
+
+namespace graticule {
+
+namespace {
+
+// Evaluation in training is a glance: the trained lead, few samples, no baselines.
+void evaluate_on_valid(Run& run, const World& world, RunLog* log) {
+  const auto& valid = run.options.data.valid;
+  EvaluationOptions options;
+  options.range = parse_time_range(valid[0], valid[1]);
+  options.max_samples = run.options.run.eval_samples;
+  options.baselines = false;
+  const Evaluation evaluation = evaluate(run, world, options);
+  if (log) log->evaluation(run.step, evaluation);
+}
+
+bool is_due(int64_t step, int64_t every) { return every > 0 && step % every == 0; }
+
+int64_t largest_peak(const Group& everyone) {
+  return everyone.all_reduce(at::full({1}, peak_memory_bytes(), at::kLong), Reduction::max).wait().item<int64_t>();
+}
+
+}  // namespace
+
+bool train(Run& run, const World& world, bool json) {
+  const Options& options = run.options;
+  const StopSignal signal;
+  std::optional<RunLog> log;
+  agree(world, run.mesh.world, [&] {
+    if (world.rank == 0) log.emplace(options.run.out, json);
+    if (options.run.eval_every > 0 && options.data.valid.empty()) {
+      refuse("run", "run.eval_every = ", options.run.eval_every, " needs data.valid, [first, last]");
+    }
+  });
+  const auto tokens_a_step = static_cast<double>(options.data.batch * run.shape.grid.tokens());
+  bool stopped = false;
+  int64_t saved_step = -1;
+  const auto save = [&] {
+    if (saved_step == run.step) return;
+    save_checkpoint(run, world);
+    saved_step = run.step;
+    if (log) log->say(text("checkpoint ", options.run.out, "/checkpoints/step-", run.step));
+  };
+  while (run.step < options.train.steps && !stopped) {
+    const auto start = std::chrono::steady_clock::now();
+    const StepResult result = train_step(run, signal.raised());
+    stopped = result.stop;
+    if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm)) {
+      fail("train", "the loss is ", result.loss, " and the gradient norm ", result.gradient_norm, " at step ", run.step,
+           ": lower train.lr or set train.clip, and go on with --resume auto from the last checkpoint");
+    }
+    if (is_due(run.step, options.run.log_every) || run.step == options.train.steps || stopped) {
+      const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+      const int64_t peak = largest_peak(run.mesh.world);
+      const double waited = run.loader->take_waited_seconds();
+      if (log) log->step(run.step, options.train.steps, result, {elapsed.count(), tokens_a_step / elapsed.count(), waited, peak});
+    }
+    if (is_due(run.step, options.run.eval_every) && !stopped) evaluate_on_valid(run, world, log ? &*log : nullptr);
+    if (is_due(run.step, options.run.checkpoint_every)) save();
+  }
+  save();
+  if (stopped && log) log->say(text("stopped by a signal after step ", run.step, "; go on with --resume auto"));
+  return !stopped;
+}
+
+}  // namespace graticule

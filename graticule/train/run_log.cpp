@@ -1,0 +1,85 @@
+#include "graticule/train/run_log.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "graticule/core/error.h"
+
+namespace graticule {
+
+namespace {
+
+std::string duration(double seconds) {
+  const auto whole = static_cast<int64_t>(seconds + 0.5);
+  if (whole >= 3600) return fmt::format("{} h {:02} min", whole / 3600, whole / 60 % 60);
+  if (whole >= 60) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
+  return fmt::format("{} s", whole);
+}
+
+std::ofstream append_to(const std::string& path) {
+  std::ofstream file(path, std::ios::app);
+  if (!file) fail("run", path, " cannot be written: choose another run.out");
+  return file;
+}
+
+// JSON has no NaN: a score that is not defined is null.
+nlohmann::json number(double value) { return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr); }
+
+}  // namespace
+
+nlohmann::json to_json(const ScoreLine& line) {
+  return {{"variable", line.variable}, {"lead_hours", line.lead_hours}, {"forecast", line.forecast},
+          {"rmse", number(line.score.rmse)}, {"acc", number(line.score.acc)}, {"units", line.units}};
+}
+
+RunLog::RunLog(const std::string& folder, bool json)
+    : terminal_(isatty(STDOUT_FILENO) != 0), json_(json), metrics_(append_to(folder + "/metrics.jsonl")),
+      log_(append_to(folder + "/log.txt")), events_(folder) {}
+
+void RunLog::line(const std::string& json_text) {
+  metrics_ << json_text << std::endl;
+  if (!metrics_) fail("run", "metrics.jsonl cannot be written: is the disk full?");
+  if (json_) fmt::print("{}\n", json_text);
+}
+
+void RunLog::step(int64_t step, int64_t steps, const StepResult& result, const StepMeasures& measures) {
+  line(nlohmann::json{{"step", step}, {"loss", result.loss}, {"lr", result.lr}, {"grad_norm", result.gradient_norm},
+                      {"tokens_per_s", measures.tokens_per_s}, {"step_s", measures.step_s}, {"data_wait_s", measures.waited_s},
+                      {"memory_bytes", measures.memory_bytes}}.dump());
+  events_.scalar("train/loss", step, result.loss);
+  events_.scalar("train/lr", step, result.lr);
+  events_.scalar("train/grad_norm", step, result.gradient_norm);
+  events_.scalar("train/tokens_per_s", step, measures.tokens_per_s);
+  if (json_) return;
+  const std::string progress =
+      fmt::format("step {:>{}}/{}  loss {:.5f}  grad {:.3f}  {:.0f} tokens/s  {:.2f} s/step  {} left", step,
+                  fmt::format("{}", steps).size(), steps, result.loss, result.gradient_norm, measures.tokens_per_s, measures.step_s,
+                  duration(measures.step_s * static_cast<double>(steps - step)));
+  // On a terminal one line is rewritten; in a file a line stands for every twentieth of the way.
+  const bool milestone = step == steps || step % std::max<int64_t>(1, steps / 20) == 0;
+  if (terminal_) fmt::print("\r\033[K{}{}", progress, step == steps ? "\n" : "");
+  if (!terminal_ && milestone) fmt::print("{}\n", progress);
+  if (milestone) log_ << progress << std::endl;
+  std::fflush(stdout);
+}
+
+void RunLog::evaluation(int64_t step, const Evaluation& evaluation) {
+  for (const ScoreLine& score : evaluation.lines) {
+    nlohmann::json object = to_json(score);
+    object["step"] = step;
+    object["kind"] = "evaluation";
+    line(object.dump());
+    events_.scalar(text("valid/", score.variable, "/rmse_", score.lead_hours, "h"), step, score.score.rmse);
+  }
+}
+
+void RunLog::say(const std::string& sentence) {
+  log_ << sentence << std::endl;
+  if (!json_) fmt::print("{}{}\n", terminal_ ? "\r\033[K" : "", sentence);
+  std::fflush(stdout);
+}
+
+}  // namespace graticule
