@@ -1,0 +1,101 @@
+#include "graticule/data/file_bytes.h"
+
+#include <cpl_string.h>
+#include <cpl_vsi.h>
+#include <cpl_vsi_error.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "graticule/core/error.h"
+#include "graticule/data/quiet_gdal.h"
+
+namespace graticule {
+
+namespace {
+
+constexpr const char* where = "file";
+
+struct Close {
+  void operator()(VSILFILE* file) const { VSIFCloseL(file); }
+};
+using File = std::unique_ptr<VSILFILE, Close>;
+
+// Absent is only what is surely absent: a network failure must never read as fill values.
+File open_file(const std::string& path) {
+  const QuietGdal quiet;
+  VSIErrorReset();
+  errno = 0;
+  File file(VSIFOpenExL(path.c_str(), "rb", true));
+  if (file) return file;
+  const int reason = errno;
+  const std::string message = VSIGetLastErrorMsg();
+  const bool remote = path.starts_with("/vsi");
+  const bool absent =
+      remote ? message.find("404") != std::string::npos || VSIGetLastErrorNo() == VSIE_AWSObjectNotFound
+             : reason == ENOENT || reason == ENOTDIR;
+  if (!absent) fail(where, path, " cannot be opened: ", remote ? message : std::strerror(reason));
+  return nullptr;
+}
+
+size_t size_of(VSILFILE* file) {
+  VSIFSeekL(file, 0, SEEK_END);
+  return VSIFTellL(file);
+}
+
+void read_at(VSILFILE* file, const std::string& path, size_t offset, std::span<std::byte> out) {
+  VSIFSeekL(file, offset, SEEK_SET);
+  const size_t got = VSIFReadL(out.data(), 1, out.size(), file);
+  if (got != out.size()) {
+    fail(where, path, " ends early: wanted ", out.size(), " bytes from ", offset, ", got ", got,
+         ": copy it again");
+  }
+}
+
+}  // namespace
+
+std::optional<Bytes> read_file(const std::string& path) {
+  const File file = open_file(path);
+  if (!file) return std::nullopt;
+  Bytes bytes = Bytes::of_size(size_of(file.get()));
+  read_at(file.get(), path, 0, bytes.span());
+  return bytes;
+}
+
+std::optional<std::string> read_text(const std::string& path) {
+  const std::optional<Bytes> bytes = read_file(path);
+  if (!bytes) return std::nullopt;
+  return std::string(reinterpret_cast<const char*>(bytes->data.get()), bytes->size);
+}
+
+std::optional<size_t> file_size(const std::string& path) {
+  const File file = open_file(path);
+  if (!file) return std::nullopt;
+  return size_of(file.get());
+}
+
+void read_range(const std::string& path, size_t offset, std::span<std::byte> out) {
+  const File file = open_file(path);
+  if (!file) fail(where, path, " is gone");
+  read_at(file.get(), path, offset, out);
+}
+
+bool is_folder(const std::string& path) {
+  VSIStatBufL status;
+  return VSIStatL(path.c_str(), &status) == 0 && VSI_ISDIR(status.st_mode);
+}
+
+std::vector<std::string> names_in(const std::string& folder) {
+  const QuietGdal quiet;
+  const CPLStringList list(VSIReadDir(folder.c_str()));
+  std::vector<std::string> names;
+  for (int i = 0; i < list.size(); ++i) {
+    const std::string name = list[i];
+    if (name != "." && name != "..") names.push_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+}  // namespace graticule

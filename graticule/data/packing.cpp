@@ -1,0 +1,172 @@
+#include "graticule/data/packing.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <string>
+
+#include "graticule/core/error.h"
+
+namespace graticule {
+
+namespace {
+
+struct Half {
+  uint16_t bits;
+  explicit operator double() const {
+    const int exponent = bits >> 10 & 31;
+    const int mantissa = bits & 1023;
+    const double sign = bits >> 15 ? -1 : 1;
+    if (exponent == 31) return mantissa ? std::numeric_limits<double>::quiet_NaN() : sign * HUGE_VAL;
+    return sign * (exponent ? std::ldexp(1024 + mantissa, exponent - 25) : std::ldexp(mantissa, -24));
+  }
+};
+
+// Calls visit(T{}) with the C++ type of `type`.
+template <class Visitor>
+auto dispatch(NumberType type, Visitor visit) {
+  switch (type) {
+    case NumberType::f2:
+      return visit(Half{});
+    case NumberType::f4:
+      return visit(float{});
+    case NumberType::f8:
+      return visit(double{});
+    case NumberType::i1:
+      return visit(int8_t{});
+    case NumberType::i2:
+      return visit(int16_t{});
+    case NumberType::i4:
+      return visit(int32_t{});
+    case NumberType::i8:
+      return visit(int64_t{});
+    case NumberType::u1:
+      return visit(uint8_t{});
+    case NumberType::u2:
+      return visit(uint16_t{});
+    case NumberType::u4:
+      return visit(uint32_t{});
+    case NumberType::u8:
+      return visit(uint64_t{});
+  }
+  GRATICULE_CHECK(false, "number type");
+}
+
+template <class Number>
+double load(const std::byte* stored, size_t index) {
+  Number number;
+  std::memcpy(&number, stored + index * sizeof(Number), sizeof(Number));
+  return static_cast<double>(number);
+}
+
+std::vector<uint8_t> decode_base64(std::string_view text) {
+  constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::vector<uint8_t> bytes;
+  uint32_t bits = 0;
+  int held = 0;
+  for (const char letter : text.substr(0, text.find('='))) {
+    const size_t digit = alphabet.find(letter);
+    if (digit == std::string_view::npos) return {};
+    bits = bits << 6 | static_cast<uint32_t>(digit);
+    held += 6;
+    if (held >= 8) bytes.push_back(static_cast<uint8_t>(bits >> (held -= 8)));
+  }
+  return bytes;
+}
+
+double parse_missing(const nlohmann::json& value, std::string_view where) {
+  if (value.is_string() && value.get_ref<const std::string&>().size() == 12) {
+    const std::vector<uint8_t> bytes = decode_base64(value.get_ref<const std::string&>());
+    if (bytes.size() == 8) {
+      double number = 0;
+      std::memcpy(&number, bytes.data(), 8);
+      return number;
+    }
+  }
+  return parse_fill(value, where);
+}
+
+double number_or(const nlohmann::json& attributes, const char* name, double otherwise,
+                 std::string_view where) {
+  if (!attributes.contains(name)) return otherwise;
+  const nlohmann::json& value = attributes[name];
+  const nlohmann::json& first = value.is_array() && value.size() == 1 ? value[0] : value;
+  if (!first.is_number()) refuse(where, name, " is ", value.dump(), ": expected one number");
+  return first.get<double>();
+}
+
+}  // namespace
+
+size_t size_of(NumberType type) {
+  return dispatch(type, [](auto number) { return sizeof(number); });
+}
+
+double parse_fill(const nlohmann::json& fill, std::string_view where) {
+  if (fill.is_number()) return fill.get<double>();
+  if (fill.is_boolean()) return fill.get<bool>() ? 1 : 0;
+  if (fill == "NaN" || fill == "nan") return std::numeric_limits<double>::quiet_NaN();
+  if (fill == "Infinity") return HUGE_VAL;
+  if (fill == "-Infinity") return -HUGE_VAL;
+  refuse(where, "fill value ", fill.dump(), ": expected a number, \"NaN\", \"Infinity\" or \"-Infinity\"");
+}
+
+Packing packing_of(const nlohmann::json& attributes, NumberType type, std::string_view where) {
+  Packing packing;
+  packing.scale = number_or(attributes, "scale_factor", 1, where);
+  packing.offset = number_or(attributes, "add_offset", 0, where);
+  for (const char* name : {"_FillValue", "missing_value"}) {
+    if (!attributes.contains(name)) continue;
+    const nlohmann::json& value = attributes[name];
+    for (const nlohmann::json& one : value.is_array() ? value : nlohmann::json::array({value})) {
+      const double missing = parse_missing(one, where);
+      // A double attribute on an fp32 array means the nearest fp32.
+      packing.missing.push_back(type == NumberType::f4 ? static_cast<double>(static_cast<float>(missing))
+                                                       : missing);
+    }
+  }
+  // NaN stays NaN without being looked for.
+  std::erase_if(packing.missing, [](double missing) { return std::isnan(missing); });
+  return packing;
+}
+
+bool is_plain(NumberType type, const Packing& packing) {
+  return type == NumberType::f4 && packing.missing.empty() && packing.scale == 1 && packing.offset == 0;
+}
+
+void unpack(std::span<const std::byte> stored, NumberType type, const Packing& packing,
+            std::span<float> out) {
+  GRATICULE_CHECK(stored.size() == out.size() * size_of(type), stored.size(), " bytes");
+  if (is_plain(type, packing)) {
+    std::memcpy(out.data(), stored.data(), stored.size());
+    return;
+  }
+  dispatch(type, [&](auto number) {
+    for (size_t i = 0; i < out.size(); ++i) {
+      const double value = load<decltype(number)>(stored.data(), i);
+      const bool missing =
+          std::find(packing.missing.begin(), packing.missing.end(), value) != packing.missing.end();
+      out[i] = missing ? std::numeric_limits<float>::quiet_NaN()
+                       : static_cast<float>(value * packing.scale + packing.offset);
+    }
+  });
+}
+
+std::vector<double> to_doubles(std::span<const std::byte> stored, NumberType type) {
+  std::vector<double> values(stored.size() / size_of(type));
+  dispatch(type, [&](auto number) {
+    for (size_t i = 0; i < values.size(); ++i) values[i] = load<decltype(number)>(stored.data(), i);
+  });
+  return values;
+}
+
+void swap_bytes(std::span<std::byte> numbers, size_t width) {
+  if (width == 1) return;
+  for (size_t i = 0; i + width <= numbers.size(); i += width) {
+    std::reverse(numbers.begin() + static_cast<std::ptrdiff_t>(i),
+                 numbers.begin() + static_cast<std::ptrdiff_t>(i + width));
+  }
+}
+
+}  // namespace graticule

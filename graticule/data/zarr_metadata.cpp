@@ -1,0 +1,214 @@
+#include "graticule/data/zarr_metadata.h"
+
+#include <algorithm>
+#include <bit>
+#include <map>
+#include <numeric>
+
+#include "graticule/core/error.h"
+
+namespace graticule {
+
+namespace {
+
+using nlohmann::json;
+
+std::vector<size_t> c_order(size_t rank) {
+  std::vector<size_t> order(rank);
+  std::iota(order.begin(), order.end(), size_t{0});
+  return order;
+}
+
+void check_shapes(const ZarrMetadata& array, const std::string& where) {
+  const auto positive = [](int64_t n) { return n > 0; };
+  const std::vector<int64_t>& chunk = array.chunk.shape;
+  if (chunk.size() != array.header.shape.size() || !std::all_of(chunk.begin(), chunk.end(), positive)) {
+    fail(where, "chunks of ", chunk.size(), " dimensions for an array of ", array.header.shape.size());
+  }
+  double bytes = static_cast<double>(size_of(array.header.type));
+  for (const int64_t n : chunk) bytes *= static_cast<double>(n);
+  if (bytes > 16e9) refuse(where, "chunks of ", bytes / 1e9, " GB: rewrite the store with smaller ones");
+}
+
+// ---- format 2
+
+std::optional<NumberType> number_type2(const json& type, const std::string& where) {
+  static const std::map<std::string, NumberType> known = {
+      {"f2", NumberType::f2}, {"f4", NumberType::f4}, {"f8", NumberType::f8}, {"i1", NumberType::i1},
+      {"i2", NumberType::i2}, {"i4", NumberType::i4}, {"i8", NumberType::i8}, {"u1", NumberType::u1},
+      {"u2", NumberType::u2}, {"u4", NumberType::u4}, {"u8", NumberType::u8}, {"b1", NumberType::u1}};
+  const std::string name = type.is_string() ? type.get<std::string>() : "";
+  const auto found = name.size() == 3 ? known.find(name.substr(1)) : known.end();
+  if (found != known.end()) return found->second;
+  if (name.size() >= 2 && std::string("OUSVMm").find(name[1]) != std::string::npos) return std::nullopt;
+  refuse(where, "unknown data type ", type.dump(), ": known are f2, f4, f8, i1 to i8 and u1 to u8");
+}
+
+std::vector<ByteCodec> compressor2(const json& compressor, const std::string& where) {
+  static const std::map<std::string, ByteCodec> known = {{"blosc", ByteCodec::blosc},
+                                                         {"zstd", ByteCodec::zstd},
+                                                         {"zlib", ByteCodec::zlib},
+                                                         {"gzip", ByteCodec::gzip}};
+  if (compressor.is_null()) return {};
+  const std::string id = compressor.value("id", "");
+  const auto found = known.find(id);
+  if (found == known.end())
+    refuse(where, "unknown codec '", id, "': known are blosc, zstd, zlib, gzip and none");
+  return {found->second};
+}
+
+// ---- format 3
+
+std::optional<NumberType> number_type3(const json& type, const std::string& where) {
+  static const std::map<std::string, NumberType> known = {
+      {"float16", NumberType::f2}, {"float32", NumberType::f4}, {"float64", NumberType::f8},
+      {"int8", NumberType::i1},    {"int16", NumberType::i2},   {"int32", NumberType::i4},
+      {"int64", NumberType::i8},   {"uint8", NumberType::u1},   {"uint16", NumberType::u2},
+      {"uint32", NumberType::u4},  {"uint64", NumberType::u8},  {"bool", NumberType::u1}};
+  const std::string name = type.is_object() ? type.value("name", "") : type.get<std::string>();
+  if (const auto found = known.find(name); found != known.end()) return found->second;
+  for (const char* other : {"string", "utf32", "bytes", "datetime", "timedelta", "struct"}) {
+    if (name.find(other) != std::string::npos) return std::nullopt;
+  }
+  refuse(where, "unknown data type ", type.dump(), ": known are float16 to 64, int8 to 64 and uint8 to 64");
+}
+
+json configuration_of(const json& codec) { return codec.value("configuration", json::object()); }
+
+void add_shard(const json& configuration, ZarrMetadata& array, const std::string& where);
+
+void add_codec(const json& codec, ZarrMetadata& array, const std::string& where) {
+  static const std::map<std::string, ByteCodec> byte_codecs = {{"blosc", ByteCodec::blosc},
+                                                               {"zstd", ByteCodec::zstd},
+                                                               {"gzip", ByteCodec::gzip},
+                                                               {"numcodecs.zlib", ByteCodec::zlib},
+                                                               {"crc32c", ByteCodec::crc32c}};
+  const std::string name = codec.is_object() ? codec.value("name", "") : codec.get<std::string>();
+  const json configuration = codec.is_object() ? configuration_of(codec) : json::object();
+  if (const auto found = byte_codecs.find(name); found != byte_codecs.end()) {
+    if (array.shard)
+      refuse(where, "codec '", name, "' around shards cannot be read: rewrite the store without it");
+    array.chunk.codecs.push_back(found->second);
+  } else if (name == "bytes") {
+    const bool little = configuration.value("endian", "little") == "little";
+    array.chunk.swapped = little != (std::endian::native == std::endian::little);
+  } else if (name == "transpose") {
+    array.chunk.storage = configuration.at("order").get<std::vector<size_t>>();
+    std::vector<size_t> sorted = array.chunk.storage;
+    std::sort(sorted.begin(), sorted.end());
+    if (sorted != c_order(array.header.shape.size())) fail(where, "transpose order ", configuration.dump());
+  } else if (name == "sharding_indexed") {
+    add_shard(configuration, array, where);
+  } else {
+    refuse(where, "unknown codec '", name,
+           "': known are bytes, transpose, blosc, zstd, gzip, crc32c and sharding_indexed");
+  }
+}
+
+void add_shard(const json& configuration, ZarrMetadata& array, const std::string& where) {
+  if (array.shard || !array.chunk.codecs.empty() ||
+      array.chunk.storage != c_order(array.header.shape.size())) {
+    refuse(where, "codec 'sharding_indexed' inside or after another codec cannot be read");
+  }
+  Shard shard{array.chunk.shape, configuration.value("index_location", "end") == "end", false};
+  for (const json& codec : configuration.at("index_codecs")) {
+    const std::string name = codec.value("name", "");
+    if (name == "crc32c") shard.index_has_checksum = true;
+    if (name != "crc32c" &&
+        (name != "bytes" || configuration_of(codec).value("endian", "little") != "little")) {
+      refuse(where, "shard index codec ", codec.dump(), ": known are bytes (little) and crc32c");
+    }
+  }
+  array.chunk.shape = configuration.at("chunk_shape").get<std::vector<int64_t>>();
+  check_shapes(array, where);
+  for (size_t d = 0; d < shard.shape.size(); ++d) {
+    if (shard.shape[d] % array.chunk.shape[d] != 0) fail(where, "shards are no multiple of their chunks");
+  }
+  for (const json& codec : configuration.at("codecs")) add_codec(codec, array, where);
+  array.shard = shard;
+}
+
+double parse_fill3(const json& fill, NumberType type, const std::string& where) {
+  if (!fill.is_string() || !fill.get_ref<const std::string&>().starts_with("0x"))
+    return parse_fill(fill, where);
+  // The number's bits in hexadecimal, most significant first.
+  const uint64_t bits = std::stoull(fill.get<std::string>().substr(2), nullptr, 16);
+  std::vector<std::byte> number(size_of(type));
+  for (size_t i = 0; i < number.size(); ++i) number[i] = static_cast<std::byte>(bits >> 8 * i);
+  if constexpr (std::endian::native == std::endian::big) std::reverse(number.begin(), number.end());
+  return to_doubles(number, type)[0];
+}
+
+}  // namespace
+
+std::optional<ZarrMetadata> parse_zarr2(const json& array, const json& attributes, const std::string& name,
+                                        const std::string& where) {
+  const json& data_type = array.at("dtype");
+  const std::optional<NumberType> type = number_type2(data_type, where);
+  if (!type) return std::nullopt;
+  ZarrMetadata result;
+  result.header = {name, where, *type, {}, array.at("shape").get<std::vector<int64_t>>(), attributes, {}};
+  if (attributes.contains("_ARRAY_DIMENSIONS")) {
+    result.header.dimensions = attributes["_ARRAY_DIMENSIONS"].get<std::vector<std::string>>();
+  }
+  result.chunk.shape = array.at("chunks").get<std::vector<int64_t>>();
+  result.chunk.storage = c_order(result.header.shape.size());
+  if (array.value("order", "C") == "F")
+    std::reverse(result.chunk.storage.begin(), result.chunk.storage.end());
+  const bool big = data_type.get<std::string>()[0] == '>';
+  result.chunk.swapped = size_of(*type) > 1 && big == (std::endian::native == std::endian::little);
+  result.chunk.codecs = compressor2(array.value("compressor", json()), where);
+  const json filters = array.value("filters", json());
+  if (!filters.is_null() && !filters.empty()) {
+    refuse(where, "unknown filter '", filters[0].value("id", ""),
+           "': only arrays without filters can be read");
+  }
+  result.key_separator = array.value("dimension_separator", ".");
+  result.header.packing = packing_of(attributes, *type, where);
+  const json fill = array.value("fill_value", json());
+  if (!fill.is_null()) {
+    result.fill = parse_fill(fill, where);
+    // By xarray's convention the fill value of format 2 is CF's _FillValue.
+    if (result.fill == result.fill) result.header.packing.missing.push_back(result.fill);
+  }
+  check_shapes(result, where);
+  return result;
+}
+
+std::optional<ZarrMetadata> parse_zarr3(const json& array, const std::string& name,
+                                        const std::string& where) {
+  const std::optional<NumberType> type = number_type3(array.at("data_type"), where);
+  if (!type) return std::nullopt;
+  ZarrMetadata result;
+  result.header = {name,
+                   where,
+                   *type,
+                   {},
+                   array.at("shape").get<std::vector<int64_t>>(),
+                   array.value("attributes", json::object()),
+                   {}};
+  if (const json names = array.value("dimension_names", json()); names.is_array()) {
+    for (const json& one : names)
+      result.header.dimensions.push_back(one.is_string() ? one.get<std::string>() : "");
+  }
+  const json& grid = array.at("chunk_grid");
+  if (grid.value("name", "") != "regular")
+    refuse(where, "unknown chunk grid ", grid.dump(), ": known is regular");
+  result.chunk.shape = configuration_of(grid).at("chunk_shape").get<std::vector<int64_t>>();
+  result.chunk.storage = c_order(result.header.shape.size());
+  const json& keys = array.at("chunk_key_encoding");
+  const bool v2 = keys.value("name", "") == "v2";
+  if (!v2 && keys.value("name", "") != "default") {
+    refuse(where, "unknown chunk key encoding ", keys.dump(), ": known are default and v2");
+  }
+  result.key_separator = configuration_of(keys).value("separator", v2 ? "." : "/");
+  result.key_prefix = v2 ? "" : "c" + result.key_separator;
+  result.zero_dimensional_c = !v2;
+  check_shapes(result, where);
+  for (const json& codec : array.at("codecs")) add_codec(codec, result, where);
+  result.fill = parse_fill3(array.at("fill_value"), *type, where);
+  result.header.packing = packing_of(result.header.attributes, *type, where);
+  return result;
+}
+
+}  // namespace graticule

@@ -1,0 +1,48 @@
+// The description of one Zarr array, format 2 (.zarray) or 3 (zarr.json), in one form. Specifications:
+// https://zarr-specs.readthedocs.io, v2 and v3 (core, sharding-indexed codec).
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "graticule/data/stored_array.h"
+
+namespace graticule {
+
+/// Bytes -> bytes codecs, in the order of encoding.
+enum class ByteCodec { blosc, zstd, zlib, gzip, crc32c };
+
+struct ChunkEncoding {
+  std::vector<int64_t> shape;   ///< of a chunk
+  std::vector<size_t> storage;  ///< array dimension of each stored one, slowest first (C order: 0, 1, 2)
+  std::vector<ByteCodec> codecs;
+  bool swapped = false;  ///< stored in the other byte order
+};
+
+/// Sharding: a file holds several chunks and an index of (offset, bytes) pairs.
+struct Shard {
+  std::vector<int64_t> shape;  ///< of a file, a multiple of the chunk's
+  bool index_at_end = true;
+  bool index_has_checksum = false;
+};
+
+struct ZarrMetadata {
+  ArrayHeader header;
+  ChunkEncoding chunk;
+  std::optional<Shard> shard;
+  double fill = 0;
+  std::string key_prefix;           ///< "c/" or ""
+  std::string key_separator;        ///< "." or "/"
+  bool zero_dimensional_c = false;  ///< a scalar's key is "c" (format 3, default keys) rather than "0"
+};
+
+/// Nothing for an array that holds no numbers (text, objects, dates). Refuses, by name, an unknown data type,
+/// codec or filter. `where` is the array's folder.
+std::optional<ZarrMetadata> parse_zarr2(const nlohmann::json& array, const nlohmann::json& attributes,
+                                        const std::string& name, const std::string& where);
+std::optional<ZarrMetadata> parse_zarr3(const nlohmann::json& array, const std::string& name,
+                                        const std::string& where);
+
+}  // namespace graticule
