@@ -2,17 +2,11 @@
 #pragma once
 
 #include <functional>
-#include <string>
 
 #include "graticule/comm/threads.h"
 
 namespace graticule {
 
 inline void run_ranks(int size, const std::function<void(World)>& body) { run_threads(size, body); }
-
-/// The group of all ranks.
-inline Group everyone(const World& world, const std::string& label = "world") {
-  return world.split(0, world.rank, label);
-}
 
 }  // namespace graticule

@@ -1,9 +1,11 @@
-// How this process came to life: alone, by mpiexec or srun, or as a thread of a test. The only reader of the environment.
+// How this process came to life: alone, by mpiexec or srun, or as a thread of a test. The only reader of the
+// environment.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "graticule/comm/group.h"
 
@@ -15,19 +17,37 @@ struct World {
   int size = 1;
   int local_rank = 0;  ///< among the ranks of this node: chooses the GPU
   int local_size = 1;
-  /// Makes a group of all ranks that pass the same `color`, ordered by `key`; collective over the world.
-  std::function<Group(int color, int key, const std::string& label)> split;
+  /// Cuts the world into groups: each rank names the members of its own (world ranks, itself among them, in
+  /// the order of their ranks in the group). Collective over the world.
+  std::function<Group(const std::vector<int>& members, const std::string& label)> split;
   /// Ends every rank of the job at once with this exit code.
   std::function<void(int code)> abort;
 };
 
+/// The group of all ranks, labelled "world". Collective.
+Group group_of_all(const World& world);
+
+/// `rank`'s place among the members of its group; a bug when it is not there.
+int place_in(const std::vector<int>& members, int rank);
+
+/// A world of this process alone.
+World lone_world();
+
 /// Joins the job this process was started in: MPI when a launcher's variables say so (PMI_RANK, PMIX_RANK,
 /// OMPI_COMM_WORLD_RANK, SLURM_PROCID with SLURM_NTASKS > 1) and it was built in, else a world of one rank.
-/// Fails clearly when a launcher started several ranks and MPI was not built in.
+/// With NCCL built in and MASTER_ADDR set (by torchrun, or by the user beside srun or mpiexec) the ranks meet
+/// at MASTER_ADDR:MASTER_PORT, one GPU each, and MPI takes no part. Fails clearly when a launcher started
+/// several ranks and MPI was not built in, or MPI sees one rank only.
 World launch();
 
-/// Runs `body` on every rank so that all reach one verdict: when it throws anywhere, the lowest failing rank's message is thrown
-/// on every rank, std::invalid_argument before std::runtime_error. Collective; use it for set-up, before the first collective of training.
+/// What agree() throws also is one of these: every rank has it, so one of them is enough to show it.
+struct Agreed {
+  virtual ~Agreed() = default;
+};
+
+/// Runs `body` on every rank so that all reach one verdict: when it throws anywhere, the lowest failing
+/// rank's message is thrown on every rank, std::invalid_argument before std::runtime_error. Collective; use
+/// it for set-up, before the first collective of training.
 void agree(const World& world, const Group& everyone, const std::function<void()>& body);
 
 }  // namespace graticule

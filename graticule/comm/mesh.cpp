@@ -32,15 +32,20 @@ std::string what_fits(const Axes& axes, int world) {
   return line.str();
 }
 
-/// The group of ranks that differ from this one on the given axes only, ordered by world rank.
+/// The group of ranks that differ from this one on the given axes only, in the order of their world ranks.
 Group group_over(const World& world, const Axes& axes, std::initializer_list<Axis> over,
                  const std::string& label) {
-  int color = 0;
-  for (const Axis axis : all_axes) {
-    const bool varies = std::find(over.begin(), over.end(), axis) != over.end();
-    color = color * axes.degree(axis) + (varies ? 0 : axes.coordinate(axis, world.rank));
+  const auto beside = [&](int rank) {
+    return std::all_of(all_axes.begin(), all_axes.end(), [&](Axis axis) {
+      return std::find(over.begin(), over.end(), axis) != over.end() ||
+             axes.coordinate(axis, rank) == axes.coordinate(axis, world.rank);
+    });
+  };
+  std::vector<int> members;
+  for (int rank = 0; rank < world.size; ++rank) {
+    if (beside(rank)) members.push_back(rank);
   }
-  return world.split(color, world.rank, label);
+  return world.split(members, label);
 }
 
 }  // namespace

@@ -41,20 +41,16 @@ struct Channel {
 /// What the ranks of one group share.
 struct Hub {
   std::string label;
+  std::vector<int> members;
   std::map<int64_t, std::shared_ptr<Collective>> collectives;  ///< by number; gone when all ranks have come
   std::map<std::tuple<int, int, int>, Channel> channels;
-};
-
-struct Splitting {
-  std::map<int, std::pair<int, int>> color_key;  ///< by rank
-  std::map<int, std::shared_ptr<Hub>> hubs;      ///< by color
 };
 
 struct ThreadJob {
   std::mutex mutex;
   std::condition_variable changed;
-  std::exception_ptr error;  ///< the first
-  std::map<int64_t, Splitting> splittings;
+  std::exception_ptr error;                                      ///< the first
+  std::map<std::pair<int64_t, int>, std::shared_ptr<Hub>> hubs;  ///< by number of the split and first member
 
   void fail_with(std::exception_ptr with) {
     const std::lock_guard lock(mutex);
@@ -210,32 +206,23 @@ class ThreadBackend : public c10d::Backend {
   int64_t next_ = 0;  ///< number of this rank's next collective in this group
 };
 
-Group split(const std::shared_ptr<ThreadJob>& job, int64_t number, int rank, int size,
-            std::pair<int, int> color_key, const std::string& label) {
-  std::unique_lock lock(job->mutex);
-  Splitting& splitting = job->splittings[number];
-  splitting.color_key[rank] = color_key;
-  job->changed.notify_all();
-  job->await(lock, [&] { return std::ssize(splitting.color_key) == size; });
-  std::vector<std::pair<int, int>> members;  // key, rank
-  for (const auto& [other, theirs] : splitting.color_key) {
-    if (theirs.first == color_key.first) members.emplace_back(theirs.second, other);
-  }
-  std::sort(members.begin(), members.end());
-  const auto place = std::find(members.begin(), members.end(), std::pair(color_key.second, rank));
-  auto& hub = splitting.hubs[color_key.first];
-  if (!hub) hub = std::make_shared<Hub>(Hub{label, {}, {}});
+Group split(const std::shared_ptr<ThreadJob>& job, int64_t number, int rank, const std::vector<int>& members,
+            const std::string& label) {
+  const int place = place_in(members, rank);
   if (members.size() == 1) return Group(nullptr, label);
-  return Group(c10::make_intrusive<ThreadBackend>(static_cast<int>(place - members.begin()),
-                                                  static_cast<int>(members.size()), job, hub),
-               label);
+  const std::lock_guard lock(job->mutex);
+  auto& hub = job->hubs[{number, members.front()}];
+  if (!hub) hub = std::make_shared<Hub>(Hub{label, members, {}, {}});
+  GRATICULE_CHECK(hub->members == members && hub->label == label, "group ", label, " on rank ", rank,
+                  " is not that of its first member, ", hub->label);
+  return Group(c10::make_intrusive<ThreadBackend>(place, static_cast<int>(members.size()), job, hub), label);
 }
 
 World world_of(const std::shared_ptr<ThreadJob>& job, int rank, int size) {
   World world{rank, size, rank, size, nullptr, nullptr};
-  world.split = [job, rank, size, next = std::make_shared<int64_t>(0)](int color, int key,
-                                                                       const std::string& label) {
-    return split(job, (*next)++, rank, size, {color, key}, label);
+  world.split = [job, rank, next = std::make_shared<int64_t>(0)](const std::vector<int>& members,
+                                                                 const std::string& label) {
+    return split(job, (*next)++, rank, members, label);
   };
   world.abort = [rank](int code) { fail("threads", "rank ", rank, " ended the job with code ", code); };
   return world;

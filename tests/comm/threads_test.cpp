@@ -10,7 +10,7 @@ namespace {
 TEST(Threads, TheFirstErrorOfARankEndsTheOthersAndIsRethrown) {
   try {
     run_ranks(4, [](const World& world) {
-      const Group group = everyone(world);
+      const Group group = group_of_all(world);
       group.barrier();
       if (world.rank == 2) throw std::invalid_argument("rank 2 has had enough");
       group.all_reduce(at::ones({3})).wait();
@@ -24,7 +24,7 @@ TEST(Threads, TheFirstErrorOfARankEndsTheOthersAndIsRethrown) {
 TEST(Threads, DifferentOperationsInOnePlaceAreNamed) {
   try {
     run_ranks(2, [](const World& world) {
-      const Group group = everyone(world, "ulysses");
+      const Group group = group_of_all(world);
       if (world.rank == 0)
         group.barrier();
       else
@@ -32,7 +32,7 @@ TEST(Threads, DifferentOperationsInOnePlaceAreNamed) {
     });
     FAIL() << "nothing was thrown";
   } catch (const std::runtime_error& error) {
-    EXPECT_STREQ(error.what(), "[ulysses] rank 0 issued barrier, rank 1 issued all_reduce in the same place");
+    EXPECT_STREQ(error.what(), "[world] rank 0 issued barrier, rank 1 issued all_reduce in the same place");
   }
 }
 

@@ -1,0 +1,153 @@
+#include "graticule/comm/launch.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <numeric>
+
+#include "graticule/comm/mpi.h"
+#include "graticule/comm/nccl.h"
+#include "graticule/core/error.h"
+
+namespace graticule {
+namespace {
+
+std::optional<std::string> variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? std::optional<std::string>(value) : std::nullopt;
+}
+
+/// The number in the first of these variables that is set.
+std::optional<int> number_in(std::initializer_list<const char*> names) {
+  for (const char* name : names) {
+    const auto value = variable(name);
+    if (!value) continue;
+    char* end = nullptr;
+    const long number = std::strtol(value->c_str(), &end, 10);
+    if (end == value->c_str() || *end != '\0')
+      refuse("launch", name, " is \"", *value, "\": a number is needed");
+    return static_cast<int>(number);
+  }
+  return std::nullopt;
+}
+
+constexpr auto rank_names = {"RANK", "PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID"};
+constexpr auto size_names = {"WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS",
+                             "SLURM_NTASKS"};
+constexpr auto local_rank_names = {"LOCAL_RANK", "MPI_LOCALRANKID", "OMPI_COMM_WORLD_LOCAL_RANK",
+                                   "SLURM_LOCALID"};
+constexpr auto local_size_names = {"LOCAL_WORLD_SIZE", "MPI_LOCALNRANKS", "OMPI_COMM_WORLD_LOCAL_SIZE"};
+
+bool started_by_mpi() {
+  if (number_in({"PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK"})) return true;
+  return number_in({"SLURM_PROCID"}) && number_in({"SLURM_NTASKS"}).value_or(1) > 1;
+}
+
+World launch_nccl() {
+  NcclPlace place;
+  place.rank = number_in(rank_names).value_or(0);
+  place.size = number_in(size_names).value_or(1);
+  place.local_rank = number_in(local_rank_names).value_or(0);
+  place.local_size = number_in(local_size_names).value_or(1);
+  place.address = *variable("MASTER_ADDR");
+  place.port = number_in({"MASTER_PORT"}).value_or(29500);
+  return nccl_world(place);
+}
+
+World launch_mpi() {
+  World world = mpi_world();
+  const int tasks = number_in({"SLURM_STEP_NUM_TASKS"}).value_or(1);
+  if (world.size == 1 && tasks > 1) {
+    fail("launch", "srun started ", tasks,
+         " tasks, but MPI sees one: choose another plug-in (srun --mpi=pmi2 or "
+         "--mpi=pmix; srun --mpi=list names them), or start with mpiexec");
+  }
+  return world;
+}
+
+enum class Failure { invalid_argument, logic_error, runtime_error };
+
+/// An error that every rank throws.
+template <class Error>
+struct AgreedError : Error, Agreed {
+  using Error::Error;
+};
+
+struct Verdict {
+  Failure failure = Failure::runtime_error;
+  std::string message;
+};
+
+std::optional<Verdict> verdict_of(const std::function<void()>& body) {
+  try {
+    body();
+    return std::nullopt;
+  } catch (const std::invalid_argument& error) {
+    return Verdict{Failure::invalid_argument, error.what()};
+  } catch (const std::logic_error& error) {
+    return Verdict{Failure::logic_error, error.what()};
+  } catch (const std::exception& error) {
+    return Verdict{Failure::runtime_error, error.what()};
+  }
+}
+
+/// `mine` of rank `root`, on every rank.
+std::string broadcast_text(const Group& everyone, const std::string& mine, int root) {
+  const auto length = at::full({1}, static_cast<int64_t>(mine.size()), at::kLong);
+  const auto bytes = everyone.broadcast(length, root).wait().item<int64_t>();
+  at::Tensor letters = at::zeros({bytes}, at::kByte);
+  if (everyone.rank() == root) std::copy(mine.begin(), mine.end(), letters.data_ptr<uint8_t>());
+  letters = everyone.broadcast(letters, root).wait();
+  return std::string(letters.data_ptr<uint8_t>(), letters.data_ptr<uint8_t>() + bytes);
+}
+
+}  // namespace
+
+Group group_of_all(const World& world) {
+  std::vector<int> members(world.size);
+  std::iota(members.begin(), members.end(), 0);
+  return world.split(members, "world");
+}
+
+int place_in(const std::vector<int>& members, int rank) {
+  const auto place = std::find(members.begin(), members.end(), rank);
+  GRATICULE_CHECK(place != members.end(), "rank ", rank, " is not among the members of its group");
+  return static_cast<int>(place - members.begin());
+}
+
+World lone_world() {
+  World world;
+  world.split = [](const std::vector<int>&, const std::string& label) { return Group(nullptr, label); };
+  world.abort = [](int code) { std::exit(code); };
+  return world;
+}
+
+World launch() {
+  if (variable("MASTER_ADDR") && (nccl_is_built_in() || variable("WORLD_SIZE"))) return launch_nccl();
+  if (started_by_mpi()) return launch_mpi();
+  return lone_world();
+}
+
+void agree(const World& world, const Group& everyone, const std::function<void()>& body) {
+  const auto mine = verdict_of(body);
+  // The user's mistakes come first, then the lowest rank.
+  const bool refused = mine && mine->failure == Failure::invalid_argument;
+  const int64_t none = 2 * int64_t{world.size};
+  const int64_t order = !mine ? none : world.rank + (refused ? 0 : world.size);
+  const int64_t first =
+      everyone.all_reduce(at::full({1}, order, at::kLong), Reduction::min).wait().item<int64_t>();
+  if (first == none) return;
+  const int root = static_cast<int>(first % world.size);
+  const std::string sent = mine ? std::to_string(static_cast<int>(mine->failure)) + mine->message : "";
+  const std::string told = broadcast_text(everyone, sent, root);
+  const std::string message = told.substr(1);
+  switch (static_cast<Failure>(told[0] - '0')) {
+    case Failure::invalid_argument:
+      throw AgreedError<std::invalid_argument>(message);
+    case Failure::logic_error:
+      throw AgreedError<std::logic_error>(message);
+    case Failure::runtime_error:
+      throw AgreedError<std::runtime_error>(message);
+  }
+}
+
+}  // namespace graticule
