@@ -1,5 +1,6 @@
 // A processor that is not x86: ATen's kernel.
 #include "graticule/attention/kernel/flash_cpu.h"
+#include "graticule/attention/kernel/matrix_tiles.h"
 
 namespace graticule {
 
@@ -8,5 +9,9 @@ CpuLevel cpu_level(at::ScalarType) { return CpuLevel::aten; }
 bool cpu_runs(CpuLevel level) { return level == CpuLevel::aten; }
 
 const FlashTiles* cpu_tiles(CpuLevel) { return nullptr; }
+
+const MatrixTiles* matrix_tiles() { return nullptr; }
+
+bool matrix_tiles_win(Element) { return false; }
 
 }  // namespace graticule

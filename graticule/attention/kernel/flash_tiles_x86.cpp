@@ -1,10 +1,11 @@
 // Which instruction set this x86 processor has.
 #include "graticule/attention/kernel/flash_cpu.h"
-#include "graticule/attention/kernel/flash_tiles.h"
+#include "graticule/attention/kernel/matrix_tiles.h"
 
 namespace graticule {
 
 extern const FlashTiles tiles_avx2, tiles_avx512, tiles_avx512_bf16;
+extern const MatrixTiles matrix_avx512;
 
 bool cpu_runs(CpuLevel level) {
   const bool avx2 =
@@ -41,6 +42,15 @@ const FlashTiles* cpu_tiles(CpuLevel level) {
     default:
       return nullptr;
   }
+}
+
+const MatrixTiles* matrix_tiles() { return cpu_runs(CpuLevel::avx512) ? &matrix_avx512 : nullptr; }
+
+bool matrix_tiles_win(Element element) {
+  const bool multiplies_bf16 = __builtin_cpu_supports("amx-bf16") || __builtin_cpu_supports("avx512bf16");
+  if (!matrix_tiles()) return false;
+  if (element == Element::fp32) return !__builtin_cpu_is("intel");
+  return element == Element::fp16 || !multiplies_bf16;
 }
 
 }  // namespace graticule

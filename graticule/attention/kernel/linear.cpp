@@ -2,17 +2,17 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "graticule/attention/kernel/matrix_product.h"
 #include "graticule/core/error.h"
 
 namespace graticule {
 namespace {
 
-/// A processor without bf16 arithmetic multiplies bf16 matrices several times slower than fp32 ones.
-bool widens(const at::Tensor& x) {
-  return x.is_cpu() && (x.scalar_type() == at::kBFloat16 || x.scalar_type() == at::kHalf);
+at::Tensor product(const at::Tensor& a, const at::Tensor& b,
+                   const std::optional<at::Tensor>& bias = std::nullopt) {
+  if (prefers_matrix_product(a, b)) return matrix_product(a, b, bias, a.scalar_type());
+  return bias ? at::addmm(*bias, a, b) : at::mm(a, b);
 }
-
-at::Tensor wide(const at::Tensor& x) { return widens(x) ? x.to(at::kFloat) : x; }
 
 class LinearFunction : public torch::autograd::Function<LinearFunction> {
  public:
@@ -21,8 +21,9 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
     at::AutoDispatchBelowADInplaceOrView guard;
     context->save_for_backward({x, weight});
     context->saved_data["bias"] = bias.has_value();
-    return at::linear(wide(x), wide(weight), bias ? std::optional(wide(*bias)) : std::nullopt)
-        .to(x.scalar_type());
+    auto shape = x.sizes().vec();
+    shape.back() = weight.size(0);
+    return product(x.reshape({-1, x.size(-1)}), weight.t(), bias).view(shape);
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
@@ -30,14 +31,10 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
     const auto saved = context->get_saved_variables();
     const auto& x = saved[0];
     const auto& weight = saved[1];
-    const auto dy_NO = wide(gradients[0].reshape({-1, weight.size(0)}));
+    const auto dy_NO = gradients[0].reshape({-1, weight.size(0)});
     at::Tensor dx, dweight, dbias;
-    if (context->needs_input_grad(0)) {
-      dx = at::matmul(dy_NO, wide(weight)).to(x.scalar_type()).view(x.sizes());
-    }
-    if (context->needs_input_grad(1)) {
-      dweight = at::matmul(dy_NO.t(), wide(x.reshape({-1, x.size(-1)}))).to(weight.scalar_type());
-    }
+    if (context->needs_input_grad(0)) dx = product(dy_NO, weight).view(x.sizes());
+    if (context->needs_input_grad(1)) dweight = product(dy_NO.t(), x.reshape({-1, x.size(-1)}));
     if (context->saved_data["bias"].toBool() && context->needs_input_grad(2)) {
       dbias = dy_NO.sum({0}, false, at::kFloat).to(weight.scalar_type());
     }

@@ -1,0 +1,21 @@
+// Matrix products on the CPU by our tiles. Legend: C[M, N] = A[M, K] B[K, N].
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <optional>
+
+namespace graticule {
+
+/// Whether matrix_product is the fast way for these operands: CPU, a dtype with tiles, and more than a few
+/// rows and columns.
+bool prefers_matrix_product(const at::Tensor& a_MK, const at::Tensor& b_KN);
+
+/// a b (+ bias_N), summed in fp32, in the dtype `dtype`. Either operand may be a transposed view. The
+/// operands are packed as they are read: B whole as fp32 (but at most 8,192 of its rows at a time), A 192
+/// rows at a time. The order of the sums does not depend on the number of threads. Refuses a processor
+/// without AVX-512 (std::invalid_argument).
+at::Tensor matrix_product(const at::Tensor& a_MK, const at::Tensor& b_KN,
+                          const std::optional<at::Tensor>& bias_N, at::ScalarType dtype);
+
+}  // namespace graticule
