@@ -1,0 +1,231 @@
+#include "graticule/data/zarr_array.h"
+
+#include <cstring>
+#include <map>
+
+#include "graticule/core/error.h"
+
+namespace graticule {
+
+namespace {
+
+using Index = std::vector<int64_t>;
+
+// Bytes from one element to the next along each dimension, row-major in the order `storage` (slowest first).
+Index strides_of(const Index& shape, const std::vector<size_t>& storage, size_t width) {
+  Index strides(shape.size());
+  auto stride = static_cast<int64_t>(width);
+  for (size_t i = storage.size(); i-- > 0;) {
+    strides[storage[i]] = stride;
+    stride *= shape[storage[i]];
+  }
+  return strides;
+}
+
+std::vector<size_t> row_major(size_t rank) {
+  std::vector<size_t> order(rank);
+  for (size_t d = 0; d < rank; ++d) order[d] = d;
+  return order;
+}
+
+struct Copy {
+  Index counts, from, to;  // elements and byte strides, each dimension
+  size_t width;
+
+  // `source` null means: repeat the one element at `fill`.
+  void run(const std::byte* source, std::byte* target, const std::byte* fill, size_t d = 0) const {
+    const auto bytes = static_cast<int64_t>(width);
+    if (d == counts.size()) {
+      std::memcpy(target, source ? source : fill, width);
+    } else if (source && d + 1 == counts.size() && from[d] == bytes && to[d] == bytes) {
+      std::memcpy(target, source, static_cast<size_t>(counts[d]) * width);
+    } else {
+      for (int64_t i = 0; i < counts[d]; ++i) {
+        run(source ? source + i * from[d] : nullptr, target + i * to[d], fill, d + 1);
+      }
+    }
+  }
+};
+
+template <class Number>
+void store(double value, std::byte* bytes) {
+  const auto number = static_cast<Number>(value);
+  std::memcpy(bytes, &number, sizeof(number));
+}
+
+// The fill value in native byte order. A half-precision NaN, zero or small whole number is exact.
+std::vector<std::byte> bytes_of(double fill, NumberType type) {
+  std::vector<std::byte> bytes(size_of(type));
+  switch (type) {
+    case NumberType::f2: {
+      // Of the half's 65,536 values, the one equal to the fill; NaN when there is none.
+      uint16_t half = 0x7e00;
+      for (uint32_t bits = 0; bits < 0x10000; ++bits) {
+        const auto candidate = static_cast<uint16_t>(bits);
+        if (to_doubles(std::as_bytes(std::span(&candidate, 1)), type)[0] == fill) half = candidate;
+      }
+      std::memcpy(bytes.data(), &half, 2);
+      break;
+    }
+    case NumberType::f4:
+      store<float>(fill, bytes.data());
+      break;
+    case NumberType::f8:
+      store<double>(fill, bytes.data());
+      break;
+    case NumberType::i1:
+      store<int8_t>(fill, bytes.data());
+      break;
+    case NumberType::i2:
+      store<int16_t>(fill, bytes.data());
+      break;
+    case NumberType::i4:
+      store<int32_t>(fill, bytes.data());
+      break;
+    case NumberType::i8:
+      store<int64_t>(fill, bytes.data());
+      break;
+    case NumberType::u1:
+      store<uint8_t>(fill, bytes.data());
+      break;
+    case NumberType::u2:
+      store<uint16_t>(fill, bytes.data());
+      break;
+    case NumberType::u4:
+      store<uint32_t>(fill, bytes.data());
+      break;
+    case NumberType::u8:
+      store<uint64_t>(fill, bytes.data());
+      break;
+  }
+  return bytes;
+}
+
+class ZarrArray : public StoredArray {
+ public:
+  ZarrArray(ZarrMetadata metadata, std::shared_ptr<ChunkCache> cache)
+      : StoredArray(metadata.header),
+        array_(std::move(metadata)),
+        cache_(std::move(cache)),
+        width_(size_of(array_.header.type)),
+        fill_(bytes_of(array_.fill, array_.header.type)),
+        chunk_strides_(strides_of(array_.chunk.shape, array_.chunk.storage, width_)) {
+    chunk_bytes_ = width_;
+    for (const int64_t n : array_.chunk.shape) chunk_bytes_ *= static_cast<size_t>(n);
+    if (array_.chunk.swapped) swap_bytes(fill_, width_);
+  }
+
+  void read(std::span<const Span> box, std::span<std::byte> out) override {
+    const size_t rank = array_.header.shape.size();
+    Index counts;
+    for (const Span& span : box) counts.push_back(span.size());
+    const Index out_strides = strides_of(counts, row_major(rank), width_);
+    Index chunk(rank);
+    visit(box, chunk, 0, out_strides, out.data());
+    if (array_.chunk.swapped) swap_bytes(out, width_);
+  }
+
+ private:
+  // Every chunk that shares something with the box.
+  void visit(std::span<const Span> box, Index& chunk, size_t d, const Index& out_strides, std::byte* out) {
+    if (d == chunk.size()) return copy_chunk(box, chunk, out_strides, out);
+    const int64_t size = array_.chunk.shape[d];
+    for (chunk[d] = box[d].begin / size; chunk[d] * size < box[d].end; ++chunk[d]) {
+      visit(box, chunk, d + 1, out_strides, out);
+    }
+  }
+
+  void copy_chunk(std::span<const Span> box, const Index& chunk, const Index& out_strides, std::byte* out) {
+    Copy copy{{}, chunk_strides_, out_strides, width_};
+    size_t first = 0, last = 0;
+    for (size_t d = 0; d < chunk.size(); ++d) {
+      const int64_t begin = chunk[d] * array_.chunk.shape[d];
+      const Span part = intersect(box[d], {begin, begin + array_.chunk.shape[d]});
+      copy.counts.push_back(part.size());
+      first += static_cast<size_t>((part.begin - begin) * chunk_strides_[d]);
+      last += static_cast<size_t>((part.end - 1 - begin) * chunk_strides_[d]);
+      out += (part.begin - box[d].begin) * out_strides[d];
+    }
+    ZarrChunk* decoded = open_chunk(chunk);
+    const std::byte* source = decoded ? decoded->range(first, last + width_) + first : nullptr;
+    copy.run(source, out, fill_.data());
+  }
+
+  // Null when the chunk is absent: all of it is the fill value.
+  ZarrChunk* open_chunk(const Index& chunk) {
+    std::string key = array_.header.name;
+    for (const int64_t i : chunk) key += "/" + std::to_string(i);
+    if (ZarrChunk* kept = cache_->find(key)) return kept;
+    const std::optional<ChunkPlace> place = array_.shard ? place_in_shard(chunk) : place_of(chunk);
+    if (!place) return nullptr;
+    return cache_->insert(key, std::make_unique<ZarrChunk>(*place, array_.chunk.codecs, chunk_bytes_));
+  }
+
+  std::optional<ChunkPlace> place_of(const Index& index) const {
+    std::string key = array_.key_prefix;
+    for (size_t d = 0; d < index.size(); ++d)
+      key += (d ? array_.key_separator : "") + std::to_string(index[d]);
+    if (index.empty()) key = array_.zero_dimensional_c ? "c" : "0";
+    const std::string file = array_.header.file + "/" + key;
+    const std::optional<size_t> size = file_size(file);
+    return size ? std::optional(ChunkPlace{file, 0, *size}) : std::nullopt;
+  }
+
+  struct ShardIndex {
+    ChunkPlace place;
+    std::vector<uint64_t> pairs;  // offset and bytes of each chunk
+  };
+
+  std::optional<ChunkPlace> place_in_shard(const Index& chunk) {
+    Index outer(chunk.size());
+    size_t inner = 0;
+    for (size_t d = 0; d < chunk.size(); ++d) {
+      const int64_t chunks = array_.shard->shape[d] / array_.chunk.shape[d];
+      outer[d] = chunk[d] / chunks;
+      inner = inner * static_cast<size_t>(chunks) + static_cast<size_t>(chunk[d] % chunks);
+    }
+    auto found = shards_.find(outer);
+    if (found == shards_.end()) found = shards_.emplace(outer, read_shard_index(outer)).first;
+    if (!found->second) return std::nullopt;
+    const ShardIndex& shard = *found->second;
+    const uint64_t offset = shard.pairs[2 * inner], size = shard.pairs[2 * inner + 1];
+    if (offset == UINT64_MAX && size == UINT64_MAX) return std::nullopt;
+    if (offset > shard.place.size || size > shard.place.size - offset) {
+      fail("zarr", shard.place.file, " is damaged or cut off: its index points beyond its end");
+    }
+    return ChunkPlace{shard.place.file, offset, size};
+  }
+
+  std::optional<ShardIndex> read_shard_index(const Index& outer) const {
+    const std::optional<ChunkPlace> place = place_of(outer);
+    if (!place) return std::nullopt;
+    size_t chunks = 1;
+    for (size_t d = 0; d < outer.size(); ++d) {
+      chunks *= static_cast<size_t>(array_.shard->shape[d] / array_.chunk.shape[d]);
+    }
+    const size_t bytes = 16 * chunks, stored = bytes + (array_.shard->index_has_checksum ? 4 : 0);
+    if (place->size < stored) fail("zarr", place->file, " is cut off: it has no room for its index");
+    Bytes index = Bytes::of_size(stored);
+    read_range(place->file, array_.shard->index_at_end ? place->size - stored : 0, index.span());
+    if (array_.shard->index_has_checksum)
+      index = decode(std::move(index), {ByteCodec::crc32c}, bytes, place->file);
+    ShardIndex shard{*place, std::vector<uint64_t>(2 * chunks)};
+    std::memcpy(shard.pairs.data(), index.data.get(), bytes);
+    return shard;
+  }
+
+  ZarrMetadata array_;
+  std::shared_ptr<ChunkCache> cache_;
+  size_t width_, chunk_bytes_;
+  std::vector<std::byte> fill_;
+  Index chunk_strides_;
+  std::map<Index, std::optional<ShardIndex>> shards_;
+};
+
+}  // namespace
+
+std::unique_ptr<StoredArray> open_zarr_array(ZarrMetadata metadata, std::shared_ptr<ChunkCache> cache) {
+  return std::make_unique<ZarrArray>(std::move(metadata), std::move(cache));
+}
+
+}  // namespace graticule

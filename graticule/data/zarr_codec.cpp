@@ -1,0 +1,134 @@
+#include "graticule/data/zarr_codec.h"
+
+#include <blosc.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include <array>
+#include <cstring>
+
+#include "graticule/core/error.h"
+
+namespace graticule {
+
+namespace {
+
+template <class... Parts>
+[[noreturn]] void damaged(const std::string& where, const Parts&... parts) {
+  fail("zarr", where, " is damaged or cut off: ", parts..., ": copy it again");
+}
+
+// Between codecs a buffer may be a little larger than the chunk; no more is believed.
+size_t limit_of(size_t size) { return size + size / 8 + 65536; }
+
+Bytes shrink(Bytes bytes, size_t size) {
+  bytes.size = size;
+  return bytes;
+}
+
+Bytes decode_blosc(const Bytes& encoded, size_t limit, const std::string& where) {
+  const BloscLayout layout = blosc_layout(encoded.span(), where);
+  if (layout.size > limit) damaged(where, "Blosc announces ", layout.size, " bytes");
+  Bytes out = Bytes::of_size(layout.size);
+  const int got = blosc_decompress_ctx(encoded.data.get(), out.data.get(), out.size, 1);
+  if (got < 0 || static_cast<size_t>(got) != out.size) damaged(where, "Blosc cannot decode it (", got, ")");
+  return out;
+}
+
+Bytes decode_zstd(const Bytes& encoded, size_t limit, const std::string& where) {
+  Bytes out = Bytes::of_size(limit);
+  const size_t got = ZSTD_decompress(out.data.get(), out.size, encoded.data.get(), encoded.size);
+  if (ZSTD_isError(got)) damaged(where, "zstd: ", ZSTD_getErrorName(got));
+  return shrink(std::move(out), got);
+}
+
+Bytes decode_zlib(const Bytes& encoded, size_t limit, const std::string& where) {
+  if (encoded.size > UINT32_MAX || limit > UINT32_MAX) refuse("zarr", where, ": zlib chunks above 4 GB");
+  Bytes out = Bytes::of_size(limit);
+  z_stream stream{};
+  constexpr int zlib_or_gzip = 15 + 32;
+  if (inflateInit2(&stream, zlib_or_gzip) != Z_OK) fail("zarr", where, ": no memory for zlib");
+  stream.next_in = reinterpret_cast<Bytef*>(encoded.data.get());
+  stream.avail_in = static_cast<uInt>(encoded.size);
+  stream.next_out = reinterpret_cast<Bytef*>(out.data.get());
+  stream.avail_out = static_cast<uInt>(out.size);
+  const int status = inflate(&stream, Z_FINISH);
+  const size_t got = stream.total_out;
+  inflateEnd(&stream);
+  if (status != Z_STREAM_END) damaged(where, "zlib stops after ", got, " bytes");
+  return shrink(std::move(out), got);
+}
+
+Bytes strip_crc32c(Bytes encoded, const std::string& where) {
+  if (encoded.size < 4) damaged(where, "no checksum");
+  const size_t size = encoded.size - 4;
+  uint32_t stored = 0;
+  for (size_t i = 0; i < 4; ++i) stored |= static_cast<uint32_t>(encoded.data[size + i]) << 8 * i;
+  if (stored != crc32c(encoded.span().first(size))) damaged(where, "its checksum differs");
+  return shrink(std::move(encoded), size);
+}
+
+}  // namespace
+
+uint32_t crc32c(std::span<const std::byte> bytes) {
+  static const std::array<uint32_t, 256> table = [] {
+    std::array<uint32_t, 256> remainders{};
+    for (uint32_t i = 0; i < 256; ++i) {
+      uint32_t remainder = i;
+      for (int bit = 0; bit < 8; ++bit) remainder = remainder >> 1 ^ (remainder & 1 ? 0x82F63B78U : 0);
+      remainders[i] = remainder;
+    }
+    return remainders;
+  }();
+  uint32_t sum = ~0U;
+  for (const std::byte byte : bytes) sum = sum >> 8 ^ table[(sum ^ static_cast<uint32_t>(byte)) & 255];
+  return ~sum;
+}
+
+BloscLayout blosc_layout(std::span<const std::byte> encoded, const std::string& where) {
+  BloscLayout layout;
+  size_t unused = 0;
+  if (encoded.size() < BLOSC_MIN_HEADER_LENGTH ||
+      blosc_cbuffer_validate(encoded.data(), encoded.size(), &layout.size) != 0) {
+    damaged(where, "its ", encoded.size(), " bytes are no whole Blosc buffer");
+  }
+  blosc_cbuffer_sizes(encoded.data(), &layout.size, &unused, &layout.block);
+  return layout;
+}
+
+void decode_blosc_block(std::span<const std::byte> encoded, size_t begin, std::span<std::byte> out,
+                        const std::string& where) {
+  size_t width = 0;
+  int flags = 0;
+  blosc_cbuffer_metainfo(encoded.data(), &width, &flags);
+  if (width == 0 || begin % width != 0 || out.size() % width != 0)
+    damaged(where, "Blosc items of ", width, " bytes");
+  const int got = blosc_getitem(encoded.data(), static_cast<int>(begin / width),
+                                static_cast<int>(out.size() / width), out.data());
+  if (got < 0 || static_cast<size_t>(got) != out.size()) damaged(where, "Blosc cannot decode it (", got, ")");
+}
+
+Bytes decode(Bytes encoded, const std::vector<ByteCodec>& codecs, size_t size, const std::string& where) {
+  for (size_t i = codecs.size(); i-- > 0;) {
+    const size_t limit = i == 0 ? size : limit_of(size);
+    switch (codecs[i]) {
+      case ByteCodec::blosc:
+        encoded = decode_blosc(encoded, limit, where);
+        break;
+      case ByteCodec::zstd:
+        encoded = decode_zstd(encoded, limit, where);
+        break;
+      case ByteCodec::zlib:
+      case ByteCodec::gzip:
+        encoded = decode_zlib(encoded, limit, where);
+        break;
+      case ByteCodec::crc32c:
+        encoded = strip_crc32c(std::move(encoded), where);
+        break;
+    }
+  }
+  if (encoded.size != size) damaged(where, "it holds ", encoded.size, " bytes instead of ", size);
+  return encoded;
+}
+
+}  // namespace graticule
