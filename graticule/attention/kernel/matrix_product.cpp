@@ -82,7 +82,7 @@ bool prefers_matrix_product(const at::Tensor& a_MK, const at::Tensor& b_KN) {
   const auto dtype = a_MK.scalar_type();
   if (!a_MK.is_cpu() || (dtype != at::kFloat && dtype != at::kBFloat16 && dtype != at::kHalf)) return false;
   return a_MK.size(0) >= fewest && b_KN.size(1) >= fewest && a_MK.size(1) > 0 &&
-         matrix_tiles(element_of(dtype));
+         matrix_tiles_win(element_of(dtype));
 }
 
 at::Tensor matrix_product(const at::Tensor& a_MK, const at::Tensor& b_KN,
