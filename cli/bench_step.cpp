@@ -128,7 +128,7 @@ nlohmann::json report(const Measured& measured, const Work& work, const World& w
 }
 
 int run_bench_step(const BenchArguments& arguments, const World& world) {
-  const Group everyone = world.split(0, world.rank, "world");
+  const Group everyone = group_of_all(world);
   std::shared_ptr<RandomTokens> random;
   std::optional<Run> run;
   Work work;

@@ -44,7 +44,7 @@ void print_table(const Evaluation& evaluation) {
 }
 
 int run_eval(const EvalArguments& arguments, const World& world) {
-  const Group everyone = world.split(0, world.rank, "world");
+  const Group everyone = group_of_all(world);
   TrainedRun trained = load_trained_run(arguments.checkpoint, arguments.set, world, everyone);
   EvaluationOptions options;
   agree(world, everyone, [&] {

@@ -28,7 +28,7 @@ void say_what_runs(const Run& run) {
 }
 
 int run_train(const TrainArguments& arguments, const World& world) {
-  const Group everyone = world.split(0, world.rank, "world");
+  const Group everyone = group_of_all(world);
   std::optional<Problem> problem;
   std::optional<CheckpointInfo> checkpoint;
   agree(world, everyone, [&] {
