@@ -1,7 +1,7 @@
 #include "graticule/data/synthetic.h"
 
+#include <algorithm>
 #include <charconv>
-#include <map>
 #include <sstream>
 
 #include "graticule/core/error.h"
@@ -14,35 +14,49 @@ namespace {
 
 constexpr const char* where = "synthetic";
 
-int64_t parse_number(const std::string& key, const std::string& value, int64_t least, int64_t most) {
-  int64_t number = 0;
+struct Limits {
+  const char* key;
+  int64_t SyntheticOptions::*value;
+  int64_t most;
+};
+constexpr Limits limits[] = {{"rows", &SyntheticOptions::rows, 1'000'000},
+                             {"columns", &SyntheticOptions::columns, 1'000'000},
+                             {"variables", &SyntheticOptions::variables, atmosphere_variable_limit},
+                             {"times", &SyntheticOptions::times, 100'000'000},
+                             {"step_hours", &SyntheticOptions::step_hours, 1'000'000}};
+
+template <class Integer>
+Integer parse_number(const std::string& key, const std::string& value) {
+  Integer number = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-  if (error != std::errc() || end != value.data() + value.size() || number < least || number > most) {
-    refuse(where, key, "=", value, ": choose a whole number from ", least, " to ", most);
+  if (error != std::errc() || end != value.data() + value.size()) {
+    refuse(where, key, "=", value, ": choose a whole number");
   }
   return number;
 }
 
 void set(SyntheticOptions& options, const std::string& key, const std::string& value) {
-  constexpr int64_t many = 1'000'000;
-  const std::map<std::string, std::pair<int64_t*, int64_t>> numbers = {
-      {"rows", {&options.rows, many}},
-      {"columns", {&options.columns, many}},
-      {"variables", {&options.variables, atmosphere_variable_limit}},
-      {"times", {&options.times, 100 * many}},
-      {"step_hours", {&options.step_hours, many}},
-  };
-  if (const auto found = numbers.find(key); found != numbers.end()) {
-    *found->second.first = parse_number(key, value, 1, found->second.second);
+  const auto found =
+      std::find_if(std::begin(limits), std::end(limits), [&](const Limits& l) { return key == l.key; });
+  if (found != std::end(limits)) {
+    options.*found->value = parse_number<int64_t>(key, value);
   } else if (key == "start") {
     options.start = parse_time(value);
   } else if (key == "seed") {
-    options.seed = static_cast<uint64_t>(parse_number(key, value, 0, INT64_MAX));
+    options.seed = parse_number<uint64_t>(key, value);
   } else {
     const std::vector<std::string> known = {"rows",       "columns", "variables", "times",
                                             "step_hours", "start",   "seed"};
     refuse(where, "unknown key '", key, "': did you mean ", nearest_name(key, known),
            "? Known: rows, columns, variables, times, step_hours, start, seed");
+  }
+}
+
+void require_in_range(const SyntheticOptions& options) {
+  for (const auto& [key, value, most] : limits) {
+    if (options.*value < 1 || options.*value > most) {
+      refuse(where, key, "=", options.*value, ": choose a whole number from 1 to ", most);
+    }
   }
 }
 
@@ -102,10 +116,12 @@ SyntheticOptions parse_synthetic(const std::string& specification) {
       refuse(where, "'", pair, "': write key=value, as in synthetic:rows=32,columns=64");
     set(options, pair.substr(0, equals), pair.substr(equals + 1));
   }
+  require_in_range(options);
   return options;
 }
 
 std::unique_ptr<Source> open_synthetic(const SyntheticOptions& options) {
+  require_in_range(options);
   return std::make_unique<SyntheticSource>(options);
 }
 

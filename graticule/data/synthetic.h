@@ -25,6 +25,7 @@ struct SyntheticOptions {
 /// optional. Refuses an unknown key (naming the nearest) and a value that is no number or out of range.
 SyntheticOptions parse_synthetic(const std::string& specification);
 
+/// Refuses sizes out of range.
 std::unique_ptr<Source> open_synthetic(const SyntheticOptions& options);
 std::unique_ptr<Source> open_synthetic(const std::string& specification);
 

@@ -1,0 +1,105 @@
+#include "graticule/data/field_layout.h"
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+
+#include "graticule/core/error.h"
+
+namespace graticule {
+
+namespace {
+
+// "temperature@850" -> "temperature", 850; "2m_temperature" -> itself, 0.
+std::pair<std::string, int> split(const std::string& variable) {
+  const size_t at = variable.find('@');
+  if (at == std::string::npos) return {variable, 0};
+  int level = 0;
+  const char *begin = variable.data() + at + 1, *end = variable.data() + variable.size();
+  const auto [stop, error] = std::from_chars(begin, end, level);
+  if (error != std::errc() || stop != end || level <= 0) {
+    refuse("writer", variable, ": a level is a whole number of hPa, as in temperature@850");
+  }
+  return {variable.substr(0, at), level};
+}
+
+AxisLayout time_axis(const FieldWriterOptions& options) {
+  const bool hours =
+      std::all_of(options.times.begin(), options.times.end(), [](int64_t t) { return t % 3600 == 0; });
+  AxisLayout axis{"time", {}, true, {{"calendar", "proleptic_gregorian"}, {"long_name", "time"}}};
+  axis.attributes["units"] = hours ? "hours since 1970-01-01 00:00:00" : "seconds since 1970-01-01 00:00:00";
+  axis.attributes["standard_name"] = options.lead_hours.empty() ? "time" : "forecast_reference_time";
+  for (const int64_t time : options.times)
+    axis.values.push_back(static_cast<double>(hours ? time / 3600 : time));
+  return axis;
+}
+
+}  // namespace
+
+FieldLayout layout_of(const FieldWriterOptions& options) {
+  std::set<int> levels;
+  for (const Variable& variable : options.variables) {
+    if (const int level = split(variable.name).second; level > 0) levels.insert(level);
+  }
+  FieldLayout layout{{}, {}, options.attributes, {}};
+  layout.attributes["Conventions"] = "CF-1.8";
+  auto& axes = layout.axes;
+  axes.push_back(time_axis(options));
+  axes.push_back({"prediction_timedelta",
+                  {options.lead_hours.begin(), options.lead_hours.end()},
+                  true,
+                  {{"units", "hours"}, {"standard_name", "forecast_period"}, {"long_name", "lead time"}}});
+  axes.push_back({"level",
+                  {levels.begin(), levels.end()},
+                  true,
+                  {{"units", "hPa"},
+                   {"standard_name", "air_pressure"},
+                   {"long_name", "pressure level"},
+                   {"positive", "down"}}});
+  axes.push_back({"latitude",
+                  options.latitudes,
+                  false,
+                  {{"units", "degrees_north"}, {"standard_name", "latitude"}, {"long_name", "latitude"}}});
+  axes.push_back({"longitude",
+                  options.longitudes,
+                  false,
+                  {{"units", "degrees_east"}, {"standard_name", "longitude"}, {"long_name", "longitude"}}});
+  if (options.latitude_descending) std::reverse(axes[3].values.begin(), axes[3].values.end());
+
+  for (const Variable& variable : options.variables) {
+    const auto [name, level] = split(variable.name);
+    auto array = std::find_if(layout.arrays.begin(), layout.arrays.end(),
+                              [&](const auto& a) { return a.name == name; });
+    FieldLayout::Slot slot{static_cast<size_t>(array - layout.arrays.begin()), 0, !options.lead_hours.empty(),
+                           level > 0, variable.constant};
+    if (slot.levels) slot.level = std::distance(levels.begin(), levels.find(level));
+    if (slot.constant) slot.leads = false;
+    if (!layout.slots.emplace(variable.name, slot).second)
+      refuse("writer", variable.name, " is listed twice");
+    if (array != layout.arrays.end()) {
+      const bool has_level =
+          std::find(array->axes.begin(), array->axes.end(), size_t{2}) != array->axes.end();
+      if (!has_level || !slot.levels)
+        refuse("writer", name, " is asked for with and without a level: choose one");
+      continue;
+    }
+    ArrayLayout made{name, {}, {}, {}, {}};
+    for (const auto& [key, value] : {std::pair{"units", variable.units},
+                                     {"long_name", variable.long_name},
+                                     {"standard_name", variable.standard_name}}) {
+      if (!value.empty()) made.attributes[key] = value;
+    }
+    const std::vector<bool> has = {!slot.constant, slot.leads, slot.levels, true, true};
+    for (size_t axis = 0; axis < axes.size(); ++axis) {
+      if (!has[axis]) continue;
+      const auto size = static_cast<int64_t>(axes[axis].values.size());
+      made.axes.push_back(axis);
+      made.shape.push_back(size);
+      made.chunk.push_back(axis == 0 ? std::min(options.time_chunk, size) : axis < 3 ? 1 : size);
+    }
+    layout.arrays.push_back(made);
+  }
+  return layout;
+}
+
+}  // namespace graticule
