@@ -7,7 +7,8 @@
 
 namespace graticule {
 
-/// What the chosen command does; gives the exit code. Set by the command's callback, run by main once all arguments are read.
+/// What the chosen command does; gives the exit code. Set by the command's callback, run by main once all
+/// arguments are read.
 using Action = std::function<int()>;
 
 void add_train(CLI::App& app, Action& action);

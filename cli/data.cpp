@@ -19,14 +19,20 @@ void add_info(CLI::App& data, Action& action) {
     bool json = false, missing = false;
   };
   const auto arguments = std::make_shared<Arguments>();
-  command->add_option("path", arguments->path, "A Zarr folder, a NetCDF file or folder of them, or \"synthetic:...\"")->required();
-  command->add_flag("--missing", arguments->missing, "Count missing values at every time, not at a sample of times");
+  command
+      ->add_option("path", arguments->path,
+                   "A Zarr folder, a NetCDF file or folder of them, or \"synthetic:...\"")
+      ->required();
+  command->add_flag("--missing", arguments->missing,
+                    "Count missing values at every time, not at a sample of times");
   command->add_flag("--json", arguments->json, "Print JSON");
   command->callback([&action, arguments] {
     action = [arguments] {
       return run_alone([&] {
         const auto source = open_source(arguments->path);
-        std::cout << (arguments->json ? describe_json(*source, arguments->missing) : describe(*source, arguments->missing)) << "\n";
+        std::cout << (arguments->json ? describe_json(*source, arguments->missing)
+                                      : describe(*source, arguments->missing))
+                  << "\n";
         return 0;
       });
     };
@@ -34,7 +40,8 @@ void add_info(CLI::App& data, Action& action) {
 }
 
 void add_stats(CLI::App& data, Action& action) {
-  auto* command = data.add_subcommand("stats", "Print mean and standard deviations of fields and of their differences, as JSON");
+  auto* command = data.add_subcommand(
+      "stats", "Print mean and standard deviations of fields and of their differences, as JSON");
   struct Arguments {
     std::string path;
     std::vector<std::string> variables, range;
@@ -46,7 +53,8 @@ void add_stats(CLI::App& data, Action& action) {
   command->add_option("--variables", arguments->variables, "Names such as temperature@850 (default: all)");
   command->add_option("--range", arguments->range, "First and last time (default: all)")->expected(2);
   command->add_option("--lead-hours", arguments->leads, "Leads of the differences")->capture_default_str();
-  command->add_option("--times", arguments->times, "At most so many times, spread evenly; 0: all")->capture_default_str();
+  command->add_option("--times", arguments->times, "At most so many times, spread evenly; 0: all")
+      ->capture_default_str();
   command->callback([&action, arguments] {
     action = [arguments] {
       return run_alone([&] {
@@ -57,9 +65,12 @@ void add_stats(CLI::App& data, Action& action) {
           if (arguments->variables.empty()) variables.push_back(variable.name);
         }
         if (catalog.times.empty()) refuse("data", "'", arguments->path, "' has no times: nothing to count");
-        const TimeRange range = arguments->range.empty() ? TimeRange{catalog.times.front(), catalog.times.back()}
-                                                         : parse_time_range(arguments->range[0], arguments->range[1]);
-        std::cout << to_json(compute_statistics(*source, variables, arguments->leads, range, 0, 1, arguments->times)) << "\n";
+        const TimeRange range = arguments->range.empty()
+                                    ? TimeRange{catalog.times.front(), catalog.times.back()}
+                                    : parse_time_range(arguments->range[0], arguments->range[1]);
+        std::cout << to_json(compute_statistics(*source, variables, arguments->leads, range, 0, 1,
+                                                arguments->times))
+                  << "\n";
         return 0;
       });
     };
@@ -67,7 +78,8 @@ void add_stats(CLI::App& data, Action& action) {
 }
 
 void add_synth(CLI::App& data, Action& action) {
-  auto* command = data.add_subcommand("synth", "Write a synthetic atmosphere (waves with a known solution) in the WeatherBench 2 layout");
+  auto* command = data.add_subcommand(
+      "synth", "Write a synthetic atmosphere (waves with a known solution) in the WeatherBench 2 layout");
   struct Arguments {
     SyntheticOptions options;
     std::string start = "2001-01-01", out;
@@ -76,9 +88,11 @@ void add_synth(CLI::App& data, Action& action) {
   command->add_option("out", arguments->out, "OUT.zarr or OUT.nc")->required();
   command->add_option("--rows", arguments->options.rows, "Latitudes")->capture_default_str();
   command->add_option("--columns", arguments->options.columns, "Longitudes")->capture_default_str();
-  command->add_option("--variables", arguments->options.variables, "How many variables")->capture_default_str();
+  command->add_option("--variables", arguments->options.variables, "How many variables")
+      ->capture_default_str();
   command->add_option("--times", arguments->options.times, "How many times")->capture_default_str();
-  command->add_option("--step-hours", arguments->options.step_hours, "Hours between times")->capture_default_str();
+  command->add_option("--step-hours", arguments->options.step_hours, "Hours between times")
+      ->capture_default_str();
   command->add_option("--start", arguments->start, "The first time")->capture_default_str();
   command->add_option("--seed", arguments->options.seed, "Of the waves")->capture_default_str();
   command->callback([&action, arguments] {
@@ -86,8 +100,9 @@ void add_synth(CLI::App& data, Action& action) {
       return run_alone([&] {
         arguments->options.start = parse_time(arguments->start);
         write_synthetic(arguments->options, arguments->out);
-        std::cout << arguments->out << " holds " << arguments->options.times << " times of " << arguments->options.variables
-                  << " synthetic variables on " << arguments->options.rows << " x " << arguments->options.columns << "\n";
+        std::cout << arguments->out << " holds " << arguments->options.times << " times of "
+                  << arguments->options.variables << " synthetic variables on " << arguments->options.rows
+                  << " x " << arguments->options.columns << "\n";
         return 0;
       });
     };

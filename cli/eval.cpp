@@ -22,24 +22,31 @@ struct EvalArguments {
   bool json = false;
 };
 
-nlohmann::json scores_json(const Evaluation& evaluation, const EvalArguments& arguments, const std::string& checkpoint) {
+nlohmann::json scores_json(const Evaluation& evaluation, const EvalArguments& arguments,
+                           const std::string& checkpoint) {
   nlohmann::json scores = nlohmann::json::array();
   for (const ScoreLine& line : evaluation.lines) scores.push_back(to_json(line));
-  return {{"convention", arguments.convention}, {"checkpoint", checkpoint}, {"samples", evaluation.samples},
-          {"climatology", evaluation.climatology}, {"scores", scores}};
+  return {{"convention", arguments.convention},
+          {"checkpoint", checkpoint},
+          {"samples", evaluation.samples},
+          {"climatology", evaluation.climatology},
+          {"scores", scores}};
 }
 
 std::string acc_text(double acc) { return std::isfinite(acc) ? fmt::format("{:.3f}", acc) : "-"; }
 
 // One row a variable and lead; the three forecasts beside each other.
 void print_table(const Evaluation& evaluation) {
-  fmt::print("{:<32} {:>6}  {:>12} {:>12} {:>12}  {:>6}  {}\n", "variable", "lead h", "model", "persistence", "climatology", "ACC", "units");
+  fmt::print("{:<32} {:>6}  {:>12} {:>12} {:>12}  {:>6}  {}\n", "variable", "lead h", "model", "persistence",
+             "climatology", "ACC", "units");
   for (size_t i = 0; i + 2 < evaluation.lines.size(); i += 3) {
     const ScoreLine& model = evaluation.lines[i];
-    const double persistence = evaluation.lines[i + 1].score.rmse, climatology = evaluation.lines[i + 2].score.rmse;
+    const double persistence = evaluation.lines[i + 1].score.rmse,
+                 climatology = evaluation.lines[i + 2].score.rmse;
     const bool best = model.score.rmse < persistence && model.score.rmse < climatology;
-    fmt::print("{:<32} {:>6}  {:>12.5g} {:>12.5g} {:>12.5g}  {:>6}  {}{}\n", model.variable, model.lead_hours, model.score.rmse,
-               persistence, climatology, acc_text(model.score.acc), model.units, best ? "" : "   (not the best)");
+    fmt::print("{:<32} {:>6}  {:>12.5g} {:>12.5g} {:>12.5g}  {:>6}  {}{}\n", model.variable, model.lead_hours,
+               model.score.rmse, persistence, climatology, acc_text(model.score.acc), model.units,
+               best ? "" : "   (not the best)");
   }
 }
 
@@ -49,7 +56,8 @@ int run_eval(const EvalArguments& arguments, const World& world) {
   EvaluationOptions options;
   agree(world, everyone, [&] {
     const auto& range = arguments.range.empty() ? trained.run.options.data.test : arguments.range;
-    if (range.size() != 2) refuse("eval", "no times to score: give --range FIRST LAST, or data.test in the recipe");
+    if (range.size() != 2)
+      refuse("eval", "no times to score: give --range FIRST LAST, or data.test in the recipe");
     options.range = parse_time_range(range[0], range[1]);
     options.steps = arguments.steps;
     options.max_samples = arguments.samples;
@@ -60,13 +68,15 @@ int run_eval(const EvalArguments& arguments, const World& world) {
   agree(world, everyone, [&] {
     if (world.rank != 0) return;
     const nlohmann::json scores = scores_json(evaluation, arguments, trained.info.path);
-    const std::string out = arguments.out.empty() ? run_folder_of(trained.info) + "/scores.json" : arguments.out;
+    const std::string out =
+        arguments.out.empty() ? run_folder_of(trained.info) + "/scores.json" : arguments.out;
     write_whole(out, scores.dump(1) + "\n");
     if (arguments.json) {
       fmt::print("{}\n", scores.dump());
       return;
     }
-    fmt::print("RMSE over {} initial times, convention {}; climatology: {}\n", evaluation.samples, arguments.convention, evaluation.climatology);
+    fmt::print("RMSE over {} initial times, convention {}; climatology: {}\n", evaluation.samples,
+               arguments.convention, evaluation.climatology);
     print_table(evaluation);
     fmt::print("scores written to {}\n", out);
   });
@@ -78,13 +88,22 @@ int run_eval(const EvalArguments& arguments, const World& world) {
 void add_eval(CLI::App& app, Action& action) {
   auto* command = app.add_subcommand("eval", "Score a trained model beside persistence and climatology");
   const auto arguments = std::make_shared<EvalArguments>();
-  command->add_option("checkpoint", arguments->checkpoint, "A run folder (its newest checkpoint) or RUN/checkpoints/step-N")->required();
-  command->add_option("--steps", arguments->steps, "Leads to score: the trained lead times 1 to this, by roll-out")->capture_default_str();
-  command->add_option("--range", arguments->range, "First and last time (default: the recipe's data.test)")->expected(2);
-  command->add_option("--samples", arguments->samples, "Initial times, spread evenly; 0: all")->capture_default_str();
+  command
+      ->add_option("checkpoint", arguments->checkpoint,
+                   "A run folder (its newest checkpoint) or RUN/checkpoints/step-N")
+      ->required();
+  command
+      ->add_option("--steps", arguments->steps,
+                   "Leads to score: the trained lead times 1 to this, by roll-out")
+      ->capture_default_str();
+  command->add_option("--range", arguments->range, "First and last time (default: the recipe's data.test)")
+      ->expected(2);
+  command->add_option("--samples", arguments->samples, "Initial times, spread evenly; 0: all")
+      ->capture_default_str();
   command->add_option("--convention", arguments->convention, "wb2, wb1 or climax")->capture_default_str();
   command->add_option("--out", arguments->out, "Where the scores go (default: RUN/scores.json)");
-  command->add_option("--set", arguments->set, "section.key=value, wins over the recipe")->allow_extra_args(false);
+  command->add_option("--set", arguments->set, "section.key=value, wins over the recipe")
+      ->allow_extra_args(false);
   command->add_flag("--json", arguments->json, "Print the scores as JSON");
   command->callback([&action, arguments] {
     action = [arguments] { return run_job([&](const World& world) { return run_eval(*arguments, world); }); };

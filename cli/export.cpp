@@ -10,7 +10,10 @@ namespace graticule {
 void add_export(CLI::App& app, Action& action) {
   auto* command = app.add_subcommand("export", "Write a checkpoint's weights as one safetensors file");
   const auto checkpoint = std::make_shared<std::string>(), out = std::make_shared<std::string>();
-  command->add_option("checkpoint", *checkpoint, "A run folder (its newest checkpoint) or RUN/checkpoints/step-N")->required();
+  command
+      ->add_option("checkpoint", *checkpoint,
+                   "A run folder (its newest checkpoint) or RUN/checkpoints/step-N")
+      ->required();
   command->add_option("out", *out, "The file to write, OUT.safetensors")->required();
   command->callback([&action, checkpoint, out] {
     action = [checkpoint, out] {
@@ -18,7 +21,8 @@ void add_export(CLI::App& app, Action& action) {
         const CheckpointInfo info = read_checkpoint_info(find_checkpoint(*checkpoint));
         verify_checkpoint(info);
         export_weights(info, *out);
-        std::cout << *out << " holds the weights of " << info.path << " (docs/model.md says how to use them)\n";
+        std::cout << *out << " holds the weights of " << info.path
+                  << " (docs/model.md says how to use them)\n";
         return 0;
       });
     };

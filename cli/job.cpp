@@ -9,7 +9,9 @@ namespace graticule {
 
 namespace {
 
-int exit_code_of(const std::exception& error) { return dynamic_cast<const std::invalid_argument*>(&error) ? 2 : 1; }
+int exit_code_of(const std::exception& error) {
+  return dynamic_cast<const std::invalid_argument*>(&error) ? 2 : 1;
+}
 
 // LibTorch appends its stack to what it throws; the first line says what happened.
 std::string first_line(const std::exception& error) {

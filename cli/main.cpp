@@ -5,7 +5,8 @@
 #include "cli/commands.h"
 
 int main(int argc, char** argv) {
-  CLI::App app{"Train Vision Transformers with full attention on very long sequences of scientific-image tokens."};
+  CLI::App app{
+      "Train Vision Transformers with full attention on very long sequences of scientific-image tokens."};
   app.require_subcommand(1);
   app.set_version_flag("--version", "graticule 0.1.0");
   app.set_help_all_flag("--help-all", "Print the help of every command");

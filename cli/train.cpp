@@ -20,11 +20,12 @@ struct TrainArguments {
 void say_what_runs(const Run& run) {
   const TokenGrid& grid = run.shape.grid;
   const Axes& axes = run.mesh.axes;
-  std::cout << grid.tokens() << " tokens a sample (" << name_of(grid.mode) << ": " << grid.variables << " variables, " << grid.rows
-            << " x " << grid.columns << " grid, patch " << grid.patch << "), " << parameters(run.shape) << " parameters, "
-            << run.loader->samples_an_epoch() << " training samples\n"
-            << axes.world() << " ranks: data " << axes.data << " x context " << axes.context << " x ulysses " << axes.ulysses
-            << "; run folder " << run.options.run.out << std::endl;
+  std::cout << grid.tokens() << " tokens a sample (" << name_of(grid.mode) << ": " << grid.variables
+            << " variables, " << grid.rows << " x " << grid.columns << " grid, patch " << grid.patch << "), "
+            << parameters(run.shape) << " parameters, " << run.loader->samples_an_epoch()
+            << " training samples\n"
+            << axes.world() << " ranks: data " << axes.data << " x context " << axes.context << " x ulysses "
+            << axes.ulysses << "; run folder " << run.options.run.out << std::endl;
 }
 
 int run_train(const TrainArguments& arguments, const World& world) {
@@ -37,7 +38,8 @@ int run_train(const TrainArguments& arguments, const World& world) {
     resolve_axes(problem->options, world.size, problem->shape.heads);
     if (world.rank == 0) prepare_run_folder(options.run.out, !arguments.resume.empty());
   });
-  agree(world, everyone, [&] { checkpoint = checkpoint_to_resume(problem->options.run.out, arguments.resume); });
+  agree(world, everyone,
+        [&] { checkpoint = checkpoint_to_resume(problem->options.run.out, arguments.resume); });
 
   Run run = build(*problem, world, true, checkpoint ? std::optional(checkpoint->statistics) : std::nullopt);
   agree(world, everyone, [&] {
@@ -55,14 +57,21 @@ int run_train(const TrainArguments& arguments, const World& world) {
 }  // namespace
 
 void add_train(CLI::App& app, Action& action) {
-  auto* command = app.add_subcommand("train", "Train a model by a recipe, alone or over ranks (mpiexec -n P, srun)");
+  auto* command =
+      app.add_subcommand("train", "Train a model by a recipe, alone or over ranks (mpiexec -n P, srun)");
   const auto arguments = std::make_shared<TrainArguments>();
   command->add_option("recipe", arguments->recipe, "The recipe, a TOML file")->required();
-  command->add_option("--set", arguments->set, "section.key=value, wins over the recipe; may be given several times")->allow_extra_args(false);
-  command->add_option("--resume", arguments->resume, "auto (the run's newest checkpoint, if any) or a checkpoint folder");
+  command
+      ->add_option("--set", arguments->set,
+                   "section.key=value, wins over the recipe; may be given several times")
+      ->allow_extra_args(false);
+  command->add_option("--resume", arguments->resume,
+                      "auto (the run's newest checkpoint, if any) or a checkpoint folder");
   command->add_flag("--json", arguments->json, "Print one JSON object a line instead of progress");
   command->callback([&action, arguments] {
-    action = [arguments] { return run_job([&](const World& world) { return run_train(*arguments, world); }); };
+    action = [arguments] {
+      return run_job([&](const World& world) { return run_train(*arguments, world); });
+    };
   });
 }
 

@@ -8,19 +8,27 @@
 namespace graticule {
 
 std::string find_checkpoint(const std::string& named) {
-  if (!std::filesystem::is_directory(named)) refuse("checkpoint", "'", named, "' is no folder: name a run or RUN/checkpoints/step-N");
+  if (!std::filesystem::is_directory(named))
+    refuse("checkpoint", "'", named, "' is no folder: name a run or RUN/checkpoints/step-N");
   if (std::filesystem::exists(named + "/manifest.json")) return named;
   const auto newest = newest_checkpoint(named);
-  if (!newest) refuse("checkpoint", "'", named, "' holds no checkpoint: name a run that was trained, or RUN/checkpoints/step-N");
+  if (!newest)
+    refuse("checkpoint", "'", named,
+           "' holds no checkpoint: name a run that was trained, or RUN/checkpoints/step-N");
   return *newest;
 }
 
 std::string run_folder_of(const CheckpointInfo& info) {
-  return std::filesystem::absolute(info.path + "/").parent_path().parent_path().parent_path().lexically_normal().string();
+  return std::filesystem::absolute(info.path + "/")
+      .parent_path()
+      .parent_path()
+      .parent_path()
+      .lexically_normal()
+      .string();
 }
 
-TrainedRun load_trained_run(const std::string& checkpoint, const std::vector<std::string>& overrides, const World& world,
-                            const Group& everyone) {
+TrainedRun load_trained_run(const std::string& checkpoint, const std::vector<std::string>& overrides,
+                            const World& world, const Group& everyone) {
   std::optional<CheckpointInfo> info;
   std::optional<Problem> problem;
   agree(world, everyone, [&] {

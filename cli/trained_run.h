@@ -9,14 +9,15 @@
 
 namespace graticule {
 
-/// `checkpoint`: a checkpoint folder, or a run folder (its newest). `overrides`: section.key=value, such as data.path or
-/// parallel.context. The recipe's degrees are derived anew, since the number of ranks may differ. Collective.
+/// `checkpoint`: a checkpoint folder, or a run folder (its newest). `overrides`: section.key=value, such as
+/// data.path or parallel.context. The recipe's degrees are derived anew, since the number of ranks may
+/// differ. Collective.
 struct TrainedRun {
   CheckpointInfo info;
   Run run;
 };
-TrainedRun load_trained_run(const std::string& checkpoint, const std::vector<std::string>& overrides, const World& world,
-                            const Group& everyone);
+TrainedRun load_trained_run(const std::string& checkpoint, const std::vector<std::string>& overrides,
+                            const World& world, const Group& everyone);
 
 /// The run folder that a checkpoint lies in.
 std::string run_folder_of(const CheckpointInfo& info);

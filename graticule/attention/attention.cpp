@@ -4,8 +4,9 @@
 
 namespace graticule {
 
-// Ulysses within, the context method across. Sequence rank = context rank * U + ulysses rank, so a ulysses group holds
-// U neighbouring spans, and after its all-to-all a rank stands for all the tokens of its context coordinate.
+// Ulysses within, the context method across. Sequence rank = context rank * U + ulysses rank, so a ulysses
+// group holds U neighbouring spans, and after its all-to-all a rank stands for all the tokens of its context
+// coordinate.
 Attention make_attention(const AttentionOptions& options) {
   const int64_t context = options.context.size(), ulysses = options.ulysses.size();
   const std::vector<int64_t> sizes = span_sizes(options.tokens, context * ulysses);
@@ -14,7 +15,8 @@ Attention make_attention(const AttentionOptions& options) {
   if (context > 1) {
     std::vector<int64_t> tokens_of(context);
     for (int64_t c = 0; c < context; ++c) {
-      tokens_of[c] = std::accumulate(sizes.begin() + c * ulysses, sizes.begin() + (c + 1) * ulysses, int64_t{0});
+      tokens_of[c] =
+          std::accumulate(sizes.begin() + c * ulysses, sizes.begin() + (c + 1) * ulysses, int64_t{0});
     }
     attention = lss_attention(options.context, tokens_of);
   }

@@ -1,9 +1,10 @@
-// Long-Sequence-Segmentation (arXiv 2311.02382): each rank keeps the queries of its segment of the sequence and attends
-// over the keys and values of all segments.
+// Long-Sequence-Segmentation (arXiv 2311.02382): each rank keeps the queries of its segment of the sequence
+// and attends over the keys and values of all segments.
 //
 // Legend: B batch, T this rank's tokens, N all tokens of the group, H heads, G key/value heads, D head width.
-// Wire: one all-gather of K|V forward; one reduce-scatter of dK|dV, summed in fp32, backward. The gathered K|V are not
-// kept for backward (2 B N G D elements a layer would not be divided by the ranks): they are gathered again.
+// Wire: one all-gather of K|V forward; one reduce-scatter of dK|dV, summed in fp32, backward. The gathered
+// K|V are not kept for backward (2 B N G D elements a layer would not be divided by the ranks): they are
+// gathered again.
 
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/custom_class.h>
@@ -22,7 +23,8 @@ struct Segments {
   std::vector<int64_t> tokens_of;
 };
 
-// [N, 2, B, G, D], tokens first so that a rank's segment is one range of rows; split into K and V as [B, N, G, D] views.
+// [N, 2, B, G, D], tokens first so that a rank's segment is one range of rows; split into K and V as [B, N,
+// G, D] views.
 struct KeysValues {
   at::Tensor k_BNGD, v_BNGD;
 };
@@ -37,7 +39,8 @@ KeysValues gather_keys_values(const Segments& segments, const at::Tensor& k_BTGD
 class LssFunction : public torch::autograd::Function<LssFunction> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& q_BTHD,
-                            const at::Tensor& k_BTGD, const at::Tensor& v_BTGD, const std::shared_ptr<Segments>& segments) {
+                            const at::Tensor& k_BTGD, const at::Tensor& v_BTGD,
+                            const std::shared_ptr<Segments>& segments) {
     const at::AutoDispatchBelowADInplaceOrView below_autograd;
     const KeysValues all = gather_keys_values(*segments, k_BTGD, v_BTGD);
     const Scope scope("attention");
@@ -61,7 +64,8 @@ class LssFunction : public torch::autograd::Function<LssFunction> {
     const Scope scope("exchange");
     const at::Tensor all_N2BGD = at::stack({local.dk_BSGD.transpose(0, 1), local.dv_BSGD.transpose(0, 1)}, 1);
     const at::Tensor mine_T2BGD = segments->group.reduce_scatter(all_N2BGD, segments->tokens_of).wait();
-    return {local.dq_BTHD, mine_T2BGD.select(1, 0).transpose(0, 1), mine_T2BGD.select(1, 1).transpose(0, 1), at::Tensor()};
+    return {local.dq_BTHD, mine_T2BGD.select(1, 0).transpose(0, 1), mine_T2BGD.select(1, 1).transpose(0, 1),
+            at::Tensor()};
   }
 
  private:

@@ -1,8 +1,9 @@
 // DeepSpeed-Ulysses (arXiv 2309.14509, section 3): tokens are traded for heads and back.
 //
-// Legend: B batch, T this rank's tokens, N all tokens of the group, H all heads, h this rank's heads, G/g key/value heads, D width.
-// Heads and tokens are spread by span_of; neither count must divide. A rank may hold no head at all (more ranks than heads).
-// Wire layout, to rank r: for each sample, for each of my tokens, the heads of r: q | k | v in one message.
+// Legend: B batch, T this rank's tokens, N all tokens of the group, H all heads, h this rank's heads, G/g
+// key/value heads, D width. Heads and tokens are spread by span_of; neither count must divide. A rank may
+// hold no head at all (more ranks than heads). Wire layout, to rank r: for each sample, for each of my
+// tokens, the heads of r: q | k | v in one message.
 
 #include "graticule/attention/attention.h"
 #include "graticule/comm/collectives.h"
@@ -69,7 +70,8 @@ std::vector<at::Tensor> sequence_to_heads(const Exchange& exchange, const std::v
 }
 
 // The way back for one tensor: [B, N, my heads, D] -> [B, T, all heads, D].
-at::Tensor heads_to_sequence(const Exchange& exchange, const at::Tensor& out_BNhD, const std::vector<Span>& spans) {
+at::Tensor heads_to_sequence(const Exchange& exchange, const at::Tensor& out_BNhD,
+                             const std::vector<Span>& spans) {
   const auto& [group, tokens_of, B, D] = exchange;
   const int64_t P = group->size(), T = (*tokens_of)[group->rank()];
   std::vector<at::Tensor> pieces;
@@ -100,8 +102,11 @@ Attention ulysses_attention(const Group& group, std::vector<int64_t> tokens_of, 
              const at::Tensor& q_BTHD, const at::Tensor& k_BTGD, const at::Tensor& v_BTGD) {
     const Exchange exchange{&group, &tokens_of, q_BTHD.size(0), q_BTHD.size(3)};
     const HeadSpans spans = spread_heads(q_BTHD.size(2), k_BTGD.size(2), group.size());
-    const auto qkv = sequence_to_heads(exchange, {q_BTHD, k_BTGD, v_BTGD}, {&spans.query, &spans.key, &spans.key});
-    const at::Tensor out_BNhD = inner(qkv[0], qkv[1], qkv[2]);
+    const auto qkv =
+        sequence_to_heads(exchange, {q_BTHD, k_BTGD, v_BTGD}, {&spans.query, &spans.key, &spans.key});
+    // A rank without heads has nothing to attend, but its exchanges take part, in backward too: the empty
+    // queries carry the graph.
+    const at::Tensor out_BNhD = qkv[0].size(2) == 0 ? qkv[0] : inner(qkv[0], qkv[1], qkv[2]);
     return heads_to_sequence(exchange, out_BNhD, spans.query);
   };
 }

@@ -9,7 +9,8 @@
 
 namespace graticule {
 
-/// Block `index` of `shape.depth`: x_BTC -> x_BTC. It knows nothing of who holds the other tokens: `attention` does.
+/// Block `index` of `shape.depth`: x_BTC -> x_BTC. It knows nothing of who holds the other tokens:
+/// `attention` does.
 Block transformer_block(const ModelShape& shape, int64_t index, Attention attention);
 
 }  // namespace graticule

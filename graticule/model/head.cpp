@@ -1,4 +1,5 @@
-// Legend: B batch, T this rank's tokens, K variables a token carries, V all variables, P pixels of a patch, C width.
+// Legend: B batch, T this rank's tokens, K variables a token carries, V all variables, P pixels of a patch, C
+// width.
 
 #include "graticule/model/head.h"
 
@@ -9,7 +10,8 @@ namespace graticule {
 
 namespace {
 
-at::Tensor predict_each_variable(const Weights& weights, const at::Tensor& x_BTC, const TokenGrid& grid, const Span& span) {
+at::Tensor predict_each_variable(const Weights& weights, const at::Tensor& x_BTC, const TokenGrid& grid,
+                                 const Span& span) {
   const Span variables = grid.variables_of(span);
   std::vector<at::Tensor> parts;
   for (int64_t v = variables.begin; v < variables.end; ++v) {
@@ -22,14 +24,16 @@ at::Tensor predict_each_variable(const Weights& weights, const at::Tensor& x_BTC
 
 std::vector<Parameter> head_weights(const ModelShape& shape) {
   const int64_t V = shape.grid.variables, P = shape.grid.pixels(), C = shape.dim;
-  std::vector<Parameter> list = {{"norm.weight", {C}, Init::ones, 0, false}, {"norm.bias", {C}, Init::zeros, 0, false}};
+  std::vector<Parameter> list = {{"norm.weight", {C}, Init::ones, 0, false},
+                                 {"norm.bias", {C}, Init::zeros, 0, false}};
   for (int64_t i = 0; i < shape.head_layers; ++i) {
     list.push_back({text("hidden.", i, ".weight"), {C, C}});
     list.push_back({text("hidden.", i, ".bias"), {C}, Init::zeros, 0, false});
   }
   const bool each = shape.grid.mode == TokenMode::full;
   list.push_back({"out.weight", each ? std::vector<int64_t>{V, P, C} : std::vector<int64_t>{V * P, C}});
-  list.push_back({"out.bias", each ? std::vector<int64_t>{V, P} : std::vector<int64_t>{V * P}, Init::zeros, 0, false});
+  list.push_back(
+      {"out.bias", each ? std::vector<int64_t>{V, P} : std::vector<int64_t>{V * P}, Init::zeros, 0, false});
   return list;
 }
 
@@ -38,15 +42,18 @@ std::vector<Parameter> head_weights(const ModelShape& shape) {
 Block prediction_head(const ModelShape& shape, const Span& tokens) {
   return {"head", head_weights(shape),
           [shape, tokens](const Weights& weights, const at::Tensor& input_BTC, const Inputs&) {
-            at::Tensor x_BTC = at::layer_norm(input_BTC, {shape.dim}, weights["norm.weight"], weights["norm.bias"], 1e-5);
+            at::Tensor x_BTC =
+                at::layer_norm(input_BTC, {shape.dim}, weights["norm.weight"], weights["norm.bias"], 1e-5);
             for (int64_t i = 0; i < shape.head_layers; ++i) {
-              x_BTC = at::gelu(graticule::linear(x_BTC, weights[text("hidden.", i, ".weight")], weights[text("hidden.", i, ".bias")]));
+              x_BTC = at::gelu(graticule::linear(x_BTC, weights[text("hidden.", i, ".weight")],
+                                                 weights[text("hidden.", i, ".bias")]));
             }
             if (shape.grid.mode == TokenMode::full) {
               return predict_each_variable(weights, x_BTC, shape.grid, tokens).to(at::kFloat);
             }
             const at::Tensor out_BTE = graticule::linear(x_BTC, weights["out.weight"], weights["out.bias"]);
-            return out_BTE.view({out_BTE.size(0), out_BTE.size(1), shape.grid.variables, shape.grid.pixels()}).to(at::kFloat);
+            return out_BTE.view({out_BTE.size(0), out_BTE.size(1), shape.grid.variables, shape.grid.pixels()})
+                .to(at::kFloat);
           }};
 }
 

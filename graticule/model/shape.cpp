@@ -13,18 +13,22 @@ int64_t linear(int64_t in, int64_t out) { return in * out + out; }
 
 void validate(const ModelShape& shape) {
   if (shape.dim < 4 || shape.dim % 4 != 0) {
-    refuse("model", "dim = ", shape.dim, ": it must be a positive multiple of 4 (the position embedding has four parts)");
+    refuse("model", "dim = ", shape.dim,
+           ": it must be a positive multiple of 4 (the position embedding has four parts)");
   }
   if (shape.depth < 1) refuse("model", "depth = ", shape.depth, ": at least 1 block is needed");
   if (shape.heads < 1 || shape.dim % shape.heads != 0) {
     std::string fitting;
     for (int64_t h = 1; h <= shape.dim; ++h) {
-      if (shape.dim % h == 0 && shape.dim / h <= 256 && h <= 64) fitting += (fitting.empty() ? "" : ", ") + std::to_string(h);
+      if (shape.dim % h == 0 && shape.dim / h <= 256 && h <= 64)
+        fitting += (fitting.empty() ? "" : ", ") + std::to_string(h);
     }
-    refuse("model", "dim = ", shape.dim, " over heads = ", shape.heads, " leaves a fraction: choose heads from ", fitting);
+    refuse("model", "dim = ", shape.dim, " over heads = ", shape.heads,
+           " leaves a fraction: choose heads from ", fitting);
   }
   if (shape.head_dim() > 256) {
-    refuse("model", "heads of width ", shape.head_dim(), ": at most 256; choose at least ", (shape.dim + 255) / 256, " heads");
+    refuse("model", "heads of width ", shape.head_dim(), ": at most 256; choose at least ",
+           (shape.dim + 255) / 256, " heads");
   }
   if (shape.kv_heads < 0 || shape.heads % shape.key_heads() != 0) {
     refuse("model", "kv_heads = ", shape.kv_heads, ": it must divide heads = ", shape.heads);
@@ -33,16 +37,20 @@ void validate(const ModelShape& shape) {
   if (!(shape.drop_path >= 0 && shape.drop_path < 1)) {
     refuse("model", "drop_path = ", shape.drop_path, ": it must lie in [0, 1)");
   }
-  if (shape.head_layers < 0) refuse("model", "head_layers = ", shape.head_layers, ": it must not be negative");
+  if (shape.head_layers < 0)
+    refuse("model", "head_layers = ", shape.head_layers, ": it must not be negative");
 }
 
 int64_t tokenizer_parameters(const ModelShape& shape) {
   const int64_t V = shape.grid.variables, P = shape.grid.pixels(), C = shape.dim;
   const int64_t lead = linear(1, C);
   switch (shape.grid.mode) {
-    case TokenMode::full: return V * linear(P, C) + V * C + lead;
-    case TokenMode::aggregated: return V * linear(P, C) + V * C + C + 4 * linear(C, C) + lead;
-    case TokenMode::channels: return linear(V * P, C) + lead;
+    case TokenMode::full:
+      return V * linear(P, C) + V * C + lead;
+    case TokenMode::aggregated:
+      return V * linear(P, C) + V * C + C + 4 * linear(C, C) + lead;
+    case TokenMode::channels:
+      return linear(V * P, C) + lead;
   }
   GRATICULE_CHECK(false, "token mode");
 }
@@ -66,13 +74,16 @@ int64_t parameters(const ModelShape& shape) {
 
 Flops flops(const ModelShape& shape) {
   const auto S = static_cast<double>(shape.grid.tokens()), C = static_cast<double>(shape.dim);
-  const auto V = static_cast<double>(shape.grid.variables), PS = static_cast<double>(shape.grid.pixels() * shape.grid.places());
+  const auto V = static_cast<double>(shape.grid.variables),
+             PS = static_cast<double>(shape.grid.pixels() * shape.grid.places());
   const auto depth = static_cast<double>(shape.depth), hidden = static_cast<double>(shape.hidden());
   const double key_share = static_cast<double>(shape.key_heads()) / static_cast<double>(shape.heads);
   Flops count;
   count.tokenizer = 2 * V * PS * C;
-  // One query a place: k and v projections of every variable's token, q and out of one, scores and sums over V.
-  if (shape.grid.mode == TokenMode::aggregated) count.tokenizer += S * (4 * V * C * C + 4 * C * C + 4 * V * C);
+  // One query a place: k and v projections of every variable's token, q and out of one, scores and sums over
+  // V.
+  if (shape.grid.mode == TokenMode::aggregated)
+    count.tokenizer += S * (4 * V * C * C + 4 * C * C + 4 * V * C);
   count.linear = depth * S * (4 * C * C * (1 + key_share) + 4 * C * hidden);
   count.attention = depth * 4 * S * S * C;
   count.head = 2 * V * PS * C + static_cast<double>(shape.head_layers) * 2 * S * C * C;

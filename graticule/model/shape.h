@@ -1,5 +1,5 @@
-// The model's sizes and what follows from them by counting: parameters, FLOPs. No tensors, no groups; the planner and the
-// program share it, so they cannot disagree.
+// The model's sizes and what follows from them by counting: parameters, FLOPs. No tensors, no groups; the
+// planner and the program share it, so they cannot disagree.
 #pragma once
 
 #include <cstdint>
@@ -35,11 +35,13 @@ int64_t head_parameters(const ModelShape& shape);
 int64_t parameters(const ModelShape& shape);
 
 /// Floating-point operations (a multiply and an add are two) of one sample's forward pass, over all ranks.
-/// Blocks: (4 C^2 (1 + G/H) + 4 C hidden) S linear, 4 S^2 C attention, each times depth; norms and activations left out.
+/// Blocks: (4 C^2 (1 + G/H) + 4 C hidden) S linear, 4 S^2 C attention, each times depth; norms and
+/// activations left out.
 struct Flops {
   double tokenizer = 0, linear = 0, attention = 0, head = 0;
   double forward() const { return tokenizer + linear + attention + head; }
-  /// Forward and backward: each product has two more in backward; attention has five products backward against two forward.
+  /// Forward and backward: each product has two more in backward; attention has five products backward
+  /// against two forward.
   double step() const { return 3 * (tokenizer + linear + head) + 3.5 * attention; }
 };
 Flops flops(const ModelShape& shape);

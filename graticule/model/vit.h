@@ -10,6 +10,7 @@
 namespace graticule {
 
 /// The blocks of the whole model for a rank that holds `tokens` of the sequence.
-std::vector<Block> vision_transformer(const ModelShape& shape, const Span& tokens, const Attention& attention);
+std::vector<Block> vision_transformer(const ModelShape& shape, const Span& tokens,
+                                      const Attention& attention);
 
 }  // namespace graticule

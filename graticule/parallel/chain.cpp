@@ -37,8 +37,8 @@ Chain::Kept Chain::run_forward(size_t index, const at::Tensor& x, const Inputs& 
   return kept;
 }
 
-at::Tensor Chain::run_backward(size_t index, Kept kept, const at::Tensor& output_gradient, const Inputs& inputs,
-                               bool last) {
+at::Tensor Chain::run_backward(size_t index, Kept kept, const at::Tensor& output_gradient,
+                               const Inputs& inputs, bool last) {
   const Weights& weights = sharded_[index].gather();
   if (index > 0) sharded_[index - 1].prefetch();
   if (!kept.output.defined() || !kept.output.requires_grad()) {

@@ -1,6 +1,6 @@
-// The executor: the model is a chain of blocks, driven forward and backward block by block. Autograd works inside a
-// block, the executor between blocks: it gathers weights, runs, releases, and starts the reduction of gradients, so that
-// all collectives are issued from one place in one order.
+// The executor: the model is a chain of blocks, driven forward and backward block by block. Autograd works
+// inside a block, the executor between blocks: it gathers weights, runs, releases, and starts the reduction
+// of gradients, so that all collectives are issued from one place in one order.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -44,8 +44,8 @@ class Chain {
 
   /// Forward alone, nothing kept.
   at::Tensor predict(const at::Tensor& x, const Inputs& inputs);
-  /// Forward and backward of one micro-batch; gradients are added up in the blocks. Gives the loss (detached).
-  /// `last`: the last micro-batch of the step, after which the blocks start reducing.
+  /// Forward and backward of one micro-batch; gradients are added up in the blocks. Gives the loss
+  /// (detached). `last`: the last micro-batch of the step, after which the blocks start reducing.
   at::Tensor train(const at::Tensor& x, const Inputs& inputs, const LossFunction& loss, bool last);
   /// Waits until every block's owned gradient is summed over its replicas.
   void finish_reduce();
@@ -58,7 +58,8 @@ class Chain {
     at::Tensor input, output;
   };
   Kept run_forward(size_t index, const at::Tensor& x, const Inputs& inputs);
-  at::Tensor run_backward(size_t index, Kept kept, const at::Tensor& output_gradient, const Inputs& inputs, bool last);
+  at::Tensor run_backward(size_t index, Kept kept, const at::Tensor& output_gradient, const Inputs& inputs,
+                          bool last);
 
   std::vector<Block> blocks_;
   std::vector<ShardedBlock> sharded_;

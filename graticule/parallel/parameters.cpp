@@ -21,17 +21,23 @@ int64_t flat_numel(const std::vector<Parameter>& parameters) {
 at::Tensor initial_values(const Parameter& parameter, const std::string& full_name, uint64_t seed) {
   at::Tensor values = at::empty(parameter.shape, at::kFloat);
   switch (parameter.init) {
-    case Init::zeros: return values.zero_();
-    case Init::ones: return values.fill_(1);
-    case Init::truncated_normal: break;
+    case Init::zeros:
+      return values.zero_();
+    case Init::ones:
+      return values.fill_(1);
+    case Init::truncated_normal:
+      break;
   }
-  // A normal law cut at +-2 by the inverse of its distribution: x = sqrt(2) erfinv(u), u uniform over what the cut leaves.
+  // A normal law cut at +-2 by the inverse of its distribution: x = sqrt(2) erfinv(u), u uniform over what
+  // the cut leaves.
   auto generator = at::detail::createCPUGenerator(mix_seed({seed, seed_of(full_name)}));
   const double edge = std::erf(std::sqrt(2.0));
   return values.uniform_(-edge, edge, generator).erfinv_().mul_(std::sqrt(2.0) * parameter.deviation);
 }
 
-void Weights::add(std::string name, at::Tensor value) { items_.emplace_back(std::move(name), std::move(value)); }
+void Weights::add(std::string name, at::Tensor value) {
+  items_.emplace_back(std::move(name), std::move(value));
+}
 
 const at::Tensor& Weights::operator[](std::string_view name) const {
   for (const auto& [item_name, value] : items_) {

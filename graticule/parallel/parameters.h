@@ -27,8 +27,8 @@ struct Parameter {
 /// Elements of all parameters laid one behind the other in one flat buffer.
 int64_t flat_numel(const std::vector<Parameter>& parameters);
 
-/// The initial values of one parameter (fp32). They depend on the seed and on `full_name` ("blocks.3.mlp.fc1.weight")
-/// alone, so never on the layout.
+/// The initial values of one parameter (fp32). They depend on the seed and on `full_name`
+/// ("blocks.3.mlp.fc1.weight") alone, so never on the layout.
 at::Tensor initial_values(const Parameter& parameter, const std::string& full_name, uint64_t seed);
 
 /// The weights of one block, by name: views of the flat buffer.

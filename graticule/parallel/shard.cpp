@@ -10,8 +10,8 @@ namespace {
 bool reduces_every_time(Shard level) { return level == Shard::gradients || level == Shard::full; }
 
 // The owned part of the initial weights, made parameter by parameter so that the whole block is never held.
-at::Tensor owned_initial_values(const std::string& block, const std::vector<Parameter>& parameters, const Span& owned,
-                                uint64_t seed) {
+at::Tensor owned_initial_values(const std::string& block, const std::vector<Parameter>& parameters,
+                                const Span& owned, uint64_t seed) {
   at::Tensor values = at::empty({owned.size()}, at::kFloat);
   int64_t offset = 0;
   for (const auto& parameter : parameters) {
@@ -42,7 +42,10 @@ void take_storage(const at::Tensor& to, const at::Tensor& from) {
 }  // namespace
 
 ShardedBlock::ShardedBlock(std::string name, std::vector<Parameter> parameters, const ShardOptions& options)
-    : name_(std::move(name)), parameters_(std::move(parameters)), options_(options), numel_(flat_numel(parameters_)) {
+    : name_(std::move(name)),
+      parameters_(std::move(parameters)),
+      options_(options),
+      numel_(flat_numel(parameters_)) {
   const bool sharded = options_.level != Shard::none;
   sizes_ = span_sizes(numel_, options_.replicas.size());
   owned_ = sharded ? span_of(numel_, options_.replicas.size(), options_.replicas.rank()) : Span{0, numel_};
@@ -82,7 +85,8 @@ const Weights& ShardedBlock::gather() {
   } else if (whole_.storage().nbytes() == 0) {
     take_storage(whole_, gathered);
   } else if (!whole_.is_alias_of(gathered)) {
-    whole_.variable_data().copy_(gathered);  // a version counter of its own: graphs that saved the leaves stay valid
+    whole_.variable_data().copy_(
+        gathered);  // a version counter of its own: graphs that saved the leaves stay valid
   }
   return leaves_;
 }
