@@ -32,6 +32,7 @@ struct Catalog {
   std::vector<int64_t> times;      ///< seconds since 1970-01-01 UTC, ascending
   std::vector<Variable> variables;
   bool latitude_descending = false;  ///< the order in the file, so that forecasts can be written back the same way
+  std::vector<std::string> notes;    ///< what was left out when it was opened, and why
 
   /// The variable's index, or a refusal that lists what is there and names the nearest.
   size_t index_of(const std::string& name) const;

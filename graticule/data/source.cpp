@@ -1,0 +1,123 @@
+#include "graticule/data/source.h"
+
+#include <glob.h>
+
+#include <algorithm>
+
+#include "graticule/core/error.h"
+#include "graticule/data/file_bytes.h"
+#include "graticule/data/grid_source.h"
+#include "graticule/data/netcdf.h"
+#include "graticule/data/synthetic.h"
+#include "graticule/data/zarr.h"
+
+namespace graticule {
+
+namespace {
+
+constexpr const char* where = "source";
+constexpr size_t listed = 40;  // names in a message
+
+template <class Names>
+std::string list_of(const Names& names) {
+  std::string list;
+  size_t count = 0;
+  for (const auto& name : names) {
+    if (++count > listed) return list + ", and " + std::to_string(names.size() - listed) + " more";
+    list += (count > 1 ? ", " : "") + name;
+  }
+  return list;
+}
+
+std::string base_of(const std::string& name) { return name.substr(0, name.find('@')); }
+
+// gs://bucket/path -> /vsigs/bucket/path, as GDAL calls it.
+std::string gdal_path(const std::string& path) {
+  for (const auto& [scheme, prefix] : {std::pair("gs://", "/vsigs/"), std::pair("s3://", "/vsis3/")}) {
+    if (path.starts_with(scheme)) return prefix + path.substr(5);
+  }
+  if (path.starts_with("http://") || path.starts_with("https://")) return "/vsicurl/" + path;
+  if (path.find("://") != std::string::npos) {
+    refuse(where, "'", path, "': known are gs://, s3://, http://, https:// and GDAL's /vsi... paths");
+  }
+  return path;
+}
+
+std::vector<std::string> expand(const std::string& pattern) {
+  glob_t found{};
+  std::vector<std::string> paths;
+  if (glob(pattern.c_str(), 0, nullptr, &found) == 0)
+    paths.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
+  globfree(&found);
+  if (paths.empty()) refuse(where, "no file matches '", pattern, "'");
+  return paths;
+}
+
+bool is_netcdf_name(const std::string& name) {
+  return name.ends_with(".nc") || name.ends_with(".nc4") || name.ends_with(".cdf") ||
+         name.ends_with(".netcdf");
+}
+
+void open_path(const std::string& path, std::vector<Dataset>& datasets) {
+  const bool remote = path.starts_with("/vsi");
+  if (remote && is_netcdf_name(path)) return datasets.push_back(open_netcdf(path));
+  if (remote || is_folder(path)) {
+    if (is_zarr(path)) return datasets.push_back(open_zarr(path));
+    const std::vector<std::string> names = names_in(path);
+    const size_t before = datasets.size();
+    for (const std::string& name : names) {
+      if (is_netcdf_name(name)) datasets.push_back(open_netcdf(path + "/" + name));
+    }
+    if (datasets.size() > before) return;
+    refuse(where, path,
+           " is neither a Zarr store (no .zgroup, .zmetadata or zarr.json) nor a folder of .nc files; ",
+           names.empty() ? "it is empty or absent" : "it holds " + list_of(names));
+  }
+  if (!file_size(path)) refuse(where, path, " does not exist");
+  datasets.push_back(open_netcdf(path));
+}
+
+std::vector<std::string> split(const std::string& list) {
+  std::vector<std::string> parts;
+  for (size_t begin = 0; begin <= list.size();) {
+    const size_t end = std::min(list.find(',', begin), list.size());
+    if (end > begin) parts.push_back(list.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return parts;
+}
+
+}  // namespace
+
+size_t Catalog::index_of(const std::string& name) const {
+  const auto found =
+      std::find_if(variables.begin(), variables.end(), [&](const Variable& v) { return v.name == name; });
+  if (found != variables.end()) return static_cast<size_t>(found - variables.begin());
+  std::vector<std::string> names, relatives;
+  for (const Variable& variable : variables) {
+    names.push_back(variable.name);
+    if (base_of(variable.name) == base_of(name)) relatives.push_back(variable.name);
+  }
+  std::sort(names.begin(), names.end());
+  if (!relatives.empty()) {
+    refuse(where, path, " has no ", name, ", but ", base_of(name), " as ", list_of(relatives));
+  }
+  refuse(where, path, " has no ", name, ": did you mean ", nearest_name(name, names), "? It has ",
+         list_of(names));
+}
+
+std::unique_ptr<Source> open_source(const std::string& path) {
+  if (path == "synthetic" || path.starts_with("synthetic:")) return open_synthetic(path);
+  if (path.empty()) refuse(where, "an empty path: give a Zarr folder, NetCDF files or synthetic:...");
+  std::vector<Dataset> datasets;
+  for (const std::string& part : file_size(path) ? std::vector<std::string>{path} : split(path)) {
+    const std::string location = gdal_path(part);
+    const bool pattern = !location.starts_with("/vsi") && location.find_first_of("*?[") != std::string::npos;
+    for (const std::string& one : pattern ? expand(location) : std::vector<std::string>{location}) {
+      open_path(one.size() > 1 && one.ends_with('/') ? one.substr(0, one.size() - 1) : one, datasets);
+    }
+  }
+  return make_grid_source(path, std::move(datasets));
+}
+
+}  // namespace graticule
