@@ -19,17 +19,18 @@ std::string described(const Axes& axes) {
 
 /// The single changes that make the product fit, or the degrees that a world of this size can have at all.
 std::string what_fits(const Axes& axes, int world) {
-  std::ostringstream line;
+  std::string changes, divisors;
+  const auto add = [](std::string& list, const std::string& item) {
+    list += (list.empty() ? "" : ", ") + item;
+  };
   for (const Axis axis : all_axes) {
     const int others = axes.world() / axes.degree(axis);
-    if (world % others == 0) line << (line.tellp() > 0 ? ", " : "") << name_of(axis) << ' ' << world / others;
+    if (axes.degree(axis) > 1 && world % others == 0) add(changes, text(name_of(axis), " ", world / others));
   }
-  if (line.tellp() > 0) return "set one of " + line.str();
-  line << "each degree must divide " << world << ":";
   for (int degree = 1; degree <= world; ++degree) {
-    if (world % degree == 0) line << ' ' << degree;
+    if (world % degree == 0) add(divisors, std::to_string(degree));
   }
-  return line.str();
+  return changes.empty() ? text("choose degrees that divide ", world, " (", divisors, ")") : "set " + changes;
 }
 
 /// The group of ranks that differ from this one on the given axes only, in the order of their world ranks.

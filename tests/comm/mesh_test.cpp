@@ -1,0 +1,48 @@
+#include "graticule/comm/mesh.h"
+
+#include <gtest/gtest.h>
+
+#include "graticule/comm/dry.h"
+
+namespace graticule {
+namespace {
+
+std::string refusal(int size, const Axes& axes) {
+  try {
+    make_mesh(dry_world(0, size), axes);
+  } catch (const std::invalid_argument& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(Mesh, RefusesAProductThatIsNotTheWorldAndNamesWhatFits) {
+  EXPECT_EQ(refusal(8, {.data = 2, .ulysses = 4}), "accepted");
+  EXPECT_EQ(refusal(8, {.data = 2, .ulysses = 3, .tensor = 2}),
+            "[mesh] pipeline 1 x data 2 x context 1 x ulysses 3 x tensor 2 makes 12 ranks, the world has 8: "
+            "set ulysses 2, "
+            "or start 12 ranks");
+  EXPECT_EQ(refusal(8, {.data = 3, .ulysses = 3}),
+            "[mesh] pipeline 1 x data 3 x context 1 x ulysses 3 x tensor 1 makes 9 ranks, the world has 8: "
+            "choose degrees "
+            "that divide 8 (1, 2, 4, 8), or start 9 ranks");
+  EXPECT_EQ(refusal(8, {.data = 0}), "[mesh] degree 0 of axis data: choose 1 or more");
+}
+
+/// The order of the axes in a group of several is that of the world: context before ulysses, data before
+/// both.
+TEST(Mesh, RanksOfJoinedAxes) {
+  const Axes axes{.pipeline = 2, .data = 2, .context = 2, .ulysses = 3, .tensor = 2};
+  for (int rank = 0; rank < axes.world(); ++rank) {
+    const Mesh mesh = make_mesh(dry_world(rank, axes.world()), axes);
+    const int sequence = mesh.coordinate(Axis::context) * 3 + mesh.coordinate(Axis::ulysses);
+    EXPECT_EQ(mesh.sequence.rank(), sequence);
+    EXPECT_EQ(mesh.sequence.size(), 6);
+    EXPECT_EQ(mesh.replicas.rank(), mesh.coordinate(Axis::data) * 6 + sequence);
+    EXPECT_EQ(mesh.replicas.size(), 12);
+    EXPECT_EQ(mesh.tensor.rank(), mesh.coordinate(Axis::tensor));
+  }
+}
+
+}  // namespace
+}  // namespace graticule
