@@ -69,10 +69,6 @@ double scale_or_default(std::optional<double> scale, const at::Tensor& q) {
   return scale.value_or(1.0 / std::sqrt(static_cast<double>(q.size(3))));
 }
 
-at::Tensor empty_lse(const at::Tensor& q) {
-  return at::empty({q.size(0), q.size(2), q.size(1)}, q.options().dtype(at::kFloat));
-}
-
 /// Both halves go through the dispatcher, so that a tracer (torch.compile, fake tensors) sees two known
 /// operators.
 class FlashFunction : public torch::autograd::Function<FlashFunction> {
@@ -113,13 +109,26 @@ class FlashFunction : public torch::autograd::Function<FlashFunction> {
 
 }  // namespace
 
+namespace {
+
+/// torch.compile traces with sizes that are symbols; they have no values to check or to cut tasks by.
+bool is_symbolic(const at::Tensor& x) { return x.unsafeGetTensorImpl()->has_symbolic_sizes_strides(); }
+
+at::Tensor blank(const at::Tensor& x) { return at::empty_symint(x.sym_sizes(), x.options()); }
+
+FlashResult shapes_of_forward(const at::Tensor& q) {
+  const std::vector<c10::SymInt> lse_sizes{q.sym_size(0), q.sym_size(2), q.sym_size(1)};
+  return {blank(q), at::empty_symint(lse_sizes, q.options().dtype(at::kFloat))};
+}
+
+}  // namespace
+
 FlashResult flash_forward(const at::Tensor& q_BTHD, const at::Tensor& k_BSGD, const at::Tensor& v_BSGD,
                           std::optional<double> scale) {
+  if (is_symbolic(q_BTHD) || is_symbolic(k_BSGD)) return shapes_of_forward(q_BTHD);
   check_inputs(q_BTHD, k_BSGD, v_BSGD);
+  if (q_BTHD.is_meta() || q_BTHD.numel() == 0) return shapes_of_forward(q_BTHD);
   const auto factor = scale_or_default(scale, q_BTHD);
-  if (q_BTHD.is_meta() || q_BTHD.numel() == 0) {
-    return {at::empty(q_BTHD.sizes(), q_BTHD.options()), empty_lse(q_BTHD)};
-  }
   if (q_BTHD.is_cuda()) return flash_gpu_forward(q_BTHD, k_BSGD, v_BSGD, factor);
   if (const auto* tiles = cpu_tiles(cpu_level(q_BTHD.scalar_type()))) {
     return flash_cpu_forward(*tiles, q_BTHD, k_BSGD, v_BSGD, factor);
@@ -130,13 +139,12 @@ FlashResult flash_forward(const at::Tensor& q_BTHD, const at::Tensor& k_BSGD, co
 FlashGradients flash_backward(const at::Tensor& dout_BTHD, const at::Tensor& q_BTHD, const at::Tensor& k_BSGD,
                               const at::Tensor& v_BSGD, const at::Tensor& out_BTHD, const at::Tensor& lse_BHT,
                               std::optional<double> scale, const std::optional<at::Tensor>& dlse_BHT) {
+  if (is_symbolic(q_BTHD) || is_symbolic(k_BSGD)) return {blank(q_BTHD), blank(k_BSGD), blank(v_BSGD)};
   check_inputs(q_BTHD, k_BSGD, v_BSGD);
   check_gradients(dout_BTHD, q_BTHD, out_BTHD, lse_BHT, dlse_BHT);
+  if (q_BTHD.is_meta()) return {blank(q_BTHD), blank(k_BSGD), blank(v_BSGD)};
+  if (q_BTHD.numel() == 0) return {blank(q_BTHD), blank(k_BSGD).zero_(), blank(v_BSGD).zero_()};
   const auto factor = scale_or_default(scale, q_BTHD);
-  if (q_BTHD.is_meta() || q_BTHD.numel() == 0) {
-    const auto zeros = [](const at::Tensor& x) { return at::zeros(x.sizes(), x.options()); };
-    return {zeros(q_BTHD), zeros(k_BSGD), zeros(v_BSGD)};
-  }
   if (q_BTHD.is_cuda()) {
     return flash_gpu_backward(dout_BTHD, q_BTHD, k_BSGD, v_BSGD, out_BTHD, lse_BHT, factor, dlse_BHT);
   }
@@ -148,7 +156,7 @@ FlashGradients flash_backward(const at::Tensor& dout_BTHD, const at::Tensor& q_B
 
 FlashResult flash_attention(const at::Tensor& q_BTHD, const at::Tensor& k_BSGD, const at::Tensor& v_BSGD,
                             std::optional<double> scale) {
-  check_inputs(q_BTHD, k_BSGD, v_BSGD);
+  if (!is_symbolic(q_BTHD) && !is_symbolic(k_BSGD)) check_inputs(q_BTHD, k_BSGD, v_BSGD);
   const auto results = FlashFunction::apply(q_BTHD, k_BSGD, v_BSGD, scale);
   return {results[0], results[1]};
 }

@@ -1,0 +1,37 @@
+"""Registers the operators of libgraticule_ops.so with PyTorch (as torch.ops.graticule) and names them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+_NAME = "libgraticule_ops.so"
+
+
+def library_path() -> Path:
+    """The operator library: beside this file in an installed package, else the newest build of the source tree."""
+    here = Path(__file__).resolve().parent
+    beside = here / _NAME
+    if beside.exists():
+        return beside
+    builds = sorted((here.parents[1] / "build").glob(f"*/python/{_NAME}"), key=lambda path: path.stat().st_mtime)
+    if not builds:
+        raise ImportError(
+            f"[graticule] {_NAME} is neither in {here} nor below {here.parents[1] / 'build'}: run `make build`"
+        )
+    return builds[-1]
+
+
+torch.ops.load_library(str(library_path()))
+
+
+def flash_attention(q, k, v, scale: float | None = None, return_lse: bool = False):
+    """Exact, non-causal softmax(scale q k^T) v, differentiable, never holding a tokens x tokens matrix.
+
+    q is [batch, tokens, heads, width]; k and v are [batch, keys, groups, width]; groups divides heads (grouped heads
+    are not repeated). float32, bfloat16 or float16; width 1 to 256; any strides. scale defaults to 1/sqrt(width).
+    Returns out, like q, or (out, lse) with the log-sum-exp of the scores, float32 [batch, heads, tokens].
+    """
+    out, lse = torch.ops.graticule.flash_attention(q, k, v, scale)
+    return (out, lse) if return_lse else out
