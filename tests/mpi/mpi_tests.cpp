@@ -1,0 +1,79 @@
+// The cases of tests/comm as processes: `mpiexec -n P mpi_tests`. Each rank prints only what fails; any
+// failure on any rank gives every rank a non-zero exit code. `--one-rank-fails`: rank 1 throws while the
+// others wait for it.
+#include <iostream>
+
+#include "graticule/comm/launch.h"
+#include "tests/comm/derivative_cases.h"
+
+namespace graticule {
+namespace {
+
+class MpiCase : public testing::Test {
+ public:
+  MpiCase(const World& world, const GroupCase& group_case) : world_(world), case_(group_case) {}
+  void TestBody() override { case_.run(world_); }
+
+ private:
+  const World& world_;
+  const GroupCase& case_;
+};
+
+class FailurePrinter : public testing::EmptyTestEventListener {
+ public:
+  explicit FailurePrinter(int rank) : rank_(rank) {}
+  void OnTestPartResult(const testing::TestPartResult& result) override {
+    if (!result.failed()) return;
+    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+    std::cerr << text("rank ", rank_, " ", test ? test->name() : "", " ",
+                      result.file_name() ? result.file_name() : "", ":", result.line_number(), "\n",
+                      result.message(), "\n");
+  }
+
+ private:
+  int rank_;
+};
+
+int run_cases(const World& world) {
+  for (const auto* cases : {&group_cases(), &derivative_cases()}) {
+    for (const GroupCase& group_case : *cases) {
+      testing::RegisterTest(
+          "Mpi", group_case.name, nullptr, nullptr, __FILE__, __LINE__,
+          [&]() -> testing::Test* { return std::make_unique<MpiCase>(world, group_case).release(); });
+    }
+  }
+  auto& listeners = testing::UnitTest::GetInstance()->listeners();
+  delete listeners.Release(listeners.default_result_printer());
+  listeners.Append(std::make_unique<FailurePrinter>(world.rank).release());
+  const int64_t failed = RUN_ALL_TESTS();
+  const at::Tensor worst = at::full({1}, failed, at::kLong);
+  return static_cast<int>(group_of_all(world).all_reduce(worst, Reduction::max).wait().item<int64_t>());
+}
+
+int one_rank_fails(const World& world) {
+  const Group group = group_of_all(world);
+  const Pending dropped = group.all_reduce(at::ones({1 << 20}));
+  if (world.rank == 1) fail("test", "rank 1 has had enough");
+  for (;;) group.barrier();
+}
+
+int run(int argc, char** argv) {
+  const World world = launch();
+  try {
+    if (argc > 1 && std::string(argv[1]) == "--one-rank-fails") return one_rank_fails(world);
+    return run_cases(world);
+  } catch (const std::exception& error) {
+    std::cerr << text("rank ", world.rank, ": ", error.what(), "\n");
+    world.abort(3);
+    return 3;
+  }
+}
+
+}  // namespace
+}  // namespace graticule
+
+int main(int argc, char** argv) {
+  testing::InitGoogleTest(&argc, argv);
+  GTEST_FLAG_SET(catch_exceptions, false);
+  return graticule::run(argc, argv);
+}
