@@ -1,3 +1,4 @@
+#include "cli/bench_attention.h"
 #include "cli/bench_step.h"
 #include "cli/commands.h"
 
@@ -6,6 +7,7 @@ namespace graticule {
 void add_bench(CLI::App& app, Action& action) {
   auto* command = app.add_subcommand("bench", "Measure this machine: a training step, its parts");
   command->require_subcommand(1);
+  add_bench_attention(*command, action);
   add_bench_step(*command, action);
 }
 

@@ -210,6 +210,21 @@ TEST(Kernel, AtensBackwardTakesAGradientOfTheLogSumExpToo) {
   EXPECT_LT(error(g.dv_BSGD, exact.gradients[2]), 2e-6);
 }
 
+TEST(Kernel, OffsetsPassTwoToTheThirtyFirstElement) {
+  constexpr int64_t tokens = 40, width = 16, stride = (int64_t{1} << 31) / (tokens - 1) + 1;
+  const auto storage =
+      at::empty({tokens * stride + width}, at::kBFloat16);  // only the pages of its 40 rows are touched
+  const auto far = storage.as_strided({1, tokens, 1, width}, {0, stride, width, 1});
+  at::manual_seed(10);
+  const auto near = at::randn({1, tokens, 1, width}).to(at::kBFloat16);
+  far.copy_(near);
+  const auto a = flash_forward(far, far, far), b = flash_forward(near, near, near);
+  EXPECT_TRUE(at::equal(a.out_BTHD, b.out_BTHD));
+  const auto da = flash_backward(far, far, far, far, a.out_BTHD, a.lse_BHT);
+  const auto db = flash_backward(near, near, near, near, b.out_BTHD, b.lse_BHT);
+  EXPECT_TRUE(at::equal(da.dq_BTHD, db.dq_BTHD) && at::equal(da.dk_BSGD, db.dk_BSGD));
+}
+
 TEST(Kernel, RefusesBadInputBeforeAnyWork) {
   const auto heads = [](int64_t batch, int64_t tokens, int64_t count, int64_t width) {
     return at::zeros({batch, tokens, count, width});

@@ -1,0 +1,92 @@
+#include "cli/bench_attention.h"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/attention_speed.h"
+#include "graticule/core/error.h"
+
+namespace graticule {
+namespace {
+
+struct BenchAttentionArguments {
+  AttentionSpeedOptions options;
+  std::string dtype = "bf16";
+  int threads = 1;
+  bool json = false;
+};
+
+at::ScalarType dtype_named(const std::string& name) {
+  if (name == "bf16") return at::kBFloat16;
+  if (name == "fp16") return at::kHalf;
+  if (name == "fp32") return at::kFloat;
+  refuse("bench attention", "dtype \"", name, "\": choose bf16, fp16 or fp32");
+}
+
+void add_to(nlohmann::json& out, const std::string& name, const DirectionSpeed& speed) {
+  const auto number = [](const std::optional<double>& x) {
+    return x ? nlohmann::json(*x) : nlohmann::json();
+  };
+  out[name + "_s"] = speed.seconds;
+  out[name + "_gflops"] = speed.gflops;
+  out["aten_" + name + "_s"] = speed.aten_seconds;
+  out["aten_" + name + "_gflops"] = speed.aten_gflops;
+  out["brgemm_" + name + "_gflops"] = number(speed.products_gflops);
+  out[name + "_ratio"] = speed.ratio;
+  out[name + "_share"] = number(speed.share);
+}
+
+void print(const std::string& name, const DirectionSpeed& speed) {
+  fmt::print("{:<9} {:.4f} s  {:.1f} GF/s   ATen {:.4f} s  {:.1f} GF/s   {}_ratio {:.2f}", name,
+             speed.seconds, speed.gflops, speed.aten_seconds, speed.aten_gflops, name, speed.ratio);
+  if (speed.share)
+    fmt::print("   brgemm {:.1f} GF/s  {}_share {:.2f}", *speed.products_gflops, name, *speed.share);
+  fmt::print("\n");
+}
+
+int run_bench_attention(const BenchAttentionArguments& arguments) {
+  auto options = arguments.options;
+  options.dtype = dtype_named(arguments.dtype);
+  if (arguments.threads < 1) refuse("bench attention", "threads ", arguments.threads, ": choose 1 or more");
+  at::set_num_threads(arguments.threads);
+  const auto speed = measure_attention(options);
+  if (arguments.json) {
+    nlohmann::json out{
+        {"batch", options.batch},     {"heads", options.heads},
+        {"tokens", options.tokens},   {"head_dim", options.width},
+        {"dtype", arguments.dtype},   {"threads", arguments.threads},
+        {"repeats", options.repeats}, {"brgemm_dtype", speed.products_are_fp32 ? "fp32" : "bf16"}};
+    add_to(out, "forward", speed.forward);
+    if (speed.backward) add_to(out, "backward", *speed.backward);
+    fmt::print("{}\n", out.dump());
+    return 0;
+  }
+  fmt::print("batch {}, {} heads, {} tokens, width {}, {}, {} threads; brgemm in {}\n", options.batch,
+             options.heads, options.tokens, options.width, arguments.dtype, arguments.threads,
+             speed.products_are_fp32 ? "fp32" : "bf16");
+  print("forward", speed.forward);
+  if (speed.backward) print("backward", *speed.backward);
+  return 0;
+}
+
+}  // namespace
+
+void add_bench_attention(CLI::App& bench, Action& action) {
+  auto* command = bench.add_subcommand(
+      "attention", "Time the attention kernel, ATen's and the bare matrix products, in turns");
+  const auto a = std::make_shared<BenchAttentionArguments>();
+  command->add_option("--batch", a->options.batch, "Samples")->capture_default_str();
+  command->add_option("--heads", a->options.heads, "Heads")->capture_default_str();
+  command->add_option("--tokens", a->options.tokens, "Queries, and keys")->capture_default_str();
+  command->add_option("--head-dim", a->options.width, "Width of a head, 1 to 256")->capture_default_str();
+  command->add_option("--dtype", a->dtype, "bf16, fp16 or fp32")->capture_default_str();
+  command->add_option("--threads", a->threads, "Threads")->capture_default_str();
+  command->add_option("--repeats", a->options.repeats, "Turns; medians are printed")->capture_default_str();
+  command->add_flag("--backward", a->options.backward, "Time the backward too");
+  command->add_flag("--json", a->json, "Print JSON");
+  command->callback([&action, a] { action = [a] { return run_bench_attention(*a); }; });
+}
+
+}  // namespace graticule
