@@ -101,26 +101,29 @@ std::optional<double> products_rate(bool backward, int64_t width, bool as_fp32) 
 
 DirectionSpeed in_turns(const AttentionSpeedOptions& options, bool as_fp32, bool backward,
                         const std::function<void()>& ours, const std::function<void()>& atens) {
-  std::vector<double> our_times, aten_times, ratios, rates;
+  const auto operations = static_cast<double>(options.batch * options.heads * options.width) *
+                          static_cast<double>(options.tokens) * static_cast<double>(options.tokens) *
+                          (backward ? 10 : 4) / 1e9;
+  std::vector<double> our_times, aten_times, ratios, rates, shares;
   ours();
   for (int64_t i = 0; i < options.repeats; ++i) {
     our_times.push_back(seconds_of(ours));
     aten_times.push_back(seconds_of(atens));
     ratios.push_back(aten_times.back() / our_times.back());
-    if (const auto rate = products_rate(backward, options.width, as_fp32)) rates.push_back(*rate);
+    if (const auto rate = products_rate(backward, options.width, as_fp32)) {
+      rates.push_back(*rate);
+      shares.push_back(operations / our_times.back() / *rate);
+    }
   }
-  const auto operations = static_cast<double>(options.batch * options.heads * options.width) *
-                          static_cast<double>(options.tokens) * static_cast<double>(options.tokens) *
-                          (backward ? 10 : 4);
   DirectionSpeed speed;
   speed.seconds = median(our_times);
   speed.aten_seconds = median(aten_times);
-  speed.gflops = operations / speed.seconds / 1e9;
-  speed.aten_gflops = operations / speed.aten_seconds / 1e9;
+  speed.gflops = operations / speed.seconds;
+  speed.aten_gflops = operations / speed.aten_seconds;
   speed.ratio = median(ratios);
   if (!rates.empty()) {
     speed.products_gflops = median(rates);
-    speed.share = speed.gflops / *speed.products_gflops;
+    speed.share = median(shares);
   }
   return speed;
 }

@@ -21,7 +21,7 @@ struct DirectionSpeed {
   double ratio = 0;                          ///< ATen's time over ours, median of the turns
   std::optional<double>
       products_gflops;          ///< oneDNN's brgemm on the tiles of this direction; nothing where it has none
-  std::optional<double> share;  ///< our rate over that
+  std::optional<double> share;  ///< our rate over that, median of the turns
 };
 
 struct AttentionSpeed {

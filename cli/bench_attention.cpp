@@ -1,8 +1,9 @@
 #include "cli/bench_attention.h"
 
 #include <ATen/Parallel.h>
-#include <fmt/format.h>
 
+#include <iomanip>
+#include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "cli/attention_speed.h"
@@ -39,11 +40,19 @@ void add_to(nlohmann::json& out, const std::string& name, const DirectionSpeed& 
 }
 
 void print(const std::string& name, const DirectionSpeed& speed) {
-  fmt::print("{:<9} {:.4f} s  {:.1f} GF/s   ATen {:.4f} s  {:.1f} GF/s   {}_ratio {:.2f}", name,
-             speed.seconds, speed.gflops, speed.aten_seconds, speed.aten_gflops, name, speed.ratio);
-  if (speed.share)
-    fmt::print("   brgemm {:.1f} GF/s  {}_share {:.2f}", *speed.products_gflops, name, *speed.share);
-  fmt::print("\n");
+  const auto rate = [](double seconds, double gflops) {
+    std::cout << std::setprecision(4) << seconds << " s  " << std::setprecision(1) << gflops << " GF/s";
+  };
+  std::cout << std::fixed << std::left << std::setw(10) << name;
+  rate(speed.seconds, speed.gflops);
+  std::cout << "   ATen ";
+  rate(speed.aten_seconds, speed.aten_gflops);
+  std::cout << "   " << name << "_ratio " << std::setprecision(2) << speed.ratio;
+  if (speed.share) {
+    std::cout << "   brgemm " << std::setprecision(1) << *speed.products_gflops << " GF/s  " << name
+              << "_share " << std::setprecision(2) << *speed.share;
+  }
+  std::cout << "\n";
 }
 
 int run_bench_attention(const BenchAttentionArguments& arguments) {
@@ -60,12 +69,12 @@ int run_bench_attention(const BenchAttentionArguments& arguments) {
         {"repeats", options.repeats}, {"brgemm_dtype", speed.products_are_fp32 ? "fp32" : "bf16"}};
     add_to(out, "forward", speed.forward);
     if (speed.backward) add_to(out, "backward", *speed.backward);
-    fmt::print("{}\n", out.dump());
+    std::cout << out.dump() << "\n";
     return 0;
   }
-  fmt::print("batch {}, {} heads, {} tokens, width {}, {}, {} threads; brgemm in {}\n", options.batch,
-             options.heads, options.tokens, options.width, arguments.dtype, arguments.threads,
-             speed.products_are_fp32 ? "fp32" : "bf16");
+  std::cout << "batch " << options.batch << ", " << options.heads << " heads, " << options.tokens
+            << " tokens, width " << options.width << ", " << arguments.dtype << ", " << arguments.threads
+            << " threads; brgemm in " << (speed.products_are_fp32 ? "fp32" : "bf16") << "\n";
   print("forward", speed.forward);
   if (speed.backward) print("backward", *speed.backward);
   return 0;
