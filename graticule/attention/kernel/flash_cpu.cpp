@@ -43,8 +43,6 @@ Scale split(double scale) {
   return {scale < 0 ? -1.0f : 1.0f, static_cast<float>(std::abs(scale))};
 }
 
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 at::Tensor floats(int64_t rows, int64_t length) { return at::empty({rows, length}, at::kFloat); }
 
 float* row(const at::Tensor& x, int64_t i) { return x.mutable_data_ptr<float>() + i * x.size(1); }

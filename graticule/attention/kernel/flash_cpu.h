@@ -3,8 +3,8 @@
 //
 // Memory besides the results, in bytes, for `pairs` = min(B G, threads) key/value heads at a time:
 //   forward   8 pairs S D (K, and V transposed) + a constant a thread
-//   backward  pairs (20 (H/G) T D + 8 S D) (Q and dout in both orders, dq, dk, dv in fp32) + a constant a
-//   thread
+//   backward  pairs (20 (H/G) T D + 8 S D) (Q and dout in both orders; fp32 sums of dq, dk, dv)
+//             + a constant a thread
 // Half of that for the packed operands on a processor that multiplies bf16 itself.
 //
 // Deterministic: for the same inputs and thread count each sum runs in the same order.

@@ -1,8 +1,8 @@
 // The backward of one head: a range of keys against a range of queries (FlashAttention-2, section 3.2; a lane
 // is a key).
 //
-//   P = 2^((|scale| Q K^T - lse) log2 e)     dS = P (dout V^T - delta)     dV^T += dout^T P     dK^T += Q^T
-//   dS     dQ += dS K
+//   P = 2^((|scale| Q K^T - lse) log2 e)     dS = P (dout V^T - delta)
+//   dV^T += dout^T P                         dK^T += Q^T dS                         dQ += dS K
 //
 // with delta = dout . out - dlse. Subtracting before the change of base keeps P exact where scores are huge.
 // dV^T and dK^T keep a key a lane, so only dQ has the head width in its lanes. The scale is applied when the
@@ -56,7 +56,7 @@ void prepare(const PrepareTask& task) {
     const float lse = task.lse[token];
     const bool no_keys = lse == -std::numeric_limits<float>::infinity();
     task.pack.lse_T[token] = no_keys ? 0 : lse;
-    const int64_t padded = (width + Isa::lanes - 1) / Isa::lanes * Isa::lanes;
+    const int64_t padded = ceil_div(width, Isa::lanes) * Isa::lanes;
     task.pack.delta_T[token] = row_dot<Isa>(dout, out, padded) - (task.dlse ? task.dlse[token] : 0);
   }
   for (int64_t begin = task.begin; begin < task.end; begin += Isa::block) {
@@ -216,7 +216,7 @@ template <class Isa>
 int64_t backward_scratch(int64_t width) {
   constexpr int64_t panel = panel_of<Isa>;
   const int64_t depth = units(width, Isa::pair);
-  const int64_t a_panel = 2 * depth * panel + units(width, panel) * panel * (panel / Isa::pair);
+  const int64_t a_panel = 2 * depth * panel + ceil_div(width, panel) * panel * (panel / Isa::pair);
   return panels_together<Isa>(width) * a_panel + 4 * Isa::block * panel + panel * width;
 }
 
@@ -237,7 +237,7 @@ void backward(const BackwardTask& task) {
   for (int64_t p = 0; p < together; ++p) {
     panels[p] = {take(depth * panel),
                  take(depth * panel),
-                 take(units(width, panel) * panel * (panel / Isa::pair)),
+                 take(ceil_div(width, panel) * panel * (panel / Isa::pair)),
                  nullptr,
                  nullptr,
                  0};

@@ -1,8 +1,8 @@
 // The forward of one head's query group against all its keys (FlashAttention-2, section 3.1, transposed: a
 // lane is a query).
 //
-//   S^T = K Q^T    m' = max(m, max_j c s_ij)    P^T = 2^(c S^T - m')    l' = 2^(m - m') l + sum_j p_ij O^T' =
-//   2^(m - m') O^T + V^T P^T
+//   S^T = K Q^T                              m' = max(m, max_j c s_ij)          P^T = 2^(c S^T - m')
+//   l' = 2^(m - m') l + sum_j p_ij           O^T' = 2^(m - m') O^T + V^T P^T
 //
 // with c = |scale| log2 e. With a query a lane, the maximum and the sum run down the lanes, without a
 // horizontal step; and the head width is never a lane, so that any width runs at full rate.
@@ -125,7 +125,7 @@ void forward_finish(const ForwardTask& task, const QueryPanel& state, int64_t be
 template <class Isa>
 int64_t forward_scratch(int64_t queries, int64_t width) {
   constexpr int64_t panel = panel_of<Isa>;
-  const int64_t panels = units(queries, panel);
+  const int64_t panels = ceil_div(queries, panel);
   return panels * panel * (units(width, Isa::pair) + width + 2) + Isa::block * panel + panel * width;
 }
 
@@ -134,7 +134,7 @@ void forward(const ForwardTask& task) {
   constexpr int64_t panel = panel_of<Isa>;
   constexpr int64_t most_panels = most_queries / panel;
   const int64_t depth = units(task.width, Isa::pair);
-  const int64_t panels = units(task.queries, panel);
+  const int64_t panels = ceil_div(task.queries, panel);
   float* next = task.scratch;
   const auto take = [&](int64_t floats) {
     float* taken = next;

@@ -85,19 +85,17 @@ void read_pairs(const HeadView& view, int64_t token, int64_t end, int64_t width,
   }
 }
 
-/// Multiplies every number of a row of units by -1, 0 or 1.
+/// Multiplies every number of a row of units by -1, 0 or 1. In fp32, 0 times a NaN or an infinity is a NaN.
 template <class Isa>
 void apply_sign(float* row_U, int64_t count, float sign) {
   if (sign == 1) return;
-  const uint32_t flip = Isa::pair == 1 ? 0x80000000u : 0x80008000u;
   for (int64_t i = 0; i < count; ++i) {
-    uint32_t bits;
-    std::memcpy(&bits, row_U + i, 4);
-    bits ^= flip;
-    const float flipped = sign == 0 ? row_U[i] * 0 : row_U[i];
-    if (sign == 0) {
-      row_U[i] = Isa::pair == 1 ? flipped : 0;
+    if constexpr (Isa::pair == 1) {
+      row_U[i] *= sign;
     } else {
+      uint32_t bits;
+      std::memcpy(&bits, row_U + i, 4);
+      bits = sign == 0 ? 0 : bits ^ 0x80008000u;
       std::memcpy(row_U + i, &bits, 4);
     }
   }

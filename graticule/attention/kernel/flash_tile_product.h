@@ -1,6 +1,6 @@
 // The one product every step is made of: C[rows, lanes] = A[rows, depth] B[depth, lanes], with C kept in
 // registers until a `finish` takes it. A is read by broadcast from packed rows, B by whole vectors from a
-// packed panel. Isa: an instruction set (see flash_cpu_avx512.cpp). Its type lives in an anonymous namespace,
+// packed panel. Isa: an instruction set (see flash_isa_avx512.h). Its type lives in an anonymous namespace,
 // so that every instantiation belongs to the file that was compiled for it.
 #pragma once
 
@@ -36,8 +36,8 @@ template <class Isa, int R, int C, class Finish>
   finish(row, sums);
 }
 
-/// All rows of C. Row counts of a call are Isa::rows as long as they last, then 4, 2, 1: only the last may be
-/// odd.
+/// All rows of C. Row counts of a call are Isa::rows as long as they last, then 4, 2, 1: only the last
+/// may be odd.
 template <class Isa, int C, class Finish>
 void product(int64_t rows, int64_t depth, const float* a, int64_t a_length, const float* b,
              const Finish& finish) {

@@ -93,7 +93,11 @@ struct FlashTiles {
                       float* scratch);
 };
 
+[[gnu::always_inline]] constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
 /// Units of one row of `length` numbers.
-constexpr int64_t units(int64_t length, int64_t pair) { return (length + pair - 1) / pair; }
+[[gnu::always_inline]] constexpr int64_t units(int64_t length, int64_t pair) {
+  return ceil_div(length, pair);
+}
 
 }  // namespace graticule

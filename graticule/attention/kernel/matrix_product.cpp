@@ -31,8 +31,6 @@ HeadOutput output(const at::Tensor& x, int64_t row, int64_t column) {
   return {data + (row * x.stride(0) + column) * x.element_size(), x.stride(0), element_of(x.scalar_type())};
 }
 
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 at::Tensor pack_panels(const MatrixTiles& tiles, const at::Tensor& b) {
   const int64_t inner = b.size(0), columns = b.size(1), panels = ceil_div(columns, tiles.panel);
   const auto packed = at::empty({panels, inner * tiles.panel}, at::kFloat);
