@@ -1,0 +1,19 @@
+// What a source holds, for people and for machines: `graticule data info`.
+#pragma once
+
+#include <string>
+
+#include "graticule/data/source.h"
+
+namespace graticule {
+
+/// Container, grid, times, variables with levels and units, missing values. Missing values are counted over
+/// all times when `count_missing`, else over at most four times spread evenly.
+std::string describe(Source& source, bool count_missing);
+
+/// The same as one JSON object: path, container, latitudes, longitudes, times {count, first, last,
+/// step_seconds, gaps}, variables [{name, units, long_name, standard_name, constant}], missing {name: count},
+/// missing_times, notes.
+std::string describe_json(Source& source, bool count_missing);
+
+}  // namespace graticule
