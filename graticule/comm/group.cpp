@@ -1,5 +1,6 @@
 #include "graticule/comm/group.h"
 
+#include <algorithm>
 #include <exception>
 #include <numeric>
 #include <utility>
@@ -11,9 +12,6 @@ namespace graticule {
 namespace {
 
 using Counts = std::vector<int64_t>;
-
-/// Above this, an all-reduce on the CPU is a reduce-scatter and an all-gather of ours: faster than MPI's own.
-constexpr int64_t small_bytes = 256 * 1024;
 
 int64_t sum_of(const Counts& counts) { return std::accumulate(counts.begin(), counts.end(), int64_t{0}); }
 
@@ -37,14 +35,21 @@ Counts shape_with(const at::Tensor& rows, int64_t count) {
 bool is_half(at::ScalarType type) { return type == at::kBFloat16 || type == at::kHalf; }
 
 /// The sum of `parts` equal parts that lie one after another, in rank order, so that the result never depends
-/// on timing.
+/// on timing. Block by block, so that the wide sums stay in the cache and need no memory of their own.
 at::Tensor sum_parts(const at::Tensor& received, int64_t parts, at::ScalarType result) {
-  const int64_t rows = received.size(0) / parts;
-  const at::ScalarType type = received.scalar_type();
-  at::Tensor sum = received.narrow(0, 0, rows)
-                       .to(is_half(type) ? at::kFloat : type, /*non_blocking=*/false, /*copy=*/true);
-  for (int64_t part = 1; part < parts; ++part) sum.add_(received.narrow(0, part * rows, rows));
-  return sum.to(result);
+  constexpr int64_t block = 64 * 1024;
+  const at::ScalarType wide = is_half(received.scalar_type()) ? at::kFloat : received.scalar_type();
+  const at::Tensor flat = received.reshape({parts, received.numel() / parts});
+  at::Tensor sum =
+      at::empty(shape_with(received, received.size(0) / parts), received.options().dtype(result));
+  const at::Tensor flat_sum = sum.view({-1});
+  for (int64_t begin = 0; begin < flat_sum.numel(); begin += block) {
+    const int64_t n = std::min(block, flat_sum.numel() - begin);
+    at::Tensor total = flat[0].narrow(0, begin, n).to(wide, /*non_blocking=*/false, /*copy=*/true);
+    for (int64_t part = 1; part < parts; ++part) total.add_(flat[part].narrow(0, begin, n).to(wide));
+    flat_sum.narrow(0, begin, n).copy_(total);
+  }
+  return sum;
 }
 
 c10d::ReduceOp reduce_op(Reduction reduction) {
@@ -171,9 +176,8 @@ Pending Group::all_reduce(const at::Tensor& values, Reduction reduction) const {
   if (size_ == 1) return Pending(values);
   const at::ScalarType type = values.scalar_type();
   const Counts spans = span_sizes(values.numel(), size_);
-  const int64_t bytes = values.numel() * values.element_size();
-  const bool half = is_half(type), large = bytes >= small_bytes && !values.is_cuda();
-  if (reduction == Reduction::sum && (half || large)) {
+  const bool half = is_half(type);
+  if (reduction == Reduction::sum && half) {
     return reduce_scatter(flat(values), spans)
         .then([group = *this, spans, shape = values.sizes().vec(),
                device = values.device()](const at::Tensor& mine) {

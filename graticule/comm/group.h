@@ -78,8 +78,8 @@ class Group {
   /// (default: the input's dtype). What travels has the input's dtype.
   Pending reduce_scatter(const at::Tensor& rows, const std::vector<int64_t>& rows_of,
                          std::optional<at::ScalarType> result = std::nullopt) const;
-  /// The same sum, maximum or minimum on every rank (a new tensor). A large sum gathers its second half
-  /// inside wait(): wait for the group's all_reduces in the same order on every rank.
+  /// The same sum, maximum or minimum on every rank (a new tensor). The sum of bf16 and fp16 gathers its
+  /// second half inside wait(): wait for those in the same order on every rank.
   Pending all_reduce(const at::Tensor& values, Reduction reduction = Reduction::sum) const;
   /// Rank `root`'s values on every rank. On the others `values` gives shape and dtype.
   Pending broadcast(const at::Tensor& values, int root) const;

@@ -10,17 +10,19 @@ namespace graticule {
 /// Every group a rank needs. Group sizes equal the axis degrees.
 struct Mesh {
   Axes axes;
-  int rank = 0;        ///< in the world
-  Group world;         ///< all ranks
+  int rank = 0;  ///< in the world
+  Group world;   ///< all ranks
   Group pipeline, data, context, ulysses, tensor;
-  Group sequence;  ///< context x ulysses: the ranks that share one sample's tokens; rank = context * U + ulysses
-  Group replicas;      ///< data x context x ulysses: the ranks that hold the same weights (the sharding group)
+  /// context x ulysses: the ranks that share one sample's tokens; rank = context * U + ulysses.
+  Group sequence;
+  /// data x context x ulysses: the ranks that hold the same weights (the sharding group).
+  Group replicas;
 
   int coordinate(Axis axis) const { return axes.coordinate(axis, rank); }
 };
 
-/// Makes the groups; collective over the world. Refuses axes whose product is not the world's size, naming degrees
-/// that fit.
+/// Makes the groups; collective over the world. Refuses axes whose product is not the world's size, naming
+/// degrees that fit.
 Mesh make_mesh(const World& world, const Axes& axes);
 
 }  // namespace graticule

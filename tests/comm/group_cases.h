@@ -110,7 +110,6 @@ inline void sums_rows(const World& world) {
   }
 }
 
-/// Elements below and above the size at which an all-reduce takes the other way.
 inline void reduces_everywhere(const World& world) {
   const Group group = group_of_all(world);
   const int p = group.size(), me = group.rank();
