@@ -22,26 +22,34 @@ struct Close {
 };
 using File = std::unique_ptr<VSILFILE, Close>;
 
+size_t size_of(VSILFILE* file) {
+  VSIFSeekL(file, 0, SEEK_END);
+  return VSIFTellL(file);
+}
+
 // Absent is only what is surely absent: a network failure must never read as fill values.
 File open_file(const std::string& path) {
   const QuietGdal quiet;
   VSIErrorReset();
   errno = 0;
   File file(VSIFOpenExL(path.c_str(), "rb", true));
-  if (file) return file;
   const int reason = errno;
-  const std::string message = VSIGetLastErrorMsg();
   const bool remote = path.starts_with("/vsi");
+  if (file) {
+    // GDAL opens a remote name without a dot as an empty file, whether it is absent or the network is down.
+    VSIStatBufL status;
+    if (remote && size_of(file.get()) == 0 && VSIStatL(path.c_str(), &status) != 0) {
+      fail(where, path,
+           " is absent or cannot be reached: it cannot be told which, so copy the data here first");
+    }
+    return file;
+  }
+  const std::string message = VSIGetLastErrorMsg();
   const bool absent =
       remote ? message.find("404") != std::string::npos || VSIGetLastErrorNo() == VSIE_AWSObjectNotFound
              : reason == ENOENT || reason == ENOTDIR;
   if (!absent) fail(where, path, " cannot be opened: ", remote ? message : std::strerror(reason));
   return nullptr;
-}
-
-size_t size_of(VSILFILE* file) {
-  VSIFSeekL(file, 0, SEEK_END);
-  return VSIFTellL(file);
 }
 
 void read_at(VSILFILE* file, const std::string& path, size_t offset, std::span<std::byte> out) {

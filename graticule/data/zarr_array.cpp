@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <map>
+#include <set>
 
 #include "graticule/core/error.h"
 
@@ -155,9 +156,13 @@ class ZarrArray : public StoredArray {
   ZarrChunk* open_chunk(const Index& chunk) {
     std::string key = array_.header.name;
     for (const int64_t i : chunk) key += "/" + std::to_string(i);
+    if (absent_.contains(key)) return nullptr;
     if (ZarrChunk* kept = cache_->find(key)) return kept;
     const std::optional<ChunkPlace> place = array_.shard ? place_in_shard(chunk) : place_of(chunk);
-    if (!place) return nullptr;
+    if (!place) {
+      absent_.insert(key);
+      return nullptr;
+    }
     return cache_->insert(key, std::make_unique<ZarrChunk>(*place, array_.chunk.codecs, chunk_bytes_));
   }
 
@@ -220,6 +225,7 @@ class ZarrArray : public StoredArray {
   std::vector<std::byte> fill_;
   Index chunk_strides_;
   std::map<Index, std::optional<ShardIndex>> shards_;
+  std::set<std::string> absent_;  // asked for once: a network answers "not found" only the first time
 };
 
 }  // namespace

@@ -1,7 +1,6 @@
 """Writes one small data set in many layouts, for source_test.cpp: make_cases.py ASIDE FOLDER.
 
 Written in ASIDE, then moved to FOLDER in one step, so that several tests may ask at once.
-
 cases.json lists them: {"name", "path", "tolerance"}. truth.bin is the canonical tensor that each must give, fp32,
 [variable, time, row, column], straight from numpy.
 """
@@ -152,7 +151,7 @@ def write_packed_zarr(data):
 
 
 def absent_chunks():
-    """Chunks that were never written read as the fill value; Fortran order and nested keys, which xarray does not write."""
+    """A chunk that was never written reads as the fill value; Fortran order and nested keys, unknown to xarray."""
     path = FOLDER / "zarr2_fortran.zarr"
     data = build()
     data.to_zarr(path, mode="w", zarr_format=2, consolidated=False)
