@@ -111,6 +111,27 @@ TEST(FieldWriter, xarray_reads_what_was_written) {
   EXPECT_EQ(std::system(command.c_str()), 0);
 }
 
+TEST(FieldWriter, a_synthetic_data_set_reads_back_bit_by_bit) {
+  const Folder folder;
+  const SyntheticOptions options{5, 6, 25, 3, 6, 978307200, 7};
+  const auto direct = open_synthetic(options);
+  for (const char* name : {"a.zarr", "a.nc"}) {
+    write_synthetic(options, folder / name);
+    const auto stored = open_source(folder / name);
+    EXPECT_EQ(stored->catalog().times, direct->catalog().times);
+    EXPECT_EQ(stored->catalog().latitudes, direct->catalog().latitudes);
+    for (const Variable& variable : direct->catalog().variables) {
+      std::vector<float> expected(30), held(30);
+      direct->read(variable.name, 2, {0, 5}, expected);
+      stored->read(variable.name, 2, {0, 5}, held);
+      EXPECT_EQ(held, expected) << name << " " << variable.name;
+      const auto& found = stored->catalog().variables[stored->catalog().index_of(variable.name)];
+      EXPECT_EQ(found.units, variable.units);
+      EXPECT_EQ(found.constant, variable.constant);
+    }
+  }
+}
+
 TEST(FieldWriter, leaves_nothing_half_written) {
   const Folder folder;
   for (const char* name : {"a.zarr", "a.nc"}) {

@@ -40,7 +40,10 @@ struct Case {
     options.seed = seed;
     source->rows_read.clear();
   }
-  Loader loader(const LoaderOptions& chosen) const { return Loader(source, statistics, chosen); }
+  // Each loader has its own copy of the source: its thread reads on.
+  Loader loader(const LoaderOptions& chosen) const {
+    return Loader(std::make_shared<TableSource>(*source), statistics, chosen);
+  }
   Loader loader() const { return loader(options); }
 };
 
@@ -197,7 +200,7 @@ TEST(Loader, a_rank_reads_only_its_rows_and_variables) {
   c.options.tokens = {places + 1,
                       places + columns};  // of variable b, in the southernmost row of patches; b is no target
   c.options.shuffle = false;
-  Loader loader = c.loader();
+  Loader loader(c.source, c.statistics, c.options);
   for (int step = 0; step < 3; ++step) loader.next();
   loader.seek(0);  // joins the thread: the count stands still
   EXPECT_EQ(c.source->rows_read.size(), 1u);
