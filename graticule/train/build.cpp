@@ -42,15 +42,17 @@ void refuse_overlap(const DataOptions& data) {
     if (texts->empty()) continue;
     const TimeRange other = parse_time_range((*texts)[0], (*texts)[1]);
     if (train.begin <= other.end && other.begin <= train.end) {
-      refuse("data", "data.train (", data.train[0], " to ", data.train[1], ") and data.", name, " (", (*texts)[0], " to ",
-             (*texts)[1], ") share times: move one of them, or set data.allow_overlap = true");
+      refuse("data", "data.train (", data.train[0], " to ", data.train[1], ") and data.", name, " (",
+             (*texts)[0], " to ", (*texts)[1],
+             ") share times: move one of them, or set data.allow_overlap = true");
     }
   }
 }
 
 void set_threads(int64_t threads, const World& world) {
   const auto cores = static_cast<int64_t>(std::thread::hardware_concurrency());
-  at::set_num_threads(static_cast<int>(threads > 0 ? threads : std::max<int64_t>(1, cores / world.local_size)));
+  at::set_num_threads(
+      static_cast<int>(threads > 0 ? threads : std::max<int64_t>(1, cores / world.local_size)));
 }
 
 }  // namespace
@@ -58,13 +60,15 @@ void set_threads(int64_t threads, const World& world) {
 ModelShape shape_of(const ModelOptions& model, int64_t variables, int64_t rows, int64_t columns) {
   ModelShape shape;
   shape.grid = {model.tokens, variables, rows, columns, model.patch};
-  shape.dim = model.dim, shape.depth = model.depth, shape.heads = model.heads, shape.kv_heads = model.kv_heads;
+  shape.dim = model.dim, shape.depth = model.depth, shape.heads = model.heads,
+  shape.kv_heads = model.kv_heads;
   shape.mlp_ratio = model.mlp_ratio, shape.qk_norm = model.qk_norm, shape.head_layers = model.head_layers;
   shape.drop_path = model.drop_path;
   if (!model.preset.empty()) apply_preset(model.preset, shape);
   validate(shape);
   if (model.patch > std::min(rows, columns)) {
-    refuse("model", "patch = ", model.patch, " on a grid of ", rows, " x ", columns, ": choose at most ", std::min(rows, columns));
+    refuse("model", "patch = ", model.patch, " on a grid of ", rows, " x ", columns, ": choose at most ",
+           std::min(rows, columns));
   }
   return shape;
 }
@@ -75,13 +79,15 @@ Problem define_problem(const Options& options) {
   fill_variables(problem.options.data, catalog);
   refuse_overlap(options.data);
   problem.shape = shape_of(options.model, static_cast<int64_t>(problem.options.data.variables.size()),
-                           static_cast<int64_t>(catalog.latitudes.size()), static_cast<int64_t>(catalog.longitudes.size()));
+                           static_cast<int64_t>(catalog.latitudes.size()),
+                           static_cast<int64_t>(catalog.longitudes.size()));
   ModelOptions& model = problem.options.model;
   model.dim = problem.shape.dim, model.depth = problem.shape.depth, model.heads = problem.shape.heads;
   return problem;
 }
 
-LoaderOptions loader_options(const Options& options, const ModelShape& shape, const Mesh& mesh, const Span& tokens) {
+LoaderOptions loader_options(const Options& options, const ModelShape& shape, const Mesh& mesh,
+                             const Span& tokens) {
   LoaderOptions loader;
   loader.variables = options.data.variables;
   loader.targets = options.data.targets;
@@ -96,14 +102,17 @@ LoaderOptions loader_options(const Options& options, const ModelShape& shape, co
   return loader;
 }
 
-Run build(const Problem& problem, const World& world, bool for_training, const std::optional<Statistics>& statistics) {
+Run build(const Problem& problem, const World& world, bool for_training,
+          const std::optional<Statistics>& statistics) {
   Options options = problem.options;
   const ModelShape& shape = problem.shape;
   const Axes axes = resolve_axes(options, world.size, shape.heads);
-  options.parallel.data = axes.data, options.parallel.context = axes.context, options.parallel.ulysses = axes.ulysses;
+  options.parallel.data = axes.data, options.parallel.context = axes.context,
+  options.parallel.ulysses = axes.ulysses;
   options.parallel.tensor = axes.tensor, options.parallel.pipeline = axes.pipeline;
   if (shape.grid.tokens() < axes.sequence()) {
-    refuse("parallel", axes.sequence(), " sequence ranks for ", shape.grid.tokens(), " tokens: choose at most that many ranks");
+    refuse("parallel", axes.sequence(), " sequence ranks for ", shape.grid.tokens(),
+           " tokens: choose at most that many ranks");
   }
   set_threads(options.train.threads, world);
 
@@ -116,16 +125,25 @@ Run build(const Problem& problem, const World& world, bool for_training, const s
   shard.level = options.parallel.shard;
   shard.replicas = mesh.replicas;
   shard.compute = options.train.precision == Precision::bf16 ? at::kBFloat16 : at::kFloat;
-  shard.device = options.train.device == "cuda" ? at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(world.local_rank))
-                                                : at::Device(at::kCPU);
+  shard.device = options.train.device == "cuda"
+                     ? at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(world.local_rank))
+                     : at::Device(at::kCPU);
   shard.seed = static_cast<uint64_t>(options.train.seed);
 
-  Run run{options, mesh, problem.source, {}, shape, tokens,
-          Chain(vision_transformer(shape, tokens, attention), shard, options.train.activations), std::nullopt, 0};
+  Run run{options,
+          mesh,
+          problem.source,
+          {},
+          shape,
+          tokens,
+          Chain(vision_transformer(shape, tokens, attention), shard, options.train.activations),
+          std::nullopt,
+          0};
   run.statistics = statistics ? *statistics : statistics_of_run(options, *problem.source, world, mesh.world);
   if (for_training) {
     LoaderOptions loader = loader_options(options, shape, mesh, tokens);
-    if (options.data.train.empty()) refuse("data", "data.train is missing: give the training times, [first, last]");
+    if (options.data.train.empty())
+      refuse("data", "data.train is missing: give the training times, [first, last]");
     loader.range = parse_time_range(options.data.train[0], options.data.train[1]);
     agree(world, mesh.world, [&] { run.loader.emplace(problem.source, run.statistics, loader); });
   }

@@ -6,8 +6,9 @@
 
 namespace graticule {
 
-/// Opens the data and fills in what the recipe leaves to it: variables, targets, the token grid, the preset's sizes.
-/// Local to the rank; refuses variables that are not there, ranges that overlap or are empty, sizes that make no model.
+/// Opens the data and fills in what the recipe leaves to it: variables, targets, the token grid, the preset's
+/// sizes. Local to the rank; refuses variables that are not there, ranges that overlap or are empty, sizes
+/// that make no model.
 struct Problem {
   Options options;
   std::shared_ptr<Source> source;
@@ -19,10 +20,13 @@ Problem define_problem(const Options& options);
 ModelShape shape_of(const ModelOptions& model, int64_t variables, int64_t rows, int64_t columns);
 
 /// How a loader cuts samples for this rank.
-LoaderOptions loader_options(const Options& options, const ModelShape& shape, const Mesh& mesh, const Span& tokens);
+LoaderOptions loader_options(const Options& options, const ModelShape& shape, const Mesh& mesh,
+                             const Span& tokens);
 
-/// The run of this rank, ready for its first step; collective over the world. `for_training`: with a loader of the training range.
-/// `statistics`: of a checkpoint; else they are read from RUN/statistics.json, or computed by all ranks together.
-Run build(const Problem& problem, const World& world, bool for_training, const std::optional<Statistics>& statistics = std::nullopt);
+/// The run of this rank, ready for its first step; collective over the world. `for_training`: with a loader
+/// of the training range. `statistics`: of a checkpoint; else they are read from RUN/statistics.json, or
+/// computed by all ranks together.
+Run build(const Problem& problem, const World& world, bool for_training,
+          const std::optional<Statistics>& statistics = std::nullopt);
 
 }  // namespace graticule

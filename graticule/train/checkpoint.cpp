@@ -28,7 +28,8 @@ std::string file_of(int rank) { return text("rank-", rank, ".safetensors"); }
 // A renamed folder survives a power cut only once its parent is on the disk.
 void sync_folder(const fs::path& folder) {
   const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY);
-  if (descriptor < 0 || ::fsync(descriptor) != 0) fail("checkpoint", folder.string(), " cannot be synced to the disk");
+  if (descriptor < 0 || ::fsync(descriptor) != 0)
+    fail("checkpoint", folder.string(), " cannot be synced to the disk");
   ::close(descriptor);
 }
 
@@ -48,13 +49,16 @@ std::vector<fs::path> checkpoints_of(const fs::path& run_folder) {
   for (const auto& entry : fs::directory_iterator(folder)) {
     if (step_of(entry.path())) found.push_back(entry.path());
   }
-  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return *step_of(a) < *step_of(b); });
+  std::sort(found.begin(), found.end(),
+            [](const auto& a, const auto& b) { return *step_of(a) < *step_of(b); });
   return found;
 }
 
 const std::vector<std::pair<const char*, at::Tensor OwnedState::*>>& state_parts() {
   static const std::vector<std::pair<const char*, at::Tensor OwnedState::*>> parts = {
-      {".master", &OwnedState::master}, {".moment1", &OwnedState::moment1}, {".moment2", &OwnedState::moment2}};
+      {".master", &OwnedState::master},
+      {".moment1", &OwnedState::moment1},
+      {".moment2", &OwnedState::moment2}};
   return parts;
 }
 
@@ -64,13 +68,15 @@ void write_rank_file(Run& run, const fs::path& path) {
   std::vector<TensorEntry> entries;
   for (const auto& block : run.chain.blocks()) {
     const Span part = span_of(block.numel(), replicas.size(), replicas.rank());
-    for (const auto& [suffix, member] : state_parts()) entries.push_back({block.name() + suffix, at::kFloat, {part.size()}});
+    for (const auto& [suffix, member] : state_parts())
+      entries.push_back({block.name() + suffix, at::kFloat, {part.size()}});
   }
   SafetensorsWriter writer(path.string(), entries);
   for (auto& block : run.chain.blocks()) {
     const Span part = span_of(block.numel(), replicas.size(), replicas.rank());
     for (const auto& [suffix, member] : state_parts()) {
-      const at::Tensor mine = (block.state().*member).narrow(0, part.begin - block.owned().begin, part.size());
+      const at::Tensor mine =
+          (block.state().*member).narrow(0, part.begin - block.owned().begin, part.size());
       writer.write(block.name() + suffix, mine.cpu());
     }
   }
@@ -82,7 +88,8 @@ json manifest_of(Run& run, const std::vector<std::string>& checksums) {
   for (size_t rank = 0; rank < checksums.size(); ++rank) {
     files.push_back({{"name", file_of(static_cast<int>(rank))}, {"checksum", checksums[rank]}});
   }
-  for (const auto& block : run.chain.blocks()) blocks.push_back({{"name", block.name()}, {"elements", block.numel()}});
+  for (const auto& block : run.chain.blocks())
+    blocks.push_back({{"name", block.name()}, {"elements", block.numel()}});
   return {{"format", format_version},
           {"step", run.step},
           {"position", run.loader ? run.loader->position() : 0},
@@ -108,7 +115,8 @@ json read_manifest(const fs::path& folder) {
   const fs::path path = folder / "manifest.json";
   std::ifstream file(path);
   if (!file) {
-    refuse("checkpoint", "'", folder.string(), "' is no checkpoint: it has no manifest.json; name a folder RUN/checkpoints/step-N");
+    refuse("checkpoint", "'", folder.string(),
+           "' is no checkpoint: it has no manifest.json; name a folder RUN/checkpoints/step-N");
   }
   try {
     return json::parse(file);
@@ -118,13 +126,14 @@ json read_manifest(const fs::path& folder) {
 }
 
 // Copies elements [span) of one flat tensor out of the files of all its writers.
-void read_span(const std::vector<SafetensorsReader>& files, const std::string& name, int64_t numel, const Span& span,
-               const at::Tensor& out) {
+void read_span(const std::vector<SafetensorsReader>& files, const std::string& name, int64_t numel,
+               const Span& span, const at::Tensor& out) {
   const auto writers = static_cast<int64_t>(files.size());
   for (int64_t w = 0; w < writers; ++w) {
     const Span held = span_of(numel, writers, w), wanted = intersect(span, held);
     if (wanted.empty()) continue;
-    const at::Tensor values = files[static_cast<size_t>(w)].read_elements(name, {wanted.begin - held.begin, wanted.end - held.begin});
+    const at::Tensor values = files[static_cast<size_t>(w)].read_elements(
+        name, {wanted.begin - held.begin, wanted.end - held.begin});
     out.narrow(0, wanted.begin - span.begin, wanted.size()).copy_(values);
   }
 }
@@ -138,7 +147,8 @@ void save_checkpoint(Run& run, const World& world) {
   agree(world, run.mesh.world, [&] {
     std::error_code error;
     fs::create_directories(aside, error);
-    if (error) fail("checkpoint", aside.string(), " cannot be made: ", error.message(), "; choose another run.out");
+    if (error)
+      fail("checkpoint", aside.string(), " cannot be made: ", error.message(), "; choose another run.out");
   });
   try {
     agree(world, run.mesh.world, [&] {
@@ -167,13 +177,15 @@ CheckpointInfo read_checkpoint_info(const std::string& folder) {
   const json manifest = read_manifest(folder);
   try {
     if (manifest.at("format") != format_version) {
-      refuse("checkpoint", folder, " has format ", manifest.at("format").dump(), ", this version reads ", format_version);
+      refuse("checkpoint", folder, " has format ", manifest.at("format").dump(), ", this version reads ",
+             format_version);
     }
     return {folder, manifest.at("step"), manifest.at("position"),
             parse_recipe(manifest.at("recipe").get<std::string>(), folder + "/manifest.json"),
             statistics_from_json(manifest.at("statistics").dump(), folder + "/manifest.json")};
   } catch (const json::exception& error) {
-    fail("checkpoint", folder, "/manifest.json is damaged (", error.what(), "): resume from the checkpoint before it");
+    fail("checkpoint", folder, "/manifest.json is damaged (", error.what(),
+         "): resume from the checkpoint before it");
   }
 }
 
@@ -201,15 +213,19 @@ void load_checkpoint(const CheckpointInfo& info, Chain& chain, bool moments) {
   const auto& known = manifest.at("blocks");
   auto& blocks = chain.blocks();
   for (size_t i = 0; i < std::max(known.size(), blocks.size()); ++i) {
-    const std::string theirs = i < known.size() ? text(known[i].at("name").get<std::string>(), " of ", known[i].at("elements")) : "none";
+    const std::string theirs =
+        i < known.size() ? text(known[i].at("name").get<std::string>(), " of ", known[i].at("elements"))
+                         : "none";
     const std::string ours = i < blocks.size() ? text(blocks[i].name(), " of ", blocks[i].numel()) : "none";
     if (theirs != ours) {
-      refuse("checkpoint", info.path, " is of another model: its block ", i, " is ", theirs, " weights, the recipe's is ", ours,
-             "; use the recipe that it was trained with (", info.path, "/../../recipe.toml)");
+      refuse("checkpoint", info.path, " is of another model: its block ", i, " is ", theirs,
+             " weights, the recipe's is ", ours, "; use the recipe that it was trained with (", info.path,
+             "/../../recipe.toml)");
     }
   }
   std::vector<SafetensorsReader> files;
-  for (const auto& file : manifest.at("files")) files.emplace_back(info.path + "/" + file.at("name").get<std::string>());
+  for (const auto& file : manifest.at("files"))
+    files.emplace_back(info.path + "/" + file.at("name").get<std::string>());
   for (auto& block : blocks) {
     for (const auto& [suffix, member] : state_parts()) {
       if (moments || member == &OwnedState::master) {

@@ -32,19 +32,23 @@ std::vector<Sample> samples_of(const Catalog& catalog, const EvaluationOptions& 
     if (static_cast<int64_t>(sample.valid.size()) == options.steps) all.push_back(sample);
   }
   if (all.empty()) {
-    refuse("eval", "no initial time from ", format_time(options.range.begin), " to ", format_time(options.range.end), " has all of its ",
-           options.steps, " valid times ", lead_hours, " h apart in the data: widen the range or take fewer steps");
+    refuse("eval", "no initial time from ", format_time(options.range.begin), " to ",
+           format_time(options.range.end), " has all of its ", options.steps, " valid times ", lead_hours,
+           " h apart in the data: widen the range or take fewer steps");
   }
   const auto count = static_cast<int64_t>(all.size());
   if (options.max_samples <= 0 || count <= options.max_samples) return all;
   std::vector<Sample> spread;
-  for (int64_t i = 0; i < options.max_samples; ++i) spread.push_back(all[static_cast<size_t>(i * count / options.max_samples)]);
+  for (int64_t i = 0; i < options.max_samples; ++i)
+    spread.push_back(all[static_cast<size_t>(i * count / options.max_samples)]);
   return spread;
 }
 
 at::Tensor row_weight_field(const Catalog& catalog, Convention convention) {
-  const auto rows = static_cast<int64_t>(catalog.latitudes.size()), columns = static_cast<int64_t>(catalog.longitudes.size());
-  const at::Tensor weight_Y1 = at::tensor(row_weights(convention, catalog.latitudes), at::kDouble).to(at::kFloat).view({rows, 1});
+  const auto rows = static_cast<int64_t>(catalog.latitudes.size()),
+             columns = static_cast<int64_t>(catalog.longitudes.size());
+  const at::Tensor weight_Y1 =
+      at::tensor(row_weights(convention, catalog.latitudes), at::kDouble).to(at::kFloat).view({rows, 1});
   return weight_Y1.expand({rows, columns}).contiguous();
 }
 
@@ -54,22 +58,30 @@ const char* const kinds[] = {"model", "persistence", "climatology"};
 class Scorer {
  public:
   Scorer(const Run& run, const EvaluationOptions& options, int64_t samples)
-      : run_(run), options_(options), kind_count_(options.baselines ? 3 : 1),
+      : run_(run),
+        options_(options),
+        kind_count_(options.baselines ? 3 : 1),
         sums_(static_cast<int64_t>(run.options.data.targets.size()) * options.steps * kind_count_, samples),
-        weight_TKP_(on_tokens(row_weight_field(run.source->catalog(), options.convention), run.shape.grid, run.tokens)) {}
+        weight_TKP_(on_tokens(row_weight_field(run.source->catalog(), options.convention), run.shape.grid,
+                              run.tokens)) {}
 
-  int64_t series(int64_t target, int64_t step, int64_t kind) const { return (target * options_.steps + step) * kind_count_ + kind; }
+  int64_t series(int64_t target, int64_t step, int64_t kind) const {
+    return (target * options_.steps + step) * kind_count_ + kind;
+  }
   ScoreSums& sums() { return sums_; }
 
-  void add(int64_t kind, int64_t step, int64_t sample, const at::Tensor& forecast, const at::Tensor& truth, const at::Tensor& usual) {
+  void add(int64_t kind, int64_t step, int64_t sample, const at::Tensor& forecast, const at::Tensor& truth,
+           const at::Tensor& usual) {
     const auto& data = run_.options.data;
     for (size_t target = 0; target < data.targets.size(); ++target) {
-      const auto v = std::find(data.variables.begin(), data.variables.end(), data.targets[target]) - data.variables.begin();
+      const auto v = std::find(data.variables.begin(), data.variables.end(), data.targets[target]) -
+                     data.variables.begin();
       const auto cut = [&](const at::Tensor& x) { return of_variable(x, run_.shape.grid, run_.tokens, v); };
       if (cut(truth).numel() == 0) continue;
       // A value that is missing in the truth counts nothing.
       const at::Tensor weight = at::where(cut(truth).isnan(), at::zeros({}, at::kFloat), cut(weight_TKP_));
-      sums_.add(series(static_cast<int64_t>(target), step, kind), sample, cut(forecast), cut(truth), cut(usual), weight);
+      sums_.add(series(static_cast<int64_t>(target), step, kind), sample, cut(forecast), cut(truth),
+                cut(usual), weight);
     }
   }
 
@@ -93,18 +105,25 @@ Evaluation evaluate(Run& run, const World& world, const EvaluationOptions& optio
     if (!options.baselines) return;
     std::vector<int64_t> valid_times;
     for (const Sample& sample : samples) {
-      for (const int64_t index : sample.valid) valid_times.push_back(catalog.times[static_cast<size_t>(index)]);
+      for (const int64_t index : sample.valid)
+        valid_times.push_back(catalog.times[static_cast<size_t>(index)]);
     }
+    // wb1 and climax count anomalies from the time mean of the very truth that is scored.
     const auto& train = run.options.data.train;
+    const bool own_mean = options.convention != Convention::wb2;
     climatology.emplace(*run.source, loader_options(run.options, run.shape, run.mesh, run.tokens),
-                        parse_time_range(train[0], train[1]), valid_times, run.options.run.climatology);
+                        own_mean ? options.range : parse_time_range(train[0], train[1]), valid_times,
+                        own_mean ? ClimatologyKind::time_mean : run.options.run.climatology);
   });
 
   const TokenScales scales = token_scales(run, lead);
-  const auto physical = [&](const at::Tensor& state) { return state * scales.deviation_TK1 + scales.mean_TK1; };
+  const auto physical = [&](const at::Tensor& state) {
+    return state * scales.deviation_TK1 + scales.mean_TK1;
+  };
   const auto count = static_cast<int64_t>(samples.size());
   Scorer scorer(run, options, count);
-  // Every rank predicts equally often, with or without a sample of its own: sharded weights are gathered by all.
+  // Every rank predicts equally often, with or without a sample of its own: sharded weights are gathered by
+  // all.
   const Span mine = span_of(count, run.mesh.data.size(), run.mesh.data.rank());
   const int64_t rounds = span_of(count, run.mesh.axes.data, 0).size();
   for (int64_t round = 0; round < rounds; ++round) {
@@ -115,7 +134,8 @@ Evaluation evaluate(Run& run, const World& world, const EvaluationOptions& optio
     at::Tensor state = initial;
     for (int64_t step = 0; step < options.steps; ++step) {
       state = advance(run, scales, state.unsqueeze(0), lead).squeeze(0);
-      const int64_t valid = sample.valid[static_cast<size_t>(step)], time = catalog.times[static_cast<size_t>(valid)];
+      const int64_t valid = sample.valid[static_cast<size_t>(step)],
+                    time = catalog.times[static_cast<size_t>(valid)];
       if (counts) {
         const at::Tensor truth = physical(state_at(run, valid));
         const at::Tensor usual = climatology ? climatology->at(time) : at::zeros_like(truth);
@@ -133,8 +153,11 @@ Evaluation evaluate(Run& run, const World& world, const EvaluationOptions& optio
     const std::string& name = run.options.data.targets[target];
     for (int64_t step = 0; step < options.steps; ++step) {
       for (int64_t kind = 0; kind < (options.baselines ? 3 : 1); ++kind) {
-        const Score score = scorer.sums().score(scorer.series(static_cast<int64_t>(target), step, kind), options.convention);
-        evaluation.lines.push_back({name, (step + 1) * lead, kinds[kind], score, catalog.variables[catalog.index_of(name)].units});
+        Score score =
+            scorer.sums().score(scorer.series(static_cast<int64_t>(target), step, kind), options.convention);
+        if (!options.baselines) score.acc = std::nan("");  // no climatology, no anomalies
+        evaluation.lines.push_back(
+            {name, (step + 1) * lead, kinds[kind], score, catalog.variables[catalog.index_of(name)].units});
       }
     }
   }

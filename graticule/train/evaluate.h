@@ -11,11 +11,11 @@
 namespace graticule {
 
 struct EvaluationOptions {
-  TimeRange range;               ///< initial time and every valid time lie inside
-  int64_t steps = 1;             ///< leads scored: lead, 2 lead, ... by roll-out
-  int64_t max_samples = 0;       ///< initial times, spread evenly; 0: all
+  TimeRange range;          ///< initial time and every valid time lie inside
+  int64_t steps = 1;        ///< leads scored: lead, 2 lead, ... by roll-out
+  int64_t max_samples = 0;  ///< initial times, spread evenly; 0: all
   Convention convention = Convention::wb2;
-  bool baselines = true;         ///< persistence and climatology too
+  bool baselines = true;  ///< persistence and climatology too
 };
 
 struct ScoreLine {
@@ -32,7 +32,8 @@ struct Evaluation {
   std::string climatology;  ///< what it was made of
 };
 
-/// The same result on every rank; collective. The lead is the recipe's first. Refuses a range without a sample.
+/// The same result on every rank; collective. The lead is the recipe's first. Refuses a range without a
+/// sample.
 Evaluation evaluate(Run& run, const World& world, const EvaluationOptions& options);
 
 }  // namespace graticule

@@ -47,10 +47,13 @@ void export_weights(const CheckpointInfo& info, const std::string& out) {
   load_checkpoint(info, chain, false);
   std::vector<TensorEntry> entries;
   for (const auto& block : chain.blocks()) {
-    for (const auto& parameter : block.parameters()) entries.push_back({block.name() + "." + parameter.name, at::kFloat, parameter.shape});
+    for (const auto& parameter : block.parameters())
+      entries.push_back({block.name() + "." + parameter.name, at::kFloat, parameter.shape});
   }
   const std::string aside = out + ".part";
-  SafetensorsWriter writer(aside, entries, {{"format", "pt"}, {"model", model_json(problem)}, {"statistics", to_json(info.statistics)}});
+  SafetensorsWriter writer(
+      aside, entries,
+      {{"format", "pt"}, {"model", model_json(problem)}, {"statistics", to_json(info.statistics)}});
   for (auto& block : chain.blocks()) {
     const Weights weights = as_weights(block.parameters(), block.state().master);
     for (const auto& [name, value] : weights.items()) {

@@ -28,7 +28,9 @@ void evaluate_on_valid(Run& run, const World& world, RunLog* log) {
 bool is_due(int64_t step, int64_t every) { return every > 0 && step % every == 0; }
 
 int64_t largest_peak(const Group& everyone) {
-  return everyone.all_reduce(at::full({1}, peak_memory_bytes(), at::kLong), Reduction::max).wait().item<int64_t>();
+  return everyone.all_reduce(at::full({1}, peak_memory_bytes(), at::kLong), Reduction::max)
+      .wait()
+      .item<int64_t>();
 }
 
 }  // namespace
@@ -57,20 +59,25 @@ bool train(Run& run, const World& world, bool json) {
     const StepResult result = train_step(run, signal.raised());
     stopped = result.stop;
     if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm)) {
-      fail("train", "the loss is ", result.loss, " and the gradient norm ", result.gradient_norm, " at step ", run.step,
+      fail("train", "the loss is ", result.loss, " and the gradient norm ", result.gradient_norm, " at step ",
+           run.step,
            ": lower train.lr or set train.clip, and go on with --resume auto from the last checkpoint");
     }
     if (is_due(run.step, options.run.log_every) || run.step == options.train.steps || stopped) {
       const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
       const int64_t peak = largest_peak(run.mesh.world);
       const double waited = run.loader->take_waited_seconds();
-      if (log) log->step(run.step, options.train.steps, result, {elapsed.count(), tokens_a_step / elapsed.count(), waited, peak});
+      if (log)
+        log->step(run.step, options.train.steps, result,
+                  {elapsed.count(), tokens_a_step / elapsed.count(), waited, peak});
     }
-    if (is_due(run.step, options.run.eval_every) && !stopped) evaluate_on_valid(run, world, log ? &*log : nullptr);
+    if (is_due(run.step, options.run.eval_every) && !stopped)
+      evaluate_on_valid(run, world, log ? &*log : nullptr);
     if (is_due(run.step, options.run.checkpoint_every)) save();
   }
   save();
-  if (stopped && log) log->say(text("stopped by a signal after step ", run.step, "; go on with --resume auto"));
+  if (stopped && log)
+    log->say(text("stopped by a signal after step ", run.step, "; go on with --resume auto"));
   return !stopped;
 }
 

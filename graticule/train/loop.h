@@ -1,4 +1,5 @@
-// The cadence of a run: steps, log lines, evaluations, checkpoints, and a clean end when a signal asks for it.
+// The cadence of a run: steps, log lines, evaluations, checkpoints, and a clean end when a signal asks for
+// it.
 #pragma once
 
 #include "graticule/comm/launch.h"
@@ -6,8 +7,8 @@
 
 namespace graticule {
 
-/// Trains until the recipe's last step, or until SIGTERM or SIGINT reaches any rank (then a checkpoint is written first).
-/// Collective. Gives true when all steps were made, false when a signal ended it.
+/// Trains until the recipe's last step, or until SIGTERM or SIGINT reaches any rank (then a checkpoint is
+/// written first). Collective. Gives true when all steps were made, false when a signal ended it.
 bool train(Run& run, const World& world, bool json);
 
 }  // namespace graticule

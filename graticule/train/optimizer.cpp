@@ -34,7 +34,9 @@ void update_block(ShardedBlock& block, const AdamW& adamw, double lr, int64_t st
     std::vector<at::Tensor> weights, gradients, moments1, moments2, steps;
     for (const Stretch& stretch : stretches_of(block)) {
       if (stretch.decay != decay) continue;
-      const auto cut = [&](const at::Tensor& flat) { return flat.narrow(0, stretch.span.begin, stretch.span.size()); };
+      const auto cut = [&](const at::Tensor& flat) {
+        return flat.narrow(0, stretch.span.begin, stretch.span.size());
+      };
       weights.push_back(cut(block.state().master));
       gradients.push_back(cut(block.owned_gradient()));
       moments1.push_back(cut(block.state().moment1));

@@ -15,8 +15,10 @@ namespace {
 std::string printed(const toml::node& node) {
   std::ostringstream stream;
   node.visit([&](const auto& value) {
-    if constexpr (toml::is_table<decltype(value)>) stream << toml::toml_formatter{value};
-    else stream << value;
+    if constexpr (toml::is_table<decltype(value)>)
+      stream << toml::toml_formatter{value};
+    else
+      stream << value;
   });
   return stream.str();
 }
@@ -79,9 +81,10 @@ class Reader {
     return table_ ? table_->get(key) : nullptr;
   }
 
-  [[noreturn]] void refuse_value(const toml::node& node, const std::string& key, const std::string& wanted) const {
-    refuse(where_, section_, key.empty() ? "" : ".", key, " = ", printed(node), " (line ", node.source().begin.line,
-           "): it must be ", wanted);
+  [[noreturn]] void refuse_value(const toml::node& node, const std::string& key,
+                                 const std::string& wanted) const {
+    refuse(where_, section_, key.empty() ? "" : ".", key, " = ", printed(node), " (line ",
+           node.source().begin.line, "): it must be ", wanted);
   }
 
   void read(const toml::node& node, const char* key, std::string& value) const {
@@ -130,7 +133,9 @@ class Reader {
 
 class Writer {
  public:
-  void section(const char* name) { current_ = root.insert_or_assign(name, toml::table{}).first->second.as_table(); }
+  void section(const char* name) {
+    current_ = root.insert_or_assign(name, toml::table{}).first->second.as_table();
+  }
   template <class T>
   void field(const char* key, const T& value) {
     current_->insert_or_assign(key, value);
@@ -157,8 +162,8 @@ toml::table parse(const std::string& text, const std::string& where) {
   try {
     return toml::parse(text, where);
   } catch (const toml::parse_error& error) {
-    refuse(where, error.description(), " (line ", error.source().begin.line, ", column ", error.source().begin.column,
-           "): correct the TOML there");
+    refuse(where, error.description(), " (line ", error.source().begin.line, ", column ",
+           error.source().begin.column, "): correct the TOML there");
   }
 }
 
@@ -188,26 +193,35 @@ void check_ranges(const Options& o, const std::string& where) {
   const auto at_least = [&](const char* key, int64_t value, int64_t least) {
     require(value >= least, where, text(key, " = ", value, ": it must be at least ", least));
   };
-  require(!o.data.path.empty(), where, "data.path is missing: name a Zarr folder, a NetCDF file or \"synthetic:...\"");
+  require(!o.data.path.empty(), where,
+          "data.path is missing: name a Zarr folder, a NetCDF file or \"synthetic:...\"");
   require(!o.data.lead_hours.empty(), where, "data.lead_hours is empty: give one or more leads in hours");
   for (int64_t lead : o.data.lead_hours) at_least("data.lead_hours", lead, 1);
-  for (const auto& [key, range] : {std::pair{"train", &o.data.train}, {"valid", &o.data.valid}, {"test", &o.data.test}}) {
-    require(range->empty() || range->size() == 2, where, text("data.", key, ": give two times, [first, last]"));
+  for (const auto& [key, range] :
+       {std::pair{"train", &o.data.train}, {"valid", &o.data.valid}, {"test", &o.data.test}}) {
+    require(range->empty() || range->size() == 2, where,
+            text("data.", key, ": give two times, [first, last]"));
   }
   at_least("data.batch", o.data.batch, 1);
   at_least("model.patch", o.model.patch, 1);
-  for (const auto& [key, degree] : {std::pair{"data", o.parallel.data}, {"context", o.parallel.context},
-                                    {"ulysses", o.parallel.ulysses}, {"tensor", o.parallel.tensor},
+  for (const auto& [key, degree] : {std::pair{"data", o.parallel.data},
+                                    {"context", o.parallel.context},
+                                    {"ulysses", o.parallel.ulysses},
+                                    {"tensor", o.parallel.tensor},
                                     {"pipeline", o.parallel.pipeline}}) {
-    require(degree >= 0, where, text("parallel.", key, " = ", degree, ": a degree is at least 1; leave it out to have it derived"));
+    require(
+        degree >= 0, where,
+        text("parallel.", key, " = ", degree, ": a degree is at least 1; leave it out to have it derived"));
   }
   at_least("parallel.micro_batches", o.parallel.micro_batches, 1);
   at_least("train.steps", o.train.steps, 1);
   at_least("train.warmup", o.train.warmup, 0);
   at_least("train.threads", o.train.threads, 0);
   require(o.train.lr > 0, where, text("train.lr = ", o.train.lr, ": it must be positive"));
-  require(o.train.clip >= 0, where, text("train.clip = ", o.train.clip, ": it must not be negative; 0 means no clipping"));
-  require(o.train.weight_decay >= 0, where, text("train.weight_decay = ", o.train.weight_decay, ": it must not be negative"));
+  require(o.train.clip >= 0, where,
+          text("train.clip = ", o.train.clip, ": it must not be negative; 0 means no clipping"));
+  require(o.train.weight_decay >= 0, where,
+          text("train.weight_decay = ", o.train.weight_decay, ": it must not be negative"));
   require(o.train.device == "cpu" || o.train.device == "cuda", where,
           text("train.device = \"", o.train.device, "\": choose \"cpu\" or \"cuda\""));
   require(!o.run.out.empty(), where, "run.out is empty: name a folder for the run");
@@ -220,7 +234,8 @@ void check_ranges(const Options& o, const std::string& where) {
 
 }  // namespace
 
-Options parse_recipe(const std::string& toml_text, const std::string& where, const std::vector<std::string>& overrides) {
+Options parse_recipe(const std::string& toml_text, const std::string& where,
+                     const std::vector<std::string>& overrides) {
   toml::table recipe = parse(toml_text, where);
   for (const auto& assignment : overrides) apply_override(recipe, assignment);
   Options options;
@@ -258,7 +273,8 @@ Axes resolve_axes(const Options& options, int ranks, int64_t heads) {
   }
   if (ranks % axes.world() == 0) {
     const int left = ranks / axes.world();
-    // Derived degrees: ulysses takes what the heads allow, context the rest of a sequence, data what is left over.
+    // Derived degrees: ulysses takes what the heads allow, context the rest of a sequence, data what is left
+    // over.
     int ulysses = 1;
     for (int u = 1; p.ulysses == 0 && u <= left; ++u) {
       if (left % u == 0 && u <= heads) ulysses = u;
@@ -269,12 +285,13 @@ Axes resolve_axes(const Options& options, int ranks, int64_t heads) {
     if (p.data == 0) axes.data *= std::exchange(rest, 1);
   }
   if (axes.world() != ranks) {
-    refuse("parallel", "data ", axes.data, " x context ", axes.context, " x ulysses ", axes.ulysses, " = ", axes.world(),
-           " ranks, but ", ranks, " were started: start ", axes.world(), ", or leave one of the degrees out to have it derived");
+    refuse("parallel", "data ", axes.data, " x context ", axes.context, " x ulysses ", axes.ulysses, " = ",
+           axes.world(), " ranks, but ", ranks, " were started: start ", axes.world(),
+           ", or leave one of the degrees out to have it derived");
   }
   if (axes.ulysses > heads) {
-    refuse("parallel", "ulysses = ", axes.ulysses, " over ", heads, " heads leaves ranks without a head: choose at most ",
-           heads, " and let context take the rest");
+    refuse("parallel", "ulysses = ", axes.ulysses, " over ", heads,
+           " heads leaves ranks without a head: choose at most ", heads, " and let context take the rest");
   }
   if (options.data.batch < axes.data) {
     refuse("parallel", "data = ", axes.data, " with data.batch = ", options.data.batch,

@@ -1,15 +1,16 @@
-// The recipe: every setting of a run, read once from TOML, checked once, and written back as resolved beside the run.
+// The recipe: every setting of a run, read once from TOML, checked once, and written back as resolved beside
+// the run.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "graticule/attention/attention.h"
 #include "graticule/core/axes.h"
 #include "graticule/data/loader.h"
 #include "graticule/data/time.h"
 #include "graticule/model/shape.h"
-#include "graticule/attention/attention.h"
 #include "graticule/parallel/chain.h"
 #include "graticule/train/climatology.h"
 
@@ -18,13 +19,13 @@ namespace graticule {
 enum class Precision { fp32, bf16 };
 
 struct DataOptions {
-  std::string path;                     ///< what open_source takes
-  std::vector<std::string> variables;   ///< empty: all that the source holds
-  std::vector<std::string> targets;     ///< empty: all variables that are not constant
+  std::string path;                    ///< what open_source takes
+  std::vector<std::string> variables;  ///< empty: all that the source holds
+  std::vector<std::string> targets;    ///< empty: all variables that are not constant
   std::vector<int64_t> lead_hours = {24};
   std::vector<std::string> train, valid, test;  ///< [first, last] as text
-  bool allow_overlap = false;           ///< train may share times with valid or test
-  int64_t batch = 1;                    ///< samples a step over all ranks
+  bool allow_overlap = false;                   ///< train may share times with valid or test
+  int64_t batch = 1;                            ///< samples a step over all ranks
   Predict predict = Predict::difference;
   Missing missing = Missing::refuse;
 };
@@ -38,7 +39,8 @@ struct ModelOptions {
 };
 
 struct ParallelOptions {
-  int64_t data = 0, context = 0, ulysses = 0, tensor = 0, pipeline = 0;  ///< 0: derived from the number of ranks
+  int64_t data = 0, context = 0, ulysses = 0, tensor = 0,
+          pipeline = 0;  ///< 0: derived from the number of ranks
   ContextMethod context_method = ContextMethod::lss;
   Shard shard = Shard::none;
   int64_t micro_batches = 1;
@@ -49,21 +51,21 @@ struct TrainOptions {
   double lr = 1e-3, min_lr = 0;
   int64_t warmup = 10;
   double weight_decay = 0.01, beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8;
-  double clip = 1;                      ///< of the global gradient norm; 0: none
+  double clip = 1;  ///< of the global gradient norm; 0: none
   Precision precision = Precision::fp32;
   Activations activations = Activations::keep;
   int64_t seed = 0;
   std::string device = "cpu";
-  int64_t threads = 0;                  ///< of each rank; 0: the node's cores over its ranks
+  int64_t threads = 0;  ///< of each rank; 0: the node's cores over its ranks
 };
 
 struct RunOptions {
   std::string out = "runs/run";
-  int64_t checkpoint_every = 0;         ///< steps; 0: at the end alone
-  int64_t eval_every = 0;               ///< steps between evaluations on valid; 0: none
-  int64_t eval_samples = 16;            ///< initial times an evaluation in training uses
+  int64_t checkpoint_every = 0;  ///< steps; 0: at the end alone
+  int64_t eval_every = 0;        ///< steps between evaluations on valid; 0: none
+  int64_t eval_samples = 16;     ///< initial times an evaluation in training uses
   int64_t log_every = 1;
-  int64_t keep = 2;                     ///< checkpoints kept
+  int64_t keep = 2;  ///< checkpoints kept
   ClimatologyKind climatology = ClimatologyKind::by_day_and_hour;
 };
 
@@ -75,16 +77,18 @@ struct Options {
   RunOptions run;
 };
 
-/// Reads a recipe. `overrides` are "section.key=value" texts that win over the file. Refuses an unknown section or key (naming the
-/// nearest), a wrong type, a value out of its range. `where` names the file in messages.
-Options parse_recipe(const std::string& toml, const std::string& where, const std::vector<std::string>& overrides = {});
+/// Reads a recipe. `overrides` are "section.key=value" texts that win over the file. Refuses an unknown
+/// section or key (naming the nearest), a wrong type, a value out of its range. `where` names the file in
+/// messages.
+Options parse_recipe(const std::string& toml, const std::string& where,
+                     const std::vector<std::string>& overrides = {});
 Options read_recipe(const std::string& path, const std::vector<std::string>& overrides = {});
 
 /// The recipe as TOML, every key present: what `recipe.toml` of a run folder holds.
 std::string to_toml(const Options& options);
 
-/// The axes for `ranks`: degrees that the recipe leaves out are derived (sequence ranks first: ulysses up to the heads, the rest context).
-/// Refuses a layout that cannot work, naming what fits.
+/// The axes for `ranks`: degrees that the recipe leaves out are derived (sequence ranks first: ulysses up to
+/// the heads, the rest context). Refuses a layout that cannot work, naming what fits.
 Axes resolve_axes(const Options& options, int ranks, int64_t heads);
 
 }  // namespace graticule

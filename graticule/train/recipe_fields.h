@@ -12,7 +12,8 @@ struct Choice {
   Enum value;
 };
 
-/// Calls visitor.section(name), then visitor.field(key, value) or visitor.choice(key, value, choices) for each of its keys.
+/// Calls visitor.section(name), then visitor.field(key, value) or visitor.choice(key, value, choices) for
+/// each of its keys.
 template <class Visitor>
 void visit_fields(Visitor& visitor, Options& options) {
   visitor.section("data");
@@ -26,8 +27,9 @@ void visit_fields(Visitor& visitor, Options& options) {
   visitor.field("test", data.test);
   visitor.field("allow_overlap", data.allow_overlap);
   visitor.field("batch", data.batch);
-  visitor.choice("predict", data.predict,
-                 std::vector<Choice<Predict>>{{"difference", Predict::difference}, {"state", Predict::state}});
+  visitor.choice(
+      "predict", data.predict,
+      std::vector<Choice<Predict>>{{"difference", Predict::difference}, {"state", Predict::state}});
   visitor.choice("missing", data.missing,
                  std::vector<Choice<Missing>>{{"refuse", Missing::refuse}, {"mean", Missing::mean}});
 
@@ -77,8 +79,9 @@ void visit_fields(Visitor& visitor, Options& options) {
   visitor.field("clip", train.clip);
   visitor.choice("precision", train.precision,
                  std::vector<Choice<Precision>>{{"fp32", Precision::fp32}, {"bf16", Precision::bf16}});
-  visitor.choice("activations", train.activations,
-                 std::vector<Choice<Activations>>{{"keep", Activations::keep}, {"recompute", Activations::recompute}});
+  visitor.choice(
+      "activations", train.activations,
+      std::vector<Choice<Activations>>{{"keep", Activations::keep}, {"recompute", Activations::recompute}});
   visitor.field("seed", train.seed);
   visitor.field("device", train.device);
   visitor.field("threads", train.threads);

@@ -18,7 +18,9 @@ at::Tensor number_of_each(const Run& run, const std::function<double(const std::
   for (int64_t v = variables.begin; v < variables.end; ++v) {
     const Span tokens = grid.tokens_of(run.tokens, v);
     const double value = number(run.options.data.variables[static_cast<size_t>(v)]);
-    numbers_TK1.narrow(0, tokens.begin - run.tokens.begin, tokens.size()).select(1, K == 1 ? 0 : v).fill_(value);
+    numbers_TK1.narrow(0, tokens.begin - run.tokens.begin, tokens.size())
+        .select(1, K == 1 ? 0 : v)
+        .fill_(value);
   }
   return numbers_TK1;
 }
@@ -38,8 +40,10 @@ TokenScales token_scales(const Run& run, int lead_hours) {
   const auto& statistics = run.statistics;
   return {number_of_each(run, [&](const auto& name) { return statistics.of(name).mean; }),
           number_of_each(run, [&](const auto& name) { return statistics.of(name).deviation; }),
-          number_of_each(run, [&](const auto& name) { return statistics.of(name).difference_deviation.at(lead_hours); }),
-          number_of_each(run, [&](const auto& name) { return contains(run.options.data.targets, name) ? 1.0 : 0.0; }),
+          number_of_each(
+              run, [&](const auto& name) { return statistics.of(name).difference_deviation.at(lead_hours); }),
+          number_of_each(
+              run, [&](const auto& name) { return contains(run.options.data.targets, name) ? 1.0 : 0.0; }),
           number_of_each(run, [&](const auto& name) { return is_forcing(run, name) ? 1.0 : 0.0; })};
 }
 
@@ -62,7 +66,8 @@ at::Tensor of_variable(const at::Tensor& x_TKP, const TokenGrid& grid, const Spa
 }
 
 at::Tensor state_at(const Run& run, int64_t time_index) {
-  return read_tokens(*run.source, run.statistics, loader_options(run.options, run.shape, run.mesh, run.tokens), time_index);
+  return read_tokens(*run.source, run.statistics,
+                     loader_options(run.options, run.shape, run.mesh, run.tokens), time_index);
 }
 
 at::Tensor advance(Run& run, const TokenScales& scales, const at::Tensor& state_BTKP, int lead_hours) {
@@ -77,7 +82,8 @@ at::Tensor advance(Run& run, const TokenScales& scales, const at::Tensor& state_
   return at::where(scales.target_TK1 > 0, next, state_BTKP);
 }
 
-at::Tensor with_forcings(const Run& run, const TokenScales& scales, const at::Tensor& state_TKP, int64_t time) {
+at::Tensor with_forcings(const Run& run, const TokenScales& scales, const at::Tensor& state_TKP,
+                         int64_t time) {
   std::string names;
   for (const auto& name : run.options.data.variables) {
     if (is_forcing(run, name)) names += (names.empty() ? "" : ", ") + name;
@@ -86,8 +92,8 @@ at::Tensor with_forcings(const Run& run, const TokenScales& scales, const at::Te
   const auto& times = run.source->catalog().times;
   const auto found = std::lower_bound(times.begin(), times.end(), time);
   if (found == times.end() || *found != time) {
-    refuse("forecast", "the model reads ", names, " at each step, but the data have nothing at ", format_time(time),
-           ": give fewer steps, or data that reach so far");
+    refuse("forecast", "the model reads ", names, " at each step, but the data have nothing at ",
+           format_time(time), ": give fewer steps, or data that reach so far");
   }
   return at::where(scales.forcing_TK1 > 0, state_at(run, found - times.begin()), state_TKP);
 }

@@ -1,4 +1,5 @@
-// Everything a rank holds of a run: the data it reads, the model it runs, its place in the mesh. Made by build().
+// Everything a rank holds of a run: the data it reads, the model it runs, its place in the mesh. Made by
+// build().
 #pragma once
 
 #include <memory>
@@ -20,7 +21,7 @@ struct Run {
   std::shared_ptr<Source> source;
   Statistics statistics;
   ModelShape shape;
-  Span tokens;      ///< this rank's tokens
+  Span tokens;  ///< this rank's tokens
   Chain chain;
   std::optional<Loader> loader;  ///< of the training range; absent when only evaluating
   int64_t step = 0;              ///< updates made

@@ -10,16 +10,19 @@ namespace graticule {
 void prepare_run_folder(const std::string& folder, bool resuming) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  if (error) refuse("run", "run.out = '", folder, "' cannot be made: ", error.message(), "; choose another folder");
+  if (error)
+    refuse("run", "run.out = '", folder, "' cannot be made: ", error.message(), "; choose another folder");
   if (!resuming && newest_checkpoint(folder)) {
-    refuse("run", "'", folder, "' already holds a trained run: choose another run.out, or go on with --resume auto");
+    refuse("run", "'", folder,
+           "' already holds a trained run: choose another run.out, or go on with --resume auto");
   }
   const std::string probe = folder + "/.writable";
   {
     std::ofstream file(probe);
     file << "1";
     file.close();
-    if (!file) refuse("run", "'", folder, "' cannot be written to: choose another run.out, or free space on its disk");
+    if (!file)
+      refuse("run", "'", folder, "' cannot be written to: choose another run.out, or free space on its disk");
   }
   std::filesystem::remove(probe, error);
   // A new run starts a new record; what an earlier one left without a checkpoint is not continued.

@@ -26,18 +26,23 @@ std::ofstream append_to(const std::string& path) {
 }
 
 // JSON has no NaN: a score that is not defined is null.
-nlohmann::json number(double value) { return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr); }
+nlohmann::json number(double value) {
+  return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr);
+}
 
 }  // namespace
 
 nlohmann::json to_json(const ScoreLine& line) {
-  return {{"variable", line.variable}, {"lead_hours", line.lead_hours}, {"forecast", line.forecast},
+  return {{"variable", line.variable},       {"lead_hours", line.lead_hours}, {"forecast", line.forecast},
           {"rmse", number(line.score.rmse)}, {"acc", number(line.score.acc)}, {"units", line.units}};
 }
 
 RunLog::RunLog(const std::string& folder, bool json)
-    : terminal_(isatty(STDOUT_FILENO) != 0), json_(json), metrics_(append_to(folder + "/metrics.jsonl")),
-      log_(append_to(folder + "/log.txt")), events_(folder) {}
+    : terminal_(isatty(STDOUT_FILENO) != 0),
+      json_(json),
+      metrics_(append_to(folder + "/metrics.jsonl")),
+      log_(append_to(folder + "/log.txt")),
+      events_(folder) {}
 
 void RunLog::line(const std::string& json_text) {
   metrics_ << json_text << std::endl;
@@ -46,18 +51,24 @@ void RunLog::line(const std::string& json_text) {
 }
 
 void RunLog::step(int64_t step, int64_t steps, const StepResult& result, const StepMeasures& measures) {
-  line(nlohmann::json{{"step", step}, {"loss", result.loss}, {"lr", result.lr}, {"grad_norm", result.gradient_norm},
-                      {"tokens_per_s", measures.tokens_per_s}, {"step_s", measures.step_s}, {"data_wait_s", measures.waited_s},
-                      {"memory_bytes", measures.memory_bytes}}.dump());
+  line(nlohmann::json{{"step", step},
+                      {"loss", result.loss},
+                      {"lr", result.lr},
+                      {"grad_norm", result.gradient_norm},
+                      {"tokens_per_s", measures.tokens_per_s},
+                      {"step_s", measures.step_s},
+                      {"data_wait_s", measures.waited_s},
+                      {"memory_bytes", measures.memory_bytes}}
+           .dump());
   events_.scalar("train/loss", step, result.loss);
   events_.scalar("train/lr", step, result.lr);
   events_.scalar("train/grad_norm", step, result.gradient_norm);
   events_.scalar("train/tokens_per_s", step, measures.tokens_per_s);
   if (json_) return;
-  const std::string progress =
-      fmt::format("step {:>{}}/{}  loss {:.5f}  grad {:.3f}  {:.0f} tokens/s  {:.2f} s/step  {} left", step,
-                  fmt::format("{}", steps).size(), steps, result.loss, result.gradient_norm, measures.tokens_per_s, measures.step_s,
-                  duration(measures.step_s * static_cast<double>(steps - step)));
+  const std::string progress = fmt::format(
+      "step {:>{}}/{}  loss {:.5f}  grad {:.3f}  {:.0f} tokens/s  {:.2f} s/step  {} left", step,
+      fmt::format("{}", steps).size(), steps, result.loss, result.gradient_norm, measures.tokens_per_s,
+      measures.step_s, duration(measures.step_s * static_cast<double>(steps - step)));
   // On a terminal one line is rewritten; in a file a line stands for every twentieth of the way.
   const bool milestone = step == steps || step % std::max<int64_t>(1, steps / 20) == 0;
   if (terminal_) fmt::print("\r\033[K{}{}", progress, step == steps ? "\n" : "");

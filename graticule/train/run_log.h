@@ -1,5 +1,5 @@
-// What a run leaves behind while it goes: metrics.jsonl, TensorBoard events, log.txt, and the line on the terminal.
-// Only rank 0 makes one.
+// What a run leaves behind while it goes: metrics.jsonl, TensorBoard events, log.txt, and the line on the
+// terminal. Only rank 0 makes one.
 #pragma once
 
 #include <fstream>
@@ -8,8 +8,8 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "graticule/train/event_writer.h"
 #include "graticule/train/evaluate.h"
+#include "graticule/train/event_writer.h"
 #include "graticule/train/step.h"
 
 namespace graticule {
@@ -24,7 +24,8 @@ struct StepMeasures {
 
 class RunLog {
  public:
-  /// Appends to the files of `folder`. `json`: one JSON object a line on standard output instead of progress text.
+  /// Appends to the files of `folder`. `json`: one JSON object a line on standard output instead of progress
+  /// text.
   RunLog(const std::string& folder, bool json);
 
   void step(int64_t step, int64_t steps, const StepResult& result, const StepMeasures& measures);

@@ -11,7 +11,8 @@ namespace graticule {
 
 namespace {
 
-std::optional<Statistics> read_statistics(const std::string& path, const Options& options, const TimeRange& range) {
+std::optional<Statistics> read_statistics(const std::string& path, const Options& options,
+                                          const TimeRange& range) {
   std::ifstream file(path);
   if (!file) return std::nullopt;
   std::stringstream content;
@@ -34,8 +35,10 @@ std::optional<Statistics> read_statistics(const std::string& path, const Options
 
 std::vector<std::string> gather_texts(const std::string& mine, const Group& group) {
   const int64_t ranks = group.size();
-  const at::Tensor lengths = group.all_gather(at::full({1}, static_cast<int64_t>(mine.size()), at::kLong),
-                                              std::vector<int64_t>(static_cast<size_t>(ranks), 1)).wait();
+  const at::Tensor lengths = group
+                                 .all_gather(at::full({1}, static_cast<int64_t>(mine.size()), at::kLong),
+                                             std::vector<int64_t>(static_cast<size_t>(ranks), 1))
+                                 .wait();
   at::Tensor bytes = at::empty({static_cast<int64_t>(mine.size())}, at::kByte);
   std::memcpy(bytes.data_ptr(), mine.data(), mine.size());
   const std::vector<int64_t> sizes(lengths.data_ptr<int64_t>(), lengths.data_ptr<int64_t>() + ranks);
@@ -49,14 +52,18 @@ std::vector<std::string> gather_texts(const std::string& mine, const Group& grou
   return texts;
 }
 
-Statistics statistics_of_run(const Options& options, Source& source, const World& world, const Group& everyone) {
-  if (options.data.train.empty()) refuse("data", "data.train is missing: give the training times, [first, last]");
+Statistics statistics_of_run(const Options& options, Source& source, const World& world,
+                             const Group& everyone) {
+  if (options.data.train.empty())
+    refuse("data", "data.train is missing: give the training times, [first, last]");
   const TimeRange range = parse_time_range(options.data.train[0], options.data.train[1]);
   const std::string path = options.run.out + "/statistics.json";
   std::optional<Statistics> known;
   agree(world, everyone, [&] { known = read_statistics(path, options, range); });
   // A rank may have looked before another wrote: all must have found it, or all compute.
-  const bool all_know = everyone.all_reduce(at::full({1}, known ? 1 : 0, at::kLong), Reduction::min).wait().item<int64_t>() == 1;
+  const bool all_know =
+      everyone.all_reduce(at::full({1}, known ? 1 : 0, at::kLong), Reduction::min).wait().item<int64_t>() ==
+      1;
   if (all_know) return *known;
 
   Statistics share;

@@ -1,5 +1,5 @@
-// The normalisation constants of a run: read from RUN/statistics.json when that was made from the same data, else computed by all
-// ranks together, each from its share of the training times, and written there.
+// The normalisation constants of a run: read from RUN/statistics.json when that was made from the same data,
+// else computed by all ranks together, each from its share of the training times, and written there.
 #pragma once
 
 #include "graticule/comm/launch.h"
@@ -9,7 +9,8 @@
 namespace graticule {
 
 /// Collective over `everyone`.
-Statistics statistics_of_run(const Options& options, Source& source, const World& world, const Group& everyone);
+Statistics statistics_of_run(const Options& options, Source& source, const World& world,
+                             const Group& everyone);
 
 /// Every rank's text on every rank, in rank order; collective.
 std::vector<std::string> gather_texts(const std::string& mine, const Group& group);

@@ -9,7 +9,7 @@ struct StepResult {
   double loss = 0;           ///< normalised by the global weight
   double gradient_norm = 0;  ///< of the normalised loss, before clipping
   double lr = 0;
-  bool stop = false;         ///< some rank asked to stop
+  bool stop = false;  ///< some rank asked to stop
 };
 
 /// Collective over the world. `stop`: this rank wants the run to end after this step.

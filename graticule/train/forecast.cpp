@@ -1,0 +1,119 @@
+#include "graticule/train/forecast.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "graticule/core/error.h"
+#include "graticule/data/field_writer.h"
+#include "graticule/data/time.h"
+#include "graticule/train/rollout.h"
+
+namespace graticule {
+
+namespace {
+
+int64_t index_of_time(const Catalog& catalog, int64_t time) {
+  const auto& times = catalog.times;
+  const auto found = std::lower_bound(times.begin(), times.end(), time);
+  if (found != times.end() && *found == time) return found - times.begin();
+  const int64_t nearest =
+      found == times.end() || (found != times.begin() && time - *(found - 1) < *found - time) ? *(found - 1)
+                                                                                              : *found;
+  refuse("forecast", "the data have nothing at --init ", format_time(time), ": the nearest time is ",
+         format_time(nearest));
+}
+
+FieldWriterOptions layout(const Run& run, const ForecastOptions& options, const std::string& path,
+                          const std::string& title) {
+  const Catalog& catalog = run.source->catalog();
+  FieldWriterOptions file;
+  file.path = path;
+  file.latitudes = catalog.latitudes, file.longitudes = catalog.longitudes;
+  file.latitude_descending = catalog.latitude_descending;
+  file.times = {options.initial_time};
+  for (int64_t k = 1; k <= options.steps; ++k)
+    file.lead_hours.push_back(static_cast<int>(k * run.options.data.lead_hours.front()));
+  for (const auto& name : run.options.data.targets)
+    file.variables.push_back(catalog.variables[catalog.index_of(name)]);
+  file.attributes = {{"title", title},
+                     {"source", "graticule, from " + catalog.container + " data: " + catalog.path}};
+  return file;
+}
+
+// The whole field of one variable on every sequence rank: [places, P] in order.
+at::Tensor gather_variable(const Run& run, const at::Tensor& x_TKP, int64_t variable) {
+  const TokenGrid& grid = run.shape.grid;
+  std::vector<int64_t> rows;
+  for (int r = 0; r < run.mesh.sequence.size(); ++r) {
+    const Span tokens = span_of(grid.tokens(), run.mesh.sequence.size(), r);
+    rows.push_back(grid.tokens_of(tokens, variable).size());
+  }
+  const at::Tensor mine = of_variable(x_TKP, grid, run.tokens, variable).contiguous();
+  return run.mesh.sequence.all_gather(mine, rows).wait();
+}
+
+void write_state(const Run& run, const at::Tensor& physical_TKP, int64_t step, FieldWriter* writer) {
+  const auto& data = run.options.data;
+  for (const auto& target : data.targets) {
+    const auto v = std::find(data.variables.begin(), data.variables.end(), target) - data.variables.begin();
+    const at::Tensor patches_SP = gather_variable(run, physical_TKP, v);
+    if (!writer) continue;
+    const at::Tensor field_YX = from_patches(patches_SP, run.shape.grid).contiguous();
+    writer->write(target, 0, step, {field_YX.data_ptr<float>(), static_cast<size_t>(field_YX.numel())});
+  }
+}
+
+// Rank 0's failure to write must not leave the others waiting.
+void agree_on_writer(const World& world, const Group& everyone, std::optional<FieldWriter>& writer,
+                     const FieldWriterOptions& file) {
+  agree(world, everyone, [&] {
+    if (world.rank == 0) writer.emplace(file);
+  });
+}
+
+}  // namespace
+
+void write_forecast(Run& run, const World& world, const ForecastOptions& options) {
+  const Catalog& catalog = run.source->catalog();
+  const int lead = static_cast<int>(run.options.data.lead_hours.front());
+  const int64_t lead_seconds = int64_t{lead} * 3600;
+  int64_t initial = 0;
+  std::vector<int64_t> truth_indices;
+  agree(world, run.mesh.world, [&] {
+    initial = index_of_time(catalog, options.initial_time);
+    for (int64_t k = 1; k <= options.steps && !options.truth.empty(); ++k) {
+      const int64_t valid = options.initial_time + k * lead_seconds;
+      if (!std::binary_search(catalog.times.begin(), catalog.times.end(), valid)) {
+        refuse("forecast", "--truth: the data have nothing at ", format_time(valid),
+               ": give fewer steps, or no --truth");
+      }
+      truth_indices.push_back(index_of_time(catalog, valid));
+    }
+  });
+  std::optional<FieldWriter> forecast, truth;
+  agree_on_writer(world, run.mesh.world, forecast, layout(run, options, options.out, "Forecast"));
+  if (!options.truth.empty())
+    agree_on_writer(world, run.mesh.world, truth, layout(run, options, options.truth, "Truth of a forecast"));
+
+  const TokenScales scales = token_scales(run, lead);
+  const auto physical = [&](const at::Tensor& state) {
+    return state * scales.deviation_TK1 + scales.mean_TK1;
+  };
+  at::Tensor state = state_at(run, initial);
+  for (int64_t step = 0; step < options.steps; ++step) {
+    state = advance(run, scales, state.unsqueeze(0), lead).squeeze(0);
+    write_state(run, physical(state), step, forecast ? &*forecast : nullptr);
+    if (!truth_indices.empty()) {
+      write_state(run, physical(state_at(run, truth_indices[static_cast<size_t>(step)])), step,
+                  truth ? &*truth : nullptr);
+    }
+    if (step + 1 < options.steps)
+      state = with_forcings(run, scales, state, options.initial_time + (step + 1) * lead_seconds);
+  }
+  agree(world, run.mesh.world, [&] {
+    if (forecast) forecast->finish();
+    if (truth) truth->finish();
+  });
+}
+
+}  // namespace graticule
