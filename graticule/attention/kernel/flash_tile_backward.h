@@ -139,23 +139,39 @@ void scores_step(const BackwardTask& task, const KeyPanel& keys, const Scores& r
       });
 }
 
+/// A finish that adds the sums to rows in memory.
+template <class Isa>
+struct Adder {
+  float* to;
+  int64_t length;
+
+  template <int R, int C>
+  [[gnu::always_inline]] void prefetch(int64_t row) const {
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+      for (int c = 0; c < C; ++c) __builtin_prefetch(to + (row + r) * length + c * Isa::lanes, 1);
+    }
+  }
+
+  template <int R, int C>
+  [[gnu::always_inline]] void operator()(int64_t row, typename Isa::Vector (&sums)[R][C]) const {
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+      for (int c = 0; c < C; ++c) {
+        float* at = to + (row + r) * length + c * Isa::lanes;
+        Isa::store(at, Isa::load(at) + sums[r][c]);
+      }
+    }
+  }
+};
+
 /// to[rows, lanes] += A B
 template <class Isa, int C>
 void accumulate(int64_t rows, int64_t depth, const float* a, int64_t a_length, const float* b, float* to,
                 int64_t length) {
-  using Vector = typename Isa::Vector;
-  product<Isa, C>(
-      rows, depth, a, a_length,
-      b, [&]<int R>(int64_t row, Vector(&sums)[R][C]) __attribute__((always_inline)) {
-#pragma GCC unroll 8
-        for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 8
-          for (int c = 0; c < C; ++c) {
-            float* at = to + (row + r) * length + c * Isa::lanes;
-            Isa::store(at, Isa::load(at) + sums[r][c]);
-          }
-        }
-      });
+  product<Isa, C>(rows, depth, a, a_length, b, Adder<Isa>{to, length});
 }
 
 template <class Isa, int C>

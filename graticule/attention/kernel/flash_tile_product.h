@@ -11,10 +11,12 @@ namespace graticule {
 template <class Isa>
 constexpr int64_t panel_of = static_cast<int64_t>(Isa::columns) * Isa::lanes;
 
-/// finish(row, sums): sums is Vector[R][C], for rows row .. row + R - 1.
+/// finish(row, sums): sums is Vector[R][C], for rows row .. row + R - 1. A finish that reads memory may offer
+/// prefetch<R, C>(row), called before the sums are made.
 template <class Isa, int R, int C, class Finish>
 [[gnu::always_inline]] inline void tile_product(int64_t row, int64_t depth, const float* a, int64_t a_length,
                                                 const float* b, const Finish& finish) {
+  if constexpr (requires { finish.template prefetch<R, C>(row); }) finish.template prefetch<R, C>(row);
   typename Isa::Vector sums[R][C];
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
