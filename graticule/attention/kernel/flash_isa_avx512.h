@@ -82,13 +82,19 @@ struct Avx512 {
  private:
   /// Swaps, in each pair of rows i and i + h, the off-diagonal squares of side h.
   template <int h>
-  static void exchange(__m512 (&x)[lanes]) {
-    alignas(64) int low[lanes], high[lanes];
-    for (int j = 0; j < lanes; ++j) {
-      low[j] = j & h ? lanes + j - h : j;
-      high[j] = j & h ? lanes + j : j + h;
-    }
-    const auto take_low = _mm512_load_si512(low), take_high = _mm512_load_si512(high);
+  [[gnu::always_inline]] static void exchange(__m512 (&x)[lanes]) {
+    struct alignas(64) Indices {
+      int low[lanes], high[lanes];
+    };
+    static constexpr Indices indices = [] {
+      Indices made{};
+      for (int j = 0; j < lanes; ++j) {
+        made.low[j] = j & h ? lanes + j - h : j;
+        made.high[j] = j & h ? lanes + j : j + h;
+      }
+      return made;
+    }();
+    const auto take_low = _mm512_load_si512(indices.low), take_high = _mm512_load_si512(indices.high);
 #pragma GCC unroll 16
     for (int i = 0; i < lanes; ++i) {
       if (i & h) continue;
