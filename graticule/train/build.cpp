@@ -145,7 +145,10 @@ Run build(const Problem& problem, const World& world, bool for_training,
     if (options.data.train.empty())
       refuse("data", "data.train is missing: give the training times, [first, last]");
     loader.range = parse_time_range(options.data.train[0], options.data.train[1]);
-    agree(world, mesh.world, [&] { run.loader.emplace(problem.source, run.statistics, loader); });
+    // The loader's thread reads its own source: evaluation in training reads the run's.
+    agree(world, mesh.world, [&] {
+      run.loader.emplace(std::shared_ptr<Source>(open_source(options.data.path)), run.statistics, loader);
+    });
   }
   return run;
 }

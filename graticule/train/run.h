@@ -18,7 +18,7 @@ namespace graticule {
 struct Run {
   Options options;  ///< resolved: every derived value filled in
   Mesh mesh;
-  std::shared_ptr<Source> source;
+  std::shared_ptr<Source> source;  ///< for evaluation and forecasts; the loader has its own
   Statistics statistics;
   ModelShape shape;
   Span tokens;  ///< this rank's tokens

@@ -1,0 +1,51 @@
+"""Runs the built program for the tests, alone or over ranks."""
+
+import os
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = ROOT / "build" / "release" / "graticule"
+MPIEXEC = ROOT / ".venv" / "bin" / "mpiexec"
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def graticule(*arguments, ranks=1, check=False, timeout=120, **options):
+    """The finished process; its output is text."""
+    command = [str(PROGRAM), *map(str, arguments)]
+    if ranks > 1:
+        command = [str(MPIEXEC), "-n", str(ranks), *command]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=check, timeout=timeout, env=ENVIRONMENT, **options
+    )
+
+
+SMALL_RECIPE = """
+[data]
+path = "synthetic:rows=8,columns=12,variables=6,times=200"
+lead_hours = 24
+train = ["2001-01-01", "2001-02-04"]
+test = ["2001-02-07", "2001-02-18"]
+batch = 2
+[model]
+dim = 32
+depth = 2
+heads = 4
+[train]
+steps = {steps}
+warmup = 2
+threads = 1
+[run]
+out = "{out}"
+"""
+
+
+def write_recipe(folder, steps=4, replace=()):
+    """A small recipe in `folder`, with some of its lines replaced."""
+    text = SMALL_RECIPE.format(steps=steps, out=folder / "run")
+    for old, new in replace:
+        assert old in text
+        text = text.replace(old, new)
+    path = folder / "recipe.toml"
+    path.write_text(text)
+    return path

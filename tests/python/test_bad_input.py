@@ -1,0 +1,90 @@
+"""A user's mistake gives one clear message and exit code 2, on one rank and on several; nothing hangs."""
+
+import shutil
+
+import pytest
+
+from command import graticule, write_recipe
+
+MISTAKES = {
+    "misspelt key": ([("dim = 32", "dimm = 32")], "unknown key model.dimm: did you mean model.dim?"),
+    "wrong type": ([("steps = 4", 'steps = "four"')], "train.steps = 'four'"),
+    "heads do not divide": ([("heads = 4", "heads = 5")], "choose heads from 1, 2, 4, 8, 16, 32"),
+    "missing data": ([('"synthetic:rows=8,columns=12,variables=6,times=200"', '"nowhere.zarr"')], "nowhere.zarr"),
+    "unknown variable": ([("batch = 2", 'batch = 2\nvariables = ["temperatur@850"]')], "temperatur@850"),
+    "empty range": ([('"2001-01-01", "2001-02-04"', '"1999-01-01", "1999-02-04"')], "1999-01-01"),
+    "test overlaps train": ([('test = ["2001-02-07"', 'test = ["2001-01-07"')], "share times"),
+    "patch above the grid": ([("dim = 32", "dim = 32\npatch = 9")], "choose at most 8"),
+    "layout": ([("[train]", "[parallel]\nulysses = 3\n[train]")], "3 ranks"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_mistake_in_recipe(name, ranks, tmp_path):
+    replace, words = MISTAKES[name]
+    result = graticule("train", write_recipe(tmp_path, replace=replace), ranks=ranks)
+    assert result.returncode == 2, result.stderr
+    assert result.stderr.count("graticule: [") == 1, result.stderr
+    assert words in result.stderr
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_files_that_are_no_data(tmp_path):
+    text = tmp_path / "text.nc"
+    text.write_text("not a NetCDF file")
+    (tmp_path / "empty").mkdir()
+    for path, code in ((tmp_path / "absent.nc", 2), (text, None), (tmp_path / "empty", 2)):
+        result = graticule("data", "info", path)
+        assert result.returncode in ((code,) if code else (1, 2))
+        assert str(path) in result.stderr and result.stderr.count("\n") <= 2
+
+
+def test_no_file_for_the_recipe_and_no_command():
+    assert graticule("train", "no-such.toml").returncode == 2
+    assert graticule().returncode == 2
+    assert graticule("trian").returncode == 2
+    assert graticule("--help").returncode == 0
+
+
+def test_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    recipe = write_recipe(tmp_path)
+    result = graticule("train", recipe, "--set", f"run.out={tmp_path}/file/run", ranks=2)
+    assert result.returncode == 2 and result.stderr.count("graticule: [run]") == 1
+
+
+def test_disk_full_leaves_no_half_checkpoint(tmp_path):
+    # A limit on the size of files stands for a full disk.
+    recipe = write_recipe(tmp_path, steps=1)
+    result = graticule("train", recipe, preexec_fn=limit_files)
+    assert result.returncode == 1, result.stderr
+    assert "graticule: [" in result.stderr
+    assert not list((tmp_path / "run" / "checkpoints").glob("*"))
+
+
+def limit_files():
+    import resource
+    import signal
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+
+
+def test_missing_values_are_named(tmp_path):
+    xarray = pytest.importorskip("xarray")
+    data = tmp_path / "data.nc"
+    graticule("data", "synth", data, "--rows", 8, "--columns", 12, "--variables", 6, "--times", 200, check=True)
+    with xarray.open_dataset(data) as opened:
+        holed = opened.load()
+    name = next(v for v in holed.data_vars if "time" in holed[v].dims)
+    holed[name][{"time": 10, "latitude": slice(0, 2), "longitude": 3}] = float("nan")
+    holed.to_netcdf(tmp_path / "holed.nc")
+    path = [('"synthetic:rows=8,columns=12,variables=6,times=200"', f'"{tmp_path}/holed.nc"')]
+    recipe = write_recipe(tmp_path, steps=80, replace=path)
+    result = graticule("train", recipe, ranks=2)
+    assert result.returncode == 2, result.stderr
+    assert name in result.stderr and "2001-01-03T12" in result.stderr, result.stderr
+    shutil.rmtree(tmp_path / "run")
+    allowed = graticule("train", recipe, "--set", "data.missing=mean", "--set", "train.steps=2", ranks=2)
+    assert allowed.returncode == 0, allowed.stderr

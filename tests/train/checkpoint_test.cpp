@@ -1,0 +1,103 @@
+// Checkpoints: exact on the same layout, readable by any other, damage named.
+
+#include "graticule/train/checkpoint.h"
+
+#include <gtest/gtest.h>
+
+#include "graticule/core/error.h"
+#include "graticule/train/build.h"
+#include "graticule/train/step.h"
+#include "tests/ranks.h"
+#include "tests/train/scratch_folder.h"
+
+namespace graticule {
+namespace {
+
+std::string recipe(const std::string& folder, const std::string& shard) {
+  return text("[data]\npath = \"synthetic:rows=6,columns=8,variables=4,times=60\"\ntrain = [\"2001-01-01\", \"2001-01-14\"]\nbatch = 2\n",
+              "[model]\ndim = 16\ndepth = 2\nheads = 4\ndrop_path = 0.2\n[parallel]\nshard = \"", shard,
+              "\"\n[train]\nsteps = 8\nwarmup = 2\nthreads = 1\n[run]\nout = \"", folder, "\"\nkeep = 2\n");
+}
+
+Run built(const std::string& text, const World& world) { return build(define_problem(parse_recipe(text, "test")), world, true); }
+
+void resume(Run& run, const std::string& folder) {
+  const CheckpointInfo info = read_checkpoint_info(*newest_checkpoint(folder));
+  verify_checkpoint(info);
+  load_checkpoint(info, run.chain, true);
+  run.step = info.step;
+  run.loader->seek(info.position);
+}
+
+// The losses of `steps` more steps.
+std::vector<double> losses(Run& run, int steps) {
+  std::vector<double> all;
+  for (int i = 0; i < steps; ++i) all.push_back(train_step(run, false).loss);
+  return all;
+}
+
+TEST(Checkpoint, ResumesBitForBitOnTheSameLayoutAndCloselyOnAnother) {
+  for (const std::string shard : {"none", "full"}) {
+    const ScratchFolder folder;
+    std::vector<double> never_stopped;
+    run_ranks(2, [&](const World& world) {
+      Run run = built(recipe(folder.path(), shard), world);
+      losses(run, 3);
+      save_checkpoint(run, world);
+      const auto rest = losses(run, 3);
+      if (world.rank == 0) never_stopped = rest;
+    });
+    run_ranks(2, [&](const World& world) {
+      Run run = built(recipe(folder.path(), shard), world);
+      resume(run, folder.path());
+      EXPECT_EQ(losses(run, 3), never_stopped);
+    });
+    for (const int ranks : {1, 3}) {
+      run_ranks(ranks, [&](const World& world) {
+        Run run = built(recipe(folder.path(), "gradients"), world);
+        resume(run, folder.path());
+        const auto rest = losses(run, 3);
+        for (size_t i = 0; i < rest.size(); ++i) EXPECT_NEAR(rest[i], never_stopped[i], 1e-3 * never_stopped[i]) << ranks << " ranks";
+      });
+    }
+  }
+}
+
+TEST(Checkpoint, KeepsTheLastFewAndNamesDamage) {
+  const ScratchFolder folder;
+  const World world = lone_world();
+  Run run = built(recipe(folder.path(), "none"), world);
+  for (int i = 0; i < 3; ++i) {
+    losses(run, 1);
+    save_checkpoint(run, world);
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder / "checkpoints/step-1"));
+  EXPECT_EQ(*newest_checkpoint(folder.path()), folder / "checkpoints/step-3");
+
+  const std::string file = folder / "checkpoints/step-3/rank-0.safetensors";
+  std::string bytes = read_bytes(file);
+  bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+  write_bytes(file, bytes);
+  const CheckpointInfo info = read_checkpoint_info(folder / "checkpoints/step-3");
+  const std::string message = message_of<std::runtime_error>([&] { verify_checkpoint(info); });
+  EXPECT_NE(message.find(file), std::string::npos) << message;
+  EXPECT_NE(message.find("--resume " + (folder / "checkpoints/step-2")), std::string::npos) << message;
+  EXPECT_NO_THROW(verify_checkpoint(read_checkpoint_info(folder / "checkpoints/step-2")));
+}
+
+TEST(Checkpoint, RefusesAnotherModelAndAFolderThatIsNone) {
+  const ScratchFolder folder;
+  const World world = lone_world();
+  Run run = built(recipe(folder.path(), "none"), world);
+  save_checkpoint(run, world);
+  const CheckpointInfo info = read_checkpoint_info(*newest_checkpoint(folder.path()));
+  Options deeper = info.options;
+  deeper.model.depth = 3;
+  Run other = build(define_problem(deeper), world, false, info.statistics);
+  const std::string message = message_of<std::invalid_argument>([&] { load_checkpoint(info, other.chain, true); });
+  EXPECT_NE(message.find("another model: its block 3 is head"), std::string::npos) << message;
+  EXPECT_THROW(read_checkpoint_info(folder.path()), std::invalid_argument);
+}
+
+}  // namespace
+}  // namespace graticule
