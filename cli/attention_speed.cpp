@@ -12,6 +12,7 @@
 #include "graticule/attention/kernel/flash.h"
 #include "graticule/attention/kernel/flash_aten.h"
 #include "graticule/attention/kernel/reference.h"
+#include "graticule/attention/kernel/threads.h"
 #include "graticule/core/error.h"
 
 namespace graticule {
@@ -62,7 +63,7 @@ double products_rate(const std::vector<Product>& products, at::ScalarType dtype)
   for (const auto& p : products)
     operations += 2.0 * static_cast<double>(p.rows * p.columns * p.inner * turns * threads);
   const auto work = [&] {
-    at::parallel_for(0, threads, 1, [&](int64_t begin, int64_t end) {
+    for_each_part(threads, [&](int64_t begin, int64_t end) {
       for (int64_t thread = begin; thread < end; ++thread) {
         for (const auto& p : products) {
           const auto a = at::ones({p.rows, p.inner}, dtype), b = at::ones({p.inner, p.columns}, dtype);

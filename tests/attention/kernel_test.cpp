@@ -5,10 +5,14 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include <cstdlib>
+#include <mutex>
+#include <set>
+#include <thread>
 
 #include "graticule/attention/kernel/flash_aten.h"
 #include "graticule/attention/kernel/flash_cpu.h"
 #include "graticule/attention/kernel/reference.h"
+#include "graticule/attention/kernel/threads.h"
 #include "tests/cases.h"
 
 namespace graticule {
@@ -130,6 +134,18 @@ TEST(Kernel, ThreadsShareOneHeadAndTheGradientOfTheLogSumExpCounts) {
     }
   }
   at::set_num_threads(1);
+}
+
+TEST(Kernel, TasksRunOnSeveralThreads) {
+  at::set_num_threads(3);
+  std::mutex lock;
+  std::set<std::thread::id> threads;
+  for_each_part(3, [&](int64_t, int64_t) {
+    const std::lock_guard guard(lock);
+    threads.insert(std::this_thread::get_id());
+  });
+  at::set_num_threads(1);
+  EXPECT_EQ(threads.size(), 3u);
 }
 
 TEST(Kernel, NotANumberAndInfinityGiveWhatAtenGives) {

@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "graticule/attention/kernel/flash_tiles.h"
+#include "graticule/attention/kernel/threads.h"
 #include "graticule/core/span.h"
 
 namespace graticule {
@@ -50,7 +51,7 @@ float* row(const at::Tensor& x, int64_t i) { return x.mutable_data_ptr<float>() 
 /// Runs body(task, scratch) for each task in [0, count), each thread with a scratch of its own.
 template <class Body>
 void for_each(int64_t count, int64_t scratch_floats, const Body& body) {
-  at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
+  for_each_part(count, [&](int64_t begin, int64_t end) {
     const auto scratch = floats(1, scratch_floats);
     for (int64_t task = begin; task < end; ++task) body(task, row(scratch, 0));
   });

@@ -1,8 +1,7 @@
 #include "graticule/attention/kernel/matrix_product.h"
 
-#include <ATen/Parallel.h>
-
 #include "graticule/attention/kernel/matrix_tiles.h"
+#include "graticule/attention/kernel/threads.h"
 #include "graticule/core/error.h"
 
 namespace graticule {
@@ -35,7 +34,7 @@ at::Tensor pack_panels(const MatrixTiles& tiles, const at::Tensor& b) {
   const int64_t inner = b.size(0), columns = b.size(1), panels = ceil_div(columns, tiles.panel);
   const auto packed = at::empty({panels, inner * tiles.panel}, at::kFloat);
   auto* data = packed.mutable_data_ptr<float>();
-  at::parallel_for(0, panels, 1, [&](int64_t begin, int64_t end) {
+  for_each_part(panels, [&](int64_t begin, int64_t end) {
     const auto scratch = at::empty({tiles.panel * tiles.depth}, at::kFloat);
     for (int64_t p = begin; p < end; ++p) {
       const int64_t count = std::min(tiles.panel, columns - p * tiles.panel);
@@ -54,7 +53,7 @@ void multiply_into(const MatrixTiles& tiles, const at::Tensor& a, const at::Tens
   const auto* right = packed.const_data_ptr<float>();
   const int64_t panels = ceil_div(columns, tiles.panel), groups = ceil_div(panels, panels_a_task);
   const int64_t blocks = ceil_div(rows, tiles.rows);
-  at::parallel_for(0, blocks * groups, 1, [&](int64_t begin, int64_t end) {
+  for_each_part(blocks * groups, [&](int64_t begin, int64_t end) {
     const auto left = at::empty({ceil_div(inner, tiles.depth) * tiles.depth * tiles.rows}, at::kFloat);
     const auto scratch = at::empty({tiles.rows * std::max(tiles.depth, tiles.panel)}, at::kFloat);
     auto* sums = scratch.mutable_data_ptr<float>();
