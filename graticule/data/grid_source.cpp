@@ -118,6 +118,7 @@ class GridSource : public Source {
     if (catalog_.container.find(data.container) == std::string::npos) {
       catalog_.container += (catalog_.container.empty() ? "" : ", ") + data.container;
     }
+    if (catalog_.provenance.empty()) catalog_.provenance = data.provenance;
     catalog_.notes.insert(catalog_.notes.end(), data.notes.begin(), data.notes.end());
     for (const auto& array : data.arrays) {
       const std::optional<Roles> roles = roles_of(*array, grid, catalog_.notes);

@@ -124,16 +124,20 @@ std::string container_of(const std::string& file) {
 Dataset open_netcdf(const std::string& file) {
   static const bool registered = (GDALAllRegister(), true);
   GRATICULE_CHECK(registered);
-  Dataset data{file, container_of(file), {}, {}};
+  Dataset data{file, container_of(file), {}, {}, {}};
   if (data.container == "NetCDF-3") check_classic_size(file);
   const QuietGdal quiet;
   const std::array<const char*, 2> drivers = {"netCDF", nullptr};
   GDALDataset* opened = GDALDataset::Open(file.c_str(), GDAL_OF_MULTIDIM_RASTER, drivers.data());
-  const std::shared_ptr<GDALDataset> dataset(opened, [](GDALDataset* old) { delete old; });
+  const std::shared_ptr<GDALDataset> dataset(opened,
+                                             [](GDALDataset* old) { GDALClose(GDALDataset::ToHandle(old)); });
   const auto root = dataset ? dataset->GetRootGroup() : nullptr;
   if (!root) {
     fail(where, file, " cannot be opened, it is damaged or cut off (", quiet.last_error(),
          "): copy it again");
+  }
+  if (const auto source = root->GetAttribute("source"); source && source->ReadAsString()) {
+    data.provenance = source->ReadAsString();
   }
   for (const std::string& name : root->GetMDArrayNames()) {
     const auto array = root->OpenMDArray(name);

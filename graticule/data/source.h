@@ -31,6 +31,7 @@ struct Catalog {
   std::vector<double> longitudes;  ///< degrees east, ascending within [0, 360) (X)
   std::vector<int64_t> times;      ///< seconds since 1970-01-01 UTC, ascending
   std::vector<Variable> variables;
+  std::string provenance;  ///< where the data come from, by the file's attribute `source`; synthetic data say so
   bool latitude_descending = false;  ///< the order in the file, so that forecasts can be written back the same way
   std::vector<std::string> notes;    ///< what was left out when it was opened, and why
 

@@ -46,6 +46,7 @@ struct Dataset {
   std::string container;                             ///< "Zarr 2", "Zarr 3", "NetCDF-3", "NetCDF-4"
   std::vector<std::unique_ptr<StoredArray>> arrays;  ///< numeric ones only
   std::vector<std::string> notes;                    ///< what was left out, and why
+  std::string provenance;                            ///< the global attribute `source`, "" when absent
 };
 
 }  // namespace graticule

@@ -84,6 +84,7 @@ class SyntheticSource : public Source {
              ",times=", options.times, ",step_hours=", options.step_hours,
              ",start=", format_time(options.start), ",seed=", options.seed);
     catalog.container = "synthetic";
+    catalog.provenance = "synthetic: computed from waves when read";
     for (int64_t y = 0; y < options.rows; ++y) {
       catalog.latitudes.push_back(180 * (static_cast<double>(y) + 0.5) / static_cast<double>(options.rows) -
                                   90);

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "graticule/core/error.h"
+#include "graticule/data/cf.h"
 #include "graticule/data/file_bytes.h"
 #include "graticule/data/zarr_array.h"
 #include "graticule/data/zarr_metadata.h"
@@ -93,7 +94,10 @@ Dataset open_zarr(const std::string& folder) try {
   if (file_size(folder + "/.zarray") || (group && group->value("node_type", "") == "array")) {
     refuse(where, folder, " is one array of a store: give the folder above it");
   }
-  Dataset data{folder, group ? "Zarr 3" : "Zarr 2", {}, {}};
+  Dataset data{folder, group ? "Zarr 3" : "Zarr 2", {}, {}, {}};
+  const json attributes = group ? group->value("attributes", json::object())
+                                : read_json(folder + "/.zattrs").value_or(json::object());
+  data.provenance = text_attribute(attributes, "source");
   if (group) {
     for (const auto& [name, array] : arrays3(folder, *group)) {
       add_array(data, parse_zarr3(array, name, folder + "/" + name), cache);

@@ -36,7 +36,8 @@ FieldWriterOptions layout(const Run& run, const ForecastOptions& options, const 
   for (const auto& name : run.options.data.targets)
     file.variables.push_back(catalog.variables[catalog.index_of(name)]);
   file.attributes = {{"title", title},
-                     {"source", "graticule, from " + catalog.container + " data: " + catalog.path}};
+                     {"source", text("graticule; data: ", catalog.path,
+                                     catalog.provenance.empty() ? "" : "; ", catalog.provenance)}};
   return file;
 }
 

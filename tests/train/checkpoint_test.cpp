@@ -41,20 +41,20 @@ TEST(Checkpoint, ResumesBitForBitOnTheSameLayoutAndCloselyOnAnother) {
     const ScratchFolder folder;
     std::vector<double> never_stopped;
     run_ranks(2, [&](const World& world) {
-      Run run = built(recipe(folder.path(), shard), world);
+      auto run = built(recipe(folder.path(), shard), world);
       losses(run, 3);
       save_checkpoint(run, world);
       const auto rest = losses(run, 3);
       if (world.rank == 0) never_stopped = rest;
     });
     run_ranks(2, [&](const World& world) {
-      Run run = built(recipe(folder.path(), shard), world);
+      auto run = built(recipe(folder.path(), shard), world);
       resume(run, folder.path());
       EXPECT_EQ(losses(run, 3), never_stopped);
     });
     for (const int ranks : {1, 3}) {
       run_ranks(ranks, [&](const World& world) {
-        Run run = built(recipe(folder.path(), "gradients"), world);
+        auto run = built(recipe(folder.path(), "gradients"), world);
         resume(run, folder.path());
         const auto rest = losses(run, 3);
         for (size_t i = 0; i < rest.size(); ++i) EXPECT_NEAR(rest[i], never_stopped[i], 1e-3 * never_stopped[i]) << ranks << " ranks";
@@ -66,7 +66,7 @@ TEST(Checkpoint, ResumesBitForBitOnTheSameLayoutAndCloselyOnAnother) {
 TEST(Checkpoint, KeepsTheLastFewAndNamesDamage) {
   const ScratchFolder folder;
   const World world = lone_world();
-  Run run = built(recipe(folder.path(), "none"), world);
+  auto run = built(recipe(folder.path(), "none"), world);
   for (int i = 0; i < 3; ++i) {
     losses(run, 1);
     save_checkpoint(run, world);
@@ -88,12 +88,12 @@ TEST(Checkpoint, KeepsTheLastFewAndNamesDamage) {
 TEST(Checkpoint, RefusesAnotherModelAndAFolderThatIsNone) {
   const ScratchFolder folder;
   const World world = lone_world();
-  Run run = built(recipe(folder.path(), "none"), world);
+  auto run = built(recipe(folder.path(), "none"), world);
   save_checkpoint(run, world);
   const CheckpointInfo info = read_checkpoint_info(*newest_checkpoint(folder.path()));
   Options deeper = info.options;
   deeper.model.depth = 3;
-  Run other = build(define_problem(deeper), world, false, info.statistics);
+  auto other = build(define_problem(deeper), world, false, info.statistics);
   const std::string message = message_of<std::invalid_argument>([&] { load_checkpoint(info, other.chain, true); });
   EXPECT_NE(message.find("another model: its block 3 is head"), std::string::npos) << message;
   EXPECT_THROW(read_checkpoint_info(folder.path()), std::invalid_argument);
