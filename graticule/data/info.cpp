@@ -95,7 +95,7 @@ void describe_variables(std::ostringstream& out, const Catalog& catalog,
     line.missing += missing.at(variable.name);
   }
   for (auto& [name, line] : lines) {
-    out << "  " << std::left << std::setw(32) << name << std::setw(16) << line.first.units;
+    out << "  " << std::left << std::setw(35) << name << " " << std::setw(16) << line.first.units;
     if (line.first.constant) out << " constant";
     std::sort(line.levels.begin(), line.levels.end());
     for (size_t i = 0; i < line.levels.size(); ++i) out << (i ? ", " : " at ") << line.levels[i];

@@ -1,6 +1,7 @@
 // The cases of tests/comm as processes: `mpiexec -n P mpi_tests`. Each rank prints only what fails; any
 // failure on any rank gives every rank a non-zero exit code. `--one-rank-fails`: rank 1 throws while the
 // others wait for it.
+#include <memory>
 #include <iostream>
 
 #include "graticule/comm/launch.h"
@@ -43,7 +44,7 @@ int run_cases(const World& world) {
     }
   }
   auto& listeners = testing::UnitTest::GetInstance()->listeners();
-  delete listeners.Release(listeners.default_result_printer());
+  const std::unique_ptr<testing::TestEventListener> silenced(listeners.Release(listeners.default_result_printer()));
   listeners.Append(std::make_unique<FailurePrinter>(world.rank).release());
   const int64_t failed = RUN_ALL_TESTS();
   const at::Tensor worst = at::full({1}, failed, at::kLong);

@@ -39,6 +39,10 @@ threads = 1
 out = "{out}"
 """
 
+# What `data synth --variables 6` holds. A file has one level axis, so temperature has a gap at 500 hPa there.
+VARIABLES = """variables = ["10m_u_component_of_wind", "10m_v_component_of_wind", "2m_temperature", "geopotential@500",
+             "mean_sea_level_pressure", "temperature@850"]"""
+
 
 def write_recipe(folder, steps=4, replace=()):
     """A small recipe in `folder`, with some of its lines replaced."""

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from command import graticule, write_recipe
+from command import VARIABLES, graticule, write_recipe
 
 MISTAKES = {
     "misspelt key": ([("dim = 32", "dimm = 32")], "unknown key model.dimm: did you mean model.dim?"),
@@ -77,11 +77,12 @@ def test_missing_values_are_named(tmp_path):
     graticule("data", "synth", data, "--rows", 8, "--columns", 12, "--variables", 6, "--times", 200, check=True)
     with xarray.open_dataset(data) as opened:
         holed = opened.load()
-    name = next(v for v in holed.data_vars if "time" in holed[v].dims)
+    name = "mean_sea_level_pressure"
     holed[name][{"time": 10, "latitude": slice(0, 2), "longitude": 3}] = float("nan")
     holed.to_netcdf(tmp_path / "holed.nc")
-    path = [('"synthetic:rows=8,columns=12,variables=6,times=200"', f'"{tmp_path}/holed.nc"')]
-    recipe = write_recipe(tmp_path, steps=80, replace=path)
+    replace = [("synthetic:rows=8,columns=12,variables=6,times=200", f"{tmp_path}/holed.nc")]
+    replace.append(("batch = 2", f"batch = 2\n{VARIABLES}"))
+    recipe = write_recipe(tmp_path, steps=80, replace=replace)
     result = graticule("train", recipe, ranks=2)
     assert result.returncode == 2, result.stderr
     assert name in result.stderr and "2001-01-03T12" in result.stderr, result.stderr

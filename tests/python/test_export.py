@@ -7,7 +7,7 @@ import struct
 import numpy as np
 import pytest
 
-from command import graticule, write_recipe
+from command import VARIABLES, graticule, write_recipe
 
 torch = pytest.importorskip("torch")
 xarray = pytest.importorskip("xarray")
@@ -116,6 +116,7 @@ def test_plain_pytorch_gives_the_same_forecast(tokens, more, tmp_path):
     graticule("data", "synth", data, "--rows", 8, "--columns", 12, "--variables", 6, "--times", 200, check=True)
     replace = [
         ("synthetic:rows=8,columns=12,variables=6,times=200", str(data)),
+        ("batch = 2", f"batch = 2\n{VARIABLES}"),
         ("dim = 32", f'dim = 32\ntokens = "{tokens}"\n{more}'),
     ]
     recipe = write_recipe(tmp_path, steps=3, replace=replace)
