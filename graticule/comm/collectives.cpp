@@ -3,6 +3,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "graticule/core/error.h"
+#include "graticule/core/trace.h"
 
 namespace graticule {
 namespace {
@@ -24,6 +25,7 @@ struct Linear : torch::autograd::Function<Linear> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const Map& map,
                             const Map& transpose) {
     context->saved_data["maps"] = c10::IValue::make_capsule(c10::make_intrusive<Maps>(map, transpose));
+    const Scope scope("exchange");
     return map(x);
   }
   static variable_list backward(AutogradContext* context, const variable_list& dy) {
