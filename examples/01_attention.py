@@ -1,4 +1,4 @@
-"""The exact attention kernel in a PyTorch program: a drop-in for scaled_dot_product_attention on [batch, tokens, heads, width]."""
+"""The exact attention kernel in a PyTorch program: [batch, tokens, heads, width] in and out, with its gradient."""
 
 import torch
 
