@@ -202,7 +202,7 @@ def netcdf_files():
 
 def publish():
     cases = FINAL / "cases.json"
-    if cases.exists() and cases.stat().st_mtime >= Path(__file__).stat().st_mtime:
+    if cases.exists() and cases.stat().st_mtime >= pathlib.Path(__file__).stat().st_mtime:
         shutil.rmtree(FOLDER)  # another process was first, and a third may be reading what it made
         return
     try:
