@@ -106,8 +106,10 @@ std::shared_ptr<RandomTokens> random_tokens(const BenchArguments& arguments, con
   validate(shape);
   const Axes axes = resolve_axes(options, world.size, shape.heads);
   const Mesh mesh = make_mesh(world, axes);
-  const Attention attention =
-      make_attention({arguments.tokens, options.parallel.context_method, mesh.context, mesh.ulysses});
+  const Attention attention = make_attention({.tokens_of = span_sizes(arguments.tokens, axes.sequence()),
+                                              .context_method = options.parallel.context_method,
+                                              .context = mesh.context,
+                                              .ulysses = mesh.ulysses});
   std::vector<Block> blocks;
   for (int64_t i = 0; i < shape.depth; ++i) blocks.push_back(transformer_block(shape, i, attention));
   const at::ScalarType compute = options.train.precision == Precision::bf16 ? at::kBFloat16 : at::kFloat;

@@ -1,30 +1,62 @@
 #include "graticule/attention/attention.h"
 
-#include <numeric>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/custom_class.h>
+
+#include "graticule/attention/scheme.h"
 
 namespace graticule {
 
-// Ulysses within, the context method across. Sequence rank = context rank * U + ulysses rank, so a ulysses
-// group holds U neighbouring spans, and after its all-to-all a rank stands for all the tokens of its context
-// coordinate.
-Attention make_attention(const AttentionOptions& options) {
-  const int64_t context = options.context.size(), ulysses = options.ulysses.size();
-  const std::vector<int64_t> sizes = span_sizes(options.tokens, context * ulysses);
+namespace {
 
-  Attention attention = local_attention();
-  if (context > 1) {
-    std::vector<int64_t> tokens_of(context);
-    for (int64_t c = 0; c < context; ++c) {
-      tokens_of[c] =
-          std::accumulate(sizes.begin() + c * ulysses, sizes.begin() + (c + 1) * ulysses, int64_t{0});
-    }
-    attention = lss_attention(options.context, tokens_of);
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+/// Keeps the scheme in the autograd graph.
+struct Held : torch::CustomClassHolder {
+  explicit Held(Scheme value) : scheme(std::move(value)) {}
+  Scheme scheme;
+};
+
+struct SchemeFunction : torch::autograd::Function<SchemeFunction> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& q_BTHD, const at::Tensor& k_BTGD,
+                            const at::Tensor& v_BTGD, const c10::intrusive_ptr<Held>& held) {
+    const at::AutoDispatchBelowADInplaceOrView below_autograd;
+    Forwarded result = held->scheme.forward(q_BTHD, k_BTGD, v_BTGD);
+    context->save_for_backward(std::move(result.saved.tensors));
+    context->saved_data["key_heads"] = result.saved.key_heads;
+    context->saved_data["scheme"] = c10::IValue::make_capsule(held);
+    return result.out_BTHD;
   }
-  if (ulysses > 1) {
-    const auto first = sizes.begin() + options.context.rank() * ulysses;
-    attention = ulysses_attention(options.ulysses, {first, first + ulysses}, attention);
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const auto held = c10::static_intrusive_pointer_cast<Held>(context->saved_data["scheme"].toCapsule());
+    const FlashGradients d = held->scheme.backward(
+        gradients[0], {context->get_saved_variables(), context->saved_data["key_heads"].toInt()});
+    return {d.dq_BTHD, d.dk_BSGD, d.dv_BSGD, at::Tensor()};
   }
-  return attention;
+};
+
+}  // namespace
+
+Attention differentiable(Scheme scheme) {
+  return [held = c10::make_intrusive<Held>(std::move(scheme))](
+             const at::Tensor& q_BTHD, const at::Tensor& k_BTGD, const at::Tensor& v_BTGD) {
+    return SchemeFunction::apply(q_BTHD, k_BTGD, v_BTGD, held);
+  };
+}
+
+Scheme outermost(ContextScheme scheme) {
+  return {
+      [forward = std::move(scheme.forward)](const at::Tensor& q_BTHD, const at::Tensor& k_BTGD,
+                                            const at::Tensor& v_BTGD) -> Forwarded {
+        const FlashResult result = forward(q_BTHD, k_BTGD, v_BTGD);
+        return {result.out_BTHD, {{q_BTHD, k_BTGD, v_BTGD, result.out_BTHD, result.lse_BHT}, k_BTGD.size(2)}};
+      },
+      [backward = std::move(scheme.backward)](const at::Tensor& dout_BTHD, const Saved& saved) {
+        const auto& x = saved.tensors;
+        return backward(dout_BTHD, x[0], x[1], x[2], x[3], x[4]);
+      }};
 }
 
 }  // namespace graticule

@@ -7,7 +7,7 @@
 #include <ATen/ATen.h>
 
 #include <functional>
-#include <string>
+#include <vector>
 
 #include "graticule/comm/group.h"
 #include "graticule/core/span.h"
@@ -19,30 +19,26 @@ using Attention =
     std::function<at::Tensor(const at::Tensor& q_BTHD, const at::Tensor& k_BTGD, const at::Tensor& v_BTGD)>;
 
 /// How the context axis shares the sequence; the ulysses axis always trades tokens for heads.
-enum class ContextMethod { lss };
+enum class ContextMethod { lss, ring };
 
+/// U = ulysses.size(). All but `context` and `ulysses` must be the same on every rank of the two groups.
 struct AttentionOptions {
-  int64_t tokens = 0;  ///< S
+  std::vector<int64_t> tokens_of;  ///< tokens of every sequence rank, in order: context rank * U + ulysses
+                                   ///< rank; context.size() * U numbers of any size, zeros too
   ContextMethod context_method = ContextMethod::lss;
-  Group context;  ///< size 1: no context parallelism
-  Group ulysses;  ///< size 1: no ulysses
+  Group context = {}, ulysses = {};  ///< size 1: not used
+  int64_t head_groups = 1;     ///< ulysses: heads are exchanged in this many groups, a group's exchange under
+                               ///< the previous group's attention; at most a rank's key/value heads
+  int64_t gather_heads = 0;    ///< lss: key/value heads gathered at a time, in two buffers; 0: all
+  bool keep_exchanged = true;  ///< ulysses: keep q, k, v and out by heads for the backward; false: keep them
+                               ///< by tokens alone and exchange them again
 };
 
-/// The attention of this rank. Tokens lie over the sequence ranks as span_of(S, context x ulysses, context
-/// rank * U + ulysses rank).
+/// The attention of this rank: ulysses within, the context method across, the kernel innermost. Refuses
+/// head_groups below 1 and gather_heads below 0.
 Attention make_attention(const AttentionOptions& options);
 
 /// One rank: the kernel alone.
 Attention local_attention();
-
-/// DeepSpeed-Ulysses (arXiv 2309.14509): an all-to-all turns [my tokens, all heads] into [all tokens of the
-/// group, my heads], `inner` attends, a second one turns its output back. tokens_of[r]: tokens of rank r of
-/// the group. Bytes sent: docs/ulysses.md.
-Attention ulysses_attention(const Group& group, std::vector<int64_t> tokens_of, Attention inner);
-
-/// Long-Sequence-Segmentation (arXiv 2311.02382): queries stay, one all-gather brings K and V of all ranks;
-/// backward one reduce-scatter brings dK and dV home. tokens_of[r]: tokens of rank r of the group. Bytes
-/// sent: docs/lss.md.
-Attention lss_attention(const Group& group, std::vector<int64_t> tokens_of);
 
 }  // namespace graticule

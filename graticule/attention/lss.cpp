@@ -2,16 +2,14 @@
 // and attends over the keys and values of all segments.
 //
 // Legend: B batch, T this rank's tokens, N all tokens of the group, H heads, G key/value heads, D head width.
-// Wire: one all-gather of K|V forward; one reduce-scatter of dK|dV, summed in fp32, backward. The gathered
-// K|V are not kept for backward (2 B N G D elements a layer would not be divided by the ranks): they are
-// gathered again.
+// Wire: K|V forward, and again backward: kept, they would be the one thing in a layer that more ranks do not
+// divide. dK|dV travel and are summed in fp32. With strides of heads, the gather of the next stride and the
+// reduce-scatter of the last one are under way while a stride attends.
 
-#include <torch/csrc/autograd/custom_function.h>
-#include <torch/custom_class.h>
-
-#include "graticule/attention/attention.h"
-#include "graticule/attention/kernel/flash.h"
+#include "graticule/attention/scheme.h"
+#include "graticule/attention/wire.h"
 #include "graticule/core/error.h"
+#include "graticule/core/span.h"
 #include "graticule/core/trace.h"
 
 namespace graticule {
@@ -21,68 +19,129 @@ namespace {
 struct Segments {
   Group group;
   std::vector<int64_t> tokens_of;
+  int64_t gather_heads;
 };
 
-// [N, 2, B, G, D], tokens first so that a rank's segment is one range of rows; split into K and V as [B, N,
-// G, D] views.
+/// Key/value heads that are gathered together, and the query heads that attend over them.
+struct Stride {
+  Span key, query;
+};
+
+std::vector<Stride> strides_of(int64_t heads, int64_t key_heads, int64_t gather_heads) {
+  const int64_t together = gather_heads == 0 ? key_heads : gather_heads, queries = heads / key_heads;
+  std::vector<Stride> strides;
+  for (int64_t first = 0; first < key_heads; first += together) {
+    const Span key{first, std::min(first + together, key_heads)};
+    strides.push_back({key, {key.begin * queries, key.end * queries}});
+  }
+  return strides;
+}
+
+at::Tensor heads_in(const at::Tensor& x_BTHD, const Span& heads) {
+  return x_BTHD.narrow(2, heads.begin, heads.size());
+}
+
+at::Tensor joined(const std::vector<at::Tensor>& parts, int64_t dim) {
+  return parts.size() == 1 ? parts[0] : at::cat(parts, dim);
+}
+
 struct KeysValues {
   at::Tensor k_BNGD, v_BNGD;
 };
 
-KeysValues gather_keys_values(const Segments& segments, const at::Tensor& k_BTGD, const at::Tensor& v_BTGD) {
-  const Scope scope("exchange");
-  const at::Tensor mine_T2BGD = at::stack({k_BTGD.transpose(0, 1), v_BTGD.transpose(0, 1)}, 1);
-  const at::Tensor all_N2BGD = segments.group.all_gather(mine_T2BGD, segments.tokens_of).wait();
-  return {all_N2BGD.select(1, 0).transpose(0, 1), all_N2BGD.select(1, 1).transpose(0, 1)};
-}
-
-class LssFunction : public torch::autograd::Function<LssFunction> {
+/// The gathers of all strides, one ahead of the stride that attends.
+class Gathers {
  public:
-  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& q_BTHD,
-                            const at::Tensor& k_BTGD, const at::Tensor& v_BTGD,
-                            const std::shared_ptr<Segments>& segments) {
-    const at::AutoDispatchBelowADInplaceOrView below_autograd;
-    const KeysValues all = gather_keys_values(*segments, k_BTGD, v_BTGD);
-    const Scope scope("attention");
-    const FlashResult result = flash_forward(q_BTHD, all.k_BNGD, all.v_BNGD);
-    context->save_for_backward({q_BTHD, k_BTGD, v_BTGD, result.out_BTHD, result.lse_BHT});
-    context->saved_data["segments"] = c10::IValue::make_capsule(c10::make_intrusive<Holder>(segments));
-    return result.out_BTHD;
+  Gathers(const Segments& segments, const std::vector<Stride>& strides, const at::Tensor& k_BTGD,
+          const at::Tensor& v_BTGD)
+      : segments_(segments), strides_(strides), k_BTGD_(k_BTGD), v_BTGD_(v_BTGD) {
+    start();
   }
 
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
-                                                 torch::autograd::variable_list gradients) {
-    const auto saved = context->get_saved_variables();
-    const auto segments =
-        static_cast<const Holder*>(context->saved_data["segments"].toCapsule().get())->segments;
-    const KeysValues all = gather_keys_values(*segments, saved[1], saved[2]);
-    FlashGradients local;
-    {
-      const Scope scope("attention");
-      local = flash_backward(gradients[0], saved[0], all.k_BNGD, all.v_BNGD, saved[3], saved[4]);
-    }
+  /// Starts the gather after the next, waits for the next.
+  KeysValues next() {
+    Pending ready = std::move(*pending_);
+    pending_.reset();
+    if (started_ < strides_.size()) start();
     const Scope scope("exchange");
-    const at::Tensor all_N2BGD = at::stack({local.dk_BSGD.transpose(0, 1), local.dv_BSGD.transpose(0, 1)}, 1);
-    const at::Tensor mine_T2BGD = segments->group.reduce_scatter(all_N2BGD, segments->tokens_of).wait();
-    return {local.dq_BTHD, mine_T2BGD.select(1, 0).transpose(0, 1), mine_T2BGD.select(1, 1).transpose(0, 1),
-            at::Tensor()};
+    const at::Tensor all_NBXD = ready.wait();
+    const int64_t heads = all_NBXD.size(2) / 2;
+    return {wire_heads(all_NBXD, 0, heads), wire_heads(all_NBXD, heads, heads)};
   }
 
  private:
-  struct Holder : torch::CustomClassHolder {
-    explicit Holder(std::shared_ptr<Segments> value) : segments(std::move(value)) {}
-    std::shared_ptr<Segments> segments;
-  };
+  void start() {
+    const Scope scope("exchange");
+    const Span& key = strides_[started_++].key;
+    pending_.emplace(segments_.group.all_gather(
+        packed_heads({heads_in(k_BTGD_, key), heads_in(v_BTGD_, key)}, k_BTGD_.scalar_type()),
+        segments_.tokens_of));
+  }
+
+  const Segments& segments_;
+  const std::vector<Stride>& strides_;
+  const at::Tensor &k_BTGD_, &v_BTGD_;
+  size_t started_ = 0;
+  std::optional<Pending> pending_;
 };
+
+FlashResult forward(const Segments& segments, const at::Tensor& q_BTHD, const at::Tensor& k_BTGD,
+                    const at::Tensor& v_BTGD) {
+  const auto strides = strides_of(q_BTHD.size(2), k_BTGD.size(2), segments.gather_heads);
+  Gathers gathers(segments, strides, k_BTGD, v_BTGD);
+  std::vector<at::Tensor> out, lse;
+  for (const Stride& stride : strides) {
+    const KeysValues all = gathers.next();
+    const Scope scope("attention");
+    const FlashResult part = flash_forward(heads_in(q_BTHD, stride.query), all.k_BNGD, all.v_BNGD);
+    out.push_back(part.out_BTHD);
+    lse.push_back(part.lse_BHT);
+  }
+  return {joined(out, 2), joined(lse, 1)};
+}
+
+FlashGradients backward(const Segments& segments, const at::Tensor& dout_BTHD, const at::Tensor& q_BTHD,
+                        const at::Tensor& k_BTGD, const at::Tensor& v_BTGD, const at::Tensor& out_BTHD,
+                        const at::Tensor& lse_BHT) {
+  const auto strides = strides_of(q_BTHD.size(2), k_BTGD.size(2), segments.gather_heads);
+  Gathers gathers(segments, strides, k_BTGD, v_BTGD);
+  std::vector<at::Tensor> dq, dk, dv;
+  std::optional<Pending> reduced;
+  const auto take = [&] {
+    const Scope scope("exchange");
+    const at::Tensor mine_TBXD = reduced->wait();
+    const int64_t heads = mine_TBXD.size(2) / 2;
+    dk.push_back(wire_heads(mine_TBXD, 0, heads));
+    dv.push_back(wire_heads(mine_TBXD, heads, heads));
+  };
+  for (const Stride& stride : strides) {
+    KeysValues all = gathers.next();
+    FlashGradients part;
+    {
+      const Scope scope("attention");
+      part = flash_backward(heads_in(dout_BTHD, stride.query), heads_in(q_BTHD, stride.query), all.k_BNGD,
+                            all.v_BNGD, heads_in(out_BTHD, stride.query),
+                            lse_BHT.narrow(1, stride.query.begin, stride.query.size()), std::nullopt,
+                            std::nullopt, at::kFloat);
+    }
+    all = {};
+    dq.push_back(part.dq_BTHD.to(q_BTHD.scalar_type()));
+    if (reduced) take();
+    const Scope scope("exchange");
+    reduced.emplace(segments.group.reduce_scatter(packed_heads({part.dk_BSGD, part.dv_BSGD}, at::kFloat),
+                                                  segments.tokens_of, k_BTGD.scalar_type()));
+  }
+  take();
+  return {joined(dq, 2), joined(dk, 2), joined(dv, 2)};
+}
 
 }  // namespace
 
-Attention lss_attention(const Group& group, std::vector<int64_t> tokens_of) {
-  GRATICULE_CHECK(static_cast<int64_t>(tokens_of.size()) == group.size(), tokens_of.size(), " spans");
-  const auto segments = std::make_shared<Segments>(Segments{group, std::move(tokens_of)});
-  return [segments](const at::Tensor& q_BTHD, const at::Tensor& k_BTGD, const at::Tensor& v_BTGD) {
-    return LssFunction::apply(q_BTHD, k_BTGD, v_BTGD, segments);
-  };
+ContextScheme lss_scheme(const Group& group, std::vector<int64_t> tokens_of, int64_t gather_heads) {
+  GRATICULE_CHECK(std::ssize(tokens_of) == group.size(), tokens_of.size(), " spans");
+  const auto segments = std::make_shared<Segments>(Segments{group, std::move(tokens_of), gather_heads});
+  return {[segments](const auto&... qkv) { return forward(*segments, qkv...); },
+          [segments](const auto&... saved) { return backward(*segments, saved...); }};
 }
 
 }  // namespace graticule

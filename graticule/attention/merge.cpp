@@ -16,4 +16,10 @@ FlashResult merge(const FlashResult& a, const FlashResult& b) {
   return {out, at::logaddexp(lse_a, lse_b)};
 }
 
+void merge_into(FlashResult& total, const FlashResult& part) {
+  const auto weight_BTH1 = at::sigmoid(part.lse_BHT - total.lse_BHT).transpose(1, 2).unsqueeze(3);
+  total.out_BTHD.lerp_(part.out_BTHD, weight_BTH1);
+  at::logaddexp_out(total.lse_BHT, total.lse_BHT, part.lse_BHT);
+}
+
 }  // namespace graticule

@@ -14,4 +14,8 @@ namespace graticule {
 /// as it is.
 FlashResult merge(const FlashResult& a, const FlashResult& b);
 
+/// The same in place, without derivatives: total becomes the result over the keys of both. All fp32. A side
+/// without keys leaves the other as it is.
+void merge_into(FlashResult& total, const FlashResult& part);
+
 }  // namespace graticule

@@ -118,8 +118,10 @@ Run build(const Problem& problem, const World& world, bool for_training,
 
   const Mesh mesh = make_mesh(world, axes);
   const Span tokens = span_of(shape.grid.tokens(), axes.sequence(), mesh.sequence.rank());
-  const Attention attention =
-      make_attention({shape.grid.tokens(), options.parallel.context_method, mesh.context, mesh.ulysses});
+  const Attention attention = make_attention({.tokens_of = span_sizes(shape.grid.tokens(), axes.sequence()),
+                                              .context_method = options.parallel.context_method,
+                                              .context = mesh.context,
+                                              .ulysses = mesh.ulysses});
 
   ShardOptions shard;
   shard.level = options.parallel.shard;

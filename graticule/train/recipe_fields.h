@@ -54,8 +54,9 @@ void visit_fields(Visitor& visitor, Options& options) {
   ParallelOptions& parallel = options.parallel;
   visitor.field("data", parallel.data);
   visitor.field("context", parallel.context);
-  visitor.choice("context_method", parallel.context_method,
-                 std::vector<Choice<ContextMethod>>{{"lss", ContextMethod::lss}});
+  visitor.choice(
+      "context_method", parallel.context_method,
+      std::vector<Choice<ContextMethod>>{{"lss", ContextMethod::lss}, {"ring", ContextMethod::ring}});
   visitor.field("ulysses", parallel.ulysses);
   visitor.field("tensor", parallel.tensor);
   visitor.field("pipeline", parallel.pipeline);

@@ -226,6 +226,26 @@ TEST(Kernel, AtensBackwardTakesAGradientOfTheLogSumExpToo) {
   EXPECT_LT(error(g.dv_BSGD, exact.gradients[2]), 2e-6);
 }
 
+TEST(Kernel, WritesPartialResultsInFp32) {
+  at::manual_seed(11);
+  for (const auto dtype : {at::kBFloat16, at::kHalf}) {
+    const auto x = cases::make_inputs({2, 70, 45, 4, 2, 24, dtype});
+    const auto wide = flash_forward(x.q_BTHD, x.k_BSGD, x.v_BSGD, std::nullopt, at::kFloat);
+    const auto result = flash_forward(x.q_BTHD, x.k_BSGD, x.v_BSGD);
+    EXPECT_TRUE(at::equal(wide.out_BTHD.to(dtype), result.out_BTHD));
+    const auto backward = [&](std::optional<at::ScalarType> as) {
+      const auto g = flash_backward(x.dout_BTHD, x.q_BTHD, x.k_BSGD, x.v_BSGD, result.out_BTHD,
+                                    result.lse_BHT, std::nullopt, std::nullopt, as);
+      return std::vector<at::Tensor>{g.dq_BTHD, g.dk_BSGD, g.dv_BSGD};
+    };
+    const auto sums = backward(at::kFloat), gradients = backward(std::nullopt);
+    for (size_t i = 0; i < 3; ++i) {
+      EXPECT_EQ(sums[i].scalar_type(), at::kFloat);
+      EXPECT_TRUE(at::equal(sums[i].to(dtype), gradients[i]));
+    }
+  }
+}
+
 TEST(Kernel, OffsetsPassTwoToTheThirtyFirstElement) {
   constexpr int64_t tokens = 40, width = 16, stride = (int64_t{1} << 31) / (tokens - 1) + 1;
   const auto storage =

@@ -23,6 +23,15 @@ TEST(Merge, PartsOfTheKeysJoinIntoTheWhole) {
   EXPECT_TRUE(at::allclose(joined.lse_BHT.to(at::kDouble), whole.lse_BHT, 1e-5, 1e-6));
 }
 
+TEST(Merge, InPlaceIsTheSame) {
+  at::manual_seed(3);
+  const auto a = random_part(0), b = random_part(1), joined = merge(a, b);
+  FlashResult total{a.out_BTHD.clone(), a.lse_BHT.clone()};
+  merge_into(total, b);
+  EXPECT_TRUE(at::allclose(total.out_BTHD, joined.out_BTHD, 1e-5, 1e-6));
+  EXPECT_TRUE(at::equal(total.lse_BHT, joined.lse_BHT));
+}
+
 TEST(Merge, NeitherHugeNorMissingLogSumExpsOverflow) {
   auto a = random_part(3e4), b = random_part(-3e4);
   EXPECT_TRUE(at::equal(merge(a, b).out_BTHD, a.out_BTHD));

@@ -114,44 +114,64 @@ namespace {
 /// torch.compile traces with sizes that are symbols; they have no values to check or to cut tasks by.
 bool is_symbolic(const at::Tensor& x) { return x.unsafeGetTensorImpl()->has_symbolic_sizes_strides(); }
 
-at::Tensor blank(const at::Tensor& x) { return at::empty_symint(x.sym_sizes(), x.options()); }
+at::Tensor blank(const at::Tensor& x, at::ScalarType dtype) {
+  return at::empty_symint(x.sym_sizes(), x.options().dtype(dtype));
+}
 
-FlashResult shapes_of_forward(const at::Tensor& q) {
+FlashResult shapes_of_forward(const at::Tensor& q, at::ScalarType dtype) {
   const std::vector<c10::SymInt> lse_sizes{q.sym_size(0), q.sym_size(2), q.sym_size(1)};
-  return {blank(q), at::empty_symint(lse_sizes, q.options().dtype(at::kFloat))};
+  return {blank(q, dtype), at::empty_symint(lse_sizes, q.options().dtype(at::kFloat))};
+}
+
+FlashResult as(at::ScalarType dtype, const FlashResult& x) { return {x.out_BTHD.to(dtype), x.lse_BHT}; }
+
+FlashGradients as(at::ScalarType dtype, const FlashGradients& x) {
+  return {x.dq_BTHD.to(dtype), x.dk_BSGD.to(dtype), x.dv_BSGD.to(dtype)};
 }
 
 }  // namespace
 
 FlashResult flash_forward(const at::Tensor& q_BTHD, const at::Tensor& k_BSGD, const at::Tensor& v_BSGD,
-                          std::optional<double> scale) {
-  if (is_symbolic(q_BTHD) || is_symbolic(k_BSGD)) return shapes_of_forward(q_BTHD);
+                          std::optional<double> scale, std::optional<at::ScalarType> result) {
+  const auto dtype = result.value_or(q_BTHD.scalar_type());
+  if (is_symbolic(q_BTHD) || is_symbolic(k_BSGD)) return shapes_of_forward(q_BTHD, dtype);
   check_inputs(q_BTHD, k_BSGD, v_BSGD);
-  if (q_BTHD.is_meta() || q_BTHD.numel() == 0) return shapes_of_forward(q_BTHD);
+  if (q_BTHD.is_meta() || q_BTHD.numel() == 0) return shapes_of_forward(q_BTHD, dtype);
   const auto factor = scale_or_default(scale, q_BTHD);
-  if (q_BTHD.is_cuda()) return flash_gpu_forward(q_BTHD, k_BSGD, v_BSGD, factor);
+  if (q_BTHD.is_cuda()) return as(dtype, flash_gpu_forward(q_BTHD, k_BSGD, v_BSGD, factor));
   if (const auto* tiles = cpu_tiles(cpu_level(q_BTHD.scalar_type()))) {
-    return flash_cpu_forward(*tiles, q_BTHD, k_BSGD, v_BSGD, factor);
+    return flash_cpu_forward(*tiles, q_BTHD, k_BSGD, v_BSGD, factor, dtype);
   }
-  return flash_aten_forward(q_BTHD, k_BSGD, v_BSGD, factor);
+  return as(dtype, flash_aten_forward(q_BTHD, k_BSGD, v_BSGD, factor));
 }
 
 FlashGradients flash_backward(const at::Tensor& dout_BTHD, const at::Tensor& q_BTHD, const at::Tensor& k_BSGD,
                               const at::Tensor& v_BSGD, const at::Tensor& out_BTHD, const at::Tensor& lse_BHT,
-                              std::optional<double> scale, const std::optional<at::Tensor>& dlse_BHT) {
-  if (is_symbolic(q_BTHD) || is_symbolic(k_BSGD)) return {blank(q_BTHD), blank(k_BSGD), blank(v_BSGD)};
+                              std::optional<double> scale, const std::optional<at::Tensor>& dlse_BHT,
+                              std::optional<at::ScalarType> result) {
+  const auto dtype = result.value_or(q_BTHD.scalar_type());
+  const auto shapes = [&] {
+    return FlashGradients{blank(q_BTHD, dtype), blank(k_BSGD, dtype), blank(v_BSGD, dtype)};
+  };
+  if (is_symbolic(q_BTHD) || is_symbolic(k_BSGD)) return shapes();
   check_inputs(q_BTHD, k_BSGD, v_BSGD);
   check_gradients(dout_BTHD, q_BTHD, out_BTHD, lse_BHT, dlse_BHT);
-  if (q_BTHD.is_meta()) return {blank(q_BTHD), blank(k_BSGD), blank(v_BSGD)};
-  if (q_BTHD.numel() == 0) return {blank(q_BTHD), blank(k_BSGD).zero_(), blank(v_BSGD).zero_()};
+  if (q_BTHD.is_meta()) return shapes();
+  if (q_BTHD.numel() == 0) {
+    const auto none = shapes();
+    return {none.dq_BTHD, none.dk_BSGD.zero_(), none.dv_BSGD.zero_()};
+  }
   const auto factor = scale_or_default(scale, q_BTHD);
   if (q_BTHD.is_cuda()) {
-    return flash_gpu_backward(dout_BTHD, q_BTHD, k_BSGD, v_BSGD, out_BTHD, lse_BHT, factor, dlse_BHT);
+    return as(dtype,
+              flash_gpu_backward(dout_BTHD, q_BTHD, k_BSGD, v_BSGD, out_BTHD, lse_BHT, factor, dlse_BHT));
   }
   if (const auto* tiles = cpu_tiles(cpu_level(q_BTHD.scalar_type()))) {
-    return flash_cpu_backward(*tiles, dout_BTHD, q_BTHD, k_BSGD, v_BSGD, out_BTHD, lse_BHT, factor, dlse_BHT);
+    return flash_cpu_backward(*tiles, dout_BTHD, q_BTHD, k_BSGD, v_BSGD, out_BTHD, lse_BHT, factor, dlse_BHT,
+                              dtype);
   }
-  return flash_aten_backward(dout_BTHD, q_BTHD, k_BSGD, v_BSGD, out_BTHD, lse_BHT, factor, dlse_BHT);
+  return as(dtype,
+            flash_aten_backward(dout_BTHD, q_BTHD, k_BSGD, v_BSGD, out_BTHD, lse_BHT, factor, dlse_BHT));
 }
 
 FlashResult flash_attention(const at::Tensor& q_BTHD, const at::Tensor& k_BSGD, const at::Tensor& v_BSGD,

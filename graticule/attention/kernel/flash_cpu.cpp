@@ -68,7 +68,7 @@ int64_t queries_a_task(const FlashTiles& tiles, int64_t heads, int64_t queries) 
 }  // namespace
 
 FlashResult flash_cpu_forward(const FlashTiles& tiles, const at::Tensor& q_BTHD, const at::Tensor& k_BSGD,
-                              const at::Tensor& v_BSGD, double scale) {
+                              const at::Tensor& v_BSGD, double scale, std::optional<at::ScalarType> result) {
   const int64_t T = q_BTHD.size(1), H = q_BTHD.size(2), D = q_BTHD.size(3), S = k_BSGD.size(1),
                 G = k_BSGD.size(2);
   const int64_t pairs = q_BTHD.size(0) * G, R = H / G;
@@ -76,7 +76,7 @@ FlashResult flash_cpu_forward(const FlashTiles& tiles, const at::Tensor& q_BTHD,
   const int64_t blocks = ceil_div(S, tiles.block);
   const auto [sign, magnitude] = split(scale);
 
-  const auto out = at::empty(q_BTHD.sizes(), q_BTHD.options());
+  const auto out = at::empty(q_BTHD.sizes(), q_BTHD.options().dtype(result.value_or(q_BTHD.scalar_type())));
   const auto lse = at::empty({q_BTHD.size(0), H, T}, q_BTHD.options().dtype(at::kFloat));
   const auto keys = floats(together, S * units(D, tiles.pair));
   const auto values = floats(together, blocks * D * units(tiles.block, tiles.pair));
@@ -231,9 +231,12 @@ FlashGradients flash_cpu_backward(const FlashTiles& tiles, const at::Tensor& dou
                                   const at::Tensor& q_BTHD, const at::Tensor& k_BSGD,
                                   const at::Tensor& v_BSGD, const at::Tensor& out_BTHD,
                                   const at::Tensor& lse_BHT, double scale,
-                                  const std::optional<at::Tensor>& dlse_BHT) {
+                                  const std::optional<at::Tensor>& dlse_BHT,
+                                  std::optional<at::ScalarType> result) {
   const auto lse = lse_BHT.contiguous();
-  const auto empty = [](const at::Tensor& x) { return at::empty(x.sizes(), x.options()); };
+  const auto empty = [&](const at::Tensor& x) {
+    return at::empty(x.sizes(), x.options().dtype(result.value_or(q_BTHD.scalar_type())));
+  };
   const int64_t T = q_BTHD.size(1), H = q_BTHD.size(2), S = k_BSGD.size(1), G = k_BSGD.size(2);
   Backward run{tiles,
                dout_BTHD,

@@ -31,13 +31,16 @@ bool cpu_runs(CpuLevel level);
 /// none.
 const FlashTiles* cpu_tiles(CpuLevel level);
 
+/// `result`: the dtype of out, or of the gradients; default that of q.
 FlashResult flash_cpu_forward(const FlashTiles& tiles, const at::Tensor& q_BTHD, const at::Tensor& k_BSGD,
-                              const at::Tensor& v_BSGD, double scale);
+                              const at::Tensor& v_BSGD, double scale,
+                              std::optional<at::ScalarType> result = std::nullopt);
 
 FlashGradients flash_cpu_backward(const FlashTiles& tiles, const at::Tensor& dout_BTHD,
                                   const at::Tensor& q_BTHD, const at::Tensor& k_BSGD,
                                   const at::Tensor& v_BSGD, const at::Tensor& out_BTHD,
                                   const at::Tensor& lse_BHT, double scale,
-                                  const std::optional<at::Tensor>& dlse_BHT);
+                                  const std::optional<at::Tensor>& dlse_BHT,
+                                  std::optional<at::ScalarType> result = std::nullopt);
 
 }  // namespace graticule

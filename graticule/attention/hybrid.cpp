@@ -1,0 +1,44 @@
+// The composition: ulysses within, the context method across, the kernel innermost; an axis of one rank drops
+// out.
+//
+// Sequence rank = context rank * U + ulysses rank, so a ulysses group holds U neighbouring spans, and after
+// its all-to-all a rank stands for all the tokens of its context coordinate. The context method then works on
+// the heads that ulysses left to the rank, so its bytes and buffers are divided by U (arXiv 2405.07719).
+
+#include <numeric>
+
+#include "graticule/attention/scheme.h"
+#include "graticule/core/error.h"
+
+namespace graticule {
+
+namespace {
+
+ContextScheme across(const AttentionOptions& options) {
+  const int64_t context = options.context.size(), ulysses = options.ulysses.size();
+  if (context == 1) return local_scheme();
+  std::vector<int64_t> tokens_of;
+  for (auto first = options.tokens_of.begin(); first != options.tokens_of.end(); first += ulysses) {
+    tokens_of.push_back(std::accumulate(first, first + ulysses, int64_t{0}));
+  }
+  if (options.context_method == ContextMethod::ring) return ring_scheme(options.context, tokens_of);
+  return lss_scheme(options.context, tokens_of, options.gather_heads);
+}
+
+}  // namespace
+
+Attention make_attention(const AttentionOptions& options) {
+  const int64_t ulysses = options.ulysses.size(), ranks = options.context.size() * ulysses;
+  GRATICULE_CHECK(std::ssize(options.tokens_of) == ranks, options.tokens_of.size(), " spans for ", ranks,
+                  " sequence ranks");
+  if (options.head_groups < 1 || options.gather_heads < 0) {
+    refuse("attention", "head_groups ", options.head_groups, ", gather_heads ", options.gather_heads,
+           ": choose 1 or more groups of heads, and 0 (all) or more gathered heads");
+  }
+  if (ulysses == 1) return differentiable(outermost(across(options)));
+  const auto mine = options.tokens_of.begin() + options.context.rank() * ulysses;
+  return differentiable(ulysses_scheme(options.ulysses, {mine, mine + ulysses},
+                                       {options.head_groups, options.keep_exchanged}, across(options)));
+}
+
+}  // namespace graticule

@@ -1,0 +1,116 @@
+// Ring attention (arXiv 2310.01889): each rank keeps the queries of its block of the sequence; blocks of K|V
+// travel around, and a block's next step is under way while a rank attends over it.
+//
+// Legend: B batch, T this rank's tokens, H heads, G key/value heads, D head width, P ranks.
+// In step s of 0..P-1 rank r holds the block of rank r - s. Partial outputs are merged by log-sum-exp in
+// fp32. Backward, the kernel takes the merged out and lse, with which a block's gradient is exact. A block's
+// dK|dV follow it one step behind, in fp32: what came from rank r - 1 is the sum over all ranks that had the
+// block before, and after P steps it is at home.
+
+#include "graticule/attention/merge.h"
+#include "graticule/attention/scheme.h"
+#include "graticule/attention/wire.h"
+#include "graticule/core/error.h"
+#include "graticule/core/trace.h"
+
+namespace graticule {
+
+namespace {
+
+struct Ring {
+  Group group;
+  std::vector<int64_t> tokens_of;
+
+  int64_t tokens_at(int64_t step) const {
+    const int64_t size = group.size();
+    return tokens_of[static_cast<size_t>((group.rank() - step + size) % size)];
+  }
+
+  /// Sends what this rank has of the block of a step to the next rank, which holds it in the step after.
+  Pending pass_on(const at::Tensor& block_TBXD, int64_t step) const {
+    std::vector<int64_t> sizes = block_TBXD.sizes().vec();
+    sizes[0] = tokens_at(step + 1);
+    return group.shift(block_TBXD, block_TBXD.new_empty({}).expand(sizes));
+  }
+};
+
+/// Calls attend(step, k, v) for each block that has tokens, its next step under way; after(step) for every
+/// step.
+template <class Attend, class After>
+void go_around(const Ring& ring, const at::Tensor& k_BTGD, const at::Tensor& v_BTGD, const Attend& attend,
+               const After& after) {
+  const int64_t steps = ring.group.size(), G = k_BTGD.size(2);
+  at::Tensor block_TBXD;
+  for (int64_t step = 0; step < steps; ++step) {
+    std::optional<Pending> next;
+    if (step + 1 < steps) {
+      const Scope scope("exchange");
+      if (step == 0) block_TBXD = packed_heads({k_BTGD, v_BTGD}, k_BTGD.scalar_type());
+      next.emplace(ring.pass_on(block_TBXD, step));
+    }
+    if (ring.tokens_at(step) > 0) {
+      attend(step, wire_heads(block_TBXD, 0, G), wire_heads(block_TBXD, G, G));
+    }
+    after(step);
+    if (next) {
+      const Scope scope("exchange");
+      block_TBXD = next->wait();
+    }
+  }
+}
+
+FlashResult forward(const Ring& ring, const at::Tensor& q_BTHD, const at::Tensor& k_BTGD,
+                    const at::Tensor& v_BTGD) {
+  std::optional<FlashResult> total;
+  const auto attend = [&](int64_t, const at::Tensor& k, const at::Tensor& v) {
+    const Scope scope("attention");
+    const FlashResult part = flash_forward(q_BTHD, k, v, std::nullopt, at::kFloat);
+    if (total) {
+      merge_into(*total, part);
+    } else {
+      total = part;
+    }
+  };
+  go_around(ring, k_BTGD, v_BTGD, attend, [](int64_t) {});
+  GRATICULE_CHECK(total, "no rank holds a token");
+  return {total->out_BTHD.to(q_BTHD.scalar_type()), total->lse_BHT};
+}
+
+FlashGradients backward(const Ring& ring, const at::Tensor& dout_BTHD, const at::Tensor& q_BTHD,
+                        const at::Tensor& k_BTGD, const at::Tensor& v_BTGD, const at::Tensor& out_BTHD,
+                        const at::Tensor& lse_BHT) {
+  const int64_t G = k_BTGD.size(2);
+  at::Tensor dq_BTHD, ours_TBXD;  // this rank's part of a step's dK|dV; undefined where the block is empty
+  std::optional<Pending> travelling;
+  const auto attend = [&](int64_t, const at::Tensor& k, const at::Tensor& v) {
+    const Scope scope("attention");
+    const FlashGradients part =
+        flash_backward(dout_BTHD, q_BTHD, k, v, out_BTHD, lse_BHT, std::nullopt, std::nullopt, at::kFloat);
+    dq_BTHD = dq_BTHD.defined() ? dq_BTHD.add_(part.dq_BTHD) : part.dq_BTHD;
+    ours_TBXD = packed_heads({part.dk_BSGD, part.dv_BSGD}, at::kFloat);
+  };
+  const auto after = [&](int64_t step) {
+    const Scope scope("exchange");
+    at::Tensor sum_TBXD = std::exchange(ours_TBXD, at::Tensor());
+    if (!sum_TBXD.defined()) {
+      sum_TBXD = at::empty({0, k_BTGD.size(0), 2 * G, k_BTGD.size(3)}, k_BTGD.options().dtype(at::kFloat));
+    }
+    if (travelling) sum_TBXD.add_(travelling->wait());
+    travelling.emplace(ring.pass_on(sum_TBXD, step));
+  };
+  go_around(ring, k_BTGD, v_BTGD, attend, after);
+  const Scope scope("exchange");
+  const at::Tensor mine_TBXD = travelling->wait().to(k_BTGD.scalar_type());
+  return {dq_BTHD.to(q_BTHD.scalar_type()), wire_heads(mine_TBXD, 0, G), wire_heads(mine_TBXD, G, G)};
+}
+
+}  // namespace
+
+ContextScheme ring_scheme(const Group& group, std::vector<int64_t> tokens_of) {
+  GRATICULE_CHECK(std::ssize(tokens_of) == group.size(), tokens_of.size(), " spans");
+  const auto ring = std::make_shared<Ring>(Ring{group, std::move(tokens_of)});
+  return {[ring](const auto&... qkv) { return forward(*ring, qkv...); },
+          [ring](const auto&... saved) { return backward(*ring, saved...); }};
+}
+
+}  // namespace graticule
