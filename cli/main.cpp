@@ -17,6 +17,7 @@ int main(int argc, char** argv) {
   graticule::add_export(app, action);
   graticule::add_data(app, action);
   graticule::add_bench(app, action);
+  graticule::add_plan(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

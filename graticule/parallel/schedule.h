@@ -16,7 +16,7 @@ enum class ScheduleKind {
   gpipe,        ///< all forwards, then all backwards (arXiv 1811.06965)
   one_f_one_b,  ///< "1f1b": one forward, one backward, after a warm-up (arXiv 2104.04473, section 2.2.1)
   interleaved,  ///< 1f1b over several chunks a rank (arXiv 2104.04473, section 2.2.2)
-  zero_bubble,  ///< ZB-H1: 1f1b whose weight gradients fill the bubble (arXiv 2401.10241, section 2.3)
+  zero_bubble,  ///< ZB-H1: 1f1b whose weight gradients fill the bubble (arXiv 2401.10241, section 2.1)
 };
 
 /// The recipe's name: "gpipe", "1f1b", "interleaved", "zero_bubble".

@@ -1,0 +1,100 @@
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+#include "cli/job.h"
+#include "graticule/core/error.h"
+#include "graticule/parallel/timeline.h"
+
+namespace graticule {
+
+namespace {
+
+struct PlanArguments {
+  std::string show, kind = "1f1b";
+  int stages = 0, micro_batches = 0, chunks = 1;
+  std::vector<double> costs = {1, 1, 1};
+  bool json = false;
+};
+
+StageCosts costs_of(const std::vector<double>& costs) {
+  if (costs.size() != 3 && costs.size() != 4) {
+    refuse("plan", "--costs with ", costs.size(),
+           " numbers: give 3, of forward, input's gradient and weights' gradient, and if you like a 4th, of "
+           "sending");
+  }
+  return {costs[0], costs[1], costs[2], costs.size() == 4 ? costs[3] : 0};
+}
+
+std::string_view word_for(StageAction::Kind kind) {
+  switch (kind) {
+    case StageAction::Kind::forward:
+      return "forward";
+    case StageAction::Kind::backward:
+      return "backward";
+    case StageAction::Kind::backward_input:
+      return "backward_input";
+    case StageAction::Kind::backward_weight:
+      return "backward_weight";
+  }
+  GRATICULE_CHECK(false, "action ", static_cast<int>(kind));
+}
+
+nlohmann::json report(const Timeline& timeline) {
+  nlohmann::json ranks = nlohmann::json::array();
+  for (const auto& rank : timeline.ranks) {
+    nlohmann::json actions = nlohmann::json::array();
+    for (const auto& [action, start, end] : rank) {
+      actions.push_back({{"kind", word_for(action.kind)},
+                         {"chunk", action.chunk},
+                         {"micro_batch", action.micro},
+                         {"start", start},
+                         {"end", end}});
+    }
+    ranks.push_back(std::move(actions));
+  }
+  return {{"kind", name_of(timeline.kind)},
+          {"stages", timeline.stages},
+          {"chunks", timeline.chunks},
+          {"micro_batches", timeline.micro_batches},
+          {"length", length_of(timeline)},
+          {"bubble_share", bubble_share(timeline)},
+          {"most_in_flight", most_in_flight(timeline)},
+          {"ranks", std::move(ranks)}};
+}
+
+int show_schedule(const PlanArguments& a) {
+  const Timeline timeline =
+      simulate(schedule_named(a.kind), a.stages, a.chunks, a.micro_batches, costs_of(a.costs));
+  std::cout << (a.json ? report(timeline).dump() + "\n" : drawn(timeline));
+  return 0;
+}
+
+int run_plan(const PlanArguments& arguments) {
+  if (arguments.show == "schedule") return show_schedule(arguments);
+  refuse("plan", "--show ", arguments.show, ": choose schedule");
+}
+
+}  // namespace
+
+void add_plan(CLI::App& app, Action& action) {
+  auto* command = app.add_subcommand("plan", "Say what a run would do, without running it");
+  const auto a = std::make_shared<PlanArguments>();
+  command->add_option("--show", a->show, "schedule: the pipeline's order, drawn, with its idle time")
+      ->required();
+  command->add_option("--kind", a->kind, "gpipe, 1f1b, interleaved or zero_bubble")->capture_default_str();
+  command->add_option("--stages", a->stages, "Ranks of the pipeline")->required();
+  command->add_option("--micro-batches", a->micro_batches, "Micro-batches of a step")->required();
+  command->add_option("--chunks", a->chunks, "Chunks of the model a rank holds; interleaved: 2 or more")
+      ->capture_default_str();
+  command
+      ->add_option(
+          "--costs", a->costs,
+          "Times of a chunk's forward, input's gradient and weights' gradient, and if given of sending "
+          "(default: 1,1,1). A drawn cell is a unit, so whole numbers are best")
+      ->delimiter(',');
+  command->add_flag("--json", a->json, "Print JSON");
+  command->callback([&action, a] { action = [a] { return run_alone([&] { return run_plan(*a); }); }; });
+}
+
+}  // namespace graticule
