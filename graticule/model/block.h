@@ -6,11 +6,15 @@
 #include "graticule/attention/attention.h"
 #include "graticule/model/shape.h"
 #include "graticule/parallel/chain.h"
+#include "graticule/parallel/tensor.h"
 
 namespace graticule {
 
 /// Block `index` of `shape.depth`: x_BTC -> x_BTC. It knows nothing of who holds the other tokens:
-/// `attention` does.
-Block transformer_block(const ModelShape& shape, int64_t index, Attention attention);
+/// `attention` and `layers` do. Key heads (their query heads with them) and the MLP's hidden units are spread
+/// over the ranks of `layers`; `attention` is called with this rank's heads of all the tokens of that group.
+/// The block's parameters are cut accordingly.
+Block transformer_block(const ModelShape& shape, int64_t index, Attention attention,
+                        const TensorLayers& layers = {});
 
 }  // namespace graticule

@@ -41,17 +41,18 @@ std::vector<Parameter> head_weights(const ModelShape& shape) {
 
 Block prediction_head(const ModelShape& shape, const Span& tokens) {
   return {"head", head_weights(shape),
-          [shape, tokens](const Weights& weights, const at::Tensor& input_BTC, const Inputs&) {
+          [shape, tokens](const Weights& weights, const at::Tensor& input_BTC, const Inputs& inputs) {
             at::Tensor x_BTC =
                 at::layer_norm(input_BTC, {shape.dim}, weights["norm.weight"], weights["norm.bias"], 1e-5);
             for (int64_t i = 0; i < shape.head_layers; ++i) {
               x_BTC = at::gelu(graticule::linear(x_BTC, weights[text("hidden.", i, ".weight")],
-                                                 weights[text("hidden.", i, ".bias")]));
+                                                 weights[text("hidden.", i, ".bias")], inputs.deferred));
             }
             if (shape.grid.mode == TokenMode::full) {
               return predict_each_variable(weights, x_BTC, shape.grid, tokens).to(at::kFloat);
             }
-            const at::Tensor out_BTE = graticule::linear(x_BTC, weights["out.weight"], weights["out.bias"]);
+            const at::Tensor out_BTE =
+                graticule::linear(x_BTC, weights["out.weight"], weights["out.bias"], inputs.deferred);
             return out_BTE.view({out_BTE.size(0), out_BTE.size(1), shape.grid.variables, shape.grid.pixels()})
                 .to(at::kFloat);
           }};

@@ -6,10 +6,10 @@
 
 namespace graticule {
 
-std::vector<Block> vision_transformer(const ModelShape& shape, const Span& tokens,
-                                      const Attention& attention) {
+std::vector<Block> vision_transformer(const ModelShape& shape, const Span& tokens, const Attention& attention,
+                                      const TensorLayers& layers) {
   std::vector<Block> chain = {tokenizer(shape, tokens)};
-  for (int64_t i = 0; i < shape.depth; ++i) chain.push_back(transformer_block(shape, i, attention));
+  for (int64_t i = 0; i < shape.depth; ++i) chain.push_back(transformer_block(shape, i, attention, layers));
   chain.push_back(prediction_head(shape, tokens));
   return chain;
 }

@@ -6,11 +6,13 @@
 #include "graticule/attention/attention.h"
 #include "graticule/model/shape.h"
 #include "graticule/parallel/chain.h"
+#include "graticule/parallel/tensor.h"
 
 namespace graticule {
 
-/// The blocks of the whole model for a rank that holds `tokens` of the sequence.
-std::vector<Block> vision_transformer(const ModelShape& shape, const Span& tokens,
-                                      const Attention& attention);
+/// The blocks of the whole model for a rank that holds `tokens` of the sequence between its layers; attention
+/// and layers as for transformer_block.
+std::vector<Block> vision_transformer(const ModelShape& shape, const Span& tokens, const Attention& attention,
+                                      const TensorLayers& layers = {});
 
 }  // namespace graticule

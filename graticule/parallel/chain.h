@@ -6,9 +6,11 @@
 #include <ATen/ATen.h>
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "graticule/attention/kernel/linear.h"
 #include "graticule/parallel/shard.h"
 
 namespace graticule {
@@ -19,6 +21,7 @@ struct Inputs {
   std::vector<int64_t> sample_ids;  ///< B; with `seed` they seed drop path, equally on all ranks of a sample
   uint64_t seed = 0;
   bool training = false;
+  std::shared_ptr<DeferredGradients> deferred = nullptr;  ///< where weight gradients wait, or null
 };
 
 struct Block {

@@ -2,14 +2,41 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 
-#include <numeric>
-
 #include "graticule/core/error.h"
 
 namespace graticule {
 
-int64_t Parameter::numel() const {
-  return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
+std::vector<int64_t> Parameter::local_shape() const {
+  std::vector<int64_t> local = shape;
+  if (!cut) return local;
+  auto& length = local[static_cast<size_t>(cut->dim)];
+  length = 0;
+  for (const Span& piece : cut->pieces) length += piece.size();
+  return local;
+}
+
+int64_t Parameter::numel() const { return c10::multiply_integers(local_shape()); }
+
+at::Tensor cut_of(const Parameter& parameter, const at::Tensor& whole) {
+  if (!parameter.cut) return whole.clone();
+  std::vector<at::Tensor> parts;
+  for (const Span& piece : parameter.cut->pieces) {
+    parts.push_back(whole.narrow(parameter.cut->dim, piece.begin, piece.size()));
+  }
+  return at::cat(parts, parameter.cut->dim);
+}
+
+void place(const Parameter& parameter, const at::Tensor& local, const at::Tensor& whole) {
+  if (!parameter.cut) {
+    whole.copy_(local);
+    return;
+  }
+  const int64_t dim = parameter.cut->dim;
+  int64_t offset = 0;
+  for (const Span& piece : parameter.cut->pieces) {
+    whole.narrow(dim, piece.begin, piece.size()).copy_(local.narrow(dim, offset, piece.size()));
+    offset += piece.size();
+  }
 }
 
 int64_t flat_numel(const std::vector<Parameter>& parameters) {
@@ -18,7 +45,9 @@ int64_t flat_numel(const std::vector<Parameter>& parameters) {
   return sum;
 }
 
-at::Tensor initial_values(const Parameter& parameter, const std::string& full_name, uint64_t seed) {
+namespace {
+
+at::Tensor whole_initial_values(const Parameter& parameter, const std::string& full_name, uint64_t seed) {
   at::Tensor values = at::empty(parameter.shape, at::kFloat);
   switch (parameter.init) {
     case Init::zeros:
@@ -33,6 +62,13 @@ at::Tensor initial_values(const Parameter& parameter, const std::string& full_na
   auto generator = at::detail::createCPUGenerator(mix_seed({seed, seed_of(full_name)}));
   const double edge = std::erf(std::sqrt(2.0));
   return values.uniform_(-edge, edge, generator).erfinv_().mul_(std::sqrt(2.0) * parameter.deviation);
+}
+
+}  // namespace
+
+at::Tensor initial_values(const Parameter& parameter, const std::string& full_name, uint64_t seed) {
+  const at::Tensor whole = whole_initial_values(parameter, full_name, seed);
+  return parameter.cut ? cut_of(parameter, whole) : whole;
 }
 
 void Weights::add(std::string name, at::Tensor value) {
@@ -51,7 +87,7 @@ Weights as_weights(const std::vector<Parameter>& parameters, const at::Tensor& f
   Weights weights;
   int64_t offset = 0;
   for (const auto& parameter : parameters) {
-    weights.add(parameter.name, flat.narrow(0, offset, parameter.numel()).view(parameter.shape));
+    weights.add(parameter.name, flat.narrow(0, offset, parameter.numel()).view(parameter.local_shape()));
     offset += parameter.numel();
   }
   return weights;

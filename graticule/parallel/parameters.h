@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,21 +15,37 @@ namespace graticule {
 
 enum class Init { zeros, ones, truncated_normal };
 
-struct Parameter {
-  std::string name;  ///< within its block: "attention.qkv.weight"
-  std::vector<int64_t> shape;
-  Init init = Init::truncated_normal;
-  double deviation = 0.02;  ///< of truncated_normal (cut at two deviations)
-  bool decay = true;        ///< weight decay applies
+/// The part of a parameter that this rank of the tensor axis holds: `pieces` (ranges of indices, in order) of
+/// dim `dim`.
+struct Cut {
+  int64_t dim = 0;
+  std::vector<Span> pieces;
+};
 
+struct Parameter {
+  std::string name;            ///< within its block: "attention.qkv.weight"
+  std::vector<int64_t> shape;  ///< of the whole model's parameter
+  Init init = Init::truncated_normal;
+  double deviation = 0.02;                ///< of truncated_normal (cut at two deviations)
+  bool decay = true;                      ///< weight decay applies
+  std::optional<Cut> cut = std::nullopt;  ///< absent: every rank holds the whole
+
+  /// The shape of this rank's part.
+  std::vector<int64_t> local_shape() const;
+  /// Elements of this rank's part.
   int64_t numel() const;
 };
 
-/// Elements of all parameters laid one behind the other in one flat buffer.
+/// Copies this rank's part out of the whole parameter.
+at::Tensor cut_of(const Parameter& parameter, const at::Tensor& whole);
+/// The inverse: writes this rank's part to its place in `whole`.
+void place(const Parameter& parameter, const at::Tensor& local, const at::Tensor& whole);
+
+/// Elements of this rank's parts of all parameters, laid one behind the other in one flat buffer.
 int64_t flat_numel(const std::vector<Parameter>& parameters);
 
-/// The initial values of one parameter (fp32). They depend on the seed and on `full_name`
-/// ("blocks.3.mlp.fc1.weight") alone, so never on the layout.
+/// The initial values of this rank's part of one parameter (fp32). The whole depends on the seed and on
+/// `full_name` ("blocks.3.mlp.fc1.weight") alone, so never on the layout.
 at::Tensor initial_values(const Parameter& parameter, const std::string& full_name, uint64_t seed);
 
 /// The weights of one block, by name: views of the flat buffer.

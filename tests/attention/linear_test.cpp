@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <utility>
+
 #include "graticule/attention/kernel/matrix_product.h"
 #include "graticule/attention/kernel/matrix_tiles.h"
 
@@ -85,6 +87,48 @@ TEST(Linear, EmptyAndMetaInputsKeepTheirShapes) {
   EXPECT_EQ(
       graticule::linear(at::empty({50, 40}, meta), at::empty({30, 40}, meta), at::empty({30}, meta)).sizes(),
       at::IntArrayRef({50, 30}));
+}
+
+TEST(Linear, DeferredWeightGradientsAreTheUndeferredOnes) {
+  at::manual_seed(6);
+  for (const auto dtype : {at::kFloat, at::kBFloat16}) {
+    for (const bool with_bias : {true, false}) {
+      const at::Tensor x = at::randn({2, 31, 20}).to(dtype).requires_grad_();
+      const at::Tensor weight = at::randn({33, 20}).to(dtype).requires_grad_();
+      const at::Tensor bias = at::randn({33}).to(dtype).requires_grad_();
+      const at::Tensor dy = at::randn({2, 31, 33}).to(dtype);
+      const std::vector<at::Tensor> leaves = {x, weight, bias};
+      const auto twice = [&](const std::shared_ptr<DeferredGradients>& deferred) {
+        for (int i = 0; i < 2; ++i) {
+          const auto y =
+              graticule::linear(x, weight, with_bias ? std::optional(bias) : std::nullopt, deferred);
+          torch::autograd::backward({y}, {dy});
+        }
+      };
+      const auto take = [&] {
+        std::vector<at::Tensor> gradients;
+        for (const auto& leaf : leaves) gradients.push_back(std::exchange(leaf.mutable_grad(), {}));
+        return gradients;
+      };
+      twice(nullptr);
+      const auto expected = take();
+      const auto deferred = std::make_shared<DeferredGradients>();
+      twice(deferred);
+      EXPECT_TRUE(at::equal(x.grad(), expected[0])) << "before the weights' gradients";
+      EXPECT_FALSE(weight.grad().defined() || bias.grad().defined() || deferred->empty());
+      deferred->run();
+      EXPECT_TRUE(deferred->empty());
+      const auto gradients = take();
+      EXPECT_TRUE(at::equal(gradients[1], expected[1]));
+      EXPECT_EQ(gradients[2].defined(), with_bias);
+      if (with_bias) {
+        EXPECT_TRUE(at::equal(gradients[2], expected[2]));
+      }
+    }
+  }
+  const auto weights = at::zeros({2, 3, 4}).requires_grad_();
+  EXPECT_THROW(graticule::linear(at::zeros({2, 4}), weights[0], {}, std::make_shared<DeferredGradients>()),
+               std::logic_error);
 }
 
 TEST(Linear, RefusesShapesAndDtypesThatDoNotFit) {

@@ -2,25 +2,28 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <utility>
+
 #include "graticule/attention/kernel/matrix_product.h"
 #include "graticule/core/error.h"
 
 namespace graticule {
 namespace {
 
-at::Tensor product(const at::Tensor& a, const at::Tensor& b,
-                   const std::optional<at::Tensor>& bias = std::nullopt) {
-  if (prefers_matrix_product(a, b)) return matrix_product(a, b, bias, a.scalar_type());
-  return bias ? at::addmm(*bias, a, b) : at::mm(a, b);
-}
+/// Where the weight gradients of one call wait, kept in the autograd graph.
+struct Place : torch::CustomClassHolder {
+  explicit Place(std::shared_ptr<DeferredGradients> list) : deferred(std::move(list)) {}
+  std::shared_ptr<DeferredGradients> deferred;
+};
 
 class LinearFunction : public torch::autograd::Function<LinearFunction> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
-                            const at::Tensor& weight, const std::optional<at::Tensor>& bias) {
+                            const at::Tensor& weight, const std::optional<at::Tensor>& bias,
+                            const std::shared_ptr<DeferredGradients>& deferred) {
     at::AutoDispatchBelowADInplaceOrView guard;
-    context->save_for_backward({x, weight});
-    context->saved_data["bias"] = bias.has_value();
+    context->save_for_backward({x, weight, bias.value_or(at::Tensor())});
+    context->saved_data["place"] = c10::IValue::make_capsule(c10::make_intrusive<Place>(deferred));
     auto shape = x.sizes().vec();
     shape.back() = weight.size(0);
     return product(x.reshape({-1, x.size(-1)}), weight.t(), bias).view(shape);
@@ -29,22 +32,62 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  const torch::autograd::variable_list& gradients) {
     const auto saved = context->get_saved_variables();
-    const auto& x = saved[0];
-    const auto& weight = saved[1];
+    const at::Tensor x = saved[0].detach(), &weight = saved[1], &bias = saved[2];
+    const auto place = c10::static_intrusive_pointer_cast<Place>(context->saved_data["place"].toCapsule());
     const auto dy_NO = gradients[0].reshape({-1, weight.size(0)});
-    at::Tensor dx, dweight, dbias;
+    at::Tensor dx;
     if (context->needs_input_grad(0)) dx = product(dy_NO, weight).view(x.sizes());
-    if (context->needs_input_grad(1)) dweight = product(dy_NO.t(), x.reshape({-1, x.size(-1)}));
-    if (context->saved_data["bias"].toBool() && context->needs_input_grad(2)) {
-      dbias = dy_NO.sum({0}, false, at::kFloat).to(weight.scalar_type());
-    }
-    return {dx, dweight, dbias};
+    const bool for_weight = context->needs_input_grad(1),
+               for_bias = bias.defined() && context->needs_input_grad(2);
+    const auto compute = [=] {
+      WeightGradients result;
+      if (for_weight) result.weight = product(dy_NO.t(), x.reshape({-1, x.size(-1)}));
+      if (for_bias) result.bias = sum_rows(dy_NO);
+      return result;
+    };
+    const auto result = now_or_later(place->deferred, weight, bias, compute);
+    return {dx, result.weight, result.bias, {}};
   }
 };
 
+void add_to_gradient(const at::Tensor& leaf, const at::Tensor& gradient) {
+  if (!gradient.defined()) return;
+  if (leaf.grad().defined()) {
+    leaf.mutable_grad().add_(gradient);
+  } else {
+    leaf.mutable_grad() = gradient;
+  }
+}
+
 }  // namespace
 
-at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias) {
+void DeferredGradients::run() {
+  const at::NoGradGuard no_grad;
+  for (auto& entry : std::exchange(entries_, {})) std::exchange(entry, nullptr)();
+}
+
+at::Tensor product(const at::Tensor& a_MK, const at::Tensor& b_KN, const std::optional<at::Tensor>& bias_N) {
+  if (prefers_matrix_product(a_MK, b_KN)) return matrix_product(a_MK, b_KN, bias_N, a_MK.scalar_type());
+  return bias_N ? at::addmm(*bias_N, a_MK, b_KN) : at::mm(a_MK, b_KN);
+}
+
+at::Tensor sum_rows(const at::Tensor& dy_NO) {
+  return dy_NO.sum({0}, false, at::kFloat).to(dy_NO.scalar_type());
+}
+
+WeightGradients now_or_later(const std::shared_ptr<DeferredGradients>& deferred, const at::Tensor& weight,
+                             const at::Tensor& bias, std::function<WeightGradients()> compute) {
+  if (!deferred) return compute();
+  deferred->add([weight, bias, compute = std::move(compute)] {
+    const WeightGradients gradients = compute();
+    add_to_gradient(weight, gradients.weight);
+    add_to_gradient(bias, gradients.bias);
+  });
+  return {};
+}
+
+void validate_linear(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias,
+                     const std::shared_ptr<DeferredGradients>& deferred) {
   if (x.dim() < 1 || weight.dim() != 2 || x.size(-1) != weight.size(1)) {
     refuse("linear", "x is ", x.sizes(), " and the weight ", weight.sizes(),
            ": x is [.., input], the weight [output, input]");
@@ -56,7 +99,14 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const std::opti
     refuse("linear", "x is ", x.scalar_type(), " and the weight ", weight.scalar_type(),
            ": x, weight and bias share one dtype");
   }
-  return LinearFunction::apply(x, weight, bias);
+  GRATICULE_CHECK(!deferred || (weight.is_leaf() && (!bias || bias->is_leaf())),
+                  "only a leaf's gradient can be deferred");
+}
+
+at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias,
+                  std::shared_ptr<DeferredGradients> deferred) {
+  validate_linear(x, weight, bias, deferred);
+  return LinearFunction::apply(x, weight, bias, deferred);
 }
 
 }  // namespace graticule
