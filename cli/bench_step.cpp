@@ -10,8 +10,9 @@
 #include "cli/job.h"
 #include "graticule/core/error.h"
 #include "graticule/core/trace.h"
-#include "graticule/model/block.h"
+#include "graticule/model/vit.h"
 #include "graticule/train/build.h"
+#include "graticule/train/layout.h"
 #include "graticule/train/memory.h"
 #include "graticule/train/optimizer.h"
 #include "graticule/train/statistics_pass.h"
@@ -26,7 +27,8 @@ struct BenchArguments {
   std::vector<std::string> set;
   int64_t tokens = 8192, dim = 512, depth = 4, heads = 8, batch = 1, repeats = 3;
   Options options;  ///< parallel and train sections, as flags give them
-  std::string precision = "bf16", shard = "none", activations = "keep";
+  std::string precision = "bf16", shard = "none", activations = "keep", context_method = "lss",
+              schedule = "1f1b";
   bool json = false;
 };
 
@@ -35,19 +37,26 @@ struct Work {
   std::function<void()> step;
   int64_t tokens_a_step;
   int64_t parameters;
+  Mesh mesh;
   double waited_s = 0;
 };
 
 struct Measured {
   std::vector<double> seconds;
   Trace trace;
-  std::vector<std::string> peaks;  ///< of each rank, bytes
+  std::vector<std::string> peaks;             ///< of each rank, bytes
+  std::map<std::string, int64_t> bytes_sent;  ///< by group, of this rank, in one step
 };
 
 Measured measure(const Work& work, int64_t repeats, const Group& everyone) {
+  const auto before = traffic_of(work.mesh);
   work.step();
-  reset_peak_memory();
   Measured measured;
+  for (const auto& [label, traffic] : traffic_of(work.mesh)) {
+    measured.bytes_sent[label] =
+        traffic.bytes_sent - (before.contains(label) ? before.at(label).bytes_sent : 0);
+  }
+  reset_peak_memory();
   const TraceSession session(measured.trace);
   for (int64_t i = 0; i < repeats; ++i) {
     everyone.barrier();
@@ -64,62 +73,63 @@ Measured measure(const Work& work, int64_t repeats, const Group& everyone) {
   return measured;
 }
 
-// Blocks on random tokens against random targets: forward, backward, AdamW.
+// The recipe that the flags make: one variable on a grid of one row, patch 1, so that a token is a pixel.
+Options flagged_options(const BenchArguments& a) {
+  const ParallelOptions& flags = a.options.parallel;
+  std::string parallel;
+  for (const auto& [name, degree] : {std::pair{"data", flags.data},
+                                     {"context", flags.context},
+                                     {"ulysses", flags.ulysses},
+                                     {"tensor", flags.tensor},
+                                     {"pipeline", flags.pipeline}}) {
+    if (degree > 0) parallel += fmt::format("{} = {}\n", name, degree);
+  }
+  return parse_recipe(
+      fmt::format(
+          "[data]\npath = \"random\"\nbatch = {}\n[model]\npatch = 1\ndim = {}\ndepth = {}\nheads = {}\n"
+          "[parallel]\n{}context_method = \"{}\"\nshard = \"{}\"\nmicro_batches = {}\nschedule = \"{}\"\n"
+          "[train]\nprecision = \"{}\"\nactivations = \"{}\"\nthreads = {}\n",
+          a.batch, a.dim, a.depth, a.heads, parallel, a.context_method, a.shard, flags.micro_batches,
+          a.schedule, a.precision, a.activations, a.options.train.threads),
+      "bench step", a.set);
+}
+
+// A model on random tokens against random targets: forward, backward, AdamW, as in training.
 struct RandomTokens {
+  Mesh mesh;
   Chain chain;
-  at::Tensor x, y;
-  Group replicas;
-  Shard level;
+  std::vector<MicroBatch> micro_batches;
+  double count;  ///< values of the loss over all ranks
   int64_t step = 0;
 
   void run() {
     chain.zero_gradients();
-    const Inputs inputs{at::zeros({x.size(0)}, at::kFloat),
-                        std::vector<int64_t>(static_cast<size_t>(x.size(0)), 0), 0, true};
-    const double count = static_cast<double>(y.numel()) * replicas.size();
-    chain.train(
-        x, inputs, [&](const at::Tensor& out) { return (out.to(at::kFloat) - y).square().sum(); }, true);
+    chain.train(micro_batches);
     chain.finish_reduce();
-    gradient_square_sum(chain, level, replicas);
-    update(chain, AdamW{}, 1e-3, 1 / count, ++step);
+    gradient_square_sum(chain, mesh.world);
+    update(chain, AdamW{}, 1e-3, at::full({}, 1 / count, at::kDouble), ++step);
   }
 };
 
-Options parsed_options(const BenchArguments& arguments) {
-  Options options =
-      parse_recipe(fmt::format("[data]\npath = \"random\"\nbatch = {}\n[parallel]\nshard = \"{}\"\n"
-                               "[train]\nprecision = \"{}\"\nactivations = \"{}\"\n",
-                               arguments.batch, arguments.shard, arguments.precision, arguments.activations),
-                   "bench step", arguments.set);
-  const ParallelOptions& flags = arguments.options.parallel;
-  options.parallel.data = flags.data, options.parallel.context = flags.context,
-  options.parallel.ulysses = flags.ulysses;
-  options.train.threads = arguments.options.train.threads;
-  return options;
-}
-
-std::shared_ptr<RandomTokens> random_tokens(const BenchArguments& arguments, const World& world,
-                                            const Options& options) {
-  ModelShape shape;
-  shape.grid = {TokenMode::full, 1, 1, arguments.tokens, 1};
-  shape.dim = arguments.dim, shape.depth = arguments.depth, shape.heads = arguments.heads;
-  validate(shape);
-  const Axes axes = resolve_axes(options, world.size, shape.heads);
-  const Mesh mesh = make_mesh(world, axes);
-  const Attention attention = make_attention({.tokens_of = span_sizes(arguments.tokens, axes.sequence()),
-                                              .context_method = options.parallel.context_method,
-                                              .context = mesh.context,
-                                              .ulysses = mesh.ulysses});
-  std::vector<Block> blocks;
-  for (int64_t i = 0; i < shape.depth; ++i) blocks.push_back(transformer_block(shape, i, attention));
-  const at::ScalarType compute = options.train.precision == Precision::bf16 ? at::kBFloat16 : at::kFloat;
-  ShardOptions shard{options.parallel.shard, mesh.replicas, compute, at::kCPU, 0};
-  const int64_t tokens = span_of(arguments.tokens, axes.sequence(), mesh.sequence.rank()).size();
+std::shared_ptr<RandomTokens> random_tokens(const BenchArguments& arguments, const World& world) {
+  Options options = flagged_options(arguments);
+  const ModelShape shape = shape_of(options.model, 1, 1, arguments.tokens);
+  set_threads(options.train.threads, world);
+  const Mesh mesh = mesh_of(options, shape, world);
+  const Layers layers = layers_of(options, shape, mesh, world);
   const int64_t samples = span_of(arguments.batch, mesh.data.size(), mesh.data.rank()).size();
-  return std::make_shared<RandomTokens>(RandomTokens{Chain(blocks, shard, options.train.activations),
-                                                     at::randn({samples, tokens, arguments.dim}).to(compute),
-                                                     at::randn({samples, tokens, arguments.dim}),
-                                                     mesh.replicas, shard.level});
+  std::vector<MicroBatch> micro_batches;
+  for (int64_t m = 0; m < options.parallel.micro_batches; ++m) {
+    const int64_t B = span_of(samples, options.parallel.micro_batches, m).size();
+    const at::Tensor target = at::randn({B, layers.tokens.size(), 1, 1});
+    micro_batches.push_back(
+        {at::randn({B, layers.tokens.size(), 1, 1}),
+         {at::zeros({B}, at::kFloat), std::vector<int64_t>(static_cast<size_t>(B), 0), 0, true, nullptr},
+         [target](const at::Tensor& out) { return (out - target).square().sum(); }});
+  }
+  return std::make_shared<RandomTokens>(RandomTokens{
+      mesh, Chain(vision_transformer(shape, layers.tokens, layers.attention, layers.tensor), layers.chain),
+      std::move(micro_batches), static_cast<double>(arguments.batch * arguments.tokens)});
 }
 
 nlohmann::json report(const Measured& measured, const Work& work, const World& world, int64_t repeats) {
@@ -132,6 +142,7 @@ nlohmann::json report(const Measured& measured, const Work& work, const World& w
           {"step_s_min", measured.seconds.front()},
           {"tokens_per_s", static_cast<double>(work.tokens_a_step) / median},
           {"parts_s", parts},
+          {"bytes_sent", measured.bytes_sent},
           {"peak_memory_bytes", peaks},
           {"parameters", work.parameters},
           {"data_wait_share", work.waited_s / (median * static_cast<double>(repeats))},
@@ -145,20 +156,22 @@ int run_bench_step(const BenchArguments& arguments, const World& world) {
   std::optional<Run> run;
   Work work;
   if (arguments.recipe.empty()) {
-    const Options options = parsed_options(arguments);
-    const auto cores = static_cast<int64_t>(at::get_num_threads());
-    at::set_num_threads(static_cast<int>(
-        options.train.threads > 0 ? options.train.threads : std::max<int64_t>(1, cores / world.local_size)));
-    random = random_tokens(arguments, world, options);
-    work = {[random] { random->run(); }, arguments.batch * arguments.tokens, 0};
-    for (const auto& block : random->chain.blocks()) work.parameters += block.numel();
+    agree(world, everyone, [&] {
+      const Options options = flagged_options(arguments);
+      resolve_axes(options, world.size, shape_of(options.model, 1, 1, arguments.tokens));
+    });
+    random = random_tokens(arguments, world);
+    work = {[random] { random->run(); }, arguments.batch * arguments.tokens, 0, random->mesh};
+    work.parameters = parameters(shape_of(flagged_options(arguments).model, 1, 1, arguments.tokens));
   } else {
     std::optional<Problem> problem;
-    agree(world, everyone,
-          [&] { problem.emplace(define_problem(read_recipe(arguments.recipe, arguments.set))); });
+    agree(world, everyone, [&] {
+      problem.emplace(define_problem(read_recipe(arguments.recipe, arguments.set)));
+      resolve_axes(problem->options, world.size, problem->shape);
+    });
     run.emplace(build(*problem, world, true));
     work = {[&run] { train_step(*run, false); }, run->options.data.batch * run->shape.grid.tokens(),
-            parameters(run->shape)};
+            parameters(run->shape), run->mesh};
   }
   Measured measured = measure(work, arguments.repeats, everyone);
   if (run) work.waited_s = run->loader->take_waited_seconds();
@@ -173,6 +186,9 @@ int run_bench_step(const BenchArguments& arguments, const World& world) {
              world.size, at::get_num_threads(), work.parameters);
   for (const auto& [name, seconds] : result["parts_s"].items())
     fmt::print("  {:<12} {:.3f} s\n", name, seconds.get<double>());
+  for (const auto& [label, bytes] : measured.bytes_sent)
+    fmt::print("  sent by rank 0 over {:<14} {:.2f} MiB a step\n", label,
+               static_cast<double>(bytes) / (1 << 20));
   for (const auto& peak : measured.peaks)
     fmt::print("  peak memory  {:.0f} MiB\n", std::stod(peak) / (1 << 20));
   return 0;
@@ -196,10 +212,18 @@ void add_bench_step(CLI::App& bench, Action& action) {
   command->add_option("--data", a->options.parallel.data, "Degree; 0: derived")->capture_default_str();
   command->add_option("--context", a->options.parallel.context, "Degree; 0: derived")->capture_default_str();
   command->add_option("--ulysses", a->options.parallel.ulysses, "Degree; 0: derived")->capture_default_str();
+  command->add_option("--context-method", a->context_method, "lss or ring")->capture_default_str();
+  command->add_option("--tensor", a->options.parallel.tensor, "Degree; 0: 1")->capture_default_str();
+  command->add_option("--pipeline", a->options.parallel.pipeline, "Degree; 0: 1")->capture_default_str();
+  command->add_option("--micro-batches", a->options.parallel.micro_batches, "Of a rank's samples")
+      ->capture_default_str();
+  command->add_option("--schedule", a->schedule, "gpipe, 1f1b, interleaved or zero_bubble")
+      ->capture_default_str();
   command->add_option("--shard", a->shard, "none, optimizer, gradients or full")->capture_default_str();
   command->add_option("--activations", a->activations, "keep or recompute")->capture_default_str();
   command->add_option("--repeats", a->repeats, "Steps timed after one that is not")->capture_default_str();
-  command->add_option("--set", a->set, "section.key=value, with --recipe")->allow_extra_args(false);
+  command->add_option("--set", a->set, "section.key=value, wins over recipe and flags")
+      ->allow_extra_args(false);
   command->add_flag("--json", a->json, "Print JSON");
   command->callback([&action, a] {
     action = [a] { return run_job([&](const World& world) { return run_bench_step(*a, world); }); };

@@ -16,6 +16,7 @@ void add_eval(CLI::App& app, Action& action);
 void add_forecast(CLI::App& app, Action& action);
 void add_export(CLI::App& app, Action& action);
 void add_data(CLI::App& app, Action& action);
+void add_check(CLI::App& app, Action& action);
 void add_bench(CLI::App& app, Action& action);
 void add_plan(CLI::App& app, Action& action);
 

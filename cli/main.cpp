@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
   graticule::add_forecast(app, action);
   graticule::add_export(app, action);
   graticule::add_data(app, action);
+  graticule::add_check(app, action);
   graticule::add_bench(app, action);
   graticule::add_plan(app, action);
   try {

@@ -4,6 +4,7 @@
 #include "cli/job.h"
 #include "graticule/core/error.h"
 #include "graticule/train/build.h"
+#include "graticule/train/layout.h"
 #include "graticule/train/loop.h"
 #include "graticule/train/run_folder.h"
 
@@ -35,7 +36,7 @@ int run_train(const TrainArguments& arguments, const World& world) {
   agree(world, everyone, [&] {
     const Options options = read_recipe(arguments.recipe, arguments.set);
     problem.emplace(define_problem(options));
-    resolve_axes(problem->options, world.size, problem->shape.heads);
+    resolve_axes(problem->options, world.size, problem->shape);
     if (world.rank == 0) prepare_run_folder(options.run.out, !arguments.resume.empty());
   });
   agree(world, everyone,

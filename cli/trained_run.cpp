@@ -4,6 +4,7 @@
 
 #include "graticule/core/error.h"
 #include "graticule/train/build.h"
+#include "graticule/train/layout.h"
 
 namespace graticule {
 
@@ -35,11 +36,10 @@ TrainedRun load_trained_run(const std::string& checkpoint, const std::vector<std
     info = read_checkpoint_info(find_checkpoint(checkpoint));
     verify_checkpoint(*info);
     Options recipe = info->options;
-    recipe.parallel.data = recipe.parallel.context = recipe.parallel.ulysses = 0;
-    recipe.parallel.micro_batches = 1;
+    recipe.parallel = ParallelOptions{.shard = recipe.parallel.shard};
     recipe.data.batch = std::max<int64_t>(recipe.data.batch, world.size);
     problem.emplace(define_problem(parse_recipe(to_toml(recipe), info->path, overrides)));
-    resolve_axes(problem->options, world.size, problem->shape.heads);
+    resolve_axes(problem->options, world.size, problem->shape);
   });
   Run run = build(*problem, world, false, info->statistics);
   agree(world, everyone, [&] {

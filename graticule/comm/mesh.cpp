@@ -33,9 +33,8 @@ std::string what_fits(const Axes& axes, int world) {
   return changes.empty() ? text("choose degrees that divide ", world, " (", divisors, ")") : "set " + changes;
 }
 
-/// The group of ranks that differ from this one on the given axes only, in the order of their world ranks.
-Group group_over(const World& world, const Axes& axes, std::initializer_list<Axis> over,
-                 const std::string& label) {
+/// The ranks that differ from this one on the given axes only, in the order of their world ranks.
+std::vector<int> members_over(const World& world, const Axes& axes, std::initializer_list<Axis> over) {
   const auto beside = [&](int rank) {
     return std::all_of(all_axes.begin(), all_axes.end(), [&](Axis axis) {
       return std::find(over.begin(), over.end(), axis) != over.end() ||
@@ -46,12 +45,21 @@ Group group_over(const World& world, const Axes& axes, std::initializer_list<Axi
   for (int rank = 0; rank < world.size; ++rank) {
     if (beside(rank)) members.push_back(rank);
   }
-  return world.split(members, label);
+  return members;
+}
+
+/// The ranks `all` cut into shard groups of `size` neighbours.
+Replicas replicas_of(const World& world, const std::vector<int>& all, int size, const std::string& label) {
+  const int place = place_in(all, world.rank), count = static_cast<int>(all.size());
+  const auto first = all.begin() + place / size * size;
+  std::vector<int> copies;
+  for (int i = place % size; i < count; i += size) copies.push_back(all[static_cast<size_t>(i)]);
+  return {world.split({first, first + size}, label), world.split(copies, label + " copies")};
 }
 
 }  // namespace
 
-Mesh make_mesh(const World& world, const Axes& axes) {
+Mesh make_mesh(const World& world, const Axes& axes, int shard_ranks) {
   for (const Axis axis : all_axes) {
     if (axes.degree(axis) < 1)
       refuse("mesh", "degree ", axes.degree(axis), " of axis ", name_of(axis), ": choose 1 or more");
@@ -60,19 +68,42 @@ Mesh make_mesh(const World& world, const Axes& axes) {
     refuse("mesh", described(axes), " makes ", axes.world(), " ranks, the world has ", world.size, ": ",
            what_fits(axes, world.size), ", or start ", axes.world(), " ranks");
   }
+  const int replicas = axes.data * axes.sequence(), shard = shard_ranks > 0 ? shard_ranks : replicas;
+  if (replicas % shard != 0) {
+    refuse("mesh", "shard_ranks = ", shard_ranks, " for ", replicas,
+           " ranks that hold the same weights (data x context x ulysses): choose a divisor of ", replicas);
+  }
   using enum Axis;
+  const auto group_over = [&](std::initializer_list<Axis> over, const char* label) {
+    return world.split(members_over(world, axes, over), label);
+  };
   Mesh mesh;
   mesh.axes = axes;
   mesh.rank = world.rank;
-  mesh.world = group_over(world, axes, {pipeline, data, context, ulysses, tensor}, "world");
-  mesh.pipeline = group_over(world, axes, {pipeline}, "pipeline");
-  mesh.data = group_over(world, axes, {data}, "data");
-  mesh.context = group_over(world, axes, {context}, "context");
-  mesh.ulysses = group_over(world, axes, {ulysses}, "ulysses");
-  mesh.tensor = group_over(world, axes, {tensor}, "tensor");
-  mesh.sequence = group_over(world, axes, {context, ulysses}, "sequence");
-  mesh.replicas = group_over(world, axes, {data, context, ulysses}, "replicas");
+  mesh.world = group_over({pipeline, data, context, ulysses, tensor}, "world");
+  mesh.pipeline = group_over({pipeline}, "pipeline");
+  mesh.pipeline_back = group_over({pipeline}, "pipeline back");
+  mesh.data = group_over({data}, "data");
+  mesh.context = group_over({context}, "context");
+  mesh.ulysses = group_over({ulysses}, "ulysses");
+  mesh.tensor = group_over({tensor}, "tensor");
+  mesh.sequence = group_over({context, ulysses}, "sequence");
+  mesh.holders = group_over({context, ulysses, tensor}, "holders");
+  mesh.stage = group_over({data, context, ulysses, tensor}, "stage");
+  mesh.whole = replicas_of(world, members_over(world, axes, {data, context, ulysses, tensor}),
+                           shard * axes.tensor, "whole weights");
+  mesh.cut = replicas_of(world, members_over(world, axes, {data, context, ulysses}), shard, "cut weights");
   return mesh;
+}
+
+std::map<std::string, Traffic> traffic_of(const Mesh& mesh) {
+  std::map<std::string, Traffic> sums;
+  for (const Group* group : {&mesh.world, &mesh.pipeline, &mesh.pipeline_back, &mesh.data, &mesh.context,
+                             &mesh.ulysses, &mesh.tensor, &mesh.sequence, &mesh.holders, &mesh.stage,
+                             &mesh.whole.shard, &mesh.whole.copies, &mesh.cut.shard, &mesh.cut.copies}) {
+    if (group->traffic().bytes_sent > 0) sums[group->label()] = group->traffic();
+  }
+  return sums;
 }
 
 }  // namespace graticule

@@ -1,95 +1,80 @@
 #include "graticule/parallel/chain.h"
 
-#include <torch/csrc/autograd/autograd.h>
-
 #include "graticule/core/error.h"
-#include "graticule/core/trace.h"
+#include "graticule/parallel/training_pass.h"
 
 namespace graticule {
 
-Chain::Chain(std::vector<Block> blocks, const ShardOptions& options, Activations activations)
-    : blocks_(std::move(blocks)), activations_(activations) {
-  for (const auto& block : blocks_) sharded_.emplace_back(block.name, block.parameters, options);
+Chain::Chain(std::vector<Block> blocks, ChainOptions options)
+    : options_(std::move(options)), model_blocks_(std::ssize(blocks)) {
+  const PipelineOptions& pipeline = options_.pipeline;
+  const int stages = pipeline.ahead.size();
+  const std::vector<Span> spans = stages * pipeline.chunks == 1
+                                      ? std::vector<Span>{{0, model_blocks_}}
+                                      : stage_spans(model_blocks_, stages * pipeline.chunks);
+  for (int chunk = 0; chunk < pipeline.chunks; ++chunk) {
+    const Span span = spans[static_cast<size_t>(chunk * stages + pipeline.ahead.rank())];
+    const int64_t first = std::ssize(blocks_);
+    for (int64_t i = span.begin; i < span.end; ++i) {
+      Block& block = blocks[static_cast<size_t>(i)];
+      weights_.emplace_back(block.name, block.parameters, options_.shard);
+      blocks_.push_back(std::move(block));
+    }
+    chunks_.push_back({first, std::ssize(blocks_)});
+  }
+}
+
+std::vector<ShardedPart*> Chain::parts() {
+  std::vector<ShardedPart*> all;
+  for (auto& weights : weights_) {
+    for (auto& part : weights.parts()) all.push_back(&part);
+  }
+  return all;
 }
 
 at::Tensor Chain::predict(const at::Tensor& x, const Inputs& inputs) {
   const at::NoGradGuard no_grad;
-  at::Tensor output = x;
-  for (size_t i = 0; i < blocks_.size(); ++i) {
-    const Weights& weights = sharded_[i].gather();
-    if (i + 1 < blocks_.size()) sharded_[i + 1].prefetch();
-    output = blocks_[i].run(weights, output, inputs);
-    sharded_[i].release();
-  }
-  return output;
-}
-
-// A block's input is cut off from the block before: its gradient is what the executor hands on.
-Chain::Kept Chain::run_forward(size_t index, const at::Tensor& x, const Inputs& inputs) {
-  Kept kept;
-  kept.input = x.detach();
-  const Weights& weights = sharded_[index].gather();
-  if (index + 1 < blocks_.size()) sharded_[index + 1].prefetch();
-  const bool keep = activations_ == Activations::keep || index + 1 == blocks_.size();
-  if (keep && index > 0) kept.input.requires_grad_();
-  const at::AutoGradMode grad_mode(keep);
-  kept.output = blocks_[index].run(weights, kept.input, inputs);
-  return kept;
-}
-
-at::Tensor Chain::run_backward(size_t index, Kept kept, const at::Tensor& output_gradient,
-                               const Inputs& inputs, bool last) {
-  const Weights& weights = sharded_[index].gather();
-  if (index > 0) sharded_[index - 1].prefetch();
-  if (!kept.output.defined() || !kept.output.requires_grad()) {
-    const at::AutoGradMode grad_mode(true);
-    if (index > 0) kept.input.requires_grad_();
-    kept.output = blocks_[index].run(weights, kept.input, inputs);
-  }
-  torch::autograd::backward({kept.output}, {output_gradient});
-  sharded_[index].take_gradients(last);
-  sharded_[index].release();
-  return kept.input.grad();
-}
-
-at::Tensor Chain::train(const at::Tensor& x, const Inputs& inputs, const LossFunction& loss, bool last) {
-  std::vector<Kept> kept;
-  {
-    const Scope scope("forward");
-    at::Tensor output = x;
-    for (size_t i = 0; i < blocks_.size(); ++i) {
-      kept.push_back(run_forward(i, output, inputs));
-      output = kept.back().output.detach();
-      if (activations_ == Activations::recompute && i + 1 < blocks_.size()) kept.back().output.reset();
-      if (i + 1 < blocks_.size()) sharded_[i].release();
+  const PipelineOptions& pipeline = options_.pipeline;
+  const int64_t samples = inputs.lead_hours_B.size(0);
+  StageMessages messages(pipeline, at::TensorOptions(options_.shard.compute).device(options_.shard.device),
+                         1);
+  at::Tensor output;
+  for (int chunk = 0; chunk < pipeline.chunks; ++chunk) {
+    output = messages.is_first(chunk) ? x : messages.take_activation(chunk, 0, samples);
+    const Span span = chunks_[static_cast<size_t>(chunk)];
+    for (auto i = static_cast<size_t>(span.begin); i < static_cast<size_t>(span.end); ++i) {
+      const Weights weights = weights_[i].gather();
+      if (i + 1 < blocks_.size()) weights_[i + 1].prefetch();
+      output = blocks_[i].run(weights, output, inputs);
+      weights_[i].release();
     }
+    if (!messages.is_last(chunk)) messages.send_activation(chunk, 0, output);
   }
-  const Scope scope("backward");
-  at::Tensor prediction = kept.back().output.detach().requires_grad_();
-  at::Tensor value;
-  {
-    const at::AutoGradMode grad_mode(true);
-    value = loss(prediction);
+  messages.finish();
+  if (!last_stage()) {
+    std::vector<int64_t> sizes = {samples};
+    sizes.insert(sizes.end(), pipeline.output.begin(), pipeline.output.end());
+    output = at::empty(sizes, at::TensorOptions(at::kFloat).device(options_.shard.device));
   }
-  torch::autograd::backward({value});
-  at::Tensor gradient = prediction.grad();
-  for (size_t i = blocks_.size(); i-- > 0;) {
-    Kept taken = std::move(kept[i]);
-    gradient = run_backward(i, std::move(taken), gradient, inputs, last);
-  }
-  return value.detach();
+  return pipeline.ahead.broadcast(output, pipeline.ahead.size() - 1).wait();
+}
+
+at::Tensor Chain::train(const std::vector<MicroBatch>& micro_batches) {
+  return TrainingPass(*this, micro_batches).run();
 }
 
 void Chain::finish_reduce() {
-  for (auto& block : sharded_) block.finish_reduce();
+  for (auto& weights : weights_) weights.collect();
+  for (auto* part : parts()) part->start_copies();
+  for (auto* part : parts()) part->finish_copies();
 }
 
 void Chain::zero_gradients() {
-  for (auto& block : sharded_) block.zero_gradients();
+  for (auto* part : parts()) part->zero_gradients();
 }
 
 void Chain::refresh() {
-  for (auto& block : sharded_) block.refresh();
+  for (auto* part : parts()) part->refresh();
 }
 
 }  // namespace graticule

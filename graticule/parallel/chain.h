@@ -1,6 +1,7 @@
 // The executor: the model is a chain of blocks, driven forward and backward block by block. Autograd works
 // inside a block, the executor between blocks: it gathers weights, runs, releases, and starts the reduction
-// of gradients, so that all collectives are issued from one place in one order.
+// of gradients, so that all collectives are issued from one place in one order. A pipeline stage holds some
+// stretches (chunks) of the chain; one stage with all of it is the same program.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -11,7 +12,8 @@
 #include <vector>
 
 #include "graticule/attention/kernel/linear.h"
-#include "graticule/parallel/shard.h"
+#include "graticule/parallel/block_weights.h"
+#include "graticule/parallel/schedule.h"
 
 namespace graticule {
 
@@ -21,7 +23,8 @@ struct Inputs {
   std::vector<int64_t> sample_ids;  ///< B; with `seed` they seed drop path, equally on all ranks of a sample
   uint64_t seed = 0;
   bool training = false;
-  std::shared_ptr<DeferredGradients> deferred = nullptr;  ///< where weight gradients wait, or null
+  std::shared_ptr<DeferredGradients> deferred =
+      nullptr;  ///< where weight gradients wait; null: computed at once
 };
 
 struct Block {
@@ -39,34 +42,61 @@ enum class Activations {
 /// The last step of the forward: from the chain's output to a scalar whose gradient is wanted.
 using LossFunction = std::function<at::Tensor(const at::Tensor& output)>;
 
+/// One micro-batch. `input` is read by the first stage, `loss` by the last.
+struct MicroBatch {
+  at::Tensor input;
+  Inputs inputs;
+  LossFunction loss;
+};
+
+/// The chain over the ranks of the pipeline axis.
+struct PipelineOptions {
+  Group ahead;  ///< its ranks, for activations
+  Group back;   ///< the same ranks, for gradients
+  ScheduleKind schedule = ScheduleKind::one_f_one_b;
+  int chunks = 1;               ///< stretches of the chain a rank holds
+  std::vector<int64_t> hidden;  ///< sizes of a sample between two blocks (this rank's tokens, width)
+  std::vector<int64_t> output;  ///< sizes of a sample of the chain's output (fp32)
+};
+
+struct ChainOptions {
+  ShardOptions shard;
+  Activations activations = Activations::keep;
+  PipelineOptions pipeline;
+};
+
 class Chain {
  public:
-  Chain(std::vector<Block> blocks, const ShardOptions& options, Activations activations = Activations::keep);
+  /// `blocks`: the whole model's; this rank keeps those of its stage.
+  Chain(std::vector<Block> blocks, ChainOptions options);
 
-  std::vector<ShardedBlock>& blocks() { return sharded_; }
+  /// The sharded weights of this rank's blocks.
+  std::vector<ShardedPart*> parts();
+  /// Blocks of the whole model.
+  int64_t model_blocks() const { return model_blocks_; }
+  at::Device device() const { return options_.shard.device; }
+  bool first_stage() const { return options_.pipeline.ahead.rank() == 0; }
+  bool last_stage() const { return options_.pipeline.ahead.rank() + 1 == options_.pipeline.ahead.size(); }
 
-  /// Forward alone, nothing kept.
+  /// Forward alone, nothing kept; the output reaches every stage. `x` is read by the first stage.
   at::Tensor predict(const at::Tensor& x, const Inputs& inputs);
-  /// Forward and backward of one micro-batch; gradients are added up in the blocks. Gives the loss
-  /// (detached). `last`: the last micro-batch of the step, after which the blocks start reducing.
-  at::Tensor train(const at::Tensor& x, const Inputs& inputs, const LossFunction& loss, bool last);
-  /// Waits until every block's owned gradient is summed over its replicas.
+  /// Forward and backward of all micro-batches of a step, in the order of the schedule; gradients are added
+  /// up in the parts. Gives the summed loss (fp32 scalar on the device; zero on all stages but the last).
+  at::Tensor train(const std::vector<MicroBatch>& micro_batches);
+  /// Waits until every part's owned gradient is summed over its replicas.
   void finish_reduce();
   void zero_gradients();
   /// After an update of the owned master weights.
   void refresh();
 
  private:
-  struct Kept {
-    at::Tensor input, output;
-  };
-  Kept run_forward(size_t index, const at::Tensor& x, const Inputs& inputs);
-  at::Tensor run_backward(size_t index, Kept kept, const at::Tensor& output_gradient, const Inputs& inputs,
-                          bool last);
+  friend class TrainingPass;
 
-  std::vector<Block> blocks_;
-  std::vector<ShardedBlock> sharded_;
-  Activations activations_;
+  ChainOptions options_;
+  int64_t model_blocks_;
+  std::vector<Block> blocks_;  ///< of this rank, chunk by chunk
+  std::vector<BlockWeights> weights_;
+  std::vector<Span> chunks_;  ///< each chunk's blocks, as a range of blocks_
 };
 
 }  // namespace graticule

@@ -41,20 +41,27 @@ void take_storage(const at::Tensor& to, const at::Tensor& from) {
 
 }  // namespace
 
-ShardedBlock::ShardedBlock(std::string name, std::vector<Parameter> parameters, const ShardOptions& options)
-    : name_(std::move(name)),
+ShardedPart::ShardedPart(std::string block, std::vector<Parameter> parameters, const ShardOptions& options,
+                         Replicas replicas)
+    : block_(std::move(block)),
       parameters_(std::move(parameters)),
-      options_(options),
+      level_(options.level),
+      compute_(options.compute),
+      replicas_(std::move(replicas)),
       numel_(flat_numel(parameters_)) {
-  const bool sharded = options_.level != Shard::none;
-  sizes_ = span_sizes(numel_, options_.replicas.size());
-  owned_ = sharded ? span_of(numel_, options_.replicas.size(), options_.replicas.rank()) : Span{0, numel_};
-  state_.master = owned_initial_values(name_, parameters_, owned_, options_.seed).to(options_.device);
+  const Group& shard = replicas_.shard;
+  sizes_ = span_sizes(numel_, shard.size());
+  owned_ = level_ == Shard::none ? Span{0, numel_} : span_of(numel_, shard.size(), shard.rank());
+  state_.master = owned_initial_values(block_, parameters_, owned_, options.seed).to(options.device);
   state_.moment1 = at::zeros_like(state_.master);
   state_.moment2 = at::zeros_like(state_.master);
 }
 
-void ShardedBlock::make_leaves() {
+bool ShardedPart::speaks() const {
+  return replicas_.copies.rank() == 0 && (level_ != Shard::none || replicas_.shard.rank() == 0);
+}
+
+void ShardedPart::make_leaves() {
   leaves_ = Weights();
   const Weights views = as_weights(parameters_, whole_);
   for (const auto& [name, view] : views.items()) {
@@ -62,17 +69,17 @@ void ShardedBlock::make_leaves() {
   }
 }
 
-void ShardedBlock::start_gather() {
-  const at::Tensor mine = state_.master.to(options_.compute);
-  const bool sharded = options_.level != Shard::none;
-  gathering_.emplace(sharded ? options_.replicas.all_gather(mine, sizes_) : Pending(mine));
+void ShardedPart::start_gather() {
+  const at::Tensor mine = state_.master.to(compute_);
+  const bool sharded = level_ != Shard::none;
+  gathering_.emplace(sharded ? replicas_.shard.all_gather(mine, sizes_) : Pending(mine));
 }
 
-void ShardedBlock::prefetch() {
+void ShardedPart::prefetch() {
   if (stale_ && !gathering_) start_gather();
 }
 
-const Weights& ShardedBlock::gather() {
+const Weights& ShardedPart::gather() {
   if (!stale_) return leaves_;
   const Scope scope("weights");
   prefetch();
@@ -91,15 +98,15 @@ const Weights& ShardedBlock::gather() {
   return leaves_;
 }
 
-void ShardedBlock::release() {
-  if (options_.level != Shard::full || options_.replicas.size() == 1 || stale_) return;
+void ShardedPart::release() {
+  if (level_ != Shard::full || replicas_.shard.size() == 1 || stale_) return;
   free_storage(whole_);
   stale_ = true;
 }
 
-void ShardedBlock::refresh() { stale_ = true; }
+void ShardedPart::refresh() { stale_ = true; }
 
-at::Tensor ShardedBlock::flatten_gradients() const {
+at::Tensor ShardedPart::flatten_gradients() const {
   at::Tensor flat = at::zeros({numel_}, whole_.options());
   int64_t offset = 0;
   for (const auto& [name, leaf] : leaves_.items()) {
@@ -110,11 +117,11 @@ at::Tensor ShardedBlock::flatten_gradients() const {
   return flat;
 }
 
-void ShardedBlock::take_gradients(bool last) {
+void ShardedPart::take_gradients(bool last) {
   const Scope scope("reduce");
   at::Tensor flat = flatten_gradients();
-  if (reduces_every_time(options_.level)) {
-    reducing_.push_back(options_.replicas.reduce_scatter(flat, sizes_, at::kFloat));
+  if (reduces_every_time(level_)) {
+    reducing_.push_back(replicas_.shard.reduce_scatter(flat, sizes_, at::kFloat));
     return;
   }
   if (local_gradient_.defined()) {
@@ -123,13 +130,13 @@ void ShardedBlock::take_gradients(bool last) {
     local_gradient_ = flat.to(at::kFloat);
   }
   if (!last) return;
-  reducing_.push_back(options_.level == Shard::none
-                          ? options_.replicas.all_reduce(local_gradient_)
-                          : options_.replicas.reduce_scatter(local_gradient_, sizes_, at::kFloat));
+  reducing_.push_back(level_ == Shard::none
+                          ? replicas_.shard.all_reduce(local_gradient_)
+                          : replicas_.shard.reduce_scatter(local_gradient_, sizes_, at::kFloat));
   local_gradient_.reset();
 }
 
-void ShardedBlock::finish_reduce() {
+void ShardedPart::collect() {
   const Scope scope("reduce");
   for (auto& pending : reducing_) {
     const at::Tensor part = pending.wait();
@@ -142,6 +149,16 @@ void ShardedBlock::finish_reduce() {
   reducing_.clear();
 }
 
-void ShardedBlock::zero_gradients() { gradient_.reset(); }
+void ShardedPart::start_copies() {
+  if (replicas_.copies.size() > 1) copying_.emplace(replicas_.copies.all_reduce(gradient_));
+}
+
+void ShardedPart::finish_copies() {
+  const Scope scope("reduce");
+  if (copying_) gradient_ = copying_->wait();
+  copying_.reset();
+}
+
+void ShardedPart::zero_gradients() { gradient_.reset(); }
 
 }  // namespace graticule

@@ -8,6 +8,7 @@
 #include "graticule/core/error.h"
 #include "graticule/model/presets.h"
 #include "graticule/model/vit.h"
+#include "graticule/train/layout.h"
 #include "graticule/train/statistics_pass.h"
 
 namespace graticule {
@@ -47,12 +48,6 @@ void refuse_overlap(const DataOptions& data) {
              ") share times: move one of them, or set data.allow_overlap = true");
     }
   }
-}
-
-void set_threads(int64_t threads, const World& world) {
-  const auto cores = static_cast<int64_t>(std::thread::hardware_concurrency());
-  at::set_num_threads(
-      static_cast<int>(threads > 0 ? threads : std::max<int64_t>(1, cores / world.local_size)));
 }
 
 }  // namespace
@@ -102,48 +97,84 @@ LoaderOptions loader_options(const Options& options, const ModelShape& shape, co
   return loader;
 }
 
-Run build(const Problem& problem, const World& world, bool for_training,
-          const std::optional<Statistics>& statistics) {
-  Options options = problem.options;
-  const ModelShape& shape = problem.shape;
-  const Axes axes = resolve_axes(options, world.size, shape.heads);
-  options.parallel.data = axes.data, options.parallel.context = axes.context,
-  options.parallel.ulysses = axes.ulysses;
-  options.parallel.tensor = axes.tensor, options.parallel.pipeline = axes.pipeline;
-  if (shape.grid.tokens() < axes.sequence()) {
-    refuse("parallel", axes.sequence(), " sequence ranks for ", shape.grid.tokens(),
-           " tokens: choose at most that many ranks");
+void set_threads(int64_t threads, const World& world) {
+  const auto cores = static_cast<int64_t>(std::thread::hardware_concurrency());
+  at::set_num_threads(
+      static_cast<int>(threads > 0 ? threads : std::max<int64_t>(1, cores / world.local_size)));
+}
+
+Mesh mesh_of(Options& options, const ModelShape& shape, const World& world) {
+  const Axes axes = resolve_axes(options, world.size, shape);
+  ParallelOptions& parallel = options.parallel;
+  parallel.data = axes.data, parallel.context = axes.context, parallel.ulysses = axes.ulysses;
+  parallel.tensor = axes.tensor, parallel.pipeline = axes.pipeline;
+  return make_mesh(world, axes, static_cast<int>(parallel.shard_ranks));
+}
+
+// Tokens are spread over context x ulysses x tensor, tensor neighbours next to each other. Attention sees the
+// tokens of a whole tensor group as one rank's.
+Layers layers_of(const Options& options, const ModelShape& shape, const Mesh& mesh, const World& world) {
+  const ParallelOptions& parallel = options.parallel;
+  const int64_t S = shape.grid.tokens(), tensor = mesh.tensor.size();
+  const int64_t holders = mesh.holders.size();
+  AttentionOptions attention;
+  for (int64_t rank = 0; rank < mesh.sequence.size(); ++rank) {
+    attention.tokens_of.push_back(span_of(S, holders, (rank + 1) * tensor - 1).end -
+                                  span_of(S, holders, rank * tensor).begin);
   }
-  set_threads(options.train.threads, world);
+  attention.context_method = parallel.context_method;
+  attention.context = mesh.context, attention.ulysses = mesh.ulysses;
+  attention.head_groups = parallel.head_groups, attention.gather_heads = parallel.gather_heads;
+  attention.keep_exchanged = parallel.keep_exchanged;
 
-  const Mesh mesh = make_mesh(world, axes);
-  const Span tokens = span_of(shape.grid.tokens(), axes.sequence(), mesh.sequence.rank());
-  const Attention attention = make_attention({.tokens_of = span_sizes(shape.grid.tokens(), axes.sequence()),
-                                              .context_method = options.parallel.context_method,
-                                              .context = mesh.context,
-                                              .ulysses = mesh.ulysses});
-
-  ShardOptions shard;
-  shard.level = options.parallel.shard;
-  shard.replicas = mesh.replicas;
+  Layers layers;
+  layers.tokens = span_of(S, holders, mesh.holders.rank());
+  layers.attention = make_attention(attention);
+  layers.tensor.group = mesh.tensor;
+  for (int64_t rank = 0; rank < tensor; ++rank) {
+    layers.tensor.tokens_of.push_back(span_of(S, holders, mesh.sequence.rank() * tensor + rank).size());
+  }
+  ShardOptions& shard = layers.chain.shard;
+  shard.level = parallel.shard;
+  shard.whole = mesh.whole, shard.cut = mesh.cut;
   shard.compute = options.train.precision == Precision::bf16 ? at::kBFloat16 : at::kFloat;
   shard.device = options.train.device == "cuda"
                      ? at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(world.local_rank))
                      : at::Device(at::kCPU);
   shard.seed = static_cast<uint64_t>(options.train.seed);
+  layers.chain.activations = options.train.activations;
+  PipelineOptions& pipeline = layers.chain.pipeline;
+  pipeline.ahead = mesh.pipeline, pipeline.back = mesh.pipeline_back;
+  pipeline.schedule = parallel.schedule;
+  pipeline.chunks = static_cast<int>(parallel.chunks);
+  pipeline.hidden = {layers.tokens.size(), shape.dim};
+  pipeline.output = {layers.tokens.size(), shape.grid.variables_per_token(), shape.grid.pixels()};
+  return layers;
+}
+
+Run build(const Problem& problem, const World& world, bool for_training,
+          const std::optional<Statistics>& statistics) {
+  Options options = problem.options;
+  const ModelShape& shape = problem.shape;
+  set_threads(options.train.threads, world);
+  const Mesh mesh = mesh_of(options, shape, world);
+  const Layers layers = layers_of(options, shape, mesh, world);
 
   Run run{options,
           mesh,
           problem.source,
           {},
           shape,
-          tokens,
-          Chain(vision_transformer(shape, tokens, attention), shard, options.train.activations),
+          layers.tokens,
+          Chain(vision_transformer(shape, layers.tokens, layers.attention, layers.tensor), layers.chain),
           std::nullopt,
           0};
   run.statistics = statistics ? *statistics : statistics_of_run(options, *problem.source, world, mesh.world);
   if (for_training) {
-    LoaderOptions loader = loader_options(options, shape, mesh, tokens);
+    // Stages between the first and the last read no fields.
+    const bool reads = run.chain.first_stage() || run.chain.last_stage();
+    LoaderOptions loader = loader_options(
+        options, shape, mesh, reads ? layers.tokens : Span{layers.tokens.begin, layers.tokens.begin});
     if (options.data.train.empty())
       refuse("data", "data.train is missing: give the training times, [first, last]");
     loader.range = parse_time_range(options.data.train[0], options.data.train[1]);

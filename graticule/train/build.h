@@ -2,6 +2,7 @@
 #pragma once
 
 #include "graticule/comm/launch.h"
+#include "graticule/parallel/tensor.h"
 #include "graticule/train/run.h"
 
 namespace graticule {
@@ -18,6 +19,22 @@ Problem define_problem(const Options& options);
 
 /// The model's sizes by the recipe alone, for a known grid and number of variables.
 ModelShape shape_of(const ModelOptions& model, int64_t variables, int64_t rows, int64_t columns);
+
+/// Sets this rank's threads: `threads`, or the node's cores over its ranks when it is 0.
+void set_threads(int64_t threads, const World& world);
+
+/// The layers of a rank: how the recipe's layout spreads the tokens, attention, weights and blocks of a
+/// model. One place for the program and for what measures or checks it.
+struct Layers {
+  Span tokens;  ///< this rank's tokens
+  Attention attention;
+  TensorLayers tensor;
+  ChainOptions chain;
+};
+Layers layers_of(const Options& options, const ModelShape& shape, const Mesh& mesh, const World& world);
+
+/// The mesh of the recipe's layout over `world`, and the options with every degree filled in; collective.
+Mesh mesh_of(Options& options, const ModelShape& shape, const World& world);
 
 /// How a loader cuts samples for this rank.
 LoaderOptions loader_options(const Options& options, const ModelShape& shape, const Mesh& mesh,

@@ -10,7 +10,8 @@
 
 #include "graticule/core/error.h"
 #include "graticule/train/checksum.h"
-#include "graticule/train/safetensors.h"
+#include "graticule/train/file.h"
+#include "graticule/train/saved_weights.h"
 #include "graticule/train/statistics_pass.h"
 
 namespace graticule {
@@ -20,7 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr int format_version = 1;
+constexpr int format_version = 2;
 const std::string prefix = "step-";
 
 std::string file_of(int rank) { return text("rank-", rank, ".safetensors"); }
@@ -54,48 +55,27 @@ std::vector<fs::path> checkpoints_of(const fs::path& run_folder) {
   return found;
 }
 
-const std::vector<std::pair<const char*, at::Tensor OwnedState::*>>& state_parts() {
-  static const std::vector<std::pair<const char*, at::Tensor OwnedState::*>> parts = {
-      {".master", &OwnedState::master},
-      {".moment1", &OwnedState::moment1},
-      {".moment2", &OwnedState::moment2}};
-  return parts;
+// What each rank tells rank 0 of its file.
+json told_by(Run& run, const std::string& checksum) {
+  return {{"checksum", checksum}, {"weights", describe_weights(run)}};
 }
 
-// This rank's part of every block, written and synced.
-void write_rank_file(Run& run, const fs::path& path) {
-  const Group& replicas = run.mesh.replicas;
-  std::vector<TensorEntry> entries;
-  for (const auto& block : run.chain.blocks()) {
-    const Span part = span_of(block.numel(), replicas.size(), replicas.rank());
-    for (const auto& [suffix, member] : state_parts())
-      entries.push_back({block.name() + suffix, at::kFloat, {part.size()}});
+json manifest_of(Run& run, const std::vector<std::string>& told) {
+  json files = json::array();
+  std::vector<json> weights;
+  std::vector<std::string> names;
+  for (size_t rank = 0; rank < told.size(); ++rank) {
+    const json of_rank = json::parse(told[rank]);
+    names.push_back(file_of(static_cast<int>(rank)));
+    files.push_back({{"name", names.back()}, {"checksum", of_rank.at("checksum")}});
+    weights.push_back(of_rank.at("weights"));
   }
-  SafetensorsWriter writer(path.string(), entries);
-  for (auto& block : run.chain.blocks()) {
-    const Span part = span_of(block.numel(), replicas.size(), replicas.rank());
-    for (const auto& [suffix, member] : state_parts()) {
-      const at::Tensor mine =
-          (block.state().*member).narrow(0, part.begin - block.owned().begin, part.size());
-      writer.write(block.name() + suffix, mine.cpu());
-    }
-  }
-  writer.close();
-}
-
-json manifest_of(Run& run, const std::vector<std::string>& checksums) {
-  json files = json::array(), blocks = json::array();
-  for (size_t rank = 0; rank < checksums.size(); ++rank) {
-    files.push_back({{"name", file_of(static_cast<int>(rank))}, {"checksum", checksums[rank]}});
-  }
-  for (const auto& block : run.chain.blocks())
-    blocks.push_back({{"name", block.name()}, {"elements", block.numel()}});
   return {{"format", format_version},
           {"step", run.step},
           {"position", run.loader ? run.loader->position() : 0},
           {"recipe", to_toml(run.options)},
           {"statistics", json::parse(to_json(run.statistics))},
-          {"blocks", blocks},
+          {"flats", join_descriptions(weights, names)},
           {"files", files}};
 }
 
@@ -125,19 +105,6 @@ json read_manifest(const fs::path& folder) {
   }
 }
 
-// Copies elements [span) of one flat tensor out of the files of all its writers.
-void read_span(const std::vector<SafetensorsReader>& files, const std::string& name, int64_t numel,
-               const Span& span, const at::Tensor& out) {
-  const auto writers = static_cast<int64_t>(files.size());
-  for (int64_t w = 0; w < writers; ++w) {
-    const Span held = span_of(numel, writers, w), wanted = intersect(span, held);
-    if (wanted.empty()) continue;
-    const at::Tensor values = files[static_cast<size_t>(w)].read_elements(
-        name, {wanted.begin - held.begin, wanted.end - held.begin});
-    out.narrow(0, wanted.begin - span.begin, wanted.size()).copy_(values);
-  }
-}
-
 }  // namespace
 
 void save_checkpoint(Run& run, const World& world) {
@@ -153,13 +120,13 @@ void save_checkpoint(Run& run, const World& world) {
   try {
     agree(world, run.mesh.world, [&] {
       const fs::path mine = aside / file_of(world.rank);
-      write_rank_file(run, mine);
+      write_weights(run, mine.string());
       checksum = file_checksum(mine.string());
     });
-    const std::vector<std::string> checksums = gather_texts(checksum, run.mesh.world);
+    const std::vector<std::string> told = gather_texts(told_by(run, checksum).dump(), run.mesh.world);
     agree(world, run.mesh.world, [&] {
       if (world.rank != 0) return;
-      write_manifest(aside / "manifest.json", manifest_of(run, checksums));
+      write_manifest(aside / "manifest.json", manifest_of(run, told));
       sync_folder(aside);
       fs::remove_all(whole);
       fs::rename(aside, whole);
@@ -209,31 +176,7 @@ std::optional<std::string> newest_checkpoint(const std::string& run_folder) {
 }
 
 void load_checkpoint(const CheckpointInfo& info, Chain& chain, bool moments) {
-  const json manifest = read_manifest(info.path);
-  const auto& known = manifest.at("blocks");
-  auto& blocks = chain.blocks();
-  for (size_t i = 0; i < std::max(known.size(), blocks.size()); ++i) {
-    const std::string theirs =
-        i < known.size() ? text(known[i].at("name").get<std::string>(), " of ", known[i].at("elements"))
-                         : "none";
-    const std::string ours = i < blocks.size() ? text(blocks[i].name(), " of ", blocks[i].numel()) : "none";
-    if (theirs != ours) {
-      refuse("checkpoint", info.path, " is of another model: its block ", i, " is ", theirs,
-             " weights, the recipe's is ", ours, "; use the recipe that it was trained with (", info.path,
-             "/../../recipe.toml)");
-    }
-  }
-  std::vector<SafetensorsReader> files;
-  for (const auto& file : manifest.at("files"))
-    files.emplace_back(info.path + "/" + file.at("name").get<std::string>());
-  for (auto& block : blocks) {
-    for (const auto& [suffix, member] : state_parts()) {
-      if (moments || member == &OwnedState::master) {
-        read_span(files, block.name() + suffix, block.numel(), block.owned(), block.state().*member);
-      }
-    }
-  }
-  chain.refresh();
+  read_weights(read_manifest(info.path).at("flats"), info.path, chain, moments);
 }
 
 }  // namespace graticule

@@ -1,9 +1,8 @@
 // Checkpoints: RUN/checkpoints/step-N/ holds manifest.json and one safetensors file a rank.
 //
-// Each rank writes span_of(n, replicas, rank) of every block's flat master weights and moments, so a
-// checkpoint says nothing of the layout that made it and any other can read it: a reader takes the elements
-// it owns from whichever files hold them. Written aside ("step-N.part"), synced, then renamed: a folder named
-// step-N is whole. The manifest has each file's checksum.
+// Each rank writes its spans of the weights and moments it shards, and the manifest says which parameters lie
+// where (saved_weights.h), so any layout can read what another wrote. Written aside ("step-N.part"), synced,
+// then renamed: a folder named step-N is whole. The manifest has each file's checksum.
 #pragma once
 
 #include <optional>
@@ -38,7 +37,7 @@ void verify_checkpoint(const CheckpointInfo& info);
 std::optional<std::string> newest_checkpoint(const std::string& run_folder);
 
 /// Loads weights (and, with `moments`, the optimizer's state) into the run's chain. Refuses a checkpoint of
-/// another model, naming the first block that differs. Local to the rank.
+/// another model, naming the first parameter that differs. Local to the rank.
 void load_checkpoint(const CheckpointInfo& info, Chain& chain, bool moments);
 
 }  // namespace graticule

@@ -146,7 +146,7 @@ Evaluation evaluate(Run& run, const World& world, const EvaluationOptions& optio
       if (step + 1 < options.steps) state = with_forcings(run, scales, state, time);
     }
   }
-  scorer.sums().merge(run.mesh.replicas.all_reduce(scorer.sums().values()).wait());
+  scorer.sums().merge(run.mesh.stage.all_reduce(scorer.sums().values()).wait());
 
   Evaluation evaluation{{}, count, climatology ? climatology->description() : ""};
   for (size_t target = 0; target < run.options.data.targets.size(); ++target) {

@@ -43,21 +43,21 @@ std::string model_json(const Problem& problem) {
 void export_weights(const CheckpointInfo& info, const std::string& out) {
   const Problem problem = define_problem(info.options);
   // Only the parameters' names and shapes are wanted: one rank's view of no tokens and no attention.
-  Chain chain(vision_transformer(problem.shape, {}, Attention()), ShardOptions{});
+  Chain chain(vision_transformer(problem.shape, {}, Attention()), ChainOptions{});
   load_checkpoint(info, chain, false);
   std::vector<TensorEntry> entries;
-  for (const auto& block : chain.blocks()) {
-    for (const auto& parameter : block.parameters())
-      entries.push_back({block.name() + "." + parameter.name, at::kFloat, parameter.shape});
+  for (const auto* part : chain.parts()) {
+    for (const auto& parameter : part->parameters())
+      entries.push_back({part->block() + "." + parameter.name, at::kFloat, parameter.shape});
   }
   const std::string aside = out + ".part";
   SafetensorsWriter writer(
       aside, entries,
       {{"format", "pt"}, {"model", model_json(problem)}, {"statistics", to_json(info.statistics)}});
-  for (auto& block : chain.blocks()) {
-    const Weights weights = as_weights(block.parameters(), block.state().master);
+  for (auto* part : chain.parts()) {
+    const Weights weights = as_weights(part->parameters(), part->state().master);
     for (const auto& [name, value] : weights.items()) {
-      writer.write(block.name() + "." + name, value);
+      writer.write(part->block() + "." + name, value);
     }
   }
   writer.close();

@@ -41,16 +41,16 @@ FieldWriterOptions layout(const Run& run, const ForecastOptions& options, const 
   return file;
 }
 
-// The whole field of one variable on every sequence rank: [places, P] in order.
+// The whole field of one variable on every rank that holds tokens: [places, P] in order.
 at::Tensor gather_variable(const Run& run, const at::Tensor& x_TKP, int64_t variable) {
   const TokenGrid& grid = run.shape.grid;
   std::vector<int64_t> rows;
-  for (int r = 0; r < run.mesh.sequence.size(); ++r) {
-    const Span tokens = span_of(grid.tokens(), run.mesh.sequence.size(), r);
+  for (int r = 0; r < run.mesh.holders.size(); ++r) {
+    const Span tokens = span_of(grid.tokens(), run.mesh.holders.size(), r);
     rows.push_back(grid.tokens_of(tokens, variable).size());
   }
   const at::Tensor mine = of_variable(x_TKP, grid, run.tokens, variable).contiguous();
-  return run.mesh.sequence.all_gather(mine, rows).wait();
+  return run.mesh.holders.all_gather(mine, rows).wait();
 }
 
 void write_state(const Run& run, const at::Tensor& physical_TKP, int64_t step, FieldWriter* writer) {

@@ -12,14 +12,14 @@ struct Stretch {
   bool decay;
 };
 
-std::vector<Stretch> stretches_of(const ShardedBlock& block) {
+std::vector<Stretch> stretches_of(const ShardedPart& part) {
   std::vector<Stretch> stretches;
   int64_t offset = 0;
-  for (const auto& parameter : block.parameters()) {
-    const Span part = intersect(block.owned(), {offset, offset + parameter.numel()});
+  for (const auto& parameter : part.parameters()) {
+    const Span shared = intersect(part.owned(), {offset, offset + parameter.numel()});
     offset += parameter.numel();
-    if (part.empty()) continue;
-    const Span local = {part.begin - block.owned().begin, part.end - block.owned().begin};
+    if (shared.empty()) continue;
+    const Span local = {shared.begin - part.owned().begin, shared.end - part.owned().begin};
     if (!stretches.empty() && stretches.back().decay == parameter.decay) {
       stretches.back().span.end = local.end;
     } else {
@@ -29,18 +29,18 @@ std::vector<Stretch> stretches_of(const ShardedBlock& block) {
   return stretches;
 }
 
-void update_block(ShardedBlock& block, const AdamW& adamw, double lr, int64_t step) {
+void update_part(ShardedPart& part, const AdamW& adamw, double lr, int64_t step) {
   for (const bool decay : {false, true}) {
     std::vector<at::Tensor> weights, gradients, moments1, moments2, steps;
-    for (const Stretch& stretch : stretches_of(block)) {
+    for (const Stretch& stretch : stretches_of(part)) {
       if (stretch.decay != decay) continue;
       const auto cut = [&](const at::Tensor& flat) {
         return flat.narrow(0, stretch.span.begin, stretch.span.size());
       };
-      weights.push_back(cut(block.state().master));
-      gradients.push_back(cut(block.owned_gradient()));
-      moments1.push_back(cut(block.state().moment1));
-      moments2.push_back(cut(block.state().moment2));
+      weights.push_back(cut(part.state().master));
+      gradients.push_back(cut(part.owned_gradient()));
+      moments1.push_back(cut(part.state().moment1));
+      moments2.push_back(cut(part.state().moment2));
       steps.push_back(at::full({}, static_cast<double>(step), weights.back().options()));
     }
     if (weights.empty()) continue;
@@ -51,23 +51,22 @@ void update_block(ShardedBlock& block, const AdamW& adamw, double lr, int64_t st
 
 }  // namespace
 
-double gradient_square_sum(Chain& chain, Shard level, const Group& replicas) {
-  double sum = 0;
-  for (auto& block : chain.blocks()) {
-    const at::Tensor& gradient = block.owned_gradient();
-    if (gradient.numel() > 0) sum += at::dot(gradient, gradient).item<double>();
+at::Tensor gradient_square_sum(Chain& chain, const Group& world) {
+  at::Tensor sum = at::zeros({1}, at::TensorOptions(at::kDouble).device(chain.device()));
+  for (const auto* part : chain.parts()) {
+    const at::Tensor& gradient = part->owned_gradient();
+    if (part->speaks() && gradient.numel() > 0) sum += at::dot(gradient, gradient);
   }
-  if (level == Shard::none) return sum;
-  return replicas.all_reduce(at::full({1}, sum, at::kDouble)).wait().item<double>();
+  return world.all_reduce(sum).wait()[0];
 }
 
-void update(Chain& chain, const AdamW& adamw, double lr, double scale, int64_t step) {
-  const Scope scope("optimizer");
+void update(Chain& chain, const AdamW& adamw, double lr, const at::Tensor& scale, int64_t step) {
+  const Scope timed("optimizer");
   const at::NoGradGuard no_grad;
-  for (auto& block : chain.blocks()) {
-    if (block.owned().empty()) continue;
-    block.owned_gradient().mul_(scale);
-    update_block(block, adamw, lr, step);
+  for (auto* part : chain.parts()) {
+    if (part->owned().empty()) continue;
+    part->owned_gradient().mul_(scale);
+    update_part(*part, adamw, lr, step);
   }
   chain.refresh();
 }

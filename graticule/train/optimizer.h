@@ -11,12 +11,12 @@ struct AdamW {
   double weight_decay = 0.01;  ///< only of parameters that say so
 };
 
-/// The sum of squares of all gradients, each parameter counted once. Collective over `replicas` when the
-/// blocks are sharded.
-double gradient_square_sum(Chain& chain, Shard level, const Group& replicas);
+/// The sum of squares of all gradients of the model, each parameter counted once (fp64 scalar on the chain's
+/// device). Collective over the world.
+at::Tensor gradient_square_sum(Chain& chain, const Group& world);
 
-/// Multiplies the owned gradients by `scale` and makes update number `step` (from 1) with them. The blocks'
-/// weights in use follow.
-void update(Chain& chain, const AdamW& adamw, double lr, double scale, int64_t step);
+/// Multiplies the owned gradients by `scale` (a scalar tensor) and makes update number `step` (from 1) with
+/// them. The weights in use follow.
+void update(Chain& chain, const AdamW& adamw, double lr, const at::Tensor& scale, int64_t step);
 
 }  // namespace graticule

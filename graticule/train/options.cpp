@@ -214,6 +214,10 @@ void check_ranges(const Options& o, const std::string& where) {
         text("parallel.", key, " = ", degree, ": a degree is at least 1; leave it out to have it derived"));
   }
   at_least("parallel.micro_batches", o.parallel.micro_batches, 1);
+  at_least("parallel.head_groups", o.parallel.head_groups, 1);
+  at_least("parallel.gather_heads", o.parallel.gather_heads, 0);
+  at_least("parallel.shard_ranks", o.parallel.shard_ranks, 0);
+  at_least("parallel.chunks", o.parallel.chunks, 1);
   at_least("train.steps", o.train.steps, 1);
   at_least("train.warmup", o.train.warmup, 0);
   at_least("train.threads", o.train.threads, 0);
@@ -230,6 +234,8 @@ void check_ranges(const Options& o, const std::string& where) {
   at_least("run.eval_samples", o.run.eval_samples, 1);
   at_least("run.log_every", o.run.log_every, 1);
   at_least("run.keep", o.run.keep, 1);
+  require(o.run.watchdog_seconds > 0, where,
+          text("run.watchdog_seconds = ", o.run.watchdog_seconds, ": it must be positive"));
 }
 
 }  // namespace
@@ -261,47 +267,6 @@ std::string to_toml(const Options& options) {
   std::ostringstream stream;
   stream << writer.root << "\n";
   return stream.str();
-}
-
-Axes resolve_axes(const Options& options, int ranks, int64_t heads) {
-  const ParallelOptions& p = options.parallel;
-  const auto given = [](int64_t degree) { return degree > 0 ? static_cast<int>(degree) : 1; };
-  Axes axes{given(p.pipeline), given(p.data), given(p.context), given(p.ulysses), given(p.tensor)};
-  if (axes.pipeline > 1 || axes.tensor > 1) {
-    refuse("parallel", "pipeline = ", axes.pipeline, ", tensor = ", axes.tensor,
-           ": this version trains with data, context and ulysses; set both to 1");
-  }
-  if (ranks % axes.world() == 0) {
-    const int left = ranks / axes.world();
-    // Derived degrees: ulysses takes what the heads allow, context the rest of a sequence, data what is left
-    // over.
-    int ulysses = 1;
-    for (int u = 1; p.ulysses == 0 && u <= left; ++u) {
-      if (left % u == 0 && u <= heads) ulysses = u;
-    }
-    axes.ulysses *= ulysses;
-    int rest = left / ulysses;
-    if (p.context == 0) axes.context *= std::exchange(rest, 1);
-    if (p.data == 0) axes.data *= std::exchange(rest, 1);
-  }
-  if (axes.world() != ranks) {
-    refuse("parallel", "data ", axes.data, " x context ", axes.context, " x ulysses ", axes.ulysses, " = ",
-           axes.world(), " ranks, but ", ranks, " were started: start ", axes.world(),
-           ", or leave one of the degrees out to have it derived");
-  }
-  if (axes.ulysses > heads) {
-    refuse("parallel", "ulysses = ", axes.ulysses, " over ", heads,
-           " heads leaves ranks without a head: choose at most ", heads, " and let context take the rest");
-  }
-  if (options.data.batch < axes.data) {
-    refuse("parallel", "data = ", axes.data, " with data.batch = ", options.data.batch,
-           " leaves ranks without a sample: choose a batch of at least ", axes.data);
-  }
-  if (options.data.batch / axes.data < p.micro_batches) {
-    refuse("parallel", "micro_batches = ", p.micro_batches, " cut ", options.data.batch / axes.data,
-           " samples a rank: choose at most ", options.data.batch / axes.data);
-  }
-  return axes;
 }
 
 }  // namespace graticule

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "graticule/attention/attention.h"
-#include "graticule/core/axes.h"
 #include "graticule/data/loader.h"
 #include "graticule/data/time.h"
 #include "graticule/model/shape.h"
@@ -42,8 +41,14 @@ struct ParallelOptions {
   int64_t data = 0, context = 0, ulysses = 0, tensor = 0,
           pipeline = 0;  ///< 0: derived from the number of ranks
   ContextMethod context_method = ContextMethod::lss;
+  int64_t head_groups = 1;     ///< ulysses: an exchange of one group of heads under the attention of another
+  int64_t gather_heads = 0;    ///< lss: key heads gathered at a time; 0: all
+  bool keep_exchanged = true;  ///< ulysses: heads stay for backward; false: exchanged again
   Shard shard = Shard::none;
+  int64_t shard_ranks = 0;  ///< ranks over which weights are sharded, copies of them beside; 0: all
   int64_t micro_batches = 1;
+  ScheduleKind schedule = ScheduleKind::one_f_one_b;
+  int64_t chunks = 1;  ///< stretches of the model a pipeline rank holds (interleaved)
 };
 
 struct TrainOptions {
@@ -67,6 +72,7 @@ struct RunOptions {
   int64_t log_every = 1;
   int64_t keep = 2;  ///< checkpoints kept
   ClimatologyKind climatology = ClimatologyKind::by_day_and_hour;
+  double watchdog_seconds = 600;  ///< a collective that takes longer ends the job
 };
 
 struct Options {
@@ -86,9 +92,5 @@ Options read_recipe(const std::string& path, const std::vector<std::string>& ove
 
 /// The recipe as TOML, every key present: what `recipe.toml` of a run folder holds.
 std::string to_toml(const Options& options);
-
-/// The axes for `ranks`: degrees that the recipe leaves out are derived (sequence ranks first: ulysses up to
-/// the heads, the rest context). Refuses a layout that cannot work, naming what fits.
-Axes resolve_axes(const Options& options, int ranks, int64_t heads);
 
 }  // namespace graticule

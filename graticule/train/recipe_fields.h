@@ -58,6 +58,9 @@ void visit_fields(Visitor& visitor, Options& options) {
       "context_method", parallel.context_method,
       std::vector<Choice<ContextMethod>>{{"lss", ContextMethod::lss}, {"ring", ContextMethod::ring}});
   visitor.field("ulysses", parallel.ulysses);
+  visitor.field("head_groups", parallel.head_groups);
+  visitor.field("gather_heads", parallel.gather_heads);
+  visitor.field("keep_exchanged", parallel.keep_exchanged);
   visitor.field("tensor", parallel.tensor);
   visitor.field("pipeline", parallel.pipeline);
   visitor.choice("shard", parallel.shard,
@@ -65,7 +68,14 @@ void visit_fields(Visitor& visitor, Options& options) {
                                             {"optimizer", Shard::optimizer},
                                             {"gradients", Shard::gradients},
                                             {"full", Shard::full}});
+  visitor.field("shard_ranks", parallel.shard_ranks);
   visitor.field("micro_batches", parallel.micro_batches);
+  visitor.choice("schedule", parallel.schedule,
+                 std::vector<Choice<ScheduleKind>>{{"gpipe", ScheduleKind::gpipe},
+                                                   {"1f1b", ScheduleKind::one_f_one_b},
+                                                   {"interleaved", ScheduleKind::interleaved},
+                                                   {"zero_bubble", ScheduleKind::zero_bubble}});
+  visitor.field("chunks", parallel.chunks);
 
   visitor.section("train");
   TrainOptions& train = options.train;
@@ -95,6 +105,7 @@ void visit_fields(Visitor& visitor, Options& options) {
   visitor.field("eval_samples", run.eval_samples);
   visitor.field("log_every", run.log_every);
   visitor.field("keep", run.keep);
+  visitor.field("watchdog_seconds", run.watchdog_seconds);
   visitor.choice("climatology", run.climatology,
                  std::vector<Choice<ClimatologyKind>>{{"day_and_hour", ClimatologyKind::by_day_and_hour},
                                                       {"mean", ClimatologyKind::time_mean}});

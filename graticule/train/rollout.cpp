@@ -72,9 +72,9 @@ at::Tensor state_at(const Run& run, int64_t time_index) {
 
 at::Tensor advance(Run& run, const TokenScales& scales, const at::Tensor& state_BTKP, int lead_hours) {
   const int64_t B = state_BTKP.size(0);
-  const at::Device device = run.chain.blocks().front().state().master.device();
+  const at::Device device = run.device();
   const Inputs inputs{at::full({B}, static_cast<double>(lead_hours), at::kFloat).to(device),
-                      std::vector<int64_t>(static_cast<size_t>(B), 0), 0, false};
+                      std::vector<int64_t>(static_cast<size_t>(B), 0), 0, false, nullptr};
   const at::Tensor prediction = run.chain.predict(state_BTKP.to(device), inputs).cpu();
   const at::Tensor next = run.options.data.predict == Predict::difference
                               ? state_BTKP + prediction * (scales.difference_TK1 / scales.deviation_TK1)

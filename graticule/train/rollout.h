@@ -30,7 +30,7 @@ at::Tensor of_variable(const at::Tensor& x_TKP, const TokenGrid& grid, const Spa
 at::Tensor state_at(const Run& run, int64_t time_index);
 
 /// One lead ahead: normalised states (B T K P) to normalised states. Variables that are no target stay as
-/// they are. Collective over the replicas: all ranks must call it equally often.
+/// they are. Collective over the world: all ranks must call it equally often.
 at::Tensor advance(Run& run, const TokenScales& scales, const at::Tensor& state_BTKP, int lead_hours);
 
 /// Replaces the forcings of a state (T K P) by the data's at `time_index`, where the data reach so far; else

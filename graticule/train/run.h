@@ -25,6 +25,8 @@ struct Run {
   Chain chain;
   std::optional<Loader> loader;  ///< of the training range; absent when only evaluating
   int64_t step = 0;              ///< updates made
+
+  at::Device device() const { return chain.device(); }
 };
 
 }  // namespace graticule

@@ -25,36 +25,39 @@ Batch micro_batch(const Batch& batch, const Span& part, const at::Device& device
 StepResult train_step(Run& run, bool stop) {
   const TrainOptions& train = run.options.train;
   const Batch batch = run.loader->next();
-  const int64_t samples = batch.input_BTKP.size(0), micro_batches = run.options.parallel.micro_batches;
-  const at::Device device = run.chain.blocks().front().state().master.device();
+  const int64_t samples = batch.input_BTKP.size(0), count = run.options.parallel.micro_batches;
 
   run.chain.zero_gradients();
-  at::Tensor totals = at::zeros({3}, at::kDouble);  // squared error, weight, wishes to stop
-  totals[2] = stop ? 1 : 0;
-  for (int64_t m = 0; m < micro_batches; ++m) {
-    const Batch part = micro_batch(batch, span_of(samples, micro_batches, m), device);
-    const Inputs inputs{part.lead_hours_B, part.sample_ids, static_cast<uint64_t>(train.seed), true};
-    const auto loss = [&](const at::Tensor& prediction) {
-      return squared_error_sum(prediction, part.target_BTKP, part.weight_BTKP);
-    };
-    totals[0] +=
-        run.chain.train(part.input_BTKP, inputs, loss, m + 1 == micro_batches).to(at::kCPU, at::kDouble);
-    totals[1] += part.weight_BTKP.sum(at::kDouble).cpu();
+  std::vector<MicroBatch> micro_batches;
+  at::Tensor totals = at::zeros({3}, at::TensorOptions(at::kDouble).device(run.device()));
+  for (int64_t m = 0; m < count; ++m) {
+    Batch part = micro_batch(batch, span_of(samples, count, m), run.device());
+    if (run.chain.last_stage()) totals[1] += part.weight_BTKP.sum(at::kDouble);
+    micro_batches.push_back(
+        {part.input_BTKP,
+         {part.lead_hours_B, part.sample_ids, static_cast<uint64_t>(train.seed), true, nullptr},
+         [target = part.target_BTKP, weight = part.weight_BTKP](const at::Tensor& prediction) {
+           return squared_error_sum(prediction, target, weight);
+         }});
   }
+  totals[0] += run.chain.train(micro_batches);
+  totals[2] += stop ? 1 : 0;
   run.chain.finish_reduce();
-  totals = run.mesh.replicas.all_reduce(totals).wait();
 
+  // Squared error, weight, wishes to stop: each rank's own, summed once. Nothing is read back before the
+  // update.
+  totals = run.mesh.world.all_reduce(totals).wait();
+  const at::Tensor norm = gradient_square_sum(run.chain, run.mesh.world).sqrt() / totals[1];
+  const at::Tensor clip = train.clip > 0 ? (train.clip / norm).clamp_max(1) : at::ones_like(norm);
   StepResult result;
-  const double weight = totals[1].item<double>();
-  result.loss = totals[0].item<double>() / weight;
-  result.stop = totals[2].item<double>() > 0;
-  result.gradient_norm =
-      std::sqrt(gradient_square_sum(run.chain, run.options.parallel.shard, run.mesh.replicas)) / weight;
   result.lr = learning_rate(train.lr, train.min_lr, train.warmup, train.steps, run.step);
-  const bool clipped = train.clip > 0 && result.gradient_norm > train.clip;
-  const double scale = (clipped ? train.clip / result.gradient_norm : 1) / weight;
-  update(run.chain, {train.beta1, train.beta2, train.epsilon, train.weight_decay}, result.lr, scale,
-         ++run.step);
+  update(run.chain, {train.beta1, train.beta2, train.epsilon, train.weight_decay}, result.lr,
+         clip / totals[1], ++run.step);
+
+  const at::Tensor told = at::cat({totals, norm.view({1})}).cpu();
+  result.loss = told[0].item<double>() / told[1].item<double>();
+  result.stop = told[2].item<double>() > 0;
+  result.gradient_norm = told[3].item<double>();
   return result;
 }
 

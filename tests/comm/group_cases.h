@@ -221,14 +221,13 @@ inline void makes_a_mesh(const World& world) {
   using enum Axis;
   Pending of_sequence = members(mesh.sequence), of_context = members(mesh.context),
           of_ulysses = members(mesh.ulysses);
-  Pending of_data = members(mesh.data), of_replicas = members(mesh.replicas),
-          of_tensor = members(mesh.tensor);
+  Pending of_data = members(mesh.data), of_replicas = members(mesh.stage), of_tensor = members(mesh.tensor);
   expect_same(of_tensor.wait(), on({data, context, ulysses}), "tensor");
   expect_same(of_data.wait(), on({context, ulysses}), "data");
   expect_same(of_context.wait(), on({data, ulysses}), "context");
   expect_same(of_ulysses.wait(), on({data, context}), "ulysses");
   expect_same(of_sequence.wait(), on({data}), "sequence");
-  expect_same(of_replicas.wait(), on({}), "replicas");
+  expect_same(of_replicas.wait(), on({}), "stage");
   EXPECT_EQ(mesh.sequence.rank(), mesh.coordinate(context) * axes.ulysses + mesh.coordinate(ulysses));
 }
 

@@ -38,10 +38,29 @@ TEST(Mesh, RanksOfJoinedAxes) {
     const int sequence = mesh.coordinate(Axis::context) * 3 + mesh.coordinate(Axis::ulysses);
     EXPECT_EQ(mesh.sequence.rank(), sequence);
     EXPECT_EQ(mesh.sequence.size(), 6);
-    EXPECT_EQ(mesh.replicas.rank(), mesh.coordinate(Axis::data) * 6 + sequence);
-    EXPECT_EQ(mesh.replicas.size(), 12);
+    EXPECT_EQ(mesh.cut.shard.rank(), mesh.coordinate(Axis::data) * 6 + sequence);
+    EXPECT_EQ(mesh.cut.shard.size(), 12);
+    EXPECT_EQ(mesh.holders.rank(), sequence * 2 + mesh.coordinate(Axis::tensor));
+    EXPECT_EQ(mesh.stage.rank(), mesh.coordinate(Axis::data) * 12 + mesh.holders.rank());
+    EXPECT_EQ(mesh.whole.shard.size(), 24);
     EXPECT_EQ(mesh.tensor.rank(), mesh.coordinate(Axis::tensor));
   }
+}
+
+/// Two levels: neighbours shard, ranks of the same place in each shard group hold copies.
+TEST(Mesh, ShardGroupsAndTheirCopies) {
+  const Axes axes{.pipeline = 2, .data = 3, .context = 2, .tensor = 2};
+  for (int rank = 0; rank < axes.world(); ++rank) {
+    const Mesh mesh = make_mesh(dry_world(rank, axes.world()), axes, 2);
+    const int replica = mesh.coordinate(Axis::data) * 2 + mesh.coordinate(Axis::context);
+    EXPECT_EQ(mesh.cut.shard.size(), 2);
+    EXPECT_EQ(mesh.cut.copies.size(), 3);
+    EXPECT_EQ(mesh.cut.shard.rank(), replica % 2);
+    EXPECT_EQ(mesh.cut.copies.rank(), replica / 2);
+    EXPECT_EQ(mesh.whole.shard.size(), 4);
+    EXPECT_EQ(mesh.whole.copies.rank(), replica / 2);
+  }
+  EXPECT_THROW(make_mesh(dry_world(0, 12), {.data = 3, .context = 2, .tensor = 2}, 4), std::invalid_argument);
 }
 
 }  // namespace

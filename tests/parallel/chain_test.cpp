@@ -1,89 +1,177 @@
-// The executor and sharding: any level over any number of ranks gives the gradients and updates of one rank.
+// The executor and sharding: any level, policy, pipeline and schedule over any number of ranks gives the
+// gradients and updates of one rank.
 
 #include "graticule/parallel/chain.h"
 
 #include <gtest/gtest.h>
+
+#include <mutex>
 
 #include "tests/ranks.h"
 
 namespace graticule {
 namespace {
 
-// A chain of small dense layers; the samples are spread over the ranks.
+constexpr int64_t width = 5, depth = 6;
+
+// A chain of small dense layers; every other one can leave its weight gradient for later.
 std::vector<Block> dense_chain() {
   std::vector<Block> blocks;
-  for (int i = 0; i < 3; ++i) {
-    blocks.push_back({"dense." + std::to_string(i),
-                      {{"weight", {5, 5}, Init::truncated_normal, 0.5}, {"bias", {5}, Init::zeros, 0, false}},
-                      [](const Weights& weights, const at::Tensor& x, const Inputs&) {
-                        return at::tanh(at::matmul(x, weights["weight"]) + weights["bias"]);
-                      }});
+  for (int64_t i = 0; i < depth; ++i) {
+    blocks.push_back(
+        {"dense." + std::to_string(i),
+         {{"weight", {width, width}, Init::truncated_normal, 0.5}, {"bias", {width}, Init::zeros, 0, false}},
+         [i](const Weights& weights, const at::Tensor& x, const Inputs& inputs) {
+           if (i % 2 == 0) return at::tanh(at::matmul(x, weights["weight"]) + weights["bias"]);
+           return at::tanh(linear(x, weights["weight"], weights["bias"], inputs.deferred));
+         }});
   }
   return blocks;
 }
 
-struct Outcome {
-  std::vector<at::Tensor> gradients, masters;  ///< whole, by block
+struct Case {
+  int pipeline = 1, replicas = 1, shard_ranks = 0;
+  Shard level = Shard::none;
+  Activations activations = Activations::keep;
+  ScheduleKind schedule = ScheduleKind::one_f_one_b;
+  int chunks = 1, micro_batches = 1;
 };
 
-at::Tensor whole_of(const at::Tensor& owned, const ShardedBlock& block, Shard level, const Group& group) {
-  if (level == Shard::none) return owned.clone();
-  return group.all_gather(owned, span_sizes(block.numel(), group.size())).wait();
+std::ostream& operator<<(std::ostream& out, const Case& c) {
+  return out << c.pipeline << " stages of " << c.chunks << " chunks, " << name_of(c.schedule) << ", "
+             << c.micro_batches << " micro-batches; " << c.replicas << " replicas, shards of "
+             << c.shard_ranks << ", level " << static_cast<int>(c.level) << ", policy "
+             << static_cast<int>(c.activations);
 }
 
-Outcome step(const World& world, Shard level, Activations activations, int micro_batches,
-             const at::Tensor& x_BC) {
-  ShardOptions options;
-  options.level = level;
-  options.replicas = group_of_all(world);
-  options.seed = 7;
-  Chain chain(dense_chain(), options, activations);
-  const Span mine = span_of(x_BC.size(0), world.size, world.rank);
+/// By block: gradients and weights after two steps.
+struct Outcome {
+  std::mutex mutex;
+  std::map<std::string, at::Tensor> gradients, masters;
+  std::vector<at::Tensor> predictions;
+};
+
+at::Tensor whole_of(const at::Tensor& owned, const ShardedPart& part, Shard level) {
+  const Group& shard = part.replicas().shard;
+  if (level == Shard::none) return owned.clone();
+  return shard.all_gather(owned, span_sizes(part.numel(), shard.size())).wait();
+}
+
+void run_steps(const World& world, const Case& c, const at::Tensor& x_BC, Outcome& outcome) {
+  const Mesh mesh = make_mesh(world, {.pipeline = c.pipeline, .data = c.replicas}, c.shard_ranks);
+  ChainOptions options;
+  options.shard.level = c.level;
+  options.shard.whole = mesh.whole, options.shard.cut = mesh.cut;
+  options.shard.seed = 7;
+  options.activations = c.activations;
+  options.pipeline = {mesh.pipeline, mesh.pipeline_back, c.schedule, c.chunks, {width}, {width}};
+  Chain chain(dense_chain(), options);
+  const Span mine = span_of(x_BC.size(0), c.replicas, mesh.data.rank());
   for (int round = 0; round < 2; ++round) {
     chain.zero_gradients();
-    for (int m = 0; m < micro_batches; ++m) {
-      const Span part = span_of(mine.size(), micro_batches, m);
-      const at::Tensor x = x_BC.narrow(0, mine.begin + part.begin, part.size());
-      chain.train(
-          x, {}, [](const at::Tensor& y) { return y.square().sum(); }, m + 1 == micro_batches);
+    std::vector<MicroBatch> micro_batches;
+    for (int m = 0; m < c.micro_batches; ++m) {
+      const Span part = span_of(mine.size(), c.micro_batches, m);
+      Inputs inputs;
+      inputs.lead_hours_B = at::zeros({part.size()});
+      micro_batches.push_back({x_BC.narrow(0, mine.begin + part.begin, part.size()), inputs,
+                               [](const at::Tensor& y) { return y.square().sum(); }});
     }
+    chain.train(micro_batches);
     chain.finish_reduce();
     const at::NoGradGuard no_grad;
-    for (auto& block : chain.blocks()) block.state().master.sub_(block.owned_gradient(), 0.1);
+    for (auto* part : chain.parts()) part->state().master.sub_(part->owned_gradient(), 0.1);
     chain.refresh();
   }
-  Outcome outcome;
-  for (auto& block : chain.blocks()) {
-    outcome.gradients.push_back(whole_of(block.owned_gradient(), block, level, options.replicas));
-    outcome.masters.push_back(whole_of(block.state().master, block, level, options.replicas));
+  Inputs inputs;
+  inputs.lead_hours_B = at::zeros({x_BC.size(0)});
+  const at::Tensor prediction = chain.predict(x_BC, inputs);
+  for (auto* part : chain.parts()) {
+    const at::Tensor gradient = whole_of(part->owned_gradient(), *part, c.level),
+                     master = whole_of(part->state().master, *part, c.level);
+    const std::lock_guard lock(outcome.mutex);
+    outcome.gradients[part->block()] = gradient;
+    outcome.masters[part->block()] = master;
   }
-  return outcome;
+  const std::lock_guard lock(outcome.mutex);
+  outcome.predictions.push_back(prediction);
+}
+
+void expect_equal_to_one_rank(const std::vector<Case>& cases) {
+  const at::Tensor x_BC = at::randn({17, width}, at::detail::createCPUGenerator(3), at::kFloat);
+  Outcome expected;
+  run_ranks(1, [&](const World& world) { run_steps(world, {}, x_BC, expected); });
+  for (const Case& c : cases) {
+    SCOPED_TRACE(::testing::Message() << c);
+    Outcome outcome;
+    run_ranks(c.pipeline * c.replicas, [&](const World& world) { run_steps(world, c, x_BC, outcome); });
+    for (const auto& [block, gradient] : expected.gradients) {
+      EXPECT_TRUE(at::allclose(outcome.gradients[block], gradient, 1e-4, 1e-6)) << "gradient of " << block;
+      EXPECT_TRUE(at::allclose(outcome.masters[block], expected.masters[block], 1e-5, 1e-6))
+          << "weights of " << block;
+    }
+    for (const auto& prediction : outcome.predictions)
+      EXPECT_TRUE(at::allclose(prediction, expected.predictions[0], 1e-4, 1e-6));
+  }
 }
 
 TEST(Chain, EveryShardLevelAndPolicyEqualsOneRank) {
-  const at::Tensor x_BC = at::randn({11, 5}, at::detail::createCPUGenerator(3), at::kFloat);
-  Outcome expected;
-  run_ranks(1, [&](const World& world) { expected = step(world, Shard::none, Activations::keep, 1, x_BC); });
-  for (const int ranks : {1, 2, 3, 5}) {
+  std::vector<Case> cases;
+  for (const int replicas : {1, 2, 3, 5}) {
     for (const Shard level : {Shard::none, Shard::optimizer, Shard::gradients, Shard::full}) {
       for (const Activations activations : {Activations::keep, Activations::recompute}) {
         for (const int micro_batches : {1, 2}) {
-          SCOPED_TRACE(::testing::Message()
-                       << ranks << " ranks, level " << static_cast<int>(level) << ", policy "
-                       << static_cast<int>(activations) << ", " << micro_batches << " micro-batches");
-          run_ranks(ranks, [&](const World& world) {
-            const Outcome outcome = step(world, level, activations, micro_batches, x_BC);
-            for (size_t i = 0; i < expected.gradients.size(); ++i) {
-              EXPECT_TRUE(at::allclose(outcome.gradients[i], expected.gradients[i], 1e-4, 1e-6))
-                  << "gradient of block " << i;
-              EXPECT_TRUE(at::allclose(outcome.masters[i], expected.masters[i], 1e-5, 1e-6))
-                  << "weights of block " << i;
-            }
-          });
+          cases.push_back({.replicas = replicas,
+                           .level = level,
+                           .activations = activations,
+                           .micro_batches = micro_batches});
         }
       }
     }
   }
+  expect_equal_to_one_rank(cases);
+}
+
+TEST(Chain, ShardGroupsWithCopiesEqualOneRank) {
+  std::vector<Case> cases;
+  for (const Shard level : {Shard::none, Shard::optimizer, Shard::gradients, Shard::full}) {
+    cases.push_back({.replicas = 6, .shard_ranks = 2, .level = level, .micro_batches = 2});
+    cases.push_back({.replicas = 4, .shard_ranks = 1, .level = level});
+  }
+  expect_equal_to_one_rank(cases);
+}
+
+TEST(Chain, EveryScheduleEqualsOneRank) {
+  std::vector<Case> cases;
+  for (const Shard level : {Shard::none, Shard::full}) {
+    for (const Activations activations : {Activations::keep, Activations::recompute}) {
+      for (const int pipeline : {1, 2, 3, 4}) {
+        for (const auto schedule :
+             {ScheduleKind::gpipe, ScheduleKind::one_f_one_b, ScheduleKind::zero_bubble}) {
+          cases.push_back({.pipeline = pipeline,
+                           .replicas = 2,
+                           .level = level,
+                           .activations = activations,
+                           .schedule = schedule,
+                           .micro_batches = 5});
+        }
+      }
+      cases.push_back({.pipeline = 2,
+                       .replicas = 2,
+                       .level = level,
+                       .activations = activations,
+                       .schedule = ScheduleKind::interleaved,
+                       .chunks = 2,
+                       .micro_batches = 4});
+      cases.push_back({.pipeline = 2,
+                       .level = level,
+                       .activations = activations,
+                       .schedule = ScheduleKind::interleaved,
+                       .chunks = 2,
+                       .micro_batches = 3});
+    }
+  }
+  expect_equal_to_one_rank(cases);
 }
 
 TEST(Parameters, InitialValuesDependOnSeedAndNameAlone) {

@@ -39,8 +39,9 @@ TEST(Recipe, SaysWhatIsWrongAndWhatWouldBeRight) {
 }
 
 TEST(Recipe, OverridesWinAndTextNeedsNoQuotes) {
-  const Options options = parse_recipe(minimal + "[train]\nsteps = 5", "r", {"train.steps=7", "run.out=runs/x", "train.lr=1e-4",
-                                                                              "data.variables=[\"a\",\"b@500\"]", "data.lead_hours=6"});
+  const Options options = parse_recipe(minimal + "[train]\nsteps = 5", "r",
+                                       {"train.steps=7", "run.out=runs/x", "train.lr=1e-4",
+                                        "data.variables=[\"a\",\"b@500\"]", "data.lead_hours=6"});
   EXPECT_EQ(options.train.steps, 7);
   EXPECT_EQ(options.run.out, "runs/x");
   EXPECT_EQ(options.train.lr, 1e-4);
@@ -51,31 +52,9 @@ TEST(Recipe, OverridesWinAndTextNeedsNoQuotes) {
 }
 
 TEST(Recipe, IsTheSameAfterWritingAndReading) {
-  const Options options = parse_recipe(minimal + "[model]\ntokens = \"channels\"\nqk_norm = true\n[train]\nlr = 0.1\n", "r");
+  const Options options =
+      parse_recipe(minimal + "[model]\ntokens = \"channels\"\nqk_norm = true\n[train]\nlr = 0.1\n", "r");
   EXPECT_EQ(to_toml(parse_recipe(to_toml(options), "again")), to_toml(options));
-}
-
-TEST(Axes, AreDerivedWhereTheRecipeLeavesThemOut) {
-  Options options = parse_recipe(minimal, "r");
-  EXPECT_EQ(resolve_axes(options, 6, 4), (Axes{1, 1, 2, 3, 1}));
-  EXPECT_EQ(resolve_axes(options, 1, 4), (Axes{}));
-  options.parallel.data = 2, options.data.batch = 2;
-  EXPECT_EQ(resolve_axes(options, 4, 4), (Axes{1, 2, 1, 2, 1}));
-}
-
-TEST(Axes, RefuseLayoutsThatCannotWork) {
-  const auto message = [](const std::string& more, int ranks, int64_t heads) -> std::string {
-    try {
-      resolve_axes(parse_recipe(minimal + more, "r"), ranks, heads);
-    } catch (const std::invalid_argument& error) {
-      return error.what();
-    }
-    return "accepted";
-  };
-  EXPECT_NE(message("[parallel]\nulysses = 3", 4, 4).find("3 ranks, but 4 were started"), std::string::npos);
-  EXPECT_NE(message("[parallel]\nulysses = 8", 8, 4).find("choose at most 4"), std::string::npos);
-  EXPECT_NE(message("[parallel]\ndata = 2", 2, 4).find("choose a batch of at least 2"), std::string::npos);
-  EXPECT_NE(message("[parallel]\nmicro_batches = 2", 1, 4).find("choose at most 1"), std::string::npos);
 }
 
 }  // namespace

@@ -1,0 +1,173 @@
+#include "graticule/parallel/training_pass.h"
+
+#include <torch/csrc/autograd/autograd.h>
+
+#include "graticule/core/error.h"
+#include "graticule/core/trace.h"
+
+namespace graticule {
+
+namespace {
+
+using Kind = StageAction::Kind;
+
+bool needs_weights(const StageAction& action) { return action.kind != Kind::backward_weight; }
+
+}  // namespace
+
+TrainingPass::TrainingPass(Chain& chain, const std::vector<MicroBatch>& micro_batches)
+    : chain_(chain),
+      micro_batches_(micro_batches),
+      messages_(chain.options_.pipeline,
+                at::TensorOptions(chain.options_.shard.compute).device(chain.options_.shard.device),
+                static_cast<int>(micro_batches.size())),
+      defers_(chain.options_.pipeline.schedule == ScheduleKind::zero_bubble),
+      kept_(micro_batches.size(), std::vector<Kept>(chain.blocks_.size())),
+      output_gradients_(micro_batches.size()),
+      taken_(chain.blocks_.size(), 0),
+      loss_(at::zeros({}, at::TensorOptions(at::kFloat).device(chain.options_.shard.device))) {}
+
+std::vector<TrainingPass::Task> TrainingPass::tasks() const {
+  const PipelineOptions& pipeline = chain_.options_.pipeline;
+  std::vector<Task> list;
+  for (const StageAction& action :
+       schedule_of(pipeline.schedule, pipeline.ahead.size(), pipeline.ahead.rank(), pipeline.chunks,
+                   static_cast<int>(micro_batches_.size()))) {
+    const Span blocks = chain_.chunks_[static_cast<size_t>(action.chunk)];
+    for (int64_t i = 0; i < blocks.size(); ++i) {
+      const int64_t block = action.kind == Kind::forward ? blocks.begin + i : blocks.end - 1 - i;
+      list.push_back({action, static_cast<size_t>(block), i == 0, i + 1 == blocks.size()});
+    }
+  }
+  return list;
+}
+
+at::Tensor TrainingPass::run() {
+  const std::vector<Task> list = tasks();
+  for (size_t i = 0; i < list.size(); ++i) {
+    const Task& task = list[i];
+    const Task* next = i + 1 < list.size() ? &list[i + 1] : nullptr;
+    if (task.begins) expect(task);
+    if (task.ends && next) expect(*next);
+    switch (task.action.kind) {
+      case Kind::forward:
+        forward(task, next);
+        break;
+      case Kind::backward:
+      case Kind::backward_input:
+        backward(task, next);
+        break;
+      case Kind::backward_weight:
+        backward_weight(task);
+        break;
+    }
+  }
+  messages_.finish();
+  return loss_;
+}
+
+// A receive is posted one action early, so that its message travels under the work before it.
+void TrainingPass::expect(const Task& task) {
+  const auto [kind, chunk, micro] = task.action;
+  if (kind == Kind::forward && !messages_.is_first(chunk))
+    messages_.expect_activation(chunk, micro, samples(task));
+  if ((kind == Kind::backward || kind == Kind::backward_input) && !messages_.is_last(chunk))
+    messages_.expect_gradient(chunk, micro, samples(task));
+}
+
+void TrainingPass::prefetch(const Task* next) {
+  if (next && needs_weights(next->action)) chain_.weights_[next->block].prefetch();
+}
+
+at::Tensor TrainingPass::run_block(const Task& task, Kept& kept, const Weights& weights) const {
+  Inputs inputs = micro(task).inputs;
+  inputs.deferred = kept.deferred;
+  return chain_.blocks_[task.block].run(weights, kept.input, inputs);
+}
+
+// A block's input is cut off from the block before: its gradient is what the executor hands on.
+void TrainingPass::forward(const Task& task, const Task* next) {
+  const Scope scope("forward");
+  const auto [kind, chunk, index] = task.action;
+  if (task.begins) {
+    flow_ = messages_.is_first(chunk) ? micro(task).input
+                                      : messages_.take_activation(chunk, index, samples(task));
+  }
+  Kept& here = kept(task);
+  here.input = flow_.detach();
+  const Weights weights = chain_.weights_[task.block].gather();
+  prefetch(next);
+  // What comes back at once need not be computed a second time.
+  const bool turns = next && next->block == task.block && next->action.micro == index;
+  const bool keep = chain_.options_.activations == Activations::keep || turns;
+  if (keep && defers_) here.deferred = std::make_shared<DeferredGradients>();
+  if (keep && !is_model_input(task)) here.input.requires_grad_();
+  {
+    const at::AutoGradMode grad_mode(keep);
+    here.output = run_block(task, here, weights);
+  }
+  flow_ = here.output.detach();
+  if (!keep) here.output.reset();
+  if (!next || next->block != task.block) chain_.weights_[task.block].release();
+  if (!task.ends) return;
+  messages_.is_last(chunk) ? judge(task) : messages_.send_activation(chunk, index, flow_);
+  flow_.reset();
+}
+
+void TrainingPass::judge(const Task& task) {
+  const at::Tensor prediction = flow_.detach().requires_grad_();
+  const at::AutoGradMode grad_mode(true);
+  const at::Tensor value = micro(task).loss(prediction);
+  torch::autograd::backward({value});
+  output_gradients_[static_cast<size_t>(task.action.micro)] = prediction.grad();
+  loss_.add_(value.detach());
+}
+
+void TrainingPass::backward(const Task& task, const Task* next) {
+  const Scope scope("backward");
+  const auto [kind, chunk, index] = task.action;
+  if (task.begins) {
+    flow_ = messages_.is_last(chunk) ? std::exchange(output_gradients_[static_cast<size_t>(index)], {})
+                                     : messages_.take_gradient(chunk, index, samples(task));
+  }
+  Kept& here = kept(task);
+  const Weights weights = chain_.weights_[task.block].gather();
+  prefetch(next);
+  if (!here.output.defined()) {
+    const at::AutoGradMode grad_mode(true);
+    if (defers_) here.deferred = std::make_shared<DeferredGradients>();
+    if (!is_model_input(task)) here.input.requires_grad_();
+    here.output = run_block(task, here, weights);
+  }
+  torch::autograd::backward({here.output}, {flow_});
+  flow_ = here.input.grad();
+  if (kind == Kind::backward_input) {
+    here.stash = chain_.weights_[task.block].stash_gradients();
+    here.input.reset(), here.output.reset();
+  } else {
+    here = Kept();
+    take_gradients(task.block);
+  }
+  if (!next || next->block != task.block) chain_.weights_[task.block].release();
+  if (task.ends && !messages_.is_first(chunk)) messages_.send_gradient(chunk, index, flow_);
+  if (task.ends) flow_.reset();
+}
+
+void TrainingPass::backward_weight(const Task& task) {
+  const Scope scope("backward");
+  Kept& here = kept(task);
+  chain_.weights_[task.block].restore_gradients(here.stash);
+  here.deferred->run();
+  here = Kept();
+  take_gradients(task.block);
+}
+
+// One reduction is under way while the next block computes; the one before it has then arrived.
+void TrainingPass::take_gradients(size_t block) {
+  const bool last = ++taken_[block] == micro_batches_.size();
+  chain_.weights_[block].take_gradients(last);
+  if (reducing_ && *reducing_ != block) chain_.weights_[*reducing_].collect();
+  reducing_ = block;
+}
+
+}  // namespace graticule

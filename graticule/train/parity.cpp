@@ -1,0 +1,187 @@
+#include "graticule/train/parity.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+
+#include <map>
+
+#include "graticule/model/vit.h"
+#include "graticule/train/build.h"
+#include "graticule/train/layout.h"
+#include "graticule/train/loss.h"
+
+namespace graticule {
+
+namespace {
+
+constexpr int64_t small_head_width = 8, small_variables = 5;
+
+// Fields of all tokens; a rank cuts its own.
+struct Data {
+  at::Tensor input_BSKP, target_BSKP, weight_BSKP;
+};
+
+Data random_data(const ModelShape& shape, int64_t batch) {
+  auto generator = at::detail::createCPUGenerator(17);
+  const TokenGrid& grid = shape.grid;
+  const std::vector<int64_t> sizes = {batch, grid.tokens(), grid.variables_per_token(), grid.pixels()};
+  const auto draw = [&] { return at::randn(sizes, generator, at::kFloat); };
+  return {draw(), draw(), draw().abs()};
+}
+
+// The model on one layout after one forward and backward.
+struct Outcome {
+  Chain chain;
+  at::Tensor output_BTKP;  ///< of this rank's samples and tokens
+  Span samples, tokens;
+  double loss;
+};
+
+Inputs inputs_of(const Span& samples, uint64_t seed) {
+  Inputs inputs;
+  inputs.lead_hours_B = at::full({samples.size()}, 24.0, at::kFloat);
+  for (int64_t id = samples.begin; id < samples.end; ++id) inputs.sample_ids.push_back(id);
+  inputs.seed = seed;
+  return inputs;
+}
+
+Outcome run_layout(Options options, const ModelShape& shape, const World& world, const Data& data) {
+  const Mesh mesh = mesh_of(options, shape, world);
+  const Layers layers = layers_of(options, shape, mesh, world);
+  const Span samples = span_of(options.data.batch, mesh.data.size(), mesh.data.rank());
+  const auto seed = static_cast<uint64_t>(options.train.seed);
+  Outcome outcome{
+      Chain(vision_transformer(shape, layers.tokens, layers.attention, layers.tensor), layers.chain),
+      {},
+      samples,
+      layers.tokens,
+      0};
+  Chain& chain = outcome.chain;
+  const auto cut = [&](const at::Tensor& all, const Span& part) {
+    return all.narrow(0, part.begin, part.size())
+        .narrow(1, layers.tokens.begin, layers.tokens.size())
+        .to(chain.device());
+  };
+  outcome.output_BTKP = chain.predict(cut(data.input_BSKP, samples), inputs_of(samples, seed)).cpu();
+  std::vector<MicroBatch> micro_batches;
+  for (int64_t m = 0; m < options.parallel.micro_batches; ++m) {
+    const Span local = span_of(samples.size(), options.parallel.micro_batches, m);
+    const Span part{samples.begin + local.begin, samples.begin + local.end};
+    Inputs inputs = inputs_of(part, seed);
+    inputs.lead_hours_B = inputs.lead_hours_B.to(chain.device());
+    inputs.training = true;
+    micro_batches.push_back(
+        {cut(data.input_BSKP, part), inputs,
+         [target = cut(data.target_BSKP, part), weight = cut(data.weight_BSKP, part)](
+             const at::Tensor& prediction) { return squared_error_sum(prediction, target, weight); }});
+  }
+  const at::Tensor loss = chain.train(micro_batches).to(at::kDouble).view({1});
+  chain.finish_reduce();
+  outcome.loss = mesh.world.all_reduce(loss).wait().item<double>();
+  return outcome;
+}
+
+double largest(const at::Tensor& x) { return x.numel() == 0 ? 0 : x.abs().max().item<double>(); }
+
+// Differences from one rank, and one rank's own size: "output", "loss", then each block's gradient.
+struct Differences {
+  std::vector<std::string> names;
+  at::Tensor difference, size;  ///< fp64, one entry a name
+};
+
+Differences differences(Outcome& got, Outcome& exact, const Group& world) {
+  Differences all;
+  std::map<std::string, int64_t> place_of;
+  const auto place = [&](const std::string& name) {
+    const auto [found, fresh] = place_of.try_emplace(name, std::ssize(all.names));
+    if (fresh) all.names.push_back(name);
+    return found->second;
+  };
+  std::map<std::string, at::Tensor> gradients;
+  place("output"), place("loss");
+  for (auto* part : exact.chain.parts()) {
+    place("gradient of " + part->block());
+    const Weights views = as_weights(part->parameters(), part->owned_gradient());
+    for (const auto& [name, view] : views.items()) gradients[part->block() + "." + name] = view;
+  }
+  all.difference = at::zeros({std::ssize(all.names)}, at::kDouble), all.size = at::zeros_like(all.difference);
+  const auto note = [&](int64_t at, double difference, double size) {
+    all.difference[at] = std::max(all.difference[at].item<double>(), difference);
+    all.size[at] = std::max(all.size[at].item<double>(), size);
+  };
+  const at::Tensor output = exact.output_BTKP.narrow(0, got.samples.begin, got.samples.size())
+                                .narrow(1, got.tokens.begin, got.tokens.size());
+  note(0, largest(got.output_BTKP - output), largest(exact.output_BTKP));
+  note(1, std::abs(got.loss - exact.loss), std::abs(exact.loss));
+  for (auto* part : got.chain.parts()) {
+    std::vector<at::Tensor> flat;
+    for (const auto& parameter : part->parameters())
+      flat.push_back(cut_of(parameter, gradients.at(part->block() + "." + parameter.name)).reshape(-1));
+    const at::Tensor expected = at::cat(flat), mine = part->owned_gradient().cpu();
+    const Span owned = part->owned();
+    note(place("gradient of " + part->block()), largest(mine - expected.narrow(0, owned.begin, owned.size())),
+         largest(expected));
+  }
+  all.difference = world.all_reduce(all.difference, Reduction::max).wait();
+  all.size = world.all_reduce(all.size, Reduction::max).wait();
+  return all;
+}
+
+}  // namespace
+
+std::pair<Options, ModelShape> small_case(const Options& recipe, int ranks) {
+  Options options = recipe;
+  ModelOptions& model = options.model;
+  const ModelShape full = shape_of(model, small_variables, 64 * model.patch, 64 * model.patch);
+  const int64_t stages = std::max<int64_t>(1, recipe.parallel.pipeline) * recipe.parallel.chunks;
+  model.preset.clear();
+  model.heads = full.heads;
+  model.dim = full.heads * small_head_width;
+  model.depth = std::min(full.depth, std::max<int64_t>(2, stages + 1));
+  // Nothing divides: 3 rows of an odd number of patches, more tokens than ranks.
+  const int64_t columns = std::max<int64_t>(5, ranks / 3 + 2) | 1;
+  options.data.batch = std::max<int64_t>(1, recipe.parallel.data) * recipe.parallel.micro_batches + 1;
+  options.train.device = recipe.train.device;
+  return {options, shape_of(model, small_variables, 3 * model.patch, columns * model.patch)};
+}
+
+Parity compare_with_one_rank(const Options& recipe, const World& world) {
+  auto [options, shape] = small_case(recipe, world.size);
+  set_threads(options.train.threads, world);
+  const Axes axes = resolve_axes(options, world.size, shape);
+  options.data.batch = std::max<int64_t>(options.data.batch, axes.data * options.parallel.micro_batches);
+  const Data data = random_data(shape, options.data.batch);
+  Options alone = options;
+  alone.parallel = ParallelOptions();
+  alone.train.device = "cpu";
+  const Group everyone = group_of_all(world);
+  const auto in = [](Options which, Precision precision) {
+    which.train.precision = precision;
+    return which;
+  };
+
+  Outcome exact = run_layout(in(alone, Precision::fp32), shape, lone_world(), data);
+  Outcome spread = run_layout(in(options, Precision::fp32), shape, world, data);
+  const Differences fp32 = differences(spread, exact, everyone);
+  std::optional<Differences> bf16, bf16_alone;
+  if (recipe.train.precision == Precision::bf16) {
+    Outcome half = run_layout(in(options, Precision::bf16), shape, world, data);
+    Outcome half_alone = run_layout(in(alone, Precision::bf16), shape, lone_world(), data);
+    bf16 = differences(half, exact, everyone);
+    bf16_alone = differences(half_alone, exact, everyone);
+  }
+
+  Parity parity{options, shape.grid.tokens(), shape.depth, shape.dim, {}, true};
+  for (size_t i = 0; i < fp32.names.size(); ++i) {
+    const auto relative = [&](const std::optional<Differences>& d) {
+      const auto at = static_cast<int64_t>(i);
+      return d ? d->difference[at].item<double>() / fp32.size[at].item<double>() : 0.0;
+    };
+    const ParityLine line{fp32.names[i], relative(fp32), relative(bf16), relative(bf16_alone)};
+    parity.equal &= line.fp32 <= (i < 2 ? 1e-5 : 2e-5);
+    if (bf16) parity.equal &= line.bf16 <= 2 * line.bf16_alone + 1e-3;
+    parity.lines.push_back(line);
+  }
+  return parity;
+}
+
+}  // namespace graticule

@@ -1,0 +1,247 @@
+#include "graticule/train/saved_weights.h"
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "graticule/core/error.h"
+#include "graticule/train/safetensors.h"
+
+namespace graticule {
+
+namespace {
+
+using nlohmann::json;
+
+struct StatePart {
+  const char* suffix;
+  at::Tensor OwnedState::*member;
+};
+constexpr StatePart state_parts[] = {
+    {".master", &OwnedState::master}, {".moment1", &OwnedState::moment1}, {".moment2", &OwnedState::moment2}};
+
+// Parts that the tensor axis cuts differ from one of its ranks to the next.
+std::string flat_name(const ShardedPart& part, int tensor_rank) {
+  const bool cut = part.parameters().front().cut.has_value();
+  return cut ? text(part.block(), ".tensor-", tensor_rank) : part.block();
+}
+
+bool writes(const ShardedPart& part) { return part.replicas().copies.rank() == 0; }
+
+Span written_span(const ShardedPart& part) {
+  const Group& shard = part.replicas().shard;
+  return span_of(part.numel(), shard.size(), shard.rank());
+}
+
+json pieces_of(const std::optional<Cut>& cut) {
+  if (!cut) return nullptr;
+  json pieces = json::array();
+  for (const Span& piece : cut->pieces) pieces.push_back({piece.begin, piece.end});
+  return {{"dim", cut->dim}, {"pieces", pieces}};
+}
+
+std::optional<Cut> cut_from(const json& saved) {
+  if (saved.is_null()) return std::nullopt;
+  Cut cut{saved.at("dim"), {}};
+  for (const auto& piece : saved.at("pieces")) cut.pieces.push_back({piece.at(0), piece.at(1)});
+  return cut;
+}
+
+bool same_cut(const std::optional<Cut>& a, const std::optional<Cut>& b) {
+  return a.has_value() == b.has_value() && (!a || (a->dim == b->dim && a->pieces == b->pieces));
+}
+
+// One flat of a checkpoint and its open files.
+struct SavedFlat {
+  std::string name;
+  int64_t numel;
+  std::vector<std::string> files;
+};
+
+// A parameter, or a tensor rank's part of it, within a flat.
+struct SavedPiece {
+  const SavedFlat* flat;
+  int64_t offset;
+  Parameter parameter;
+};
+
+class SavedWeights {
+ public:
+  SavedWeights(const json& flats, std::string folder) : folder_(std::move(folder)) {
+    flats_.reserve(flats.size());
+    for (const auto& saved : flats) {
+      flats_.push_back({saved.at("flat"), 0, saved.at("files").get<std::vector<std::string>>()});
+      SavedFlat& flat = flats_.back();
+      for (const auto& entry : saved.at("parameters")) {
+        Parameter parameter{entry.at("name"), entry.at("shape").get<std::vector<int64_t>>()};
+        parameter.cut = cut_from(entry.at("cut"));
+        const int64_t offset = flat.numel;
+        flat.numel += parameter.numel();
+        pieces_[parameter.name].push_back({&flat, offset, std::move(parameter)});
+      }
+    }
+  }
+
+  bool holds(const std::string& name) const { return pieces_.contains(name); }
+  const std::vector<int64_t>& shape_of(const std::string& name) const {
+    return pieces_.at(name).front().parameter.shape;
+  }
+
+  /// Elements [wanted) of this rank's part of a parameter (flattened), one kind of state.
+  at::Tensor read(const Parameter& mine, const std::string& name, const std::string& suffix,
+                  const Span& wanted) {
+    const auto& pieces = pieces_.at(name);
+    for (const SavedPiece& piece : pieces) {
+      if (same_cut(piece.parameter.cut, mine.cut)) {
+        return read_flat(*piece.flat, suffix, {piece.offset + wanted.begin, piece.offset + wanted.end});
+      }
+    }
+    const at::Tensor whole = at::empty(mine.shape, at::kFloat);
+    for (const SavedPiece& piece : pieces) {
+      const Span span{piece.offset, piece.offset + piece.parameter.numel()};
+      place(piece.parameter, read_flat(*piece.flat, suffix, span).view(piece.parameter.local_shape()), whole);
+    }
+    return cut_of(mine, whole).reshape(-1).narrow(0, wanted.begin, wanted.size());
+  }
+
+ private:
+  at::Tensor read_flat(const SavedFlat& flat, const std::string& suffix, const Span& wanted) {
+    at::Tensor values = at::empty({wanted.size()}, at::kFloat);
+    const auto writers = std::ssize(flat.files);
+    for (int64_t w = 0; w < writers; ++w) {
+      const Span held = span_of(flat.numel, writers, w), shared = intersect(wanted, held);
+      if (shared.empty()) continue;
+      values.narrow(0, shared.begin - wanted.begin, shared.size())
+          .copy_(
+              file(flat.files[static_cast<size_t>(w)])
+                  .read_elements(flat.name + suffix, {shared.begin - held.begin, shared.end - held.begin}));
+    }
+    return values;
+  }
+
+  const SafetensorsReader& file(const std::string& name) {
+    const auto found = open_.find(name);
+    if (found != open_.end()) return found->second;
+    return open_.emplace(name, SafetensorsReader(folder_ + "/" + name)).first->second;
+  }
+
+  std::string folder_;
+  std::vector<SavedFlat> flats_;
+  std::map<std::string, std::vector<SavedPiece>> pieces_;  ///< by full name of the parameter
+  std::map<std::string, SafetensorsReader> open_;
+};
+
+void refuse_another_model(const SavedWeights& saved, int64_t saved_blocks, const std::string& folder,
+                          Chain& chain) {
+  const auto refuse_it = [&](const auto&... difference) {
+    refuse("checkpoint", folder, " is of another model: ", difference...,
+           "; use the recipe that it was trained with (", folder, "/../../recipe.toml)");
+  };
+  for (const auto* part : chain.parts()) {
+    for (const auto& parameter : part->parameters()) {
+      const std::string name = part->block() + "." + parameter.name;
+      if (!saved.holds(name)) refuse_it("it has no ", name, ", the recipe's model has");
+      if (saved.shape_of(name) != parameter.shape) {
+        refuse_it("its ", name, " is ", at::IntArrayRef(saved.shape_of(name)), ", the recipe's is ",
+                  at::IntArrayRef(parameter.shape));
+      }
+    }
+  }
+  if (saved_blocks != chain.model_blocks()) {
+    refuse_it("it has ", saved_blocks, " blocks, tokenizer and head among them, the recipe's has ",
+              chain.model_blocks());
+  }
+}
+
+int64_t blocks_in(const json& flats) {
+  std::set<std::string> names;
+  for (const auto& flat : flats) names.insert(flat.at("block").get<std::string>());
+  return std::ssize(names);
+}
+
+}  // namespace
+
+void write_weights(Run& run, const std::string& path) {
+  const int tensor_rank = run.mesh.tensor.rank();
+  std::vector<TensorEntry> entries;
+  for (const auto* part : run.chain.parts()) {
+    if (!writes(*part)) continue;
+    for (const auto& [suffix, member] : state_parts)
+      entries.push_back({flat_name(*part, tensor_rank) + suffix, at::kFloat, {written_span(*part).size()}});
+  }
+  SafetensorsWriter writer(path, entries);
+  for (auto* part : run.chain.parts()) {
+    if (!writes(*part)) continue;
+    const Span span = written_span(*part);
+    for (const auto& [suffix, member] : state_parts) {
+      const at::Tensor mine =
+          (part->state().*member).narrow(0, span.begin - part->owned().begin, span.size());
+      writer.write(flat_name(*part, tensor_rank) + suffix, mine.cpu());
+    }
+  }
+  writer.close();
+}
+
+json describe_weights(Run& run) {
+  json described = json::array();
+  for (const auto* part : run.chain.parts()) {
+    if (!writes(*part)) continue;
+    const Group& shard = part->replicas().shard;
+    json parameters;
+    if (shard.rank() == 0) {
+      for (const auto& parameter : part->parameters())
+        parameters.push_back({{"name", part->block() + "." + parameter.name},
+                              {"shape", parameter.shape},
+                              {"cut", pieces_of(parameter.cut)}});
+    }
+    described.push_back({{"flat", flat_name(*part, run.mesh.tensor.rank())},
+                         {"block", part->block()},
+                         {"place", shard.rank()},
+                         {"of", shard.size()},
+                         {"parameters", parameters}});
+  }
+  return described;
+}
+
+json join_descriptions(const std::vector<json>& of_ranks, const std::vector<std::string>& files) {
+  json flats = json::array();
+  std::map<std::string, size_t> place_of;
+  for (size_t rank = 0; rank < of_ranks.size(); ++rank) {
+    for (const auto& described : of_ranks[rank]) {
+      const auto [found, fresh] = place_of.try_emplace(described.at("flat"), flats.size());
+      if (fresh) {
+        flats.push_back({{"flat", described.at("flat")},
+                         {"block", described.at("block")},
+                         {"parameters", json::array()},
+                         {"files", std::vector<std::string>(described.at("of").get<size_t>())}});
+      }
+      json& flat = flats[found->second];
+      flat["files"][described.at("place").get<size_t>()] = files[rank];
+      if (described.at("place") == 0) flat["parameters"] = described.at("parameters");
+    }
+  }
+  return flats;
+}
+
+void read_weights(const json& flats, const std::string& folder, Chain& chain, bool moments) {
+  SavedWeights saved(flats, folder);
+  refuse_another_model(saved, blocks_in(flats), folder, chain);
+  for (auto* part : chain.parts()) {
+    int64_t offset = 0;
+    for (const auto& parameter : part->parameters()) {
+      const Span held{offset, offset + parameter.numel()}, shared = intersect(part->owned(), held);
+      offset = held.end;
+      if (shared.empty()) continue;
+      for (const auto& [suffix, member] : state_parts) {
+        if (!moments && member != &OwnedState::master) continue;
+        (part->state().*member)
+            .narrow(0, shared.begin - part->owned().begin, shared.size())
+            .copy_(saved.read(parameter, part->block() + "." + parameter.name, suffix,
+                              {shared.begin - held.begin, shared.end - held.begin}));
+      }
+    }
+  }
+  chain.refresh();
+}
+
+}  // namespace graticule
