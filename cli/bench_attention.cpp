@@ -67,6 +67,7 @@ int run_bench_attention(const BenchAttentionArguments& arguments) {
     SchemeBench schemes = arguments.schemes;
     schemes.sizes = options;
     schemes.scheme = arguments.scheme;
+    schemes.dtype = arguments.dtype;
     schemes.json = arguments.json;
     return run_job([&](const World& world) { return run_bench_schemes(schemes, world); });
   }

@@ -204,7 +204,7 @@ int run_bench_schemes(const SchemeBench& arguments, const World& world) {
                 {"key_heads", bench.key_heads},
                 {"tokens", s.tokens},
                 {"head_dim", s.width},
-                {"dtype", c10::toString(s.dtype)},
+                {"dtype", bench.dtype},
                 {"head_groups", bench.head_groups},
                 {"gather_heads", bench.gather_heads},
                 {"keep_exchanged", !bench.exchange_again},
@@ -215,7 +215,7 @@ int run_bench_schemes(const SchemeBench& arguments, const World& world) {
   }
   fmt::print("{} over {} x {} ranks, batch {}, {}/{} heads, {} tokens, width {}, {}, {} threads a rank\n",
              bench.scheme, axes.context, axes.ulysses, s.batch, s.heads, bench.key_heads, s.tokens, s.width,
-             c10::toString(s.dtype), at::get_num_threads());
+             bench.dtype, at::get_num_threads());
   print("forward", out["forward"]);
   if (s.backward) print("forward+backward", out["forward_backward"]);
   return 0;

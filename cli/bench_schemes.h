@@ -12,6 +12,7 @@ namespace graticule {
 
 struct SchemeBench {
   AttentionSpeedOptions sizes;         ///< `tokens` of all ranks
+  std::string dtype;                   ///< its name, as printed
   std::string scheme;                  ///< ulysses, lss, ring or hybrid
   std::string context_method = "lss";  ///< of hybrid
   int64_t ulysses = 2;                 ///< ranks of hybrid's ulysses axis
