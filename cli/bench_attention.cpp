@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/attention_speed.h"
+#include "cli/bench_schemes.h"
+#include "cli/job.h"
 #include "graticule/core/error.h"
 
 namespace graticule {
@@ -14,7 +16,8 @@ namespace {
 
 struct BenchAttentionArguments {
   AttentionSpeedOptions options;
-  std::string dtype = "bf16";
+  SchemeBench schemes;
+  std::string scheme = "local", dtype = "bf16";
   int threads = 1;
   bool json = false;
 };
@@ -60,6 +63,14 @@ int run_bench_attention(const BenchAttentionArguments& arguments) {
   options.dtype = dtype_named(arguments.dtype);
   if (arguments.threads < 1) refuse("bench attention", "threads ", arguments.threads, ": choose 1 or more");
   at::set_num_threads(arguments.threads);
+  if (arguments.scheme != "local") {
+    SchemeBench schemes = arguments.schemes;
+    schemes.sizes = options;
+    schemes.scheme = arguments.scheme;
+    schemes.dtype = arguments.dtype;
+    schemes.json = arguments.json;
+    return run_job([&](const World& world) { return run_bench_schemes(schemes, world); });
+  }
   const auto speed = measure_attention(options);
   if (arguments.json) {
     nlohmann::json out{
@@ -84,12 +95,31 @@ int run_bench_attention(const BenchAttentionArguments& arguments) {
 
 void add_bench_attention(CLI::App& bench, Action& action) {
   auto* command = bench.add_subcommand(
-      "attention", "Time the attention kernel, ATen's and the bare matrix products, in turns");
+      "attention",
+      "Time the attention kernel, ATen's and the bare matrix products, in turns; or a sequence scheme");
   const auto a = std::make_shared<BenchAttentionArguments>();
   command->add_option("--batch", a->options.batch, "Samples")->capture_default_str();
   command->add_option("--heads", a->options.heads, "Heads")->capture_default_str();
   command->add_option("--tokens", a->options.tokens, "Queries, and keys")->capture_default_str();
   command->add_option("--head-dim", a->options.width, "Width of a head, 1 to 256")->capture_default_str();
+  command
+      ->add_option("--scheme", a->scheme, "local (the kernel), or over the ranks: ulysses, lss, ring, hybrid")
+      ->capture_default_str();
+  command->add_option("--kv-heads", a->schemes.key_heads, "Schemes: key/value heads; 0: as heads")
+      ->capture_default_str();
+  command
+      ->add_option("--head-groups", a->schemes.head_groups,
+                   "ulysses: heads are exchanged in this many groups")
+      ->capture_default_str();
+  command
+      ->add_option("--gather-heads", a->schemes.gather_heads,
+                   "lss: key/value heads gathered at a time; 0: all")
+      ->capture_default_str();
+  command->add_flag("--exchange-again", a->schemes.exchange_again, "ulysses: exchange again in the backward");
+  command->add_option("--context-method", a->schemes.context_method, "hybrid: lss or ring")
+      ->capture_default_str();
+  command->add_option("--ulysses", a->schemes.ulysses, "hybrid: ranks of its ulysses axis")
+      ->capture_default_str();
   command->add_option("--dtype", a->dtype, "bf16, fp16 or fp32")->capture_default_str();
   command->add_option("--threads", a->threads, "Threads")->capture_default_str();
   command->add_option("--repeats", a->options.repeats, "Turns; medians are printed")->capture_default_str();
