@@ -22,10 +22,15 @@ struct World {
   std::function<Group(const std::vector<int>& members, const std::string& label)> split;
   /// Ends every rank of the job at once with this exit code.
   std::function<void(int code)> abort;
+  /// Looks after the waits of this rank: tell it the step, and how long a wait may last.
+  std::shared_ptr<Watch> watch = std::make_shared<Watch>();
 };
 
 /// The group of all ranks, labelled "world". Collective.
 Group group_of_all(const World& world);
+
+/// `mine` of rank `root`, on every rank. Collective.
+std::string broadcast_text(const Group& group, const std::string& mine, int root);
 
 /// `rank`'s place among the members of its group; a bug when it is not there.
 int place_in(const std::vector<int>& members, int rank);
