@@ -7,6 +7,7 @@
 #include <numeric>
 #include <utility>
 
+#include "graticule/comm/sum.h"
 #include "graticule/core/error.h"
 #include "graticule/core/span.h"
 
@@ -32,26 +33,6 @@ Counts shape_with(const at::Tensor& rows, int64_t count) {
   Counts shape = rows.sizes().vec();
   shape[0] = count;
   return shape;
-}
-
-bool is_half(at::ScalarType type) { return type == at::kBFloat16 || type == at::kHalf; }
-
-/// The sum of `parts` equal parts that lie one after another, in rank order, so that the result never depends
-/// on timing. Block by block, so that the wide sums stay in the cache and need no memory of their own.
-at::Tensor sum_parts(const at::Tensor& received, int64_t parts, at::ScalarType result) {
-  constexpr int64_t block = 64 * 1024;
-  const at::ScalarType wide = is_half(received.scalar_type()) ? at::kFloat : received.scalar_type();
-  const at::Tensor flat = received.reshape({parts, received.numel() / parts});
-  at::Tensor sum =
-      at::empty(shape_with(received, received.size(0) / parts), received.options().dtype(result));
-  const at::Tensor flat_sum = sum.view({-1});
-  for (int64_t begin = 0; begin < flat_sum.numel(); begin += block) {
-    const int64_t n = std::min(block, flat_sum.numel() - begin);
-    at::Tensor total = flat[0].narrow(0, begin, n).to(wide, /*non_blocking=*/false, /*copy=*/true);
-    for (int64_t part = 1; part < parts; ++part) total.add_(flat[part].narrow(0, begin, n).to(wide));
-    flat_sum.narrow(0, begin, n).copy_(total);
-  }
-  return sum;
 }
 
 c10d::ReduceOp reduce_op(Reduction reduction) {
@@ -220,8 +201,22 @@ Pending Group::reduce_scatter(const at::Tensor& rows, const Counts& rows_of,
   GRATICULE_CHECK(std::ssize(rows_of) == size_, label_, " has ", size_, " ranks, rows of ", rows_of.size(),
                   " given");
   if (size_ == 1) return Pending(rows.to(type));
-  return exchange("reduce_scatter", rows, rows_of, Counts(size_, rows_of[rank_]))
-      .then([parts = size_, type](const at::Tensor& received) { return sum_parts(received, parts, type); });
+  const int64_t row = row_elements(rows), mine = rows_of[rank_] * row;
+  GRATICULE_CHECK(sum_of(rows_of) == rows.size(0), sum_of(rows_of), " rows to sum of ", rows.size(0));
+  const at::Tensor in = flat(rows), received = at::empty({size_ * mine}, in.options());
+  std::vector<at::Tensor> send = in.split_with_sizes(scaled(rows_of, row));
+  std::vector<at::Tensor> parts = received.split_with_sizes(Counts(size_, mine));
+  if (in.is_cpu()) parts[rank_] = send[rank_];  // summed where it lies
+  count((in.numel() - mine) * in.element_size());
+  Ticket ticket =
+      issue("reduce_scatter", " of rows ", c10::IntArrayRef(rows_of), " of ", row, " ", rows.scalar_type());
+  auto work = backend_->alltoall(parts, send);
+  return {std::move(work),
+          {in, received},
+          [parts, type, shape = shape_with(rows, rows_of[rank_]), device = rows.device()] {
+            return sum_of_parts(parts, type).view(shape).to(device);
+          },
+          std::move(ticket)};
 }
 
 Pending Group::all_reduce(const at::Tensor& values, Reduction reduction) const {

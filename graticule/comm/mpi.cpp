@@ -239,6 +239,13 @@ class MpiBackend : public c10d::Backend {
     return exchange("all_to_all", in.split_with_sizes(send), out.split_with_sizes(receive), {in, out});
   }
 
+  /// Where out[rank] is in[rank], nothing is copied.
+  Works alltoall(Tensors& out, Tensors& in, const c10d::AllToAllOptions&) override {
+    Tensors buffers = in;
+    buffers.insert(buffers.end(), out.begin(), out.end());
+    return exchange("all_to_all", in, out, std::move(buffers));
+  }
+
   Works _allgather_base(at::Tensor& out, at::Tensor& in, const c10d::AllgatherOptions&) override {
     return gather(out.split_with_sizes(std::vector<int64_t>(size_, in.numel())), in);
   }
@@ -309,7 +316,7 @@ class MpiBackend : public c10d::Backend {
       const int destination = (rank_ + step) % size_;
       work->send(send[destination], destination, exchange_tag);
     }
-    if (receive[rank_].numel() > 0) receive[rank_].copy_(send[rank_]);
+    if (receive[rank_].numel() > 0 && !receive[rank_].is_same(send[rank_])) receive[rank_].copy_(send[rank_]);
     return work;
   }
 

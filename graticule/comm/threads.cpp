@@ -98,7 +98,7 @@ void exchange(const Hub& hub, std::map<int, Call>& calls) {
         fail(hub.label, to.name, ": rank ", source, " sends ", sent, " elements, rank ", destination,
              " expects ", expected);
       }
-      if (expected > 0) out.copy_(in);
+      if (expected > 0 && !out.is_same(in)) out.copy_(in);
     }
   }
 }
@@ -165,6 +165,9 @@ class ThreadBackend : public c10d::Backend {
   Works alltoall_base(at::Tensor& out, at::Tensor& in, std::vector<int64_t>& receive,
                       std::vector<int64_t>& send, const c10d::AllToAllOptions&) override {
     return post({"all_to_all", in.split_with_sizes(send), out.split_with_sizes(receive), {}});
+  }
+  Works alltoall(Tensors& out, Tensors& in, const c10d::AllToAllOptions&) override {
+    return post({"all_to_all", in, out, {}});
   }
   Works _allgather_base(at::Tensor& out, at::Tensor& in, const c10d::AllgatherOptions&) override {
     const std::vector<int64_t> sizes(size_, in.numel());
