@@ -1,5 +1,7 @@
 #include "graticule/comm/launch.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <numeric>
@@ -124,6 +126,11 @@ World launch() {
   if (variable("MASTER_ADDR") && (nccl_is_built_in() || variable("WORLD_SIZE"))) return launch_nccl();
   if (started_by_mpi()) return launch_mpi();
   return lone_world();
+}
+
+void keep_freed_memory() {
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, -1);
 }
 
 void agree(const World& world, const Group& everyone, const std::function<void()>& body) {

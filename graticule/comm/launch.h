@@ -45,6 +45,11 @@ World lone_world();
 /// several ranks and MPI was not built in, or MPI sees one rank only.
 World launch();
 
+/// Lets this process keep the memory it frees, for its next tensors. glibc gives large blocks back at once,
+/// and the kernel then clears every page anew: at 64 MiB that costs more than the message. Call it once,
+/// before the first large tensor; the process stays as large as it ever was.
+void keep_freed_memory();
+
 /// What agree() throws also is one of these: every rank has it, so one of them is enough to show it.
 struct Agreed {
   virtual ~Agreed() = default;
