@@ -62,8 +62,13 @@ void MpiWatch::stop() {
 }
 
 void MpiWatch::run() {
+  constexpr double noticed = 5;  // seconds that a busy machine does not explain
   std::unique_lock lock(mutex_);
+  auto before = Clock::now();
   while (!woken_.wait_for(lock, tick(watch_->timeout()), [&] { return stops_; })) {
+    const double asleep = std::chrono::duration<double>(Clock::now() - before).count();
+    if (asleep > noticed) watch_->excuse(asleep);
+    before = Clock::now();
     hear();
     look();
   }

@@ -95,6 +95,13 @@ Operation Watch::issue(int64_t group, std::string_view label, std::string_view n
   return last_;
 }
 
+void Watch::excuse(double seconds) {
+  const std::lock_guard lock(mutex_);
+  const auto pause = std::chrono::duration_cast<Clock::duration>(Seconds(seconds));
+  for (Wait& wait : waits_) wait.since += pause;
+  active_ += pause;
+}
+
 std::optional<Overdue> Watch::overdue(double seconds) const {
   const std::lock_guard lock(mutex_);
   if (waits_.empty()) return std::nullopt;

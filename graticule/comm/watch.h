@@ -88,6 +88,8 @@ class Watch {
   /// Notes that this rank issues an operation.
   Operation issue(int64_t group, std::string_view label, std::string_view name, Side side = Side::all,
                   int64_t channel = 0);
+  /// The whole process was stopped for that long (a suspended job): no wait lasted through it.
+  void excuse(double seconds);
   /// The longest wait under way, when it lasts `seconds` or more.
   std::optional<Overdue> overdue(double seconds) const;
   Standing standing(const Operation& asked) const;

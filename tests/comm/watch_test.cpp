@@ -76,6 +76,17 @@ TEST(Watch, ASlowRankIsWaitedForWithoutATimeOut) {
   });
 }
 
+TEST(Watch, TheTimeOfASuspendedJobDoesNotCount) {
+  const auto watch = std::make_shared<Watch>(0);
+  const Ticket ticket{
+      std::make_shared<Watched>(Watched{watch, 0, {0, 1}}), watch->issue(0, "world", "barrier"), {}};
+  const Waiting waiting(ticket);
+  ASSERT_TRUE(watch->overdue(0));
+  EXPECT_EQ(watch->overdue(0)->others, std::vector<int>{1});
+  watch->excuse(3600);
+  EXPECT_FALSE(watch->overdue(0));
+}
+
 /// A silent rank (no back end in one process has one) comes before all others in the verdict.
 TEST(Watch, ARankThatDoesNotAnswerComesFirst) {
   Watch watch(0);
