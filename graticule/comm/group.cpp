@@ -47,6 +47,12 @@ c10d::ReduceOp reduce_op(Reduction reduction) {
   GRATICULE_CHECK(false, "reduction ", static_cast<int>(reduction));
 }
 
+/// Where the back end needs the values. A CPU tensor's device has no index: it stays as it is.
+at::Device device_for(const c10d::Backend& backend, const at::Tensor& values) {
+  const auto device = backend.getBoundDeviceId();
+  return !device || (device->is_cpu() && values.is_cpu()) ? values.device() : *device;
+}
+
 }  // namespace
 
 Pending::Pending(at::Tensor ready) : finish_([ready = std::move(ready)] { return ready; }) {}
@@ -108,11 +114,11 @@ Group::Group(c10::intrusive_ptr<c10d::Backend> backend, std::string label, Watch
 }
 
 at::Tensor Group::flat(const at::Tensor& values) const {
-  const at::Tensor flat = values.detach().contiguous().view({-1});
-  const auto device = backend_->getBoundDeviceId();
-  // A CPU tensor has no device index, so .to() would copy it.
-  if (!device || (device->is_cpu() && flat.is_cpu())) return flat;
-  return flat.to(*device);
+  return values.detach().contiguous().view({-1}).to(device_for(*backend_, values));
+}
+
+at::Tensor Group::space_for(const at::Tensor& values) const {
+  return at::empty({values.numel()}, values.options().device(device_for(*backend_, values)));
 }
 
 void Group::count(int64_t bytes) const {
@@ -251,12 +257,11 @@ Pending Group::all_reduce(const at::Tensor& values, Reduction reduction) const {
 Pending Group::broadcast(const at::Tensor& values, int root) const {
   GRATICULE_CHECK(0 <= root && root < size_, "root ", root, " in ", label_, " of ", size_);
   if (size_ == 1) return Pending(values);
-  const at::Tensor in = flat(values);
-  std::vector<at::Tensor> inout = {rank_ == root ? in : at::empty_like(in)};
-  count(rank_ == root ? in.numel() * in.element_size() * (size_ - 1) : 0);
+  std::vector<at::Tensor> inout = {rank_ == root ? flat(values) : space_for(values)};
+  count(rank_ == root ? values.numel() * values.element_size() * (size_ - 1) : 0);
   c10d::BroadcastOptions options;
   options.rootRank = root;
-  Ticket ticket = issue("broadcast", " of ", in.numel(), " ", in.scalar_type(), " from ", root);
+  Ticket ticket = issue("broadcast", " of ", values.numel(), " ", values.scalar_type(), " from ", root);
   auto work = backend_->broadcast(inout, options);
   return {std::move(work), inout,
           [out = inout[0], shape = values.sizes().vec(), device = values.device()] {
@@ -278,7 +283,7 @@ Pending Group::send(const at::Tensor& values, int destination, int tag) const {
 Pending Group::receive(const at::Tensor& like, int source, int tag) const {
   GRATICULE_CHECK(0 <= source && source < size_ && source != rank_, "source ", source, " in ", label_, " of ",
                   size_);
-  std::vector<at::Tensor> out = {at::empty_like(flat(like))};
+  std::vector<at::Tensor> out = {space_for(like)};
   count(0);
   Ticket ticket = issue_message(Side::receives, source, rank_, tag);
   auto work = backend_->recv(out, source, tag);

@@ -111,6 +111,8 @@ class Group {
  private:
   /// The values as a flat dense tensor where the back end can reach them.
   at::Tensor flat(const at::Tensor& values) const;
+  /// Such a tensor, not filled.
+  at::Tensor space_for(const at::Tensor& values) const;
   void count(int64_t bytes) const;
   Pending exchange(const char* name, const at::Tensor& rows, const std::vector<int64_t>& send_rows,
                    const std::vector<int64_t>& receive_rows) const;
