@@ -55,7 +55,7 @@ class Pending {
   ~Pending();
   at::Tensor wait();
   /// Whether the transport is done, without blocking. Over MPI, large messages travel only while some thread
-  /// of each rank is inside MPI: call this now and then (a microsecond) while computing beside an operation.
+  /// of each rank is inside MPI: call this now and then while computing beside an operation.
   bool poll();
   /// The same operation, its result changed by `next` inside wait().
   Pending then(std::function<at::Tensor(at::Tensor)> next) &&;

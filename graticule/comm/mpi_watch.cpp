@@ -19,7 +19,7 @@ std::chrono::milliseconds milliseconds(double seconds) {
   return std::chrono::milliseconds(static_cast<int64_t>(1000 * seconds));
 }
 
-/// Between two looks: short beside the time-out, long beside the microseconds that a look takes.
+/// Between two looks: short beside the time-out, long beside what a look costs.
 std::chrono::milliseconds tick(double timeout) {
   return milliseconds(timeout > 0 ? std::clamp(timeout / 20, 0.01, 0.1) : 0.1);
 }
