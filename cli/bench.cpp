@@ -1,4 +1,5 @@
 #include "cli/bench_attention.h"
+#include "cli/bench_comm.h"
 #include "cli/bench_step.h"
 #include "cli/commands.h"
 
@@ -8,6 +9,7 @@ void add_bench(CLI::App& app, Action& action) {
   auto* command = app.add_subcommand("bench", "Measure this machine: a training step, its parts");
   command->require_subcommand(1);
   add_bench_attention(*command, action);
+  add_bench_comm(*command, action);
   add_bench_step(*command, action);
 }
 

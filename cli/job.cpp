@@ -35,6 +35,7 @@ int run_alone(const std::function<int()>& body) {
 
 int run_job(const std::function<int(const World&)>& body) {
   return run_alone([&] {
+    keep_freed_memory();
     const World world = launch();
     try {
       return body(world);

@@ -10,6 +10,10 @@ function(graticule_strict target)
     target_compile_options(${target} PUBLIC -fsanitize=${GRATICULE_SANITIZE} -fno-omit-frame-pointer -g1)
     target_link_options(${target} PUBLIC -fsanitize=${GRATICULE_SANITIZE})
   endif()
+  if(GRATICULE_SANITIZE MATCHES "thread")
+    # LibTorch's reference counts use a fence that ThreadSanitizer does not know: tools/tsan.supp.
+    target_compile_options(${target} PUBLIC -Wno-tsan)
+  endif()
 endfunction()
 
 # One precompiled header for everything that includes LibTorch: its headers take longer than our code.

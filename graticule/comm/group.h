@@ -11,6 +11,7 @@
 #include <c10/util/intrusive_ptr.h>
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -19,6 +20,8 @@
 
 #include <ATen/ATen.h>
 #include <torch/csrc/distributed/c10d/Backend.hpp>
+
+#include "graticule/comm/watch.h"
 
 namespace graticule {
 
@@ -32,6 +35,13 @@ struct Traffic {
   int64_t operations = 0;
 };
 
+/// What all copies of a group note of the operations issued, for check_order (comm/order.h).
+struct Order {
+  int64_t count = 0;
+  uint64_t hash = 0;               ///< of all descriptions since the last check
+  std::deque<std::string> recent;  ///< the last descriptions since then
+};
+
 /// An operation under way. wait() blocks until it is done and gives its result; it may be called once.
 /// Buffers are kept alive until then. Dropping a Pending without waiting waits for it, unless an exception is
 /// on its way (the job is ending and other ranks may never answer).
@@ -39,11 +49,14 @@ class Pending {
  public:
   explicit Pending(at::Tensor ready);
   Pending(c10::intrusive_ptr<c10d::Work> work, std::vector<at::Tensor> buffers,
-          std::function<at::Tensor()> finish);
+          std::function<at::Tensor()> finish, Ticket ticket = {});
   Pending(Pending&&) = default;
   Pending& operator=(Pending&& other) noexcept;
   ~Pending();
   at::Tensor wait();
+  /// Whether the transport is done, without blocking. Over MPI, large messages travel only while some thread
+  /// of each rank is inside MPI: call this now and then while computing beside an operation.
+  bool poll();
   /// The same operation, its result changed by `next` inside wait().
   Pending then(std::function<at::Tensor(at::Tensor)> next) &&;
 
@@ -51,6 +64,7 @@ class Pending {
   c10::intrusive_ptr<c10d::Work> work_;
   std::vector<at::Tensor> buffers_;  ///< what the operation reads and writes
   std::function<at::Tensor()> finish_;
+  Ticket ticket_;
 };
 
 enum class Reduction { sum, max, min };
@@ -60,13 +74,16 @@ class Group {
   /// A group of one rank.
   Group();
   /// `label` names the axis (or axes) in errors, in the watchdog and in the byte counts. No back end means
-  /// one rank.
-  Group(c10::intrusive_ptr<c10d::Backend> backend, std::string label);
+  /// one rank. `watched` is what the back end's split knows of it.
+  Group(c10::intrusive_ptr<c10d::Backend> backend, std::string label, Watched watched = {});
 
   int rank() const { return rank_; }
   int size() const { return size_; }
   const std::string& label() const { return label_; }
   const Traffic& traffic() const { return *traffic_; }
+  /// Whether the operations are noted for check_order, and the notes since the last call.
+  bool keeps_order() const { return watched_->watch && watched_->watch->keeps_order(); }
+  Order take_order() const;
 
   /// Sends rows to each rank (send_rows[r] rows, in rank order) and receives receive_rows[r] from each, in
   /// rank order.
@@ -94,13 +111,23 @@ class Group {
  private:
   /// The values as a flat dense tensor where the back end can reach them.
   at::Tensor flat(const at::Tensor& values) const;
+  /// Such a tensor, not filled.
+  at::Tensor space_for(const at::Tensor& values) const;
   void count(int64_t bytes) const;
+  Pending exchange(const char* name, const at::Tensor& rows, const std::vector<int64_t>& send_rows,
+                   const std::vector<int64_t>& receive_rows) const;
+  /// Notes an operation that is about to be issued; `agreed` is all that must be equal on all ranks.
+  template <class... Agreed>
+  Ticket issue(const char* name, const Agreed&... agreed) const;
+  Ticket issue_message(Side side, int source, int destination, int tag) const;
 
   c10::intrusive_ptr<c10d::Backend> backend_;  ///< null when size is 1
   std::string label_;
   int rank_ = 0;
   int size_ = 1;
   std::shared_ptr<Traffic> traffic_;
+  std::shared_ptr<const Watched> watched_;
+  std::shared_ptr<Order> order_;
 };
 
 }  // namespace graticule

@@ -1,5 +1,7 @@
 #include "graticule/comm/launch.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <numeric>
@@ -90,22 +92,21 @@ std::optional<Verdict> verdict_of(const std::function<void()>& body) {
   }
 }
 
-/// `mine` of rank `root`, on every rank.
-std::string broadcast_text(const Group& everyone, const std::string& mine, int root) {
-  const auto length = at::full({1}, static_cast<int64_t>(mine.size()), at::kLong);
-  const auto bytes = everyone.broadcast(length, root).wait().item<int64_t>();
-  at::Tensor letters = at::zeros({bytes}, at::kByte);
-  if (everyone.rank() == root) std::copy(mine.begin(), mine.end(), letters.data_ptr<uint8_t>());
-  letters = everyone.broadcast(letters, root).wait();
-  return std::string(letters.data_ptr<uint8_t>(), letters.data_ptr<uint8_t>() + bytes);
-}
-
 }  // namespace
 
 Group group_of_all(const World& world) {
   std::vector<int> members(world.size);
   std::iota(members.begin(), members.end(), 0);
   return world.split(members, "world");
+}
+
+std::string broadcast_text(const Group& group, const std::string& mine, int root) {
+  const auto length = at::full({1}, static_cast<int64_t>(mine.size()), at::kLong);
+  const auto bytes = group.broadcast(length, root).wait().item<int64_t>();
+  at::Tensor letters = at::zeros({bytes}, at::kByte);
+  if (group.rank() == root) std::copy(mine.begin(), mine.end(), letters.data_ptr<uint8_t>());
+  letters = group.broadcast(letters, root).wait();
+  return std::string(letters.data_ptr<uint8_t>(), letters.data_ptr<uint8_t>() + bytes);
 }
 
 int place_in(const std::vector<int>& members, int rank) {
@@ -125,6 +126,11 @@ World launch() {
   if (variable("MASTER_ADDR") && (nccl_is_built_in() || variable("WORLD_SIZE"))) return launch_nccl();
   if (started_by_mpi()) return launch_mpi();
   return lone_world();
+}
+
+void keep_freed_memory() {
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, -1);
 }
 
 void agree(const World& world, const Group& everyone, const std::function<void()>& body) {

@@ -22,10 +22,15 @@ struct World {
   std::function<Group(const std::vector<int>& members, const std::string& label)> split;
   /// Ends every rank of the job at once with this exit code.
   std::function<void(int code)> abort;
+  /// Looks after the waits of this rank: tell it the step, and how long a wait may last.
+  std::shared_ptr<Watch> watch = std::make_shared<Watch>();
 };
 
 /// The group of all ranks, labelled "world". Collective.
 Group group_of_all(const World& world);
+
+/// `mine` of rank `root`, on every rank. Collective.
+std::string broadcast_text(const Group& group, const std::string& mine, int root);
 
 /// `rank`'s place among the members of its group; a bug when it is not there.
 int place_in(const std::vector<int>& members, int rank);
@@ -39,6 +44,11 @@ World lone_world();
 /// at MASTER_ADDR:MASTER_PORT, one GPU each, and MPI takes no part. Fails clearly when a launcher started
 /// several ranks and MPI was not built in, or MPI sees one rank only.
 World launch();
+
+/// Lets this process keep the memory it frees, for its next tensors. glibc gives large blocks back at once,
+/// and the kernel then clears every page anew: at 64 MiB that costs more than the message. Call it once,
+/// before the first large tensor; the process stays as large as it ever was.
+void keep_freed_memory();
 
 /// What agree() throws also is one of these: every rank has it, so one of them is enough to show it.
 struct Agreed {

@@ -12,6 +12,7 @@
 #include <memory>
 #include <numeric>
 
+#include "graticule/comm/mpi_watch.h"
 #include "graticule/core/error.h"
 
 namespace graticule {
@@ -40,19 +41,32 @@ void check(int code, const std::string& label, const char* operation) {
 /// An exception is on its way: other ranks may never answer, so nothing that waits for them may be called.
 bool unwinding() { return std::uncaught_exceptions() > 0; }
 
-/// MPI from its start to its end.
+/// MPI from its start to its end, and the watch over this rank. An MPI that refuses calls from several
+/// threads goes without a watchdog.
 class Session {
  public:
   Session() {
     int provided = 0;
     check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided), "launch", "Init_thread");
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    int rank = 0;
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    watch_ = std::make_shared<Watch>(rank);
+    if (provided == MPI_THREAD_MULTIPLE) watchdog_.emplace(watch_);
   }
   ~Session() {
+    if (!unwinding() && watchdog_) watchdog_->end();
+    watchdog_.reset();
     if (!unwinding()) MPI_Finalize();
   }
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
+
+  const std::shared_ptr<Watch>& watch() const { return watch_; }
+
+ private:
+  std::shared_ptr<Watch> watch_;
+  std::optional<MpiWatch> watchdog_;
 };
 
 class Communicator {
@@ -113,16 +127,19 @@ class MpiWork : public c10d::Work {
   }
 
   bool wait(std::chrono::milliseconds) override {
-    for (Request& request : requests_) {
+    while (!isCompleted()) sched_yield();  // ranks may share a core
+    return true;
+  }
+
+  bool isCompleted() override {
+    for (; done_ < requests_.size(); ++done_) {
+      Request& request = requests_[done_];
       MPI_Status status;
       int done = 0;
-      while (!done) {
-        check(MPI_Test(&request.handle, &done, &status), communicator_->label(), operation_);
-        if (!done) sched_yield();  // ranks may share a core
-      }
+      check(MPI_Test(&request.handle, &done, &status), communicator_->label(), operation_);
+      if (!done) return false;
       if (request.expected >= 0) check_length(status, request.expected);
     }
-    requests_.clear();
     return true;
   }
 
@@ -174,6 +191,7 @@ class MpiWork : public c10d::Work {
   std::shared_ptr<Communicator> communicator_;
   std::unique_ptr<Held> held_;
   std::vector<Request> requests_;
+  size_t done_ = 0;  ///< of the requests, from the front
 };
 
 MPI_Datatype datatype_of(at::ScalarType type, const std::string& label) {
@@ -210,13 +228,22 @@ class MpiBackend : public c10d::Backend {
   using Tensors = std::vector<at::Tensor>;
 
   explicit MpiBackend(std::shared_ptr<Communicator> communicator)
-      : Backend(communicator->rank(), communicator->size()), communicator_(std::move(communicator)) {}
+      : Backend(communicator->rank(), communicator->size()), communicator_(std::move(communicator)) {
+    setBoundDeviceId(at::Device(at::kCPU, 0));  // tensors of a GPU go through the host
+  }
 
   const std::string getBackendName() const override { return "mpi"; }
 
   Works alltoall_base(at::Tensor& out, at::Tensor& in, std::vector<int64_t>& receive,
                       std::vector<int64_t>& send, const c10d::AllToAllOptions&) override {
     return exchange("all_to_all", in.split_with_sizes(send), out.split_with_sizes(receive), {in, out});
+  }
+
+  /// Where out[rank] is in[rank], nothing is copied.
+  Works alltoall(Tensors& out, Tensors& in, const c10d::AllToAllOptions&) override {
+    Tensors buffers = in;
+    buffers.insert(buffers.end(), out.begin(), out.end());
+    return exchange("all_to_all", in, out, std::move(buffers));
   }
 
   Works _allgather_base(at::Tensor& out, at::Tensor& in, const c10d::AllgatherOptions&) override {
@@ -289,7 +316,7 @@ class MpiBackend : public c10d::Backend {
       const int destination = (rank_ + step) % size_;
       work->send(send[destination], destination, exchange_tag);
     }
-    if (receive[rank_].numel() > 0) receive[rank_].copy_(send[rank_]);
+    if (receive[rank_].numel() > 0 && !receive[rank_].is_same(send[rank_])) receive[rank_].copy_(send[rank_]);
     return work;
   }
 
@@ -333,17 +360,25 @@ World mpi_world() {
   MPI_Comm node = MPI_COMM_NULL;
   check(MPI_Comm_split_type(everyone->get(), MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node), "launch",
         "Comm_split_type");
-  World world{everyone->rank(), everyone->size(), 0, 1, nullptr, nullptr};
+  World world{everyone->rank(), everyone->size(), 0, 1, nullptr, nullptr, session->watch()};
   MPI_Comm_rank(node, &world.local_rank);
   MPI_Comm_size(node, &world.local_size);
   MPI_Comm_free(&node);
-  world.split = [session, everyone](const std::vector<int>& members, const std::string& label) {
+  std::vector<int> ranks(everyone->size());
+  std::iota(ranks.begin(), ranks.end(), 0);
+  constexpr int64_t no_group = -1;
+  world.split = [session, everyone,
+                 all = std::make_shared<const Watched>(Watched{session->watch(), no_group, ranks}),
+                 next = std::make_shared<int64_t>(0)](const std::vector<int>& members,
+                                                      const std::string& label) {
     const int key = place_in(members, everyone->rank());
+    const Watched watched{all->watch, group_id((*next)++, members), members};
+    const Waiting waiting({all, all->watch->issue(no_group, label, "making the group"), std::nullopt});
     auto communicator = std::make_shared<Communicator>(session, everyone->get(), members.front(), key, label);
     GRATICULE_CHECK(communicator->size() == std::ssize(members), label, " of ", members.size(),
                     " members got ", communicator->size());
     if (communicator->size() == 1) return Group(nullptr, label);
-    return Group(c10::make_intrusive<MpiBackend>(std::move(communicator)), label);
+    return Group(c10::make_intrusive<MpiBackend>(std::move(communicator)), label, watched);
   };
   world.abort = [everyone](int code) { MPI_Abort(everyone->get(), code); };
   return world;

@@ -5,6 +5,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <cmath>
 #include <condition_variable>
 #include <exception>
 #include <map>
@@ -51,6 +52,7 @@ struct ThreadJob {
   std::condition_variable changed;
   std::exception_ptr error;                                      ///< the first
   std::map<std::pair<int64_t, int>, std::shared_ptr<Hub>> hubs;  ///< by number of the split and first member
+  std::vector<std::shared_ptr<Watch>> watches;                   ///< by rank; the vector never changes
 
   void fail_with(std::exception_ptr with) {
     const std::lock_guard lock(mutex);
@@ -58,11 +60,31 @@ struct ThreadJob {
     changed.notify_all();
   }
 
-  /// Waits until `ready`, or throws when a rank has failed.
+  /// Waits until `ready` as world rank `rank`, or throws when a rank has failed or the wait lasts too long.
   template <class Ready>
-  void await(std::unique_lock<std::mutex>& lock, const Ready& ready) {
-    changed.wait(lock, [&] { return error || ready(); });
+  void await(std::unique_lock<std::mutex>& lock, int rank, const Ready& ready) {
+    const auto ended = [&] { return error || ready(); };
+    const double timeout = watches[rank]->timeout();
+    if (timeout <= 0) changed.wait(lock, ended);
+    // The system's clock: ThreadSanitizer does not know waits by the steady one.
+    const auto in = [](double seconds) {
+      return std::chrono::system_clock::now() + std::chrono::milliseconds(std::lround(1000 * seconds));
+    };
+    for (double next = timeout; !changed.wait_until(lock, in(next), ended); next = grace(timeout))
+      look(rank, timeout);
     if (!ready()) fail("threads", "another rank failed");
+  }
+
+  /// Ends the job when rank `rank` has waited too long.
+  void look(int rank, double timeout) {
+    const auto overdue = watches[rank]->overdue(timeout);
+    if (!overdue) return;
+    std::vector<Standing> others;
+    for (const int other : overdue->others) others.push_back(watches[other]->standing(overdue->operation));
+    const auto message = verdict(rank, *overdue, others, watches[rank]->step(), timeout + grace(timeout));
+    if (!message) return;
+    error = std::make_exception_ptr(std::runtime_error(*message));
+    changed.notify_all();
   }
 };
 
@@ -76,7 +98,7 @@ void exchange(const Hub& hub, std::map<int, Call>& calls) {
         fail(hub.label, to.name, ": rank ", source, " sends ", sent, " elements, rank ", destination,
              " expects ", expected);
       }
-      if (expected > 0) out.copy_(in);
+      if (expected > 0 && !out.is_same(in)) out.copy_(in);
     }
   }
 }
@@ -106,19 +128,26 @@ void perform(const Hub& hub, std::map<int, Call>& calls) {
 
 class ThreadWork : public c10d::Work {
  public:
-  ThreadWork(std::shared_ptr<ThreadJob> job, std::function<bool()> ready,
+  /// `rank`: in the world.
+  ThreadWork(std::shared_ptr<ThreadJob> job, int rank, std::function<bool()> ready,
              std::function<void()> take = nullptr)
-      : job_(std::move(job)), ready_(std::move(ready)), take_(std::move(take)) {}
+      : job_(std::move(job)), rank_(rank), ready_(std::move(ready)), take_(std::move(take)) {}
+
+  bool isCompleted() override {
+    const std::lock_guard lock(job_->mutex);
+    return ready_();
+  }
 
   bool wait(std::chrono::milliseconds) override {
     std::unique_lock lock(job_->mutex);
-    job_->await(lock, ready_);
+    job_->await(lock, rank_, ready_);
     if (take_) take_();
     return true;
   }
 
  private:
   std::shared_ptr<ThreadJob> job_;
+  int rank_;
   std::function<bool()> ready_;
   std::function<void()> take_;
 };
@@ -136,6 +165,9 @@ class ThreadBackend : public c10d::Backend {
   Works alltoall_base(at::Tensor& out, at::Tensor& in, std::vector<int64_t>& receive,
                       std::vector<int64_t>& send, const c10d::AllToAllOptions&) override {
     return post({"all_to_all", in.split_with_sizes(send), out.split_with_sizes(receive), {}});
+  }
+  Works alltoall(Tensors& out, Tensors& in, const c10d::AllToAllOptions&) override {
+    return post({"all_to_all", in, out, {}});
   }
   Works _allgather_base(at::Tensor& out, at::Tensor& in, const c10d::AllgatherOptions&) override {
     const std::vector<int64_t> sizes(size_, in.numel());
@@ -166,7 +198,7 @@ class ThreadBackend : public c10d::Backend {
     Channel& channel = hub_->channels[{rank_, destination, tag}];
     channel.messages[channel.sent++] = values[0].clone();
     job_->changed.notify_all();
-    return c10::make_intrusive<ThreadWork>(job_, [] { return true; });
+    return c10::make_intrusive<ThreadWork>(job_, world_rank(), [] { return true; });
   }
   Works recv(Tensors& values, int source, int tag) override {
     const std::lock_guard lock(job_->mutex);
@@ -180,10 +212,13 @@ class ThreadBackend : public c10d::Backend {
       out.copy_(message);
     };
     return c10::make_intrusive<ThreadWork>(
-        job_, [hub = hub_, channel, number] { return channel->messages.contains(number); }, take);
+        job_, world_rank(), [hub = hub_, channel, number] { return channel->messages.contains(number); },
+        take);
   }
 
  private:
+  int world_rank() const { return hub_->members[rank_]; }
+
   Works post(Call call) {
     std::unique_lock lock(job_->mutex);
     const int64_t number = next_++;
@@ -198,7 +233,7 @@ class ThreadBackend : public c10d::Backend {
       collective->done = true;
       job_->changed.notify_all();
     }
-    return c10::make_intrusive<ThreadWork>(job_, [collective] { return collective->done; });
+    return c10::make_intrusive<ThreadWork>(job_, world_rank(), [collective] { return collective->done; });
   }
 
   std::shared_ptr<ThreadJob> job_;
@@ -215,11 +250,12 @@ Group split(const std::shared_ptr<ThreadJob>& job, int64_t number, int rank, con
   if (!hub) hub = std::make_shared<Hub>(Hub{label, members, {}, {}});
   GRATICULE_CHECK(hub->members == members && hub->label == label, "group ", label, " on rank ", rank,
                   " is not that of its first member, ", hub->label);
-  return Group(c10::make_intrusive<ThreadBackend>(place, static_cast<int>(members.size()), job, hub), label);
+  return Group(c10::make_intrusive<ThreadBackend>(place, static_cast<int>(members.size()), job, hub), label,
+               {job->watches[rank], group_id(number, members), members});
 }
 
 World world_of(const std::shared_ptr<ThreadJob>& job, int rank, int size) {
-  World world{rank, size, rank, size, nullptr, nullptr};
+  World world{rank, size, rank, size, nullptr, nullptr, job->watches[rank]};
   world.split = [job, rank, next = std::make_shared<int64_t>(0)](const std::vector<int>& members,
                                                                  const std::string& label) {
     return split(job, (*next)++, rank, members, label);
@@ -232,6 +268,7 @@ World world_of(const std::shared_ptr<ThreadJob>& job, int rank, int size) {
 
 void run_threads(int size, const std::function<void(World)>& body) {
   const auto job = std::make_shared<ThreadJob>();
+  for (int rank = 0; rank < size; ++rank) job->watches.push_back(std::make_shared<Watch>(rank));
   std::vector<std::thread> ranks;
   for (int rank = 0; rank < size; ++rank) {
     ranks.emplace_back([&, rank] {

@@ -6,9 +6,11 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <thread>
 #include <vector>
 
 #include "graticule/comm/mesh.h"
+#include "graticule/comm/order.h"
 #include "graticule/core/error.h"
 
 namespace graticule {
@@ -179,6 +181,74 @@ inline void speaks_to_single_ranks(const World& world) {
   seven.wait();
 }
 
+/// A pipeline's traffic: six messages each way between neighbours, at once, in two tags, large and small
+/// ones, waited for in an order of the receiver's own. Messages of one tag arrive in the order of sending.
+inline void sends_both_ways_at_once(const World& world) {
+  const Group group = group_of_all(world);
+  const int me = group.rank();
+  constexpr int messages = 6;
+  const auto message = [](int from, int number) {
+    return at::full({number % 2 ? 3 : 300001}, 100.0 * from + number, at::kFloat);
+  };
+  std::vector<int> neighbours;
+  if (me > 0) neighbours.push_back(me - 1);
+  if (me + 1 < group.size()) neighbours.push_back(me + 1);
+  std::vector<Pending> sent, received;
+  for (const int other : neighbours) {
+    for (int n = 0; n < messages; ++n) sent.push_back(group.send(message(me, n), other, n % 3 ? 5 : 9));
+  }
+  for (const int other : neighbours) {
+    for (int n = 0; n < messages; ++n) {
+      received.push_back(group.receive(at::empty_like(message(other, n)), other, n % 3 ? 5 : 9));
+    }
+  }
+  for (size_t i = received.size(); i-- > 0;) {
+    expect_same(received[i].wait(), message(neighbours[i / messages], static_cast<int>(i % messages)),
+                "a message of several");
+  }
+  for (Pending& one : sent) one.wait();
+}
+
+/// poll() says when an operation is done, so that work can go on beside it.
+inline void polls_until_done(const World& world) {
+  const Group group = group_of_all(world);
+  const std::vector<int64_t> rows_of(group.size(), 100003);
+  Pending gathered = group.all_gather(at::full({100003}, group.rank() + 0.5), rows_of);
+  while (!gathered.poll()) std::this_thread::yield();
+  EXPECT_TRUE(gathered.poll());
+  const at::Tensor numbers = at::arange(0.5, group.size(), at::kFloat).view({-1, 1});
+  expect_same(gathered.wait(), numbers.expand({group.size(), 100003}).reshape({-1}), "all_gather, polled");
+}
+
+/// Equal orders pass; the first operation that differs is named on every rank: here two that pair up by
+/// their bytes, so that nothing else would find it.
+inline void compares_orders(const World& world) {
+  world.watch->set_keeps_order(true);
+  const Group group = group_of_all(world);
+  const int p = group.size();
+  const std::vector<int64_t> ones(p, 1), threes(p, 3);
+  group.all_gather(at::ones({1, 3}), ones).wait();
+  group.barrier();
+  check_order(group);
+  const bool last = group.rank() == p - 1;
+  const at::Tensor values = at::ones({p, 6});
+  group.all_reduce(values).wait();
+  group.all_to_all(last ? values : values.view({3 * p, 2}), last ? ones : threes, last ? ones : threes)
+      .wait();
+  std::string message = "none";
+  try {
+    check_order(group);
+  } catch (const std::logic_error& error) {
+    message = error.what();
+  }
+  world.watch->set_keeps_order(false);
+  const std::string expected = text(
+      "[world] operation 1 since the last check: rank 0 issued all_to_all of rows of 2 Float, rank ", p - 1,
+      " issued all_to_all of rows of 6 Float. All ranks of a group must issue the same operations in the "
+      "same order");
+  EXPECT_EQ(message, p == 1 ? "none" : expected);
+}
+
 inline void keeps_several_in_flight(const World& world) {
   const Group group = group_of_all(world);
   const int p = group.size(), me = group.rank();
@@ -318,6 +388,9 @@ inline const std::vector<GroupCase>& group_cases() {
       {"ReducesEverywhere", reduces_everywhere},
       {"SumsHalvesInFp32", sums_halves_in_fp32},
       {"SpeaksToSingleRanks", speaks_to_single_ranks},
+      {"SendsBothWaysAtOnce", sends_both_ways_at_once},
+      {"PollsUntilDone", polls_until_done},
+      {"ComparesOrders", compares_orders},
       {"KeepsSeveralInFlight", keeps_several_in_flight},
       {"MakesAMesh", makes_a_mesh},
       {"CountsBytes", counts_bytes},

@@ -1,8 +1,12 @@
 // The cases of tests/comm as processes: `mpiexec -n P mpi_tests`. Each rank prints only what fails; any
-// failure on any rank gives every rank a non-zero exit code. `--one-rank-fails`: rank 1 throws while the
-// others wait for it.
-#include <memory>
+// failure on any rank gives every rank a non-zero exit code. With an argument, the ways to go wrong: see
+// `misbehave`.
+#include <chrono>
+#include <csignal>
 #include <iostream>
+#include <memory>
+#include <numeric>
+#include <thread>
 
 #include "graticule/comm/launch.h"
 #include "tests/comm/derivative_cases.h"
@@ -44,24 +48,39 @@ int run_cases(const World& world) {
     }
   }
   auto& listeners = testing::UnitTest::GetInstance()->listeners();
-  const std::unique_ptr<testing::TestEventListener> silenced(listeners.Release(listeners.default_result_printer()));
+  const std::unique_ptr<testing::TestEventListener> silenced(
+      listeners.Release(listeners.default_result_printer()));
   listeners.Append(std::make_unique<FailurePrinter>(world.rank).release());
   const int64_t failed = RUN_ALL_TESTS();
   const at::Tensor worst = at::full({1}, failed, at::kLong);
   return static_cast<int>(group_of_all(world).all_reduce(worst, Reduction::max).wait().item<int64_t>());
 }
 
-int one_rank_fails(const World& world) {
+/// What rank 1 does while the others wait for it; the watchdog waits for 1 s.
+[[noreturn]] void misbehave(const World& world, const std::string& how) {
+  world.watch->set_timeout(1);
   const Group group = group_of_all(world);
+  std::vector<int> members(world.size);
+  std::iota(members.begin(), members.end(), 0);
+  const Group second = world.split(members, "replicas");
+  world.watch->set_step(12);
+  group.all_reduce(at::ones({1 << 20})).wait();
   const Pending dropped = group.all_reduce(at::ones({1 << 20}));
-  if (world.rank == 1) fail("test", "rank 1 has had enough");
+  if (world.rank == 1) {
+    if (how == "--fails") fail("test", "rank 1 has had enough");
+    if (how == "--is-killed") std::raise(SIGKILL);
+    if (how == "--is-stopped") std::raise(SIGSTOP);
+    if (how == "--sleeps") std::this_thread::sleep_for(std::chrono::minutes(1));
+    if (how == "--waits-elsewhere") second.barrier();
+    if (how == "--receives") group.receive(at::ones({3}), 0, 7).wait();
+  }
   for (;;) group.barrier();
 }
 
 int run(int argc, char** argv) {
   const World world = launch();
   try {
-    if (argc > 1 && std::string(argv[1]) == "--one-rank-fails") return one_rank_fails(world);
+    if (argc > 1) misbehave(world, argv[1]);
     return run_cases(world);
   } catch (const std::exception& error) {
     std::cerr << text("rank ", world.rank, ": ", error.what(), "\n");
