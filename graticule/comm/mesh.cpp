@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "graticule/comm/order.h"
 #include "graticule/core/error.h"
 
 namespace graticule {
@@ -57,6 +58,12 @@ Replicas replicas_of(const World& world, const std::vector<int>& all, int size, 
   return {world.split({first, first + size}, label), world.split(copies, label + " copies")};
 }
 
+std::vector<const Group*> groups_of(const Mesh& mesh) {
+  return {&mesh.world,       &mesh.pipeline,     &mesh.pipeline_back, &mesh.data,      &mesh.context,
+          &mesh.ulysses,     &mesh.tensor,       &mesh.sequence,      &mesh.holders,   &mesh.stage,
+          &mesh.whole.shard, &mesh.whole.copies, &mesh.cut.shard,     &mesh.cut.copies};
+}
+
 }  // namespace
 
 Mesh make_mesh(const World& world, const Axes& axes, int shard_ranks) {
@@ -98,12 +105,14 @@ Mesh make_mesh(const World& world, const Axes& axes, int shard_ranks) {
 
 std::map<std::string, Traffic> traffic_of(const Mesh& mesh) {
   std::map<std::string, Traffic> sums;
-  for (const Group* group : {&mesh.world, &mesh.pipeline, &mesh.pipeline_back, &mesh.data, &mesh.context,
-                             &mesh.ulysses, &mesh.tensor, &mesh.sequence, &mesh.holders, &mesh.stage,
-                             &mesh.whole.shard, &mesh.whole.copies, &mesh.cut.shard, &mesh.cut.copies}) {
+  for (const Group* group : groups_of(mesh)) {
     if (group->traffic().bytes_sent > 0) sums[group->label()] = group->traffic();
   }
   return sums;
+}
+
+void check_order(const Mesh& mesh) {
+  for (const Group* group : groups_of(mesh)) check_order(*group);
 }
 
 }  // namespace graticule

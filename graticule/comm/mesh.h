@@ -46,4 +46,7 @@ Mesh make_mesh(const World& world, const Axes& axes, int shard_ranks = 0);
 /// What this rank has sent so far, by group label; groups that sent nothing are left out.
 std::map<std::string, Traffic> traffic_of(const Mesh& mesh);
 
+/// check_order (comm/order.h) of every group, at the end of a step; collective.
+void check_order(const Mesh& mesh);
+
 }  // namespace graticule

@@ -108,6 +108,7 @@ Mesh mesh_of(Options& options, const ModelShape& shape, const World& world) {
   ParallelOptions& parallel = options.parallel;
   parallel.data = axes.data, parallel.context = axes.context, parallel.ulysses = axes.ulysses;
   parallel.tensor = axes.tensor, parallel.pipeline = axes.pipeline;
+  world.watch->set_timeout(options.run.watchdog_seconds);
   return make_mesh(world, axes, static_cast<int>(parallel.shard_ranks));
 }
 

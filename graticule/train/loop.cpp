@@ -56,7 +56,9 @@ bool train(Run& run, const World& world, bool json) {
   };
   while (run.step < options.train.steps && !stopped) {
     const auto start = std::chrono::steady_clock::now();
+    world.watch->set_step(run.step + 1);
     const StepResult result = train_step(run, signal.raised());
+    if (world.watch->keeps_order()) check_order(run.mesh);
     stopped = result.stop;
     if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm)) {
       fail("train", "the loss is ", result.loss, " and the gradient norm ", result.gradient_norm, " at step ",

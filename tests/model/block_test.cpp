@@ -97,7 +97,7 @@ void expect_equal_to_one_rank(const Case& c, uint64_t seed) {
     const TensorLayers layers{mesh.tensor, {group, group + c.tensor()}};
     const int64_t first = std::accumulate(begin, begin + world.rank, int64_t{0});
     const auto rank = static_cast<size_t>(world.rank);
-    const Attention attention = c.context > 1 ? lss_attention(mesh.context, of_group) : local_attention();
+    const Attention attention = make_attention({.tokens_of = of_group, .context = mesh.context});
     of[rank] =
         run(c, transformer_block(shape, 1, attention, layers), {first, first + c.tokens_of[rank]}, seed);
   });

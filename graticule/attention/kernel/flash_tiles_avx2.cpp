@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "graticule/attention/kernel/flash_tile_backward.h"
+#include "graticule/attention/kernel/matrix_tile_product.h"
 
 namespace graticule {
 namespace {
@@ -71,9 +72,27 @@ struct Avx2 {
     }
   }
 
+  /// An 8 x 8 square: pairs of rows, then pairs of pairs, then the halves of the registers change places.
   static void transpose(const float* from, int64_t from_length, float* to, int64_t to_length) {
-    for (int j = 0; j < lanes; ++j) {
-      for (int i = 0; i < lanes; ++i) to[j * to_length + i] = from[i * from_length + j];
+    Vector x[lanes], y[lanes];
+#pragma GCC unroll 8
+    for (int i = 0; i < lanes; ++i) x[i] = load(from + i * from_length);
+#pragma GCC unroll 4
+    for (int i = 0; i < lanes; i += 2) {
+      y[i] = _mm256_unpacklo_ps(x[i], x[i + 1]);
+      y[i + 1] = _mm256_unpackhi_ps(x[i], x[i + 1]);
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < lanes; i += 4) {
+      x[i] = _mm256_shuffle_ps(y[i], y[i + 2], 0x44);
+      x[i + 1] = _mm256_shuffle_ps(y[i], y[i + 2], 0xee);
+      x[i + 2] = _mm256_shuffle_ps(y[i + 1], y[i + 3], 0x44);
+      x[i + 3] = _mm256_shuffle_ps(y[i + 1], y[i + 3], 0xee);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      store(to + i * to_length, _mm256_permute2f128_ps(x[i], x[i + 4], 0x20));
+      store(to + (i + 4) * to_length, _mm256_permute2f128_ps(x[i], x[i + 4], 0x31));
     }
   }
 };
@@ -82,5 +101,7 @@ struct Avx2 {
 
 extern const FlashTiles tiles_avx2;
 const FlashTiles tiles_avx2 = tiles_of<Avx2>();
+extern const MatrixTiles matrix_avx2;
+const MatrixTiles matrix_avx2 = matrix_tiles_of<Avx2>();
 
 }  // namespace graticule

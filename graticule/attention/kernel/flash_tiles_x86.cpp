@@ -5,7 +5,7 @@
 namespace graticule {
 
 extern const FlashTiles tiles_avx2, tiles_avx512, tiles_avx512_bf16;
-extern const MatrixTiles matrix_avx512;
+extern const MatrixTiles matrix_avx2, matrix_avx512;
 
 bool cpu_runs(CpuLevel level) {
   const bool avx2 =
@@ -44,7 +44,10 @@ const FlashTiles* cpu_tiles(CpuLevel level) {
   }
 }
 
-const MatrixTiles* matrix_tiles() { return cpu_runs(CpuLevel::avx512) ? &matrix_avx512 : nullptr; }
+const MatrixTiles* matrix_tiles() {
+  if (cpu_runs(CpuLevel::avx512)) return &matrix_avx512;
+  return cpu_runs(CpuLevel::avx2) ? &matrix_avx2 : nullptr;
+}
 
 bool matrix_tiles_win(Element element) {
   const bool multiplies_bf16 = __builtin_cpu_supports("amx-bf16") || __builtin_cpu_supports("avx512bf16");

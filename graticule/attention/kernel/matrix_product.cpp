@@ -84,7 +84,7 @@ bool prefers_matrix_product(const at::Tensor& a_MK, const at::Tensor& b_KN) {
 
 at::Tensor matrix_product(const at::Tensor& a_MK, const at::Tensor& b_KN,
                           const std::optional<at::Tensor>& bias_N, at::ScalarType dtype) {
-  if (!matrix_tiles()) refuse("matrix_product", "this processor has no AVX-512: use at::mm");
+  if (!matrix_tiles()) refuse("matrix_product", "this processor has no AVX2: use at::mm");
   const auto& tiles = *matrix_tiles();
   const auto a = with_unit_stride(a_MK), b = with_unit_stride(b_KN);
   const auto bias = bias_N ? bias_N->to(at::kFloat).contiguous() : at::Tensor();

@@ -14,7 +14,7 @@ bool prefers_matrix_product(const at::Tensor& a_MK, const at::Tensor& b_KN);
 /// a b (+ bias_N), summed in fp32, in the dtype `dtype`. Either operand may be a transposed view. The
 /// operands are packed as they are read: B whole as fp32 (but at most 8,192 of its rows at a time), A 192
 /// rows at a time. The order of the sums does not depend on the number of threads. Refuses a processor
-/// without AVX-512 (std::invalid_argument).
+/// without AVX2 (std::invalid_argument).
 at::Tensor matrix_product(const at::Tensor& a_MK, const at::Tensor& b_KN,
                           const std::optional<at::Tensor>& bias_N, at::ScalarType dtype);
 

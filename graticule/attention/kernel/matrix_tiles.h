@@ -32,7 +32,7 @@ struct MatrixTiles {
   void (*write)(float* c, int64_t rows, int64_t count, const float* bias, bool add, HeadOutput out);
 };
 
-/// The tiles of this processor; nothing without AVX-512.
+/// The tiles of this processor; nothing without AVX2.
 const MatrixTiles* matrix_tiles();
 
 /// Whether they beat ATen's product (docs/attention-kernel.md has the figures): bf16 and fp16 where the
