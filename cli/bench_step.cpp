@@ -87,10 +87,11 @@ Options flagged_options(const BenchArguments& a) {
   return parse_recipe(
       fmt::format(
           "[data]\npath = \"random\"\nbatch = {}\n[model]\npatch = 1\ndim = {}\ndepth = {}\nheads = {}\n"
-          "[parallel]\n{}context_method = \"{}\"\nshard = \"{}\"\nmicro_batches = {}\nschedule = \"{}\"\n"
+          "[parallel]\n{}context_method = \"{}\"\nshard = \"{}\"\nmicro_batches = {}\nschedule = "
+          "\"{}\"\nchunks = {}\n"
           "[train]\nprecision = \"{}\"\nactivations = \"{}\"\nthreads = {}\n",
           a.batch, a.dim, a.depth, a.heads, parallel, a.context_method, a.shard, flags.micro_batches,
-          a.schedule, a.precision, a.activations, a.options.train.threads),
+          a.schedule, flags.chunks, a.precision, a.activations, a.options.train.threads),
       "bench step", a.set);
 }
 
@@ -118,13 +119,14 @@ std::shared_ptr<RandomTokens> random_tokens(const BenchArguments& arguments, con
   const Mesh mesh = mesh_of(options, shape, world);
   const Layers layers = layers_of(options, shape, mesh, world);
   const int64_t samples = span_of(arguments.batch, mesh.data.size(), mesh.data.rank()).size();
+  const auto on = at::TensorOptions(at::kFloat).device(layers.chain.shard.device);
   std::vector<MicroBatch> micro_batches;
   for (int64_t m = 0; m < options.parallel.micro_batches; ++m) {
     const int64_t B = span_of(samples, options.parallel.micro_batches, m).size();
-    const at::Tensor target = at::randn({B, layers.tokens.size(), 1, 1});
+    const at::Tensor target = at::randn({B, layers.tokens.size(), 1, 1}, on);
     micro_batches.push_back(
-        {at::randn({B, layers.tokens.size(), 1, 1}),
-         {at::zeros({B}, at::kFloat), std::vector<int64_t>(static_cast<size_t>(B), 0), 0, true, nullptr},
+        {at::randn({B, layers.tokens.size(), 1, 1}, on),
+         {at::zeros({B}, on), std::vector<int64_t>(static_cast<size_t>(B), 0), 0, true, nullptr},
          [target](const at::Tensor& out) { return (out - target).square().sum(); }});
   }
   return std::make_shared<RandomTokens>(RandomTokens{
@@ -218,6 +220,8 @@ void add_bench_step(CLI::App& bench, Action& action) {
   command->add_option("--micro-batches", a->options.parallel.micro_batches, "Of a rank's samples")
       ->capture_default_str();
   command->add_option("--schedule", a->schedule, "gpipe, 1f1b, interleaved or zero_bubble")
+      ->capture_default_str();
+  command->add_option("--chunks", a->options.parallel.chunks, "Stretches of the model a pipeline rank holds")
       ->capture_default_str();
   command->add_option("--shard", a->shard, "none, optimizer, gradients or full")->capture_default_str();
   command->add_option("--activations", a->activations, "keep or recompute")->capture_default_str();

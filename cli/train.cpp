@@ -25,8 +25,8 @@ void say_what_runs(const Run& run) {
             << " variables, " << grid.rows << " x " << grid.columns << " grid, patch " << grid.patch << "), "
             << parameters(run.shape) << " parameters, " << run.loader->samples_an_epoch()
             << " training samples\n"
-            << axes.world() << " ranks: data " << axes.data << " x context " << axes.context << " x ulysses "
-            << axes.ulysses << "; run folder " << run.options.run.out << std::endl;
+            << axes.world() << " ranks: " << described(axes) << "; run folder " << run.options.run.out
+            << std::endl;
 }
 
 int run_train(const TrainArguments& arguments, const World& world) {
@@ -43,12 +43,14 @@ int run_train(const TrainArguments& arguments, const World& world) {
         [&] { checkpoint = checkpoint_to_resume(problem->options.run.out, arguments.resume); });
 
   Run run = build(*problem, world, true, checkpoint ? std::optional(checkpoint->statistics) : std::nullopt);
-  agree(world, everyone, [&] {
-    if (world.rank == 0) write_whole(run.options.run.out + "/recipe.toml", to_toml(run.options));
+  agree(world, run.mesh.world, [&] {
     if (!checkpoint) return;
     load_checkpoint(*checkpoint, run.chain, true);
     run.step = checkpoint->step;
     run.loader->seek(checkpoint->position);
+  });
+  agree(world, run.mesh.world, [&] {
+    if (world.rank == 0) write_whole(run.options.run.out + "/recipe.toml", to_toml(run.options));
   });
   if (world.rank == 0 && !arguments.json) say_what_runs(run);
   train(run, world, arguments.json);

@@ -1,22 +1,12 @@
 #include "graticule/comm/mesh.h"
 
 #include <algorithm>
-#include <sstream>
 
 #include "graticule/comm/order.h"
 #include "graticule/core/error.h"
 
 namespace graticule {
 namespace {
-
-/// "pipeline 1 x data 2 x ..."
-std::string described(const Axes& axes) {
-  std::ostringstream line;
-  for (const Axis axis : all_axes) {
-    line << (axis == all_axes.front() ? "" : " x ") << name_of(axis) << ' ' << axes.degree(axis);
-  }
-  return line.str();
-}
 
 /// The single changes that make the product fit, or the degrees that a world of this size can have at all.
 std::string what_fits(const Axes& axes, int world) {

@@ -6,11 +6,16 @@ namespace graticule {
 
 std::string_view name_of(Axis axis) {
   switch (axis) {
-    case Axis::pipeline: return "pipeline";
-    case Axis::data: return "data";
-    case Axis::context: return "context";
-    case Axis::ulysses: return "ulysses";
-    case Axis::tensor: return "tensor";
+    case Axis::pipeline:
+      return "pipeline";
+    case Axis::data:
+      return "data";
+    case Axis::context:
+      return "context";
+    case Axis::ulysses:
+      return "ulysses";
+    case Axis::tensor:
+      return "tensor";
   }
   GRATICULE_CHECK(false, "axis ", static_cast<int>(axis));
 }
@@ -23,6 +28,14 @@ int Axes::coordinate(Axis axis, int rank) const {
   int stride = 1;
   for (auto it = all_axes.rbegin(); *it != axis; ++it) stride *= degree(*it);
   return rank / stride % degree(axis);
+}
+
+std::string described(const Axes& axes) {
+  std::string line;
+  for (const Axis axis : all_axes) {
+    if (axes.degree(axis) > 1) line += text(line.empty() ? "" : " x ", name_of(axis), " ", axes.degree(axis));
+  }
+  return line.empty() ? "data 1" : line;
 }
 
 }  // namespace graticule

@@ -2,13 +2,15 @@
 #pragma once
 
 #include <array>
+#include <string>
 #include <string_view>
 
 namespace graticule {
 
 enum class Axis { pipeline, data, context, ulysses, tensor };
 
-inline constexpr std::array<Axis, 5> all_axes = {Axis::pipeline, Axis::data, Axis::context, Axis::ulysses, Axis::tensor};
+inline constexpr std::array<Axis, 5> all_axes = {Axis::pipeline, Axis::data, Axis::context, Axis::ulysses,
+                                                 Axis::tensor};
 
 std::string_view name_of(Axis axis);
 
@@ -24,5 +26,8 @@ struct Axes {
   int coordinate(Axis axis, int rank) const;
   bool operator==(const Axes&) const = default;
 };
+
+/// "context 2 x ulysses 4": the degrees above 1; "data 1" when there is none.
+std::string described(const Axes& axes);
 
 }  // namespace graticule

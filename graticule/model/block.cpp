@@ -6,7 +6,6 @@
 #include <ATen/CPUGeneratorImpl.h>
 
 #include "graticule/core/error.h"
-#include "graticule/core/trace.h"
 
 namespace graticule {
 
@@ -41,11 +40,7 @@ at::Tensor row(const TensorLayers& layers, const Weights& weights, const std::st
 
 at::Tensor attend(const Weights& weights, const at::Tensor& x_BtC, const ModelShape& shape,
                   const Attention& attention, const TensorLayers& layers, const Inputs& inputs) {
-  at::Tensor qkv_BTE;
-  {
-    const Scope scope("linear");
-    qkv_BTE = column(layers, weights, "attention.qkv", x_BtC, inputs);
-  }
+  const at::Tensor qkv_BTE = column(layers, weights, "attention.qkv", x_BtC, inputs);
   const Share mine = block_share(shape, layers);
   const int64_t B = qkv_BTE.size(0), T = qkv_BTE.size(1), H = mine.queries.size(), G = mine.keys.size(),
                 D = shape.head_dim();
@@ -57,13 +52,11 @@ at::Tensor attend(const Weights& weights, const at::Tensor& x_BtC, const ModelSh
     k_BTGD = layer_norm(weights, "attention.k_norm", k_BTGD);
   }
   const at::Tensor out_BTE = attention(q_BTHD, k_BTGD, v_BTGD).reshape({B, T, H * D});
-  const Scope scope("linear");
   return row(layers, weights, "attention.out", out_BTE, inputs);
 }
 
 at::Tensor mlp(const Weights& weights, const at::Tensor& x_BtC, const TensorLayers& layers,
                const Inputs& inputs) {
-  const Scope scope("linear");
   const at::Tensor hidden = at::gelu(column(layers, weights, "mlp.fc1", x_BtC, inputs));
   return row(layers, weights, "mlp.fc2", hidden, inputs);
 }

@@ -47,8 +47,12 @@ at::Tensor TrainingPass::run() {
   for (size_t i = 0; i < list.size(); ++i) {
     const Task& task = list[i];
     const Task* next = i + 1 < list.size() ? &list[i + 1] : nullptr;
+    // Weight gradients wait for nothing: what comes after them is fetched under them.
+    const auto after = std::find_if(list.begin() + static_cast<std::ptrdiff_t>(i) + 1, list.end(),
+                                    [](const Task& later) { return needs_weights(later.action); });
+    ahead_ = after == list.end() ? nullptr : &*after;
     if (task.begins) expect(task);
-    if (task.ends && next) expect(*next);
+    if (task.ends && ahead_) expect(*ahead_);
     switch (task.action.kind) {
       case Kind::forward:
         forward(task, next);
@@ -75,8 +79,13 @@ void TrainingPass::expect(const Task& task) {
     messages_.expect_gradient(chunk, micro, samples(task));
 }
 
-void TrainingPass::prefetch(const Task* next) {
-  if (next && needs_weights(next->action)) chain_.weights_[next->block].prefetch();
+// Weights that the very next task needs again are not released in between.
+bool TrainingPass::stays(const Task& task, const Task* next) {
+  return next && needs_weights(next->action) && next->block == task.block;
+}
+
+void TrainingPass::prefetch() {
+  if (ahead_) chain_.weights_[ahead_->block].prefetch();
 }
 
 at::Tensor TrainingPass::run_block(const Task& task, Kept& kept, const Weights& weights) const {
@@ -96,7 +105,7 @@ void TrainingPass::forward(const Task& task, const Task* next) {
   Kept& here = kept(task);
   here.input = flow_.detach();
   const Weights weights = chain_.weights_[task.block].gather();
-  prefetch(next);
+  prefetch();
   // What comes back at once need not be computed a second time.
   const bool turns = next && next->block == task.block && next->action.micro == index;
   const bool keep = chain_.options_.activations == Activations::keep || turns;
@@ -108,7 +117,7 @@ void TrainingPass::forward(const Task& task, const Task* next) {
   }
   flow_ = here.output.detach();
   if (!keep) here.output.reset();
-  if (!next || next->block != task.block) chain_.weights_[task.block].release();
+  if (!stays(task, next)) chain_.weights_[task.block].release();
   if (!task.ends) return;
   messages_.is_last(chunk) ? judge(task) : messages_.send_activation(chunk, index, flow_);
   flow_.reset();
@@ -132,7 +141,7 @@ void TrainingPass::backward(const Task& task, const Task* next) {
   }
   Kept& here = kept(task);
   const Weights weights = chain_.weights_[task.block].gather();
-  prefetch(next);
+  prefetch();
   if (!here.output.defined()) {
     const at::AutoGradMode grad_mode(true);
     if (defers_) here.deferred = std::make_shared<DeferredGradients>();
@@ -148,13 +157,14 @@ void TrainingPass::backward(const Task& task, const Task* next) {
     here = Kept();
     take_gradients(task.block);
   }
-  if (!next || next->block != task.block) chain_.weights_[task.block].release();
+  if (!stays(task, next)) chain_.weights_[task.block].release();
   if (task.ends && !messages_.is_first(chunk)) messages_.send_gradient(chunk, index, flow_);
   if (task.ends) flow_.reset();
 }
 
 void TrainingPass::backward_weight(const Task& task) {
   const Scope scope("backward");
+  prefetch();
   Kept& here = kept(task);
   chain_.weights_[task.block].restore_gradients(here.stash);
   here.deferred->run();
@@ -162,9 +172,10 @@ void TrainingPass::backward_weight(const Task& task) {
   take_gradients(task.block);
 }
 
-// One reduction is under way while the next block computes; the one before it has then arrived.
+// A block's reduction is under way while the block before it computes, and waited for when that one's begins.
 void TrainingPass::take_gradients(size_t block) {
   const bool last = ++taken_[block] == micro_batches_.size();
+  if (reducing_ == block) chain_.weights_[block].collect();  // a stage of one block
   chain_.weights_[block].take_gradients(last);
   if (reducing_ && *reducing_ != block) chain_.weights_[*reducing_].collect();
   reducing_ = block;

@@ -35,7 +35,8 @@ class TrainingPass {
   void backward(const Task& task, const Task* next);
   void backward_weight(const Task& task);
   at::Tensor run_block(const Task& task, Kept& kept, const Weights& weights) const;
-  void prefetch(const Task* next);
+  static bool stays(const Task& task, const Task* next);
+  void prefetch();
   void take_gradients(size_t block);
   Kept& kept(const Task& task) { return kept_[static_cast<size_t>(task.action.micro)][task.block]; }
   const MicroBatch& micro(const Task& task) const {
@@ -54,6 +55,7 @@ class TrainingPass {
   std::vector<at::Tensor> output_gradients_;  ///< by micro-batch, on the last stage
   std::vector<size_t> taken_;                 ///< by block: micro-batches whose weight gradients are in
   std::optional<size_t> reducing_;            ///< the block whose reduction is under way
+  const Task* ahead_ = nullptr;               ///< the next task that needs weights
   at::Tensor flow_;                           ///< what goes from block to block within an action
   at::Tensor loss_;
 };

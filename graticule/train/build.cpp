@@ -105,11 +105,9 @@ void set_threads(int64_t threads, const World& world) {
 
 Mesh mesh_of(Options& options, const ModelShape& shape, const World& world) {
   const Axes axes = resolve_axes(options, world.size, shape);
-  ParallelOptions& parallel = options.parallel;
-  parallel.data = axes.data, parallel.context = axes.context, parallel.ulysses = axes.ulysses;
-  parallel.tensor = axes.tensor, parallel.pipeline = axes.pipeline;
+  fill_in(options.parallel, axes);
   world.watch->set_timeout(options.run.watchdog_seconds);
-  return make_mesh(world, axes, static_cast<int>(parallel.shard_ranks));
+  return make_mesh(world, axes, static_cast<int>(options.parallel.shard_ranks));
 }
 
 // Tokens are spread over context x ulysses x tensor, tensor neighbours next to each other. Attention sees the

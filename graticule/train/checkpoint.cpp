@@ -145,7 +145,7 @@ CheckpointInfo read_checkpoint_info(const std::string& folder) {
   try {
     if (manifest.at("format") != format_version) {
       refuse("checkpoint", folder, " has format ", manifest.at("format").dump(), ", this version reads ",
-             format_version);
+             format_version, ": train anew, or use the version that wrote it");
     }
     return {folder, manifest.at("step"), manifest.at("position"),
             parse_recipe(manifest.at("recipe").get<std::string>(), folder + "/manifest.json"),

@@ -15,15 +15,6 @@ int64_t fewest_heads(const ModelShape& shape, int tensor) {
   return shape.key_heads() / tensor * (shape.heads / shape.key_heads());
 }
 
-// "context 2 x ulysses 4": what is above 1.
-std::string described(const Axes& axes) {
-  std::string line;
-  for (const Axis axis : all_axes) {
-    if (axes.degree(axis) > 1) line += text(line.empty() ? "" : " x ", name_of(axis), " ", axes.degree(axis));
-  }
-  return line.empty() ? "data 1" : line;
-}
-
 // Sum of the factors (as powers of two) by which the degrees differ.
 double distance(const Axes& a, const Axes& b) {
   double sum = 0;
@@ -91,6 +82,10 @@ std::optional<std::string> trouble_with(const Axes& axes, const Options& options
                 " leaves ranks without a head: choose at most ", fewest_heads(shape, axes.tensor),
                 " and let context take the rest");
   }
+  if (p.chunks > shape.depth) {
+    return text("chunks = ", p.chunks, " over ", shape.depth, " transformer blocks: choose at most ",
+                shape.depth);
+  }
   if (axes.pipeline * p.chunks > shape.depth) {
     return text("pipeline = ", axes.pipeline, p.chunks > 1 ? text(" x chunks = ", p.chunks) : "", " over ",
                 shape.depth, " transformer blocks leaves stages without one: choose at most ",
@@ -144,6 +139,11 @@ Axes resolve_axes(const Options& options, int ranks, const ModelShape& shape) {
     refuse_layout(*trouble, axes, ranks, options, shape);
   }
   return axes;
+}
+
+void fill_in(ParallelOptions& parallel, const Axes& axes) {
+  parallel.data = axes.data, parallel.context = axes.context, parallel.ulysses = axes.ulysses;
+  parallel.tensor = axes.tensor, parallel.pipeline = axes.pipeline;
 }
 
 }  // namespace graticule

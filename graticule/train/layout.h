@@ -15,4 +15,7 @@ std::optional<std::string> trouble_with(const Axes& axes, const Options& options
 /// nearest ones that can.
 Axes resolve_axes(const Options& options, int ranks, const ModelShape& shape);
 
+/// Writes the degrees into the recipe's section.
+void fill_in(ParallelOptions& parallel, const Axes& axes);
+
 }  // namespace graticule

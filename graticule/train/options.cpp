@@ -234,8 +234,9 @@ void check_ranges(const Options& o, const std::string& where) {
   at_least("run.eval_samples", o.run.eval_samples, 1);
   at_least("run.log_every", o.run.log_every, 1);
   at_least("run.keep", o.run.keep, 1);
-  require(o.run.watchdog_seconds > 0, where,
-          text("run.watchdog_seconds = ", o.run.watchdog_seconds, ": it must be positive"));
+  require(o.run.watchdog_seconds >= 0, where,
+          text("run.watchdog_seconds = ", o.run.watchdog_seconds,
+               ": it must not be negative; 0 means no watchdog"));
 }
 
 }  // namespace

@@ -72,7 +72,7 @@ struct RunOptions {
   int64_t log_every = 1;
   int64_t keep = 2;  ///< checkpoints kept
   ClimatologyKind climatology = ClimatologyKind::by_day_and_hour;
-  double watchdog_seconds = 600;  ///< a collective that takes longer ends the job
+  double watchdog_seconds = 600;  ///< a wait for other ranks that lasts longer ends the job; 0: never
 };
 
 struct Options {

@@ -36,9 +36,9 @@ struct Outcome {
   double loss;
 };
 
-Inputs inputs_of(const Span& samples, uint64_t seed) {
+Inputs inputs_of(const Span& samples, uint64_t seed, const at::Device& device) {
   Inputs inputs;
-  inputs.lead_hours_B = at::full({samples.size()}, 24.0, at::kFloat);
+  inputs.lead_hours_B = at::full({samples.size()}, 24.0, at::TensorOptions(at::kFloat).device(device));
   for (int64_t id = samples.begin; id < samples.end; ++id) inputs.sample_ids.push_back(id);
   inputs.seed = seed;
   return inputs;
@@ -61,13 +61,13 @@ Outcome run_layout(Options options, const ModelShape& shape, const World& world,
         .narrow(1, layers.tokens.begin, layers.tokens.size())
         .to(chain.device());
   };
-  outcome.output_BTKP = chain.predict(cut(data.input_BSKP, samples), inputs_of(samples, seed)).cpu();
+  outcome.output_BTKP =
+      chain.predict(cut(data.input_BSKP, samples), inputs_of(samples, seed, chain.device())).cpu();
   std::vector<MicroBatch> micro_batches;
   for (int64_t m = 0; m < options.parallel.micro_batches; ++m) {
     const Span local = span_of(samples.size(), options.parallel.micro_batches, m);
     const Span part{samples.begin + local.begin, samples.begin + local.end};
-    Inputs inputs = inputs_of(part, seed);
-    inputs.lead_hours_B = inputs.lead_hours_B.to(chain.device());
+    Inputs inputs = inputs_of(part, seed, chain.device());
     inputs.training = true;
     micro_batches.push_back(
         {cut(data.input_BSKP, part), inputs,
@@ -139,16 +139,17 @@ std::pair<Options, ModelShape> small_case(const Options& recipe, int ranks) {
   model.depth = std::min(full.depth, std::max<int64_t>(2, stages + 1));
   // Nothing divides: 3 rows of an odd number of patches, more tokens than ranks.
   const int64_t columns = std::max<int64_t>(5, ranks / 3 + 2) | 1;
-  options.data.batch = std::max<int64_t>(1, recipe.parallel.data) * recipe.parallel.micro_batches + 1;
-  options.train.device = recipe.train.device;
-  return {options, shape_of(model, small_variables, 3 * model.patch, columns * model.patch)};
+  const ModelShape shape = shape_of(model, small_variables, 3 * model.patch, columns * model.patch);
+  options.data.batch = ranks * recipe.parallel.micro_batches;  // enough for any degree of data
+  const Axes axes = resolve_axes(options, ranks, shape);
+  fill_in(options.parallel, axes);
+  options.data.batch = axes.data * recipe.parallel.micro_batches + 1;  // uneven on purpose
+  return {options, shape};
 }
 
 Parity compare_with_one_rank(const Options& recipe, const World& world) {
   auto [options, shape] = small_case(recipe, world.size);
   set_threads(options.train.threads, world);
-  const Axes axes = resolve_axes(options, world.size, shape);
-  options.data.batch = std::max<int64_t>(options.data.batch, axes.data * options.parallel.micro_batches);
   const Data data = random_data(shape, options.data.batch);
   Options alone = options;
   alone.parallel = ParallelOptions();
@@ -174,7 +175,7 @@ Parity compare_with_one_rank(const Options& recipe, const World& world) {
   for (size_t i = 0; i < fp32.names.size(); ++i) {
     const auto relative = [&](const std::optional<Differences>& d) {
       const auto at = static_cast<int64_t>(i);
-      return d ? d->difference[at].item<double>() / fp32.size[at].item<double>() : 0.0;
+      return d ? d->difference[at].item<double>() / std::max(fp32.size[at].item<double>(), 1e-30) : 0.0;
     };
     const ParityLine line{fp32.names[i], relative(fp32), relative(bf16), relative(bf16_alone)};
     parity.equal &= line.fp32 <= (i < 2 ? 1e-5 : 2e-5);

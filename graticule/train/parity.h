@@ -29,7 +29,7 @@ struct Parity {
 /// are small; the data are random. Collective over the world; the same result on every rank.
 Parity compare_with_one_rank(const Options& recipe, const World& world);
 
-/// The small case's options and model (for checks before the first collective).
+/// The small case's options, every degree filled in, and its model. Refuses a layout that cannot work.
 std::pair<Options, ModelShape> small_case(const Options& recipe, int ranks);
 
 }  // namespace graticule

@@ -87,6 +87,12 @@ class SavedWeights {
     return pieces_.at(name).front().parameter.shape;
   }
 
+  std::set<std::string> names() const {
+    std::set<std::string> all;
+    for (const auto& [name, pieces] : pieces_) all.insert(name);
+    return all;
+  }
+
   /// Elements [wanted) of this rank's part of a parameter (flattened), one kind of state.
   at::Tensor read(const Parameter& mine, const std::string& name, const std::string& suffix,
                   const Span& wanted) {
@@ -97,9 +103,15 @@ class SavedWeights {
       }
     }
     const at::Tensor whole = at::empty(mine.shape, at::kFloat);
+    int64_t found = 0;
     for (const SavedPiece& piece : pieces) {
+      found += piece.parameter.numel();
       const Span span{piece.offset, piece.offset + piece.parameter.numel()};
       place(piece.parameter, read_flat(*piece.flat, suffix, span).view(piece.parameter.local_shape()), whole);
+    }
+    if (found != whole.numel()) {
+      fail("checkpoint", folder_, " holds ", found, " of the ", whole.numel(), " elements of ", name,
+           ": it is damaged; resume from the checkpoint before it");
     }
     return cut_of(mine, whole).reshape(-1).narrow(0, wanted.begin, wanted.size());
   }
@@ -137,15 +149,23 @@ void refuse_another_model(const SavedWeights& saved, int64_t saved_blocks, const
     refuse("checkpoint", folder, " is of another model: ", difference...,
            "; use the recipe that it was trained with (", folder, "/../../recipe.toml)");
   };
+  std::set<std::string> ours, blocks;
   for (const auto* part : chain.parts()) {
+    blocks.insert(part->block());
     for (const auto& parameter : part->parameters()) {
       const std::string name = part->block() + "." + parameter.name;
+      ours.insert(name);
       if (!saved.holds(name)) refuse_it("it has no ", name, ", the recipe's model has");
       if (saved.shape_of(name) != parameter.shape) {
         refuse_it("its ", name, " is ", at::IntArrayRef(saved.shape_of(name)), ", the recipe's is ",
                   at::IntArrayRef(parameter.shape));
       }
     }
+  }
+  for (const auto& name : saved.names()) {
+    const bool of_ours = std::any_of(blocks.begin(), blocks.end(),
+                                     [&](const auto& block) { return name.starts_with(block + "."); });
+    if (of_ours && !ours.contains(name)) refuse_it("it has ", name, ", the recipe's model has not");
   }
   if (saved_blocks != chain.model_blocks()) {
     refuse_it("it has ", saved_blocks, " blocks, tokenizer and head among them, the recipe's has ",

@@ -19,11 +19,11 @@ std::string refusal(int size, const Axes& axes) {
 TEST(Mesh, RefusesAProductThatIsNotTheWorldAndNamesWhatFits) {
   EXPECT_EQ(refusal(8, {.data = 2, .ulysses = 4}), "accepted");
   EXPECT_EQ(refusal(8, {.data = 2, .ulysses = 3, .tensor = 2}),
-            "[mesh] pipeline 1 x data 2 x context 1 x ulysses 3 x tensor 2 makes 12 ranks, the world has 8: "
+            "[mesh] data 2 x ulysses 3 x tensor 2 makes 12 ranks, the world has 8: "
             "set ulysses 2, "
             "or start 12 ranks");
   EXPECT_EQ(refusal(8, {.data = 3, .ulysses = 3}),
-            "[mesh] pipeline 1 x data 3 x context 1 x ulysses 3 x tensor 1 makes 9 ranks, the world has 8: "
+            "[mesh] data 3 x ulysses 3 makes 9 ranks, the world has 8: "
             "choose degrees "
             "that divide 8 (1, 2, 4, 8), or start 9 ranks");
   EXPECT_EQ(refusal(8, {.data = 0}), "[mesh] degree 0 of axis data: choose 1 or more");

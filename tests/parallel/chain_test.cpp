@@ -174,6 +174,53 @@ TEST(Chain, EveryScheduleEqualsOneRank) {
   expect_equal_to_one_rank(cases);
 }
 
+// What docs/sharding.md and docs/pipeline.md say is sent, to the byte, by every rank.
+TEST(Chain, SendsTheBytesOfTheClosedForms) {
+  const int64_t n = width * width + width, e = 4, samples = 12;
+  for (const Shard level : {Shard::none, Shard::optimizer, Shard::gradients, Shard::full}) {
+    for (const int shard_ranks : {0, 2}) {
+      for (const int M : {1, 3}) {
+        SCOPED_TRACE(::testing::Message() << "level " << static_cast<int>(level) << ", shards of "
+                                          << shard_ranks << ", " << M << " micro-batches");
+        run_ranks(8, [&](const World& world) {
+          const int stages = 2, replicas = 4;
+          const Mesh mesh = make_mesh(world, {.pipeline = stages, .data = replicas}, shard_ranks);
+          ChainOptions options;
+          options.shard.level = level;
+          options.shard.whole = mesh.whole, options.shard.cut = mesh.cut;
+          options.pipeline = {mesh.pipeline, mesh.pipeline_back, ScheduleKind::gpipe, 1, {width}, {width}};
+          Chain chain(dense_chain(), options);
+          std::vector<MicroBatch> micro_batches;
+          for (int m = 0; m < M; ++m) {
+            Inputs inputs;
+            inputs.lead_hours_B = at::zeros({samples / M});
+            micro_batches.push_back(
+                {at::randn({samples / M, width}), inputs, [](const at::Tensor& y) { return y.sum(); }});
+          }
+          chain.train(micro_batches);
+          chain.finish_reduce();
+
+          const int64_t W = mesh.whole.shard.size(), c = mesh.whole.copies.size(), L = depth / stages;
+          const int64_t mine = span_of(n, W, mesh.whole.shard.rank()).size();
+          const int64_t gather = mine * (W - 1) * e, scatter = (n - mine) * e;
+          // With full, forward and backward of every micro-batch, less the block where they turn.
+          const int64_t gathers = level == Shard::none ? 0 : level == Shard::full ? 2 * L * M - 1 : L;
+          const int64_t reductions = level == Shard::gradients || level == Shard::full ? M : 1;
+          const int64_t reduced = level == Shard::none ? gather + scatter : reductions * scatter;
+          EXPECT_EQ(mesh.whole.shard.traffic().bytes_sent, gathers * gather + L * reduced);
+          const int64_t owned = level == Shard::none ? n : mine;
+          const int64_t part = span_of(owned, c, mesh.whole.copies.rank()).size();
+          EXPECT_EQ(mesh.whole.copies.traffic().bytes_sent,
+                    c == 1 ? 0 : L * (owned - part + part * (c - 1)) * e);
+          const int64_t boundary = samples * width * e;
+          EXPECT_EQ(mesh.pipeline.traffic().bytes_sent, chain.last_stage() ? 0 : boundary);
+          EXPECT_EQ(mesh.pipeline_back.traffic().bytes_sent, chain.first_stage() ? 0 : boundary);
+        });
+      }
+    }
+  }
+}
+
 TEST(Parameters, InitialValuesDependOnSeedAndNameAlone) {
   const Parameter parameter{"weight", {40, 50}};
   const at::Tensor a = initial_values(parameter, "blocks.1.weight", 5);

@@ -119,6 +119,19 @@ def test_signal_gives_a_checkpoint_and_resume_is_exact(tmp_path):
     assert losses(tmp_path) == losses(never)
 
 
+def test_a_rank_that_stands_still_is_named_and_ends_the_job(tmp_path):
+    process = start(write_recipe(tmp_path, steps=100000), "--set", "run.watchdog_seconds=2")
+    wait_for_step(tmp_path, 2)
+
+    ranks = sorted(ranks_of(process))
+    os.kill(ranks[-1], signal.SIGSTOP)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert err.count("[watchdog] step ") == 1 and "no answer comes" in err, out + err
+    time.sleep(1)
+    assert not ranks_of(process)
+
+
 def test_a_dying_rank_ends_the_job(tmp_path):
     process = start(write_recipe(tmp_path, steps=100000))
     wait_for_step(tmp_path, 2)

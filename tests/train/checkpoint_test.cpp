@@ -131,6 +131,23 @@ TEST(Checkpoint, RefusesAnotherModelAndAFolderThatIsNone) {
   const std::string message =
       message_of<std::invalid_argument>([&] { load_checkpoint(info, other.chain, true); });
   EXPECT_NE(message.find("another model: it has no blocks.2."), std::string::npos) << message;
+  // Also where only the checkpoint, or only the recipe, has a parameter.
+  Options normed = info.options, plain = info.options;
+  normed.model.qk_norm = true;
+  auto with_norms = build(define_problem(normed), world, false, info.statistics);
+  EXPECT_NE(message_of<std::invalid_argument>([&] {
+              load_checkpoint(info, with_norms.chain, true);
+            }).find("it has no blocks.0.attention.q_norm.weight"),
+            std::string::npos);
+  const ScratchFolder other_folder;
+  with_norms.options.run.out = other_folder.path();
+  save_checkpoint(with_norms, world);
+  const CheckpointInfo of_norms = read_checkpoint_info(*newest_checkpoint(other_folder.path()));
+  auto without = build(define_problem(plain), world, false, info.statistics);
+  EXPECT_NE(message_of<std::invalid_argument>([&] {
+              load_checkpoint(of_norms, without.chain, true);
+            }).find("it has blocks.0.attention.k_norm.bias, the recipe's model has not"),
+            std::string::npos);
   EXPECT_THROW(read_checkpoint_info(folder.path()), std::invalid_argument);
 }
 

@@ -6,6 +6,7 @@
 
 #include "graticule/attention/kernel/matrix_product.h"
 #include "graticule/core/error.h"
+#include "graticule/core/trace.h"
 
 namespace graticule {
 namespace {
@@ -67,6 +68,7 @@ void DeferredGradients::run() {
 }
 
 at::Tensor product(const at::Tensor& a_MK, const at::Tensor& b_KN, const std::optional<at::Tensor>& bias_N) {
+  const Scope scope("linear");
   if (prefers_matrix_product(a_MK, b_KN)) return matrix_product(a_MK, b_KN, bias_N, a_MK.scalar_type());
   return bias_N ? at::addmm(*bias_N, a_MK, b_KN) : at::mm(a_MK, b_KN);
 }
