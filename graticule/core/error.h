@@ -35,10 +35,10 @@ std::string nearest_name(std::string_view unknown, const std::vector<std::string
 }  // namespace graticule
 
 /// Our own mistake: throws std::logic_error naming the condition and the place.
-#define GRATICULE_CHECK(condition, ...)                                                            \
-  do {                                                                                             \
-    if (!(condition)) {                                                                            \
-      throw std::logic_error(::graticule::text("[bug] ", __FILE__, ":", __LINE__, ": " #condition " is false. ", \
-                                               ##__VA_ARGS__));                                    \
-    }                                                                                              \
+#define GRATICULE_CHECK(condition, ...)                                                        \
+  do {                                                                                         \
+    if (!(condition)) {                                                                        \
+      throw std::logic_error(::graticule::text("[bug] ", __FILE__, ":", __LINE__,              \
+                                               ": " #condition " is false. ", ##__VA_ARGS__)); \
+    }                                                                                          \
   } while (false)

@@ -7,7 +7,8 @@
 namespace graticule {
 
 Span span_of(int64_t n, int64_t parts, int64_t index) {
-  GRATICULE_CHECK(n >= 0 && parts > 0 && index >= 0 && index < parts, "span ", index, " of ", parts, " over ", n);
+  GRATICULE_CHECK(n >= 0 && parts > 0 && index >= 0 && index < parts, "span ", index, " of ", parts, " over ",
+                  n);
   const int64_t base = n / parts, larger = n % parts;
   const int64_t begin = index * base + std::min(index, larger);
   return {begin, begin + base + (index < larger ? 1 : 0)};

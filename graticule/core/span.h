@@ -1,5 +1,6 @@
-// THE split of n items (tokens, heads, rows, layers, parameters) over p ranks: contiguous, in rank order, sizes differ
-// by at most one and the larger ones come first. Nothing is padded. Every room uses this one function.
+// THE split of n items (tokens, heads, rows, layers, parameters) over p ranks: contiguous, in rank order,
+// sizes differ by at most one and the larger ones come first. Nothing is padded. Every room uses this one
+// function.
 #pragma once
 
 #include <cstdint>

@@ -6,9 +6,12 @@ namespace graticule {
 
 std::string_view name_of(TokenMode mode) {
   switch (mode) {
-    case TokenMode::full: return "full";
-    case TokenMode::aggregated: return "aggregated";
-    case TokenMode::channels: return "channels";
+    case TokenMode::full:
+      return "full";
+    case TokenMode::aggregated:
+      return "aggregated";
+    case TokenMode::channels:
+      return "channels";
   }
   GRATICULE_CHECK(false, "token mode ", static_cast<int>(mode));
 }

@@ -1,9 +1,12 @@
-// Which piece of which field a token is. The one place that numbers tokens; data reads by it, model embeds by it.
+// Which piece of which field a token is. The one place that numbers tokens; data reads by it, model embeds by
+// it.
 //
-// A field of Y rows and X columns is cut into patches of p x p pixels, row-major; a grid that p does not divide has
-// smaller patches at its north and east edges, whose missing pixels are zeros of weight 0 (no token is padding).
-//   full:                 one token a variable and patch, variable-major: token = (variable * patch_rows + row) * patch_columns + column
-//   aggregated, channels: one token a patch that carries every variable:  token = row * patch_columns + column
+// A field of Y rows and X columns is cut into patches of p x p pixels, row-major; a grid that p does not
+// divide has smaller patches at its north and east edges, whose missing pixels are zeros of weight 0 (no
+// token is padding).
+//   full:                 one token a variable and patch, variable-major: token = (variable * patch_rows +
+//   row) * patch_columns + column aggregated, channels: one token a patch that carries every variable:  token
+//   = row * patch_columns + column
 #pragma once
 
 #include <cstdint>
@@ -40,7 +43,8 @@ struct TokenGrid {
 
   /// The variables that tokens of `span` carry.
   Span variables_of(const Span& span) const;
-  /// Of the tokens `span`, those that belong to `variable`, as a range of global tokens (all of `span` where a token carries every variable).
+  /// Of the tokens `span`, those that belong to `variable`, as a range of global tokens (all of `span` where
+  /// a token carries every variable).
   Span tokens_of(const Span& span, int64_t variable) const;
 };
 

@@ -1,8 +1,8 @@
 // Where the time of a step goes: named scopes whose seconds are added up by name.
 //
-// A Trace is a plain value owned by whoever measures. `TraceSession` makes it the current one of this thread (a rank is
-// a thread or a process, so ranks never share one); `Scope` adds its lifetime to the current one and costs two clock
-// reads. Without a session a scope does nothing.
+// A Trace is a plain value owned by whoever measures. `TraceSession` makes it the current one of this thread
+// (a rank is a thread or a process, so ranks never share one); `Scope` adds its lifetime to the current one
+// and costs two clock reads. Without a session a scope does nothing.
 #pragma once
 
 #include <chrono>
@@ -12,7 +12,8 @@
 namespace graticule {
 
 struct Trace {
-  std::map<std::string, double, std::less<>> seconds;  ///< by scope name; a nested scope's time is also its parent's
+  std::map<std::string, double, std::less<>>
+      seconds;  ///< by scope name; a nested scope's time is also its parent's
 };
 
 class TraceSession {

@@ -1,8 +1,9 @@
 // A source is a data set in one canonical form, whatever file it lies in: fp32 fields in physical units on a
-// (latitude, longitude) grid with south first and longitudes eastwards from the smallest in [0, 360), NaN where missing.
+// (latitude, longitude) grid with south first and longitudes eastwards from the smallest in [0, 360), NaN
+// where missing.
 //
-// Variables are named `name` (surface, static) or `name@level` in hPa (`temperature@850`), by WeatherBench's long names;
-// the Climate Data Store's short names are translated (t -> temperature, t2m -> 2m_temperature).
+// Variables are named `name` (surface, static) or `name@level` in hPa (`temperature@850`), by WeatherBench's
+// long names; the Climate Data Store's short names are translated (t -> temperature, t2m -> 2m_temperature).
 #pragma once
 
 #include <cstdint>
@@ -31,9 +32,11 @@ struct Catalog {
   std::vector<double> longitudes;  ///< degrees east, ascending within [0, 360) (X)
   std::vector<int64_t> times;      ///< seconds since 1970-01-01 UTC, ascending
   std::vector<Variable> variables;
-  std::string provenance;  ///< where the data come from, by the file's attribute `source`; synthetic data say so
-  bool latitude_descending = false;  ///< the order in the file, so that forecasts can be written back the same way
-  std::vector<std::string> notes;    ///< what was left out when it was opened, and why
+  std::string
+      provenance;  ///< where the data come from, by the file's attribute `source`; synthetic data say so
+  bool latitude_descending =
+      false;  ///< the order in the file, so that forecasts can be written back the same way
+  std::vector<std::string> notes;  ///< what was left out when it was opened, and why
 
   /// The variable's index, or a refusal that lists what is there and names the nearest.
   size_t index_of(const std::string& name) const;

@@ -17,14 +17,16 @@ struct TimeUnits {
   int64_t seconds_a_unit = 1;
   int64_t origin = 0;
 };
-/// Refuses an unknown unit (months, years) and an unknown calendar by name; standard, gregorian and proleptic_gregorian are known.
+/// Refuses an unknown unit (months, years) and an unknown calendar by name; standard, gregorian and
+/// proleptic_gregorian are known.
 TimeUnits parse_time_units(std::string_view units, std::string_view calendar);
 
 /// Day of year from 1 (leap years have 366) and hour of day from 0.
 int day_of_year(int64_t seconds);
 int hour_of_day(int64_t seconds);
 
-/// A closed range of times, as recipes give it: ["2001-01-01", "2001-12-31"]; a bare date at the end includes its whole day.
+/// A closed range of times, as recipes give it: ["2001-01-01", "2001-12-31"]; a bare date at the end includes
+/// its whole day.
 struct TimeRange {
   int64_t begin = 0, end = 0;  ///< both included
 };

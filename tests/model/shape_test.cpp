@@ -58,10 +58,13 @@ TEST(Shape, RefusesSizesThatMakeNoModel) {
 TEST(Position, HasNoSeamAtTheDateLine) {
   const TokenGrid grid{TokenMode::full, 2, 8, 64, 1};
   const at::Tensor embedding_TC = position_embedding(grid, {0, grid.tokens()}, 32);
-  const auto distance = [&](int64_t a, int64_t b) { return (embedding_TC[a] - embedding_TC[b]).norm().item<double>(); };
+  const auto distance = [&](int64_t a, int64_t b) {
+    return (embedding_TC[a] - embedding_TC[b]).norm().item<double>();
+  };
   EXPECT_NEAR(distance(0, 63), distance(0, 1), 1e-4);
   EXPECT_NEAR(distance(0, 62), distance(0, 2), 1e-4);
-  EXPECT_TRUE(at::equal(embedding_TC.narrow(0, 0, grid.places()), embedding_TC.narrow(0, grid.places(), grid.places())));
+  EXPECT_TRUE(at::equal(embedding_TC.narrow(0, 0, grid.places()),
+                        embedding_TC.narrow(0, grid.places(), grid.places())));
 }
 
 }  // namespace
