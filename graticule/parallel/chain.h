@@ -33,10 +33,12 @@ struct Block {
   std::function<at::Tensor(const Weights&, const at::Tensor& x, const Inputs&)> run;
 };
 
-/// What the executor keeps of a block between its forward and its backward.
+/// What the executor keeps of a block between its forward and its backward, the fastest first.
 enum class Activations {
-  keep,       ///< everything autograd saves
-  recompute,  ///< the block's input; the block is run a second time in backward
+  keep,                     ///< everything autograd saves
+  recompute_but_attention,  ///< the block's input, attention's output and log-sum-exp; the rest runs again
+  recompute,                ///< the block's input; the block is run a second time in backward
+  offload,                  ///< as recompute_but_attention, kept outside the device's memory
 };
 
 /// The last step of the forward: from the chain's output to a scalar whose gradient is wanted.

@@ -141,7 +141,7 @@ Layers layers_of(const Options& options, const ModelShape& shape, const Mesh& me
                      ? at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(world.local_rank))
                      : at::Device(at::kCPU);
   shard.seed = static_cast<uint64_t>(options.train.seed);
-  layers.chain.activations = options.train.activations;
+  layers.chain.activations = options.train.activations.value_or(Activations::keep);
   PipelineOptions& pipeline = layers.chain.pipeline;
   pipeline.ahead = mesh.pipeline, pipeline.back = mesh.pipeline_back;
   pipeline.schedule = parallel.schedule;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -58,7 +59,12 @@ struct TrainOptions {
   double weight_decay = 0.01, beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8;
   double clip = 1;  ///< of the global gradient norm; 0: none
   Precision precision = Precision::fp32;
-  Activations activations = Activations::keep;
+  std::optional<Activations> activations = Activations::keep;  ///< nothing: the fastest that fits
+  std::string offload_to;    ///< folder of the file for activations = offload; empty: host memory
+  int64_t tile_tokens = 0;   ///< tokens of a tile of point-wise work; 0: 4,096
+  at::ScalarType moments = at::kFloat;  ///< of AdamW; fp32 or bf16
+  std::string state_in;      ///< folder of memory-mapped optimizer state; empty: memory
+  double memory_gib = 0;     ///< what a rank may use of its device; 0: what there is over the node's ranks
   int64_t seed = 0;
   std::string device = "cpu";
   int64_t threads = 0;  ///< of each rank; 0: the node's cores over its ranks

@@ -92,7 +92,18 @@ void visit_fields(Visitor& visitor, Options& options) {
                  std::vector<Choice<Precision>>{{"fp32", Precision::fp32}, {"bf16", Precision::bf16}});
   visitor.choice(
       "activations", train.activations,
-      std::vector<Choice<Activations>>{{"keep", Activations::keep}, {"recompute", Activations::recompute}});
+      std::vector<Choice<std::optional<Activations>>>{
+          {"keep", Activations::keep},
+          {"recompute_but_attention", Activations::recompute_but_attention},
+          {"recompute", Activations::recompute},
+          {"offload", Activations::offload},
+          {"auto", std::nullopt}});
+  visitor.field("offload_to", train.offload_to);
+  visitor.field("tile_tokens", train.tile_tokens);
+  visitor.choice("moments", train.moments,
+                 std::vector<Choice<at::ScalarType>>{{"fp32", at::kFloat}, {"bf16", at::kBFloat16}});
+  visitor.field("state_in", train.state_in);
+  visitor.field("memory_gib", train.memory_gib);
   visitor.field("seed", train.seed);
   visitor.field("device", train.device);
   visitor.field("threads", train.threads);
