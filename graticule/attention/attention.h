@@ -4,19 +4,27 @@
 // Legend: B batch, T this rank's tokens, S all tokens, H heads, G key/value heads (H % G == 0), D head width.
 #pragma once
 
-#include <ATen/ATen.h>
-
 #include <functional>
 #include <vector>
 
+#include "graticule/attention/scheme.h"
 #include "graticule/comm/group.h"
 #include "graticule/core/span.h"
 
 namespace graticule {
 
-/// (q_BTHD, k_BTGD, v_BTGD) -> out_BTHD, all of this rank; differentiable.
-using Attention =
-    std::function<at::Tensor(const at::Tensor& q_BTHD, const at::Tensor& k_BTGD, const at::Tensor& v_BTGD)>;
+/// (q_BTHD, k_BTGD, v_BTGD) -> out_BTHD, all of this rank.
+struct Attention {
+  std::function<at::Tensor(const at::Tensor& q_BTHD, const at::Tensor& k_BTGD, const at::Tensor& v_BTGD)>
+      whole;                ///< differentiable
+  Scheme by_tokens = {};    ///< the same as explicit halves that leave what they save by tokens (scheme.h),
+                            ///< for a caller who takes the heads a group at a time and keeps what he chooses
+  int64_t head_groups = 1;  ///< the groups of heads that such a caller is asked to take
+
+  at::Tensor operator()(const at::Tensor& q_BTHD, const at::Tensor& k_BTGD, const at::Tensor& v_BTGD) const {
+    return whole(q_BTHD, k_BTGD, v_BTGD);
+  }
+};
 
 /// How the context axis shares the sequence; the ulysses axis always trades tokens for heads.
 enum class ContextMethod { lss, ring };

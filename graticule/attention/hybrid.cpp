@@ -7,7 +7,8 @@
 
 #include <numeric>
 
-#include "graticule/attention/scheme.h"
+#include "graticule/attention/attention.h"
+#include "graticule/attention/schemes.h"
 #include "graticule/core/error.h"
 
 namespace graticule {
@@ -35,10 +36,16 @@ Attention make_attention(const AttentionOptions& options) {
     refuse("attention", "head_groups ", options.head_groups, ", gather_heads ", options.gather_heads,
            ": choose 1 or more groups of heads, and 0 (all) or more gathered heads");
   }
-  if (ulysses == 1) return differentiable(outermost(across(options)));
+  if (ulysses == 1) {
+    const Scheme scheme = outermost(across(options));
+    return {differentiable(scheme), scheme, options.head_groups};
+  }
   const auto mine = options.tokens_of.begin() + options.context.rank() * ulysses;
-  return differentiable(ulysses_scheme(options.ulysses, {mine, mine + ulysses},
-                                       {options.head_groups, options.keep_exchanged}, across(options)));
+  const auto within = [&](const UlyssesOptions& how) {
+    return ulysses_scheme(options.ulysses, {mine, mine + ulysses}, how, across(options));
+  };
+  return {differentiable(within({options.head_groups, options.keep_exchanged})),
+          within({.head_groups = 1, .keep_exchanged = false}), options.head_groups};
 }
 
 }  // namespace graticule

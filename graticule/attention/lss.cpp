@@ -6,7 +6,7 @@
 // divide. dK|dV travel and are summed in fp32. With strides of heads, the gather of the next stride and the
 // reduce-scatter of the last one are under way while a stride attends.
 
-#include "graticule/attention/scheme.h"
+#include "graticule/attention/schemes.h"
 #include "graticule/attention/wire.h"
 #include "graticule/core/error.h"
 #include "graticule/core/span.h"
@@ -52,11 +52,13 @@ struct KeysValues {
 /// The gathers of all strides, one ahead of the stride that attends.
 class Gathers {
  public:
-  Gathers(const Segments& segments, const std::vector<Stride>& strides, const at::Tensor& k_BTGD,
+  Gathers(std::shared_ptr<const Segments> segments, std::vector<Stride> strides, const at::Tensor& k_BTGD,
           const at::Tensor& v_BTGD)
-      : segments_(segments), strides_(strides), k_BTGD_(k_BTGD), v_BTGD_(v_BTGD) {
+      : segments_(std::move(segments)), strides_(std::move(strides)), k_BTGD_(k_BTGD), v_BTGD_(v_BTGD) {
     start();
   }
+
+  const std::vector<Stride>& strides() const { return strides_; }
 
   /// Starts the gather after the next, waits for the next.
   KeysValues next() {
@@ -73,24 +75,28 @@ class Gathers {
   void start() {
     const Scope scope("exchange");
     const Span& key = strides_[started_++].key;
-    pending_.emplace(segments_.group.all_gather(
+    pending_.emplace(segments_->group.all_gather(
         packed_heads({heads_in(k_BTGD_, key), heads_in(v_BTGD_, key)}, k_BTGD_.scalar_type()),
-        segments_.tokens_of));
+        segments_->tokens_of));
   }
 
-  const Segments& segments_;
-  const std::vector<Stride>& strides_;
-  const at::Tensor &k_BTGD_, &v_BTGD_;
+  std::shared_ptr<const Segments> segments_;
+  std::vector<Stride> strides_;
+  at::Tensor k_BTGD_, v_BTGD_;
   size_t started_ = 0;
   std::optional<Pending> pending_;
 };
 
-FlashResult forward(const Segments& segments, const at::Tensor& q_BTHD, const at::Tensor& k_BTGD,
-                    const at::Tensor& v_BTGD) {
-  const auto strides = strides_of(q_BTHD.size(2), k_BTGD.size(2), segments.gather_heads);
-  Gathers gathers(segments, strides, k_BTGD, v_BTGD);
+std::shared_ptr<Gathers> start_gathers(const std::shared_ptr<const Segments>& segments,
+                                       const at::Tensor& q_BTHD, const at::Tensor& k_BTGD,
+                                       const at::Tensor& v_BTGD) {
+  return std::make_shared<Gathers>(
+      segments, strides_of(q_BTHD.size(2), k_BTGD.size(2), segments->gather_heads), k_BTGD, v_BTGD);
+}
+
+FlashResult attend(Gathers& gathers, const at::Tensor& q_BTHD) {
   std::vector<at::Tensor> out, lse;
-  for (const Stride& stride : strides) {
+  for (const Stride& stride : gathers.strides()) {
     const KeysValues all = gathers.next();
     const Scope scope("attention");
     const FlashResult part = flash_forward(heads_in(q_BTHD, stride.query), all.k_BNGD, all.v_BNGD);
@@ -100,21 +106,25 @@ FlashResult forward(const Segments& segments, const at::Tensor& q_BTHD, const at
   return {joined(out, 2), joined(lse, 1)};
 }
 
-FlashGradients backward(const Segments& segments, const at::Tensor& dout_BTHD, const at::Tensor& q_BTHD,
-                        const at::Tensor& k_BTGD, const at::Tensor& v_BTGD, const at::Tensor& out_BTHD,
-                        const at::Tensor& lse_BHT) {
-  const auto strides = strides_of(q_BTHD.size(2), k_BTGD.size(2), segments.gather_heads);
-  Gathers gathers(segments, strides, k_BTGD, v_BTGD);
+/// The gradients so far, and the reduce-scatter of the last stride.
+struct Reducing {
   std::vector<at::Tensor> dq, dk, dv;
   std::optional<Pending> reduced;
-  const auto take = [&] {
+
+  void take() {
     const Scope scope("exchange");
     const at::Tensor mine_TBXD = reduced->wait();
     const int64_t heads = mine_TBXD.size(2) / 2;
     dk.push_back(wire_heads(mine_TBXD, 0, heads));
     dv.push_back(wire_heads(mine_TBXD, heads, heads));
-  };
-  for (const Stride& stride : strides) {
+  }
+};
+
+Finish<FlashGradients> attend_backward(const Segments& segments, Gathers& gathers,
+                                       const at::Tensor& dout_BTHD, const at::Tensor& q_BTHD,
+                                       const at::Tensor& out_BTHD, const at::Tensor& lse_BHT) {
+  const auto reducing = std::make_shared<Reducing>();
+  for (const Stride& stride : gathers.strides()) {
     KeysValues all = gathers.next();
     FlashGradients part;
     {
@@ -124,15 +134,18 @@ FlashGradients backward(const Segments& segments, const at::Tensor& dout_BTHD, c
                             lse_BHT.narrow(1, stride.query.begin, stride.query.size()), std::nullopt,
                             std::nullopt, at::kFloat);
     }
+    const at::ScalarType dtype = all.k_BNGD.scalar_type();
     all = {};
-    dq.push_back(part.dq_BTHD.to(q_BTHD.scalar_type()));
-    if (reduced) take();
+    reducing->dq.push_back(part.dq_BTHD.to(q_BTHD.scalar_type()));
+    if (reducing->reduced) reducing->take();
     const Scope scope("exchange");
-    reduced.emplace(segments.group.reduce_scatter(packed_heads({part.dk_BSGD, part.dv_BSGD}, at::kFloat),
-                                                  segments.tokens_of, k_BTGD.scalar_type()));
+    reducing->reduced.emplace(segments.group.reduce_scatter(
+        packed_heads({part.dk_BSGD, part.dv_BSGD}, at::kFloat), segments.tokens_of, dtype));
   }
-  take();
-  return {joined(dq, 2), joined(dk, 2), joined(dv, 2)};
+  return [reducing]() -> FlashGradients {
+    reducing->take();
+    return {joined(reducing->dq, 2), joined(reducing->dk, 2), joined(reducing->dv, 2)};
+  };
 }
 
 }  // namespace
@@ -140,8 +153,20 @@ FlashGradients backward(const Segments& segments, const at::Tensor& dout_BTHD, c
 ContextScheme lss_scheme(const Group& group, std::vector<int64_t> tokens_of, int64_t gather_heads) {
   GRATICULE_CHECK(std::ssize(tokens_of) == group.size(), tokens_of.size(), " spans");
   const auto segments = std::make_shared<Segments>(Segments{group, std::move(tokens_of), gather_heads});
-  return {[segments](const auto&... qkv) { return forward(*segments, qkv...); },
-          [segments](const auto&... saved) { return backward(*segments, saved...); }};
+  return {[segments](const at::Tensor& q_BTHD, const at::Tensor& k_BTGD,
+                     const at::Tensor& v_BTGD) -> Attend<FlashResult> {
+            return [q_BTHD, gathers = start_gathers(segments, q_BTHD, k_BTGD, v_BTGD)] {
+              return Finish<FlashResult>(
+                  [result = attend(*gathers, q_BTHD)]() mutable { return std::move(result); });
+            };
+          },
+          [segments](const at::Tensor& dout_BTHD, const at::Tensor& q_BTHD, const at::Tensor& k_BTGD,
+                     const at::Tensor& v_BTGD, const at::Tensor& out_BTHD,
+                     const at::Tensor& lse_BHT) -> Attend<FlashGradients> {
+            return [=, gathers = start_gathers(segments, q_BTHD, k_BTGD, v_BTGD)] {
+              return attend_backward(*segments, *gathers, dout_BTHD, q_BTHD, out_BTHD, lse_BHT);
+            };
+          }};
 }
 
 }  // namespace graticule

@@ -8,7 +8,7 @@
 // block before, and after P steps it is at home.
 
 #include "graticule/attention/merge.h"
-#include "graticule/attention/scheme.h"
+#include "graticule/attention/schemes.h"
 #include "graticule/attention/wire.h"
 #include "graticule/core/error.h"
 #include "graticule/core/trace.h"
@@ -109,8 +109,12 @@ FlashGradients backward(const Ring& ring, const at::Tensor& dout_BTHD, const at:
 ContextScheme ring_scheme(const Group& group, std::vector<int64_t> tokens_of) {
   GRATICULE_CHECK(std::ssize(tokens_of) == group.size(), tokens_of.size(), " spans");
   const auto ring = std::make_shared<Ring>(Ring{group, std::move(tokens_of)});
-  return {[ring](const auto&... qkv) { return forward(*ring, qkv...); },
-          [ring](const auto&... saved) { return backward(*ring, saved...); }};
+  return {[ring](const auto&... qkv) {
+            return all_in_attend<FlashResult>([ring, qkv...] { return forward(*ring, qkv...); });
+          },
+          [ring](const auto&... saved) {
+            return all_in_attend<FlashGradients>([ring, saved...] { return backward(*ring, saved...); });
+          }};
 }
 
 }  // namespace graticule

@@ -1,71 +1,68 @@
 // A scheme is an explicit pair of forward and backward; what the first leaves for the second is plain data.
-// One autograd function stands around the outermost scheme, so a scheme may drive an inner one as it likes:
-// in parts, while exchanges are under way, keeping what it chooses.
+// Each is a call in three phases, so that a caller who works on group of heads by group of heads puts the
+// exchange of one group under the attention of another:
+//
+//   start(0)   start(1) attend(0)   start(2) attend(1) finish(0)   start(3) attend(2) finish(1)   ...
+//
+// Every rank calls the same phases of the same calls in the same order, whatever its tokens and heads.
 //
 // Legend: B batch, T this rank's tokens, H heads, G key/value heads, D head width.
 #pragma once
 
-#include "graticule/attention/attention.h"
+#include <functional>
+#include <utility>
+#include <vector>
+
 #include "graticule/attention/kernel/flash.h"
 
 namespace graticule {
 
-/// Attention of this rank's queries over the keys of all ranks of a context group: the two signatures of the
-/// kernel. Collective: every rank of the group calls it in the same order, with the same heads, whatever its
-/// tokens.
-struct ContextScheme {
-  std::function<FlashResult(const at::Tensor& q_BTHD, const at::Tensor& k_BTGD, const at::Tensor& v_BTGD)>
-      forward;
-  std::function<FlashGradients(const at::Tensor& dout_BTHD, const at::Tensor& q_BTHD,
-                               const at::Tensor& k_BTGD, const at::Tensor& v_BTGD, const at::Tensor& out_BTHD,
-                               const at::Tensor& lse_BHT)>
-      backward;
-};
+/// A call under way. The exchanges towards attention were started; attend() waits for them, computes and
+/// starts the way back; the function it gives waits for that and gives the result. Each is called once, and
+/// dropped then: it may hold tensors. Dropped without a call it waits for what it started.
+template <class Result>
+using Finish = std::function<Result()>;
+template <class Result>
+using Attend = std::function<Finish<Result>()>;
 
-/// What a forward leaves for its backward.
+/// The phases that are left, one after the other.
+template <class Result>
+Result finished(Attend<Result> attend) {
+  const Finish<Result> finish = std::exchange(attend, nullptr)();
+  return finish();
+}
+
+/// What a forward leaves for its backward. *By tokens*, the contract of every scheme but ulysses with
+/// keep_exchanged: {q_BTHD, k_BTGD, v_BTGD, out_BTHD, lse...}, with any number of log-sum-exps, none too.
 struct Saved {
   std::vector<at::Tensor> tensors;
   int64_t key_heads;  ///< G of the call
 };
+
+/// What a forward left by tokens, of q, k, v computed again and `rest` = {out_BTHD, lse...}, its tensors from
+/// the fourth on.
+Saved saved_by_tokens(const at::Tensor& q_BTHD, const at::Tensor& k_BTGD, const at::Tensor& v_BTGD,
+                      const std::vector<at::Tensor>& rest);
 
 struct Forwarded {
   at::Tensor out_BTHD;
   Saved saved;
 };
 
+/// Collective. A started call holds the tensors that it needs. Not for autograd: call it where nothing is
+/// recorded.
 struct Scheme {
-  std::function<Forwarded(const at::Tensor& q_BTHD, const at::Tensor& k_BTGD, const at::Tensor& v_BTGD)>
-      forward;
-  std::function<FlashGradients(const at::Tensor& dout_BTHD, const Saved& saved)> backward;
+  std::function<Attend<Forwarded>(const at::Tensor& q_BTHD, const at::Tensor& k_BTGD,
+                                  const at::Tensor& v_BTGD)>
+      start_forward;
+  std::function<Attend<FlashGradients>(const at::Tensor& dout_BTHD, const Saved& saved)> start_backward;
+
+  Forwarded forward(const at::Tensor& q_BTHD, const at::Tensor& k_BTGD, const at::Tensor& v_BTGD) const {
+    return finished(start_forward(q_BTHD, k_BTGD, v_BTGD));
+  }
+  FlashGradients backward(const at::Tensor& dout_BTHD, const Saved& saved) const {
+    return finished(start_backward(dout_BTHD, saved));
+  }
 };
-
-/// The kernel alone, one rank.
-ContextScheme local_scheme();
-
-/// Long-Sequence-Segmentation (arXiv 2311.02382): queries stay, one all-gather brings K and V of all ranks,
-/// `gather_heads` key/value heads at a time (0: all); backward a reduce-scatter in fp32 takes dK and dV home.
-/// tokens_of[r]: tokens of rank r of the group. Bytes sent: docs/lss.md.
-ContextScheme lss_scheme(const Group& group, std::vector<int64_t> tokens_of, int64_t gather_heads);
-
-/// Ring attention (arXiv 2310.01889): K and V travel around the ranks while each attends over what it holds;
-/// backward they travel again, dK and dV with them, in fp32. Bytes sent: docs/ring.md.
-ContextScheme ring_scheme(const Group& group, std::vector<int64_t> tokens_of);
-
-/// A context scheme as the outermost: saves its inputs, its output and the log-sum-exp.
-Scheme outermost(ContextScheme scheme);
-
-struct UlyssesOptions {
-  int64_t head_groups;
-  bool keep_exchanged;
-};
-
-/// DeepSpeed-Ulysses (arXiv 2309.14509): an all-to-all turns [my tokens, all heads] into [all tokens of the
-/// group, my heads], `inner` attends, a second one turns its output back. tokens_of[r]: tokens of rank r of
-/// the group. Bytes sent: docs/ulysses.md.
-Scheme ulysses_scheme(const Group& group, std::vector<int64_t> tokens_of, const UlyssesOptions& options,
-                      ContextScheme inner);
-
-/// The scheme as one differentiable function.
-Attention differentiable(Scheme scheme);
 
 }  // namespace graticule

@@ -5,7 +5,7 @@
 // under way while the next one attends. Every rank issues the same exchanges, with or without heads.
 
 #include "graticule/attention/head_exchange.h"
-#include "graticule/attention/scheme.h"
+#include "graticule/attention/schemes.h"
 #include "graticule/attention/wire.h"
 #include "graticule/core/error.h"
 #include "graticule/core/trace.h"
@@ -23,30 +23,38 @@ struct Ulysses {
   ContextScheme inner;
 };
 
-/// send(i) starts group i's way to the heads, attend(i, received) gives its way back, place(i, returned)
-/// takes what came.
-template <class Send, class Attend, class Place>
-void pipeline(size_t groups, const Send& send, const Attend& attend, const Place& place) {
-  const auto started = [&](size_t i) {
+/// A call of `groups()` groups of heads, in phases: send(i) starts group i's way to the heads, attend(i,
+/// received) gives its way back, place(i, returned) takes what came, result() is asked last.
+template <class Result, class Call>
+Attend<Result> pipeline(std::shared_ptr<Call> call) {
+  const auto started = [call](size_t i) {
     const Scope scope("exchange");
-    return send(i);
+    return call->send(i);
   };
-  const auto finish = [&](size_t i, Pending& returning) {
+  const auto place = [call](size_t i, Pending& returning) {
     const Scope scope("exchange");
-    place(i, returning.wait());
+    call->place(i, returning.wait());
   };
   const auto received = [](Pending& pending) {
     const Scope scope("exchange");
     return pending.wait();
   };
-  std::vector<Pending> there, back;
-  there.push_back(started(0));
-  for (size_t i = 0; i < groups; ++i) {
-    if (i + 1 < groups) there.push_back(started(i + 1));
-    back.push_back(attend(i, received(there[i])));
-    if (i > 0) finish(i - 1, back[i - 1]);
-  }
-  finish(groups - 1, back[groups - 1]);
+  const auto there = std::make_shared<Pending>(started(0));
+  return [=]() -> Finish<Result> {
+    const auto back = std::make_shared<std::optional<Pending>>();
+    const size_t groups = call->groups();
+    for (size_t i = 0; i < groups; ++i) {
+      Pending arriving = std::move(*there);
+      if (i + 1 < groups) *there = started(i + 1);
+      Pending returning = call->attend(i, received(arriving));
+      if (i > 0) place(i - 1, **back);
+      *back = std::move(returning);
+    }
+    return [=]() -> Result {
+      place(groups - 1, **back);
+      return call->result();
+    };
+  };
 }
 
 /// The pieces of a rank's group, and q | k | v | ... of each as views of what it received.
@@ -84,76 +92,119 @@ at::Tensor outputs_message(const HeadExchange& exchange, size_t i, const Tensors
   return wire_NBhD;
 }
 
-// Saved: exchanged, q, k, v, out, lse of every piece; else q, k, v, out by tokens, and lse of every piece.
-Forwarded forward(const Ulysses& ulysses, const at::Tensor& q_BTHD, const at::Tensor& k_BTGD,
-                  const at::Tensor& v_BTGD) {
-  const HeadExchange exchange =
-      head_exchange(ulysses.group, ulysses.tokens_of, q_BTHD, k_BTGD.size(2), ulysses.options.head_groups);
-  const at::Tensor out_BTHD = at::empty(q_BTHD.sizes(), q_BTHD.options());
-  Tensors saved;
-  if (!ulysses.options.keep_exchanged) saved = {q_BTHD, k_BTGD, v_BTGD, out_BTHD};
-  pipeline(
-      exchange.head_groups(),
-      [&](size_t i) {
-        return to_heads(exchange, i, {{q_BTHD}, {k_BTGD, v_BTGD}});
-      },
-      [&](size_t i, const at::Tensor& wire_NBXD) {
-        Tensors out;
-        for (const Piece& piece : pieces_of(exchange, i, wire_NBXD, 1, 2)) {
-          const at::Tensor &q = piece.query[0], &k = piece.key[0], &v = piece.key[1];
-          const FlashResult result = ulysses.inner.forward(q, k, v);
-          out.push_back(result.out_BTHD);
-          if (ulysses.options.keep_exchanged) saved.insert(saved.end(), {q, k, v, result.out_BTHD});
-          saved.push_back(result.lse_BHT);
-        }
-        const Scope scope("exchange");
-        return to_tokens(exchange, i, outputs_message(exchange, i, out, q_BTHD), 1, 0);
-      },
-      [&](size_t i, const at::Tensor& flat) {
-        place_heads(exchange, i, flat, {{out_BTHD}, {}});
-      });
-  return {out_BTHD, {saved, k_BTGD.size(2)}};
+at::Tensor blank(const HeadExchange& exchange, const at::TensorOptions& options) {
+  return at::empty({exchange.B, exchange.T, exchange.H, exchange.D}, options);
 }
 
-FlashGradients backward(const Ulysses& ulysses, const at::Tensor& dout_BTHD, const Saved& saved) {
-  const bool kept = ulysses.options.keep_exchanged;
-  const HeadExchange exchange = head_exchange(ulysses.group, ulysses.tokens_of, dout_BTHD, saved.key_heads,
-                                              ulysses.options.head_groups);
-  const at::Tensor dq_BTHD = at::empty(dout_BTHD.sizes(), dout_BTHD.options());
-  const at::Tensor dk_BTGD = key_gradient(exchange, dout_BTHD), dv_BTGD = key_gradient(exchange, dout_BTHD);
-  auto next = saved.tensors.begin() + (kept ? 0 : 4);
-  pipeline(
-      exchange.head_groups(),
-      [&](size_t i) {
-        const auto& x = saved.tensors;
-        return to_heads(exchange, i,
-                        kept ? Heads{{dout_BTHD}, {}} : Heads{{dout_BTHD, x[0], x[3]}, {x[1], x[2]}});
-      },
-      [&](size_t i, const at::Tensor& wire_NBXD) {
-        const HeadCut& cut = exchange.mine(i);
-        const at::Tensor gradients_NBXD = at::empty(
-            {exchange.N, exchange.B, cut.query.size() + 2 * cut.key.size(), exchange.D}, dout_BTHD.options());
-        const auto received = pieces_of(exchange, i, wire_NBXD, kept ? 1 : 3, kept ? 0 : 2);
-        const auto targets = pieces_of(exchange, i, gradients_NBXD, 1, 2);
-        for (size_t p = 0; p < received.size(); ++p) {
-          const Tensors &query = received[p].query, &key = received[p].key;
-          const Tensors qkvo = kept ? Tensors(next, next + 4) : Tensors{query[1], key[0], key[1], query[2]};
-          next += kept ? 4 : 0;
-          const FlashGradients d =
-              ulysses.inner.backward(query[0], qkvo[0], qkvo[1], qkvo[2], qkvo[3], *next++);
-          const Scope scope("exchange");
-          targets[p].query[0].copy_(d.dq_BTHD);
-          targets[p].key[0].copy_(d.dk_BSGD);
-          targets[p].key[1].copy_(d.dv_BSGD);
-        }
-        const Scope scope("exchange");
-        return to_tokens(exchange, i, gradients_NBXD, 1, 2);
-      },
-      [&](size_t i, const at::Tensor& flat) {
-        place_heads(exchange, i, flat, {{dq_BTHD}, {dk_BTGD, dv_BTGD}});
-      });
-  const at::ScalarType dtype = dout_BTHD.scalar_type();
-  return {dq_BTHD, dk_BTGD.to(dtype), dv_BTGD.to(dtype)};
+// Saved: exchanged, q, k, v, out, lse of every piece; else by tokens, with the lse of every piece.
+struct ForwardCall {
+  std::shared_ptr<const Ulysses> ulysses;
+  HeadExchange exchange;
+  at::Tensor q_BTHD, k_BTGD, v_BTGD, out_BTHD;
+  Tensors kept;
+
+  size_t groups() const { return exchange.head_groups(); }
+
+  Pending send(size_t i) const { return to_heads(exchange, i, {{q_BTHD}, {k_BTGD, v_BTGD}}); }
+
+  Pending attend(size_t i, const at::Tensor& wire_NBXD) {
+    Tensors out;
+    for (const Piece& piece : pieces_of(exchange, i, wire_NBXD, 1, 2)) {
+      const at::Tensor &q = piece.query[0], &k = piece.key[0], &v = piece.key[1];
+      const FlashResult result = finished(ulysses->inner.start_forward(q, k, v));
+      out.push_back(result.out_BTHD);
+      if (ulysses->options.keep_exchanged) kept.insert(kept.end(), {q, k, v, result.out_BTHD});
+      kept.push_back(result.lse_BHT);
+    }
+    const Scope scope("exchange");
+    return to_tokens(exchange, i, outputs_message(exchange, i, out, wire_NBXD), 1, 0);
+  }
+
+  void place(size_t i, const at::Tensor& flat) {
+    if (i == 0) out_BTHD = blank(exchange, flat.options());
+    place_heads(exchange, i, flat, {{out_BTHD}, {}});
+  }
+
+  Forwarded result() {
+    if (ulysses->options.keep_exchanged) return {out_BTHD, {kept, exchange.G}};
+    kept.insert(kept.begin(), out_BTHD);
+    return {out_BTHD, saved_by_tokens(q_BTHD, k_BTGD, v_BTGD, kept)};
+  }
+};
+
+struct BackwardCall {
+  std::shared_ptr<const Ulysses> ulysses;
+  HeadExchange exchange;
+  Heads sent;  // dout and, where nothing was kept by heads, q, out, k, v; dropped when the last group is sent
+  Tensors kept;  // what the forward left by heads, in its order
+  at::Tensor dq_BTHD = {}, dk_BTGD = {}, dv_BTGD = {};
+  size_t next = 0;  // of kept
+
+  size_t groups() const { return exchange.head_groups(); }
+
+  Pending send(size_t i) {
+    Pending there = to_heads(exchange, i, sent);
+    if (i + 1 == groups()) sent = {};
+    return there;
+  }
+
+  at::Tensor take() { return std::exchange(kept[next++], at::Tensor()); }
+
+  Pending attend(size_t i, const at::Tensor& wire_NBXD) {
+    const bool by_heads = ulysses->options.keep_exchanged;
+    const HeadCut& cut = exchange.mine(i);
+    const at::Tensor gradients_NBXD = at::empty(
+        {exchange.N, exchange.B, cut.query.size() + 2 * cut.key.size(), exchange.D}, wire_NBXD.options());
+    const auto received = pieces_of(exchange, i, wire_NBXD, by_heads ? 1 : 3, by_heads ? 0 : 2);
+    const auto targets = pieces_of(exchange, i, gradients_NBXD, 1, 2);
+    for (size_t p = 0; p < received.size(); ++p) {
+      const Tensors &query = received[p].query, &key = received[p].key;
+      const Tensors qkvo =
+          by_heads ? Tensors{take(), take(), take(), take()} : Tensors{query[1], key[0], key[1], query[2]};
+      const FlashGradients d =
+          finished(ulysses->inner.start_backward(query[0], qkvo[0], qkvo[1], qkvo[2], qkvo[3], take()));
+      const Scope scope("exchange");
+      targets[p].query[0].copy_(d.dq_BTHD);
+      targets[p].key[0].copy_(d.dk_BSGD);
+      targets[p].key[1].copy_(d.dv_BSGD);
+    }
+    const Scope scope("exchange");
+    return to_tokens(exchange, i, gradients_NBXD, 1, 2);
+  }
+
+  void place(size_t i, const at::Tensor& flat) {
+    if (i == 0) {
+      dq_BTHD = blank(exchange, flat.options());
+      dk_BTGD = key_gradient(exchange, flat), dv_BTGD = key_gradient(exchange, flat);
+    }
+    place_heads(exchange, i, flat, {{dq_BTHD}, {dk_BTGD, dv_BTGD}});
+  }
+
+  FlashGradients result() const {
+    const at::ScalarType dtype = dq_BTHD.scalar_type();
+    return {dq_BTHD, dk_BTGD.to(dtype), dv_BTGD.to(dtype)};
+  }
+};
+
+HeadExchange exchange_of(const Ulysses& ulysses, const at::Tensor& x_BTHD, int64_t key_heads) {
+  return head_exchange(ulysses.group, ulysses.tokens_of, x_BTHD, key_heads, ulysses.options.head_groups);
+}
+
+Attend<Forwarded> start_forward(std::shared_ptr<const Ulysses> ulysses, const at::Tensor& q_BTHD,
+                                const at::Tensor& k_BTGD, const at::Tensor& v_BTGD) {
+  HeadExchange exchange = exchange_of(*ulysses, q_BTHD, k_BTGD.size(2));
+  return pipeline<Forwarded>(std::make_shared<ForwardCall>(
+      ForwardCall{std::move(ulysses), std::move(exchange), q_BTHD, k_BTGD, v_BTGD, {}, {}}));
+}
+
+Attend<FlashGradients> start_backward(std::shared_ptr<const Ulysses> ulysses, const at::Tensor& dout_BTHD,
+                                      const Saved& saved) {
+  HeadExchange exchange = exchange_of(*ulysses, dout_BTHD, saved.key_heads);
+  const auto& x = saved.tensors;
+  const bool by_heads = ulysses->options.keep_exchanged;
+  const Heads sent = by_heads ? Heads{{dout_BTHD}, {}} : Heads{{dout_BTHD, x[0], x[3]}, {x[1], x[2]}};
+  return pipeline<FlashGradients>(std::make_shared<BackwardCall>(BackwardCall{
+      std::move(ulysses), std::move(exchange), sent, Tensors(x.begin() + (by_heads ? 0 : 4), x.end())}));
 }
 
 }  // namespace
@@ -163,10 +214,8 @@ Scheme ulysses_scheme(const Group& group, std::vector<int64_t> tokens_of, const 
   GRATICULE_CHECK(std::ssize(tokens_of) == group.size(), tokens_of.size(), " spans");
   const auto ulysses =
       std::make_shared<Ulysses>(Ulysses{group, std::move(tokens_of), options, std::move(inner)});
-  return {[ulysses](const auto&... qkv) { return forward(*ulysses, qkv...); },
-          [ulysses](const at::Tensor& dout_BTHD, const Saved& saved) {
-            return backward(*ulysses, dout_BTHD, saved);
-          }};
+  return {[ulysses](const auto&... qkv) { return start_forward(ulysses, qkv...); },
+          [ulysses](const auto&... saved) { return start_backward(ulysses, saved...); }};
 }
 
 }  // namespace graticule

@@ -1,9 +1,9 @@
-#include "graticule/attention/attention.h"
+#include "graticule/attention/scheme.h"
 
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/custom_class.h>
 
-#include "graticule/attention/scheme.h"
+#include "graticule/attention/schemes.h"
 
 namespace graticule {
 
@@ -39,24 +39,36 @@ struct SchemeFunction : torch::autograd::Function<SchemeFunction> {
 
 }  // namespace
 
-Attention differentiable(Scheme scheme) {
+std::function<at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&)> differentiable(
+    Scheme scheme) {
   return [held = c10::make_intrusive<Held>(std::move(scheme))](
              const at::Tensor& q_BTHD, const at::Tensor& k_BTGD, const at::Tensor& v_BTGD) {
     return SchemeFunction::apply(q_BTHD, k_BTGD, v_BTGD, held);
   };
 }
 
+Saved saved_by_tokens(const at::Tensor& q_BTHD, const at::Tensor& k_BTGD, const at::Tensor& v_BTGD,
+                      const std::vector<at::Tensor>& rest) {
+  Saved saved{{q_BTHD, k_BTGD, v_BTGD}, k_BTGD.size(2)};
+  saved.tensors.insert(saved.tensors.end(), rest.begin(), rest.end());
+  return saved;
+}
+
 Scheme outermost(ContextScheme scheme) {
-  return {
-      [forward = std::move(scheme.forward)](const at::Tensor& q_BTHD, const at::Tensor& k_BTGD,
-                                            const at::Tensor& v_BTGD) -> Forwarded {
-        const FlashResult result = forward(q_BTHD, k_BTGD, v_BTGD);
-        return {result.out_BTHD, {{q_BTHD, k_BTGD, v_BTGD, result.out_BTHD, result.lse_BHT}, k_BTGD.size(2)}};
-      },
-      [backward = std::move(scheme.backward)](const at::Tensor& dout_BTHD, const Saved& saved) {
-        const auto& x = saved.tensors;
-        return backward(dout_BTHD, x[0], x[1], x[2], x[3], x[4]);
-      }};
+  return {[start = std::move(scheme.start_forward)](const at::Tensor& q_BTHD, const at::Tensor& k_BTGD,
+                                                    const at::Tensor& v_BTGD) -> Attend<Forwarded> {
+            return [=, attend = start(q_BTHD, k_BTGD, v_BTGD)]() -> Finish<Forwarded> {
+              return [=, finish = attend()]() -> Forwarded {
+                const FlashResult result = finish();
+                return {result.out_BTHD,
+                        saved_by_tokens(q_BTHD, k_BTGD, v_BTGD, {result.out_BTHD, result.lse_BHT})};
+              };
+            };
+          },
+          [start = std::move(scheme.start_backward)](const at::Tensor& dout_BTHD, const Saved& saved) {
+            const auto& x = saved.tensors;
+            return start(dout_BTHD, x[0], x[1], x[2], x[3], x[4]);
+          }};
 }
 
 }  // namespace graticule
