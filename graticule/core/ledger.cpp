@@ -1,0 +1,131 @@
+#include "graticule/core/ledger.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <numeric>
+
+#include "graticule/core/error.h"
+
+namespace graticule {
+
+namespace {
+
+thread_local Account account_of_thread = Account::other;
+
+constexpr double mib = 1024.0 * 1024.0;
+
+// Accounts below this share are not worth a change.
+constexpr double worth_naming = 0.1;
+
+std::array<Account, all_accounts.size()> largest_first(const Booked& booked) {
+  auto accounts = all_accounts;
+  std::stable_sort(accounts.begin(), accounts.end(),
+                   [&](Account a, Account b) { return booked.of(a) > booked.of(b); });
+  return accounts;
+}
+
+double share_of(int64_t bytes, const Booked& booked) {
+  return static_cast<double>(bytes) / static_cast<double>(std::max<int64_t>(1, booked.total()));
+}
+
+std::string table_line(std::string_view name, int64_t bytes, const Booked& booked) {
+  std::array<char, 80> line{};
+  std::snprintf(line.data(), line.size(), "  %-12.*s%12.1f MiB %5.1f %%\n", static_cast<int>(name.size()),
+                name.data(), static_cast<double>(bytes) / mib, 100 * share_of(bytes, booked));
+  return line.data();
+}
+
+std::string_view remedy_for(Account account) {
+  switch (account) {
+    case Account::weights:
+      return "parallel.shard = \"full\"";
+    case Account::gradients:
+      return "parallel.shard = \"gradients\" or \"full\"";
+    case Account::optimizer:
+      return "parallel.shard = \"optimizer\" or more, train.moments = \"bf16\", train.state_in";
+    case Account::activations:
+      return "a leaner train.activations (\"recompute\", \"offload\"), smaller train.tile_tokens";
+    case Account::exchange:
+      return "more parallel.head_groups, parallel.keep_exchanged = false, fewer parallel.gather_heads";
+    case Account::attention:
+      return "more parallel.head_groups, fewer parallel.gather_heads";
+    case Account::data:
+      return "a smaller data.batch";
+    case Account::other:
+      return "";
+  }
+  GRATICULE_CHECK(false, "account ", static_cast<int>(account));
+}
+
+}  // namespace
+
+std::string_view name_of(Account account) {
+  constexpr std::array<std::string_view, all_accounts.size()> names = {
+      "weights", "gradients", "optimizer", "activations", "exchange", "attention", "data", "other"};
+  return names[static_cast<size_t>(account)];
+}
+
+Account current_account() { return account_of_thread; }
+
+Accounted::Accounted(Account account) : previous_(account_of_thread) { account_of_thread = account; }
+Accounted::~Accounted() { account_of_thread = previous_; }
+
+int64_t Booked::total() const { return std::accumulate(bytes.begin(), bytes.end(), int64_t{0}); }
+
+std::string table_of(const Booked& booked) {
+  std::string table;
+  for (const Account account : largest_first(booked)) {
+    if (booked.of(account) != 0) table += table_line(name_of(account), booked.of(account), booked);
+  }
+  return table + table_line("all", booked.total(), booked);
+}
+
+std::string leaner_than(const Booked& booked) {
+  std::string keys;
+  for (const Account account : largest_first(booked)) {
+    const std::string_view remedy = remedy_for(account);
+    if (share_of(booked.of(account), booked) < worth_naming || remedy.empty()) continue;
+    keys += text(remedy, " (", name_of(account), "), ");
+  }
+  return keys + "or more ranks";
+}
+
+std::string gib(int64_t bytes) {
+  const double in_mib = static_cast<double>(bytes) / mib;
+  std::array<char, 40> line{};
+  std::snprintf(line.data(), line.size(), in_mib < 1024 ? "%.1f MiB" : "%.2f GiB",
+                in_mib < 1024 ? in_mib : in_mib / 1024);
+  return line.data();
+}
+
+void fail_for_memory(const std::string& happened, const Booked& booked) {
+  throw OutOfMemory(text("[memory] ", happened, ": choose ", leaner_than(booked), "\n", table_of(booked)));
+}
+
+void Ledger::book(Account account, int64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  if (bytes > 0 && limit_ && total_ + bytes > *limit_) {
+    Booked wanted = now_;
+    wanted.of(account) += bytes;
+    fail_for_memory(text(gib(bytes), " more of ", name_of(account), " make ", gib(total_ + bytes),
+                         " of tensors, and a rank may use ", gib(*limit_), " (train.memory_gib)"),
+                    wanted);
+  }
+  now_.of(account) += bytes;
+  total_ += bytes;
+  if (total_ <= peak_total_) return;
+  peak_total_ = total_;
+  peak_ = now_;
+}
+
+Booked Ledger::now() const {
+  const std::lock_guard lock(mutex_);
+  return now_;
+}
+
+Booked Ledger::peak() const {
+  const std::lock_guard lock(mutex_);
+  return peak_;
+}
+
+}  // namespace graticule
