@@ -112,13 +112,12 @@ struct RandomTokens {
   }
 };
 
-std::shared_ptr<RandomTokens> random_tokens(const BenchArguments& arguments, const World& world) {
-  Options options = flagged_options(arguments);
-  const ModelShape shape = shape_of(options.model, 1, 1, arguments.tokens);
+std::shared_ptr<RandomTokens> random_tokens(Options options, const ModelShape& shape, const World& world) {
   set_threads(options.train.threads, world);
   const Mesh mesh = mesh_of(options, shape, world);
   const Layers layers = layers_of(options, shape, mesh, world);
-  const int64_t samples = span_of(arguments.batch, mesh.data.size(), mesh.data.rank()).size();
+  const int64_t batch = options.data.batch,
+                samples = span_of(batch, mesh.data.size(), mesh.data.rank()).size();
   const auto on = at::TensorOptions(at::kFloat).device(layers.chain.shard.device);
   std::vector<MicroBatch> micro_batches;
   for (int64_t m = 0; m < options.parallel.micro_batches; ++m) {
@@ -129,9 +128,12 @@ std::shared_ptr<RandomTokens> random_tokens(const BenchArguments& arguments, con
          {at::zeros({B}, on), std::vector<int64_t>(static_cast<size_t>(B), 0), 0, true, nullptr},
          [target](const at::Tensor& out) { return (out - target).square().sum(); }});
   }
-  return std::make_shared<RandomTokens>(RandomTokens{
-      mesh, Chain(vision_transformer(shape, layers.tokens, layers.attention, layers.tensor), layers.chain),
-      std::move(micro_batches), static_cast<double>(arguments.batch * arguments.tokens)});
+  return std::make_shared<RandomTokens>(
+      RandomTokens{mesh,
+                   Chain(vision_transformer(shape, layers.tokens, layers.attention, layers.tensor,
+                                            options.train.tile_tokens),
+                         layers.chain),
+                   std::move(micro_batches), static_cast<double>(batch * shape.grid.tokens())});
 }
 
 nlohmann::json report(const Measured& measured, const Work& work, const World& world, int64_t repeats) {
@@ -158,13 +160,16 @@ int run_bench_step(const BenchArguments& arguments, const World& world) {
   std::optional<Run> run;
   Work work;
   if (arguments.recipe.empty()) {
+    Options options;
+    ModelShape shape;
     agree(world, everyone, [&] {
-      const Options options = flagged_options(arguments);
-      resolve_axes(options, world.size, shape_of(options.model, 1, 1, arguments.tokens));
+      options = flagged_options(arguments);
+      shape = shape_of(options.model, 1, 1, arguments.tokens);
+      resolve_axes(options, world.size, shape);
     });
-    random = random_tokens(arguments, world);
-    work = {[random] { random->run(); }, arguments.batch * arguments.tokens, 0, random->mesh};
-    work.parameters = parameters(shape_of(flagged_options(arguments).model, 1, 1, arguments.tokens));
+    random = random_tokens(options, shape, world);
+    work = {[random] { random->run(); }, options.data.batch * arguments.tokens, parameters(shape),
+            random->mesh};
   } else {
     std::optional<Problem> problem;
     agree(world, everyone, [&] {
@@ -224,7 +229,8 @@ void add_bench_step(CLI::App& bench, Action& action) {
   command->add_option("--chunks", a->options.parallel.chunks, "Stretches of the model a pipeline rank holds")
       ->capture_default_str();
   command->add_option("--shard", a->shard, "none, optimizer, gradients or full")->capture_default_str();
-  command->add_option("--activations", a->activations, "keep or recompute")->capture_default_str();
+  command->add_option("--activations", a->activations, "keep, recompute_but_attention, recompute or offload")
+      ->capture_default_str();
   command->add_option("--repeats", a->repeats, "Steps timed after one that is not")->capture_default_str();
   command->add_option("--set", a->set, "section.key=value, wins over recipe and flags")
       ->allow_extra_args(false);

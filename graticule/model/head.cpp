@@ -5,6 +5,7 @@
 
 #include "graticule/attention/kernel/linear.h"
 #include "graticule/core/error.h"
+#include "graticule/parallel/tiles.h"
 
 namespace graticule {
 
@@ -39,23 +40,25 @@ std::vector<Parameter> head_weights(const ModelShape& shape) {
 
 }  // namespace
 
-Block prediction_head(const ModelShape& shape, const Span& tokens) {
-  return {"head", head_weights(shape),
-          [shape, tokens](const Weights& weights, const at::Tensor& input_BTC, const Inputs& inputs) {
-            at::Tensor x_BTC =
-                at::layer_norm(input_BTC, {shape.dim}, weights["norm.weight"], weights["norm.bias"], 1e-5);
-            for (int64_t i = 0; i < shape.head_layers; ++i) {
-              x_BTC = at::gelu(graticule::linear(x_BTC, weights[text("hidden.", i, ".weight")],
-                                                 weights[text("hidden.", i, ".bias")], inputs.deferred));
-            }
-            if (shape.grid.mode == TokenMode::full) {
-              return predict_each_variable(weights, x_BTC, shape.grid, tokens).to(at::kFloat);
-            }
-            const at::Tensor out_BTE =
-                graticule::linear(x_BTC, weights["out.weight"], weights["out.bias"], inputs.deferred);
-            return out_BTE.view({out_BTE.size(0), out_BTE.size(1), shape.grid.variables, shape.grid.pixels()})
-                .to(at::kFloat);
-          }};
+Block prediction_head(const ModelShape& shape, const Span& tokens, int64_t tile_tokens) {
+  const TokenFunction predict = [shape, tokens](const Weights& weights, const at::Tensor& input_BTC,
+                                                const Inputs& inputs, const Span& tile) {
+    at::Tensor x_BTC =
+        at::layer_norm(input_BTC, {shape.dim}, weights["norm.weight"], weights["norm.bias"], 1e-5);
+    for (int64_t i = 0; i < shape.head_layers; ++i) {
+      x_BTC = at::gelu(graticule::linear(x_BTC, weights[text("hidden.", i, ".weight")],
+                                         weights[text("hidden.", i, ".bias")], inputs.deferred));
+    }
+    if (shape.grid.mode == TokenMode::full) {
+      const Span span{tokens.begin + tile.begin, tokens.begin + tile.end};
+      return predict_each_variable(weights, x_BTC, shape.grid, span).to(at::kFloat);
+    }
+    const at::Tensor out_BTE =
+        graticule::linear(x_BTC, weights["out.weight"], weights["out.bias"], inputs.deferred);
+    return out_BTE.view({out_BTE.size(0), out_BTE.size(1), shape.grid.variables, shape.grid.pixels()})
+        .to(at::kFloat);
+  };
+  return token_block("head", head_weights(shape), predict, tile_tokens);
 }
 
 }  // namespace graticule

@@ -9,7 +9,7 @@
 
 namespace graticule {
 
-/// x_BTC -> prediction_BTKP in fp32, laid out as the input was.
-Block prediction_head(const ModelShape& shape, const Span& tokens);
+/// x_BTC -> prediction_BTKP in fp32, laid out as the input was; its lean pair by tiles of `tile_tokens`.
+Block prediction_head(const ModelShape& shape, const Span& tokens, int64_t tile_tokens = 0);
 
 }  // namespace graticule

@@ -4,6 +4,7 @@
 
 #include "graticule/attention/kernel/linear.h"
 #include "graticule/core/error.h"
+#include "graticule/parallel/tiles.h"
 
 namespace graticule {
 
@@ -89,51 +90,72 @@ std::vector<Parameter> tokenizer_weights(const ModelShape& shape) {
   return list;
 }
 
+/// The position embedding by row and by column of patches, half of the width each.
+struct PositionTables {
+  at::Tensor of_row, of_column;
+};
+
+PositionTables position_tables(const TokenGrid& grid, int64_t dim) {
+  const int64_t quarter = dim / 4;
+  PositionTables tables{at::empty({grid.patch_rows(), dim / 2}, at::kFloat),
+                        at::empty({grid.patch_columns(), dim / 2}, at::kFloat)};
+  const auto fill = [quarter](const at::Tensor& table, double step, const auto& frequency) {
+    auto out = table.accessor<float, 2>();
+    for (int64_t i = 0; i < table.size(0); ++i) {
+      for (int64_t k = 0; k < quarter; ++k) {
+        const double angle = (static_cast<double>(i) + 0.5) * step * frequency(k);
+        out[i][k] = static_cast<float>(std::sin(angle));
+        out[i][quarter + k] = static_cast<float>(std::cos(angle));
+      }
+    }
+  };
+  fill(tables.of_row, std::numbers::pi / static_cast<double>(grid.patch_rows()), [quarter](int64_t k) {
+    return std::exp2(8.0 * static_cast<double>(k) / static_cast<double>(quarter));
+  });
+  fill(tables.of_column, 2 * std::numbers::pi / static_cast<double>(grid.patch_columns()),
+       [&](int64_t k) { return static_cast<double>(1 + k * grid.patch_columns() / (2 * quarter)); });
+  return tables;
+}
+
+at::Tensor look_up(const PositionTables& tables, const TokenGrid& grid, const Span& span,
+                   const at::TensorOptions& options) {
+  const at::Tensor token_T =
+      at::arange(span.begin, span.end, at::TensorOptions(at::kLong).device(options.device()));
+  const at::Tensor place_T = at::remainder(token_T, grid.places());
+  const at::Tensor row_T = at::floor_divide(place_T, grid.patch_columns()),
+                   column_T = at::remainder(place_T, grid.patch_columns());
+  return at::cat({tables.of_row.to(options).index_select(0, row_T),
+                  tables.of_column.to(options).index_select(0, column_T)},
+                 1);
+}
+
 }  // namespace
 
 at::Tensor position_embedding(const TokenGrid& grid, const Span& span, int64_t dim) {
-  const int64_t quarter = dim / 4;
-  at::Tensor embedding_TC = at::empty({span.size(), dim}, at::kFloat);
-  auto out = embedding_TC.accessor<float, 2>();
-  for (int64_t t = 0; t < span.size(); ++t) {
-    const TokenGrid::Place place = grid.locate(span.begin + t);
-    const double y = (static_cast<double>(place.patch_row) + 0.5) / static_cast<double>(grid.patch_rows());
-    const double turn =
-        (static_cast<double>(place.patch_column) + 0.5) / static_cast<double>(grid.patch_columns());
-    for (int64_t k = 0; k < quarter; ++k) {
-      const double rung = std::exp2(8.0 * static_cast<double>(k) / static_cast<double>(quarter));
-      const double along_y = std::numbers::pi * y * rung;
-      const auto wave = static_cast<double>(1 + k * grid.patch_columns() / (2 * quarter));
-      const double along_x = 2 * std::numbers::pi * turn * wave;
-      out[t][k] = static_cast<float>(std::sin(along_y));
-      out[t][quarter + k] = static_cast<float>(std::cos(along_y));
-      out[t][2 * quarter + k] = static_cast<float>(std::sin(along_x));
-      out[t][3 * quarter + k] = static_cast<float>(std::cos(along_x));
-    }
-  }
-  return embedding_TC;
+  return look_up(position_tables(grid, dim), grid, span, at::TensorOptions(at::kFloat));
 }
 
-Block tokenizer(const ModelShape& shape, const Span& tokens) {
-  const at::Tensor position_TC = position_embedding(shape.grid, tokens, shape.dim);
-  return {
-      "tokenizer", tokenizer_weights(shape),
-      [shape, tokens, position_TC](const Weights& weights, const at::Tensor& input, const Inputs& inputs) {
-        const at::Tensor input_BTKP = input.to(weights["lead.weight"].scalar_type());
-        at::Tensor x_BTC;
-        switch (shape.grid.mode) {
-          case TokenMode::full:
-            x_BTC = embed_each_variable(weights, input_BTKP, shape.grid, tokens);
-            break;
-          case TokenMode::aggregated:
-            x_BTC = aggregate_variables(weights, input_BTKP, shape);
-            break;
-          case TokenMode::channels:
-            x_BTC = graticule::linear(input_BTKP.flatten(2), weights["patch.weight"], weights["patch.bias"]);
-            break;
-        }
-        return x_BTC + position_TC.to(x_BTC.options()) + lead_embedding(weights, inputs);
-      }};
+Block tokenizer(const ModelShape& shape, const Span& tokens, int64_t tile_tokens) {
+  const TokenFunction embed = [shape, tokens, tables = position_tables(shape.grid, shape.dim)](
+                                  const Weights& weights, const at::Tensor& input, const Inputs& inputs,
+                                  const Span& tile) {
+    const Span span{tokens.begin + tile.begin, tokens.begin + tile.end};
+    const at::Tensor input_BTKP = input.to(weights["lead.weight"].scalar_type());
+    at::Tensor x_BTC;
+    switch (shape.grid.mode) {
+      case TokenMode::full:
+        x_BTC = embed_each_variable(weights, input_BTKP, shape.grid, span);
+        break;
+      case TokenMode::aggregated:
+        x_BTC = aggregate_variables(weights, input_BTKP, shape);
+        break;
+      case TokenMode::channels:
+        x_BTC = graticule::linear(input_BTKP.flatten(2), weights["patch.weight"], weights["patch.bias"]);
+        break;
+    }
+    return x_BTC + look_up(tables, shape.grid, span, x_BTC.options()) + lead_embedding(weights, inputs);
+  };
+  return token_block("tokenizer", tokenizer_weights(shape), embed, tile_tokens);
 }
 
 }  // namespace graticule

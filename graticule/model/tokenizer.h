@@ -18,7 +18,8 @@ namespace graticule {
 ///   columns: no seam at 0 E
 at::Tensor position_embedding(const TokenGrid& grid, const Span& span, int64_t dim);
 
-/// The tokenizer of this rank's tokens: input_BTKP -> x_BTC in the dtype of the weights.
-Block tokenizer(const ModelShape& shape, const Span& tokens);
+/// The tokenizer of this rank's tokens: input_BTKP -> x_BTC in the dtype of the weights; its lean pair by
+/// tiles of `tile_tokens`.
+Block tokenizer(const ModelShape& shape, const Span& tokens, int64_t tile_tokens = 0);
 
 }  // namespace graticule

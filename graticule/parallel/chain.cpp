@@ -1,9 +1,35 @@
 #include "graticule/parallel/chain.h"
 
+#include <torch/csrc/autograd/autograd.h>
+
 #include "graticule/core/error.h"
 #include "graticule/parallel/training_pass.h"
 
 namespace graticule {
+
+namespace {
+
+/// A lean pair for any block: the second run is recorded by autograd.
+LeanBlock run_again(const Block& block) {
+  return {[run = block.run](const Weights& weights, const at::Tensor& x, const Inputs& inputs, Memo*) {
+            const at::NoGradGuard no_grad;
+            return run(weights, x, inputs);
+          },
+          [run = block.run](const Weights& weights, const at::Tensor& x, const at::Tensor& dy,
+                            const Inputs& inputs, Memo*, bool for_input) {
+            const at::AutoGradMode grad_mode(true);
+            const at::Tensor input = x.detach().requires_grad_(for_input);
+            torch::autograd::backward({run(weights, input, inputs)}, {dy});
+            return input.grad();
+          }};
+}
+
+Activations policy_of(const std::vector<Activations>& policies, int64_t block) {
+  if (policies.empty()) return Activations::keep;
+  return policies[static_cast<size_t>(std::min(block, std::ssize(policies) - 1))];
+}
+
+}  // namespace
 
 Chain::Chain(std::vector<Block> blocks, ChainOptions options)
     : options_(std::move(options)), model_blocks_(std::ssize(blocks)) {
@@ -18,7 +44,12 @@ Chain::Chain(std::vector<Block> blocks, ChainOptions options)
     for (int64_t i = span.begin; i < span.end; ++i) {
       Block& block = blocks[static_cast<size_t>(i)];
       weights_.emplace_back(block.name, block.parameters, options_.shard);
+      if (!block.lean) block.lean = run_again(block);
       blocks_.push_back(std::move(block));
+      activations_.push_back(policy_of(options_.activations, i));
+      if (activations_.back() == Activations::offload && !store_) {
+        store_ = std::make_unique<OffloadStore>(options_.offload_to);
+      }
     }
     chunks_.push_back({first, std::ssize(blocks_)});
   }
@@ -45,7 +76,7 @@ at::Tensor Chain::predict(const at::Tensor& x, const Inputs& inputs) {
     for (auto i = static_cast<size_t>(span.begin); i < static_cast<size_t>(span.end); ++i) {
       const Weights weights = weights_[i].gather();
       if (i + 1 < blocks_.size()) weights_[i + 1].prefetch();
-      output = blocks_[i].run(weights, output, inputs);
+      output = blocks_[i].lean->forward(weights, output, inputs, nullptr);
       weights_[i].release();
     }
     if (!messages.is_last(chunk)) messages.send_activation(chunk, 0, output);

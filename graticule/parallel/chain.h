@@ -13,6 +13,7 @@
 
 #include "graticule/attention/kernel/linear.h"
 #include "graticule/parallel/block_weights.h"
+#include "graticule/parallel/offload.h"
 #include "graticule/parallel/schedule.h"
 
 namespace graticule {
@@ -27,10 +28,27 @@ struct Inputs {
       nullptr;  ///< where weight gradients wait; null: computed at once
 };
 
+/// What a lean block's forward leaves for its backward besides its input: lists of tensors, its own affair.
+using Memo = std::vector<std::vector<at::Tensor>>;
+
+/// A block as an explicit pair that keeps little; nothing of it is recorded by autograd.
+struct LeanBlock {
+  /// With `memo` it leaves there what would be dear to compute again.
+  std::function<at::Tensor(const Weights&, const at::Tensor& x, const Inputs&, Memo* memo)> forward;
+  /// Adds the weights' gradients to the leaves, gives the input's (undefined unless `for_input`). `memo`:
+  /// what forward left; null: everything is computed again. May write over `dy`.
+  std::function<at::Tensor(const Weights&, const at::Tensor& x, const at::Tensor& dy, const Inputs&,
+                           Memo* memo, bool for_input)>
+      backward;
+};
+
 struct Block {
   std::string name;  ///< dotted: "blocks.3"
   std::vector<Parameter> parameters;
+  /// x -> y, differentiable.
   std::function<at::Tensor(const Weights&, const at::Tensor& x, const Inputs&)> run;
+  /// The same function; absent: run() again under autograd.
+  std::optional<LeanBlock> lean = std::nullopt;
 };
 
 /// What the executor keeps of a block between its forward and its backward, the fastest first.
@@ -63,7 +81,9 @@ struct PipelineOptions {
 
 struct ChainOptions {
   ShardOptions shard;
-  Activations activations = Activations::keep;
+  std::vector<Activations> activations =
+      {};                       ///< by block of the model; the last for all after it; none: keep
+  std::string offload_to = {};  ///< folder of offloaded activations; empty: host memory
   PipelineOptions pipeline;
 };
 
@@ -96,7 +116,9 @@ class Chain {
 
   ChainOptions options_;
   int64_t model_blocks_;
-  std::vector<Block> blocks_;  ///< of this rank, chunk by chunk
+  std::vector<Block> blocks_;             ///< of this rank, chunk by chunk
+  std::vector<Activations> activations_;  ///< of each of blocks_
+  std::unique_ptr<OffloadStore> store_;   ///< where some block's policy is offload
   std::vector<BlockWeights> weights_;
   std::vector<Span> chunks_;  ///< each chunk's blocks, as a range of blocks_
 };

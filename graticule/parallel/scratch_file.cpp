@@ -6,12 +6,12 @@
 
 #include <cctype>
 #include <cerrno>
-#include <cmath>
 #include <cstdlib>
 #include <system_error>
 #include <utility>
 
 #include "graticule/core/error.h"
+#include "graticule/core/ledger.h"
 
 namespace graticule {
 
@@ -25,10 +25,6 @@ std::string reason(int error) {
 }
 
 }  // namespace
-
-std::string gib(int64_t bytes) {
-  return text(std::round(static_cast<double>(bytes) / 0x1p30 * 1000) / 1000, " GiB");
-}
 
 ScratchFile::ScratchFile(std::string folder, Words words)
     : folder_(std::move(folder)), words_(std::move(words)) {

@@ -9,9 +9,6 @@
 
 namespace graticule {
 
-/// Bytes as text, in GiB.
-std::string gib(int64_t bytes);
-
 class ScratchFile {
  public:
   /// How its errors read: "[where] FOLDER: what happened: way_out".

@@ -11,6 +11,10 @@ namespace {
 
 using Kind = StageAction::Kind;
 
+bool goes_back(const StageAction& action) {
+  return action.kind == Kind::backward || action.kind == Kind::backward_input;
+}
+
 bool needs_weights(const StageAction& action) { return action.kind != Kind::backward_weight; }
 
 }  // namespace
@@ -51,6 +55,9 @@ at::Tensor TrainingPass::run() {
     const auto after = std::find_if(list.begin() + static_cast<std::ptrdiff_t>(i) + 1, list.end(),
                                     [](const Task& later) { return needs_weights(later.action); });
     ahead_ = after == list.end() ? nullptr : &*after;
+    const auto back = std::find_if(list.begin() + static_cast<std::ptrdiff_t>(i) + 1, list.end(),
+                                   [](const Task& later) { return goes_back(later.action); });
+    returns_ = back == list.end() ? nullptr : &*back;
     if (task.begins) expect(task);
     if (task.ends && ahead_) expect(*ahead_);
     switch (task.action.kind) {
@@ -88,10 +95,65 @@ void TrainingPass::prefetch() {
   if (ahead_) chain_.weights_[ahead_->block].prefetch();
 }
 
-at::Tensor TrainingPass::run_block(const Task& task, Kept& kept, const Weights& weights) const {
+at::Tensor TrainingPass::forward_kept(const Task& task, const Weights& weights) {
+  Kept& here = kept(task);
+  if (defers_) here.deferred = std::make_shared<DeferredGradients>();
+  if (!is_model_input(task)) here.input.requires_grad_();
   Inputs inputs = micro(task).inputs;
-  inputs.deferred = kept.deferred;
-  return chain_.blocks_[task.block].run(weights, kept.input, inputs);
+  inputs.deferred = here.deferred;
+  const at::AutoGradMode grad_mode(true);
+  here.output = chain_.blocks_[task.block].run(weights, here.input, inputs);
+  return here.output.detach();
+}
+
+// What comes back at once stays where it is.
+at::Tensor TrainingPass::forward_lean(const Task& task, const Weights& weights, bool turns) {
+  Kept& here = kept(task);
+  const Activations policy = chain_.activations_[task.block];
+  Memo* memo = policy == Activations::recompute ? nullptr : &here.memo;
+  const at::Tensor output =
+      chain_.blocks_[task.block].lean->forward(weights, here.input, micro(task).inputs, memo);
+  if (policy == Activations::offload && !turns) offload(here);
+  return output;
+}
+
+at::Tensor TrainingPass::backward_kept(const Task& task) {
+  Kept& here = kept(task);
+  torch::autograd::backward({here.output}, {flow_});
+  return here.input.grad();
+}
+
+at::Tensor TrainingPass::backward_lean(const Task& task, const Weights& weights) {
+  Kept& here = kept(task);
+  fetch(here);
+  if (returns_) {
+    for (const auto& list : kept(*returns_).away) {
+      for (const auto ticket : list) chain_.store_->prefetch(ticket);
+    }
+  }
+  const bool recalls = chain_.activations_[task.block] != Activations::recompute;
+  return chain_.blocks_[task.block].lean->backward(weights, here.input, flow_, micro(task).inputs,
+                                                   recalls ? &here.memo : nullptr, !is_model_input(task));
+}
+
+void TrainingPass::offload(Kept& kept) {
+  kept.memo.push_back({std::move(kept.input)});
+  for (const auto& list : kept.memo) {
+    kept.away.emplace_back();
+    for (const at::Tensor& tensor : list) kept.away.back().push_back(chain_.store_->put(tensor));
+  }
+  kept.memo.clear();
+}
+
+void TrainingPass::fetch(Kept& kept) {
+  if (kept.away.empty()) return;
+  for (const auto& list : kept.away) {
+    kept.memo.emplace_back();
+    for (const auto ticket : list) kept.memo.back().push_back(chain_.store_->take(ticket));
+  }
+  kept.away.clear();
+  kept.input = std::move(kept.memo.back()[0]);
+  kept.memo.pop_back();
 }
 
 // A block's input is cut off from the block before: its gradient is what the executor hands on.
@@ -102,21 +164,12 @@ void TrainingPass::forward(const Task& task, const Task* next) {
     flow_ = messages_.is_first(chunk) ? micro(task).input
                                       : messages_.take_activation(chunk, index, samples(task));
   }
-  Kept& here = kept(task);
-  here.input = flow_.detach();
+  kept(task).input = flow_.detach();
   const Weights weights = chain_.weights_[task.block].gather();
   prefetch();
-  // What comes back at once need not be computed a second time.
   const bool turns = next && next->block == task.block && next->action.micro == index;
-  const bool keep = chain_.options_.activations == Activations::keep || turns;
-  if (keep && defers_) here.deferred = std::make_shared<DeferredGradients>();
-  if (keep && !is_model_input(task)) here.input.requires_grad_();
-  {
-    const at::AutoGradMode grad_mode(keep);
-    here.output = run_block(task, here, weights);
-  }
-  flow_ = here.output.detach();
-  if (!keep) here.output.reset();
+  const bool keeps = chain_.activations_[task.block] == Activations::keep;
+  flow_ = keeps ? forward_kept(task, weights) : forward_lean(task, weights, turns);
   if (!stays(task, next)) chain_.weights_[task.block].release();
   if (!task.ends) return;
   messages_.is_last(chunk) ? judge(task) : messages_.send_activation(chunk, index, flow_);
@@ -142,17 +195,11 @@ void TrainingPass::backward(const Task& task, const Task* next) {
   Kept& here = kept(task);
   const Weights weights = chain_.weights_[task.block].gather();
   prefetch();
-  if (!here.output.defined()) {
-    const at::AutoGradMode grad_mode(true);
-    if (defers_) here.deferred = std::make_shared<DeferredGradients>();
-    if (!is_model_input(task)) here.input.requires_grad_();
-    here.output = run_block(task, here, weights);
-  }
-  torch::autograd::backward({here.output}, {flow_});
-  flow_ = here.input.grad();
+  flow_ = chain_.activations_[task.block] == Activations::keep ? backward_kept(task)
+                                                               : backward_lean(task, weights);
   if (kind == Kind::backward_input) {
     here.stash = chain_.weights_[task.block].stash_gradients();
-    here.input.reset(), here.output.reset();
+    here.input.reset(), here.output.reset(), here.memo.clear();
   } else {
     here = Kept();
     take_gradients(task.block);
@@ -167,7 +214,7 @@ void TrainingPass::backward_weight(const Task& task) {
   prefetch();
   Kept& here = kept(task);
   chain_.weights_[task.block].restore_gradients(here.stash);
-  here.deferred->run();
+  if (here.deferred) here.deferred->run();
   here = Kept();
   take_gradients(task.block);
 }

@@ -23,7 +23,9 @@ class TrainingPass {
   };
   /// What is kept of one block and micro-batch from its forward to its backward.
   struct Kept {
-    at::Tensor input, output;
+    at::Tensor input, output;  ///< output: with a graph behind it, under the policy keep
+    Memo memo;                 ///< of a lean forward
+    std::vector<std::vector<OffloadStore::Ticket>> away;  ///< input and memo, while they are offloaded
     std::shared_ptr<DeferredGradients> deferred;
     std::vector<at::Tensor> stash;  ///< gradients of weights that were not deferred
   };
@@ -34,7 +36,12 @@ class TrainingPass {
   void judge(const Task& task);
   void backward(const Task& task, const Task* next);
   void backward_weight(const Task& task);
-  at::Tensor run_block(const Task& task, Kept& kept, const Weights& weights) const;
+  at::Tensor forward_kept(const Task& task, const Weights& weights);
+  at::Tensor forward_lean(const Task& task, const Weights& weights, bool turns);
+  at::Tensor backward_kept(const Task& task);
+  at::Tensor backward_lean(const Task& task, const Weights& weights);
+  void offload(Kept& kept);
+  void fetch(Kept& kept);
   static bool stays(const Task& task, const Task* next);
   void prefetch();
   void take_gradients(size_t block);
@@ -56,6 +63,7 @@ class TrainingPass {
   std::vector<size_t> taken_;                 ///< by block: micro-batches whose weight gradients are in
   std::optional<size_t> reducing_;            ///< the block whose reduction is under way
   const Task* ahead_ = nullptr;               ///< the next task that needs weights
+  const Task* returns_ = nullptr;             ///< the next task that needs what a forward kept
   at::Tensor flow_;                           ///< what goes from block to block within an action
   at::Tensor loss_;
 };

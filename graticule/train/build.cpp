@@ -141,7 +141,8 @@ Layers layers_of(const Options& options, const ModelShape& shape, const Mesh& me
                      ? at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(world.local_rank))
                      : at::Device(at::kCPU);
   shard.seed = static_cast<uint64_t>(options.train.seed);
-  layers.chain.activations = options.train.activations.value_or(Activations::keep);
+  layers.chain.activations = {options.train.activations.value_or(Activations::keep)};
+  layers.chain.offload_to = options.train.offload_to;
   PipelineOptions& pipeline = layers.chain.pipeline;
   pipeline.ahead = mesh.pipeline, pipeline.back = mesh.pipeline_back;
   pipeline.schedule = parallel.schedule;
@@ -165,7 +166,9 @@ Run build(const Problem& problem, const World& world, bool for_training,
           {},
           shape,
           layers.tokens,
-          Chain(vision_transformer(shape, layers.tokens, layers.attention, layers.tensor), layers.chain),
+          Chain(vision_transformer(shape, layers.tokens, layers.attention, layers.tensor,
+                                   options.train.tile_tokens),
+                layers.chain),
           std::nullopt,
           0};
   run.statistics = statistics ? *statistics : statistics_of_run(options, *problem.source, world, mesh.world);

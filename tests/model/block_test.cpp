@@ -19,6 +19,8 @@ struct Case {
   int64_t batch, heads, key_heads, head_dim;
   double mlp_ratio;
   bool qk_norm, deferred;
+  int64_t tile = 0, head_groups = 0;  ///< of the lean pair; 0 groups: by autograd
+  bool memo = false;                  ///< the lean pair keeps attention's output
   int64_t tokens() const { return std::accumulate(tokens_of.begin(), tokens_of.end(), int64_t{0}); }
   int64_t tensor() const { return std::ssize(tokens_of) / context; }
 };
@@ -26,7 +28,8 @@ struct Case {
 std::ostream& operator<<(std::ostream& out, const Case& c) {
   return out << "context " << c.context << ", tokens " << at::IntArrayRef(c.tokens_of) << ", B " << c.batch
              << ", H " << c.heads << ", G " << c.key_heads << ", D " << c.head_dim << ", MLP " << c.mlp_ratio
-             << ", qk_norm " << c.qk_norm << ", deferred " << c.deferred;
+             << ", qk_norm " << c.qk_norm << ", deferred " << c.deferred << ", tiles of " << c.tile << ", "
+             << c.head_groups << " groups of heads, memo " << c.memo;
 }
 
 ModelShape shape_of(const Case& c) {
@@ -61,13 +64,21 @@ Result run(const Case& c, const Block& block, const Span& mine, uint64_t seed) {
   for (int64_t b = 0; b < c.batch; ++b) inputs.sample_ids.push_back(b);
   if (c.deferred) inputs.deferred = std::make_shared<DeferredGradients>();
   const at::Tensor x = cut(x_BSC).requires_grad_();
-  {
-    const at::NoGradGuard no_grad;
-    block.run(weights, x, inputs);
+  at::Tensor y, dx;
+  if (c.head_groups > 0) {
+    Memo memo;
+    y = block.lean->forward(weights, x, inputs, c.memo ? &memo : nullptr);
+    dx = block.lean->backward(weights, x, cut(dy_BSC), inputs, c.memo ? &memo : nullptr, true);
+  } else {
+    {
+      const at::NoGradGuard no_grad;
+      block.run(weights, x, inputs);
+    }
+    y = block.run(weights, x, inputs);
+    torch::autograd::backward({y}, {cut(dy_BSC)});
+    dx = x.grad();
   }
-  const at::Tensor y = block.run(weights, x, inputs);
-  torch::autograd::backward({y}, {cut(dy_BSC)});
-  Result result{block.parameters, y.detach(), x.grad().clone(), {}};
+  Result result{block.parameters, y.detach(), dx.clone(), {}};
   if (c.deferred) inputs.deferred->run();
   for (const auto& [name, leaf] : weights.items()) result.gradients.push_back(leaf.grad());
   return result;
@@ -85,7 +96,9 @@ void expect_equal_to_one_rank(const Case& c, uint64_t seed) {
   SCOPED_TRACE(::testing::Message() << c);
   const ModelShape shape = shape_of(c);
   const auto ranks = static_cast<int>(c.tokens_of.size());
-  const Result one = run(c, transformer_block(shape, 1, local_attention()), {0, c.tokens()}, seed);
+  Case alone = c;
+  alone.head_groups = 0;
+  const Result one = run(alone, transformer_block(shape, 1, local_attention()), {0, c.tokens()}, seed);
   std::vector<Result> of(static_cast<size_t>(ranks));
   run_ranks(ranks, [&](const World& world) {
     const Mesh mesh = make_mesh(world, {1, 1, c.context, 1, static_cast<int>(c.tensor())});
@@ -97,9 +110,10 @@ void expect_equal_to_one_rank(const Case& c, uint64_t seed) {
     const TensorLayers layers{mesh.tensor, {group, group + c.tensor()}};
     const int64_t first = std::accumulate(begin, begin + world.rank, int64_t{0});
     const auto rank = static_cast<size_t>(world.rank);
-    const Attention attention = make_attention({.tokens_of = of_group, .context = mesh.context});
-    of[rank] =
-        run(c, transformer_block(shape, 1, attention, layers), {first, first + c.tokens_of[rank]}, seed);
+    const Attention attention = make_attention(
+        {.tokens_of = of_group, .context = mesh.context, .head_groups = std::max<int64_t>(1, c.head_groups)});
+    of[rank] = run(c, transformer_block(shape, 1, attention, layers, c.tile),
+                   {first, first + c.tokens_of[rank]}, seed);
   });
   std::vector<at::Tensor> y, dx;
   for (const Result& result : of) y.push_back(result.y_BTC), dx.push_back(result.dx_BTC);
@@ -133,6 +147,23 @@ TEST(Block, OverTheTensorAxisEqualsOneRank) {
         {1, {6, 5, 6}, 2, 8, 4, 4, 1.7, true, deferred},
         {1, {1, 0, 1}, 2, 4, 4, 4, 0.07, true, deferred},  // 1 hidden unit: two ranks hold none
         {2, {4, 3, 3, 3}, 2, 6, 3, 4, 2.3, true, deferred},
+    };
+    for (const Case& c : cases) expect_equal_to_one_rank(c, 1);
+  }
+}
+
+// Tiles and groups of heads that divide nothing, attention's output kept or made again.
+TEST(Block, LeanPairEqualsAutograd) {
+  for (const bool memo : {false, true}) {
+    const Case cases[] = {
+        {1, {11}, 2, 7, 7, 4, 2.6, true, false, 3, 3, memo},
+        {1, {9}, 1, 6, 2, 8, 1.3, false, false, 0, 5, memo},
+        {1, {3, 2}, 2, 7, 7, 4, 2.6, true, false, 2, 1, memo},
+        {1, {335, 334, 334}, 1, 7, 7, 8, 1.3, false, false, 100, 2, memo},
+        {1, {6, 5, 7}, 2, 8, 4, 4, 1.7, true, false, 4, 2, memo},
+        {1, {1, 0, 1}, 2, 4, 4, 4, 0.07, true, false, 1, 1, memo},
+        {3, {4, 0, 9}, 2, 6, 3, 4, 2.3, true, false, 3, 2, memo},
+        {2, {4, 3, 3, 3}, 2, 6, 3, 4, 2.3, true, false, 2, 2, memo},
     };
     for (const Case& c : cases) expect_equal_to_one_rank(c, 1);
   }

@@ -63,7 +63,7 @@ void run_steps(const World& world, const Case& c, const at::Tensor& x_BC, Outcom
   options.shard.level = c.level;
   options.shard.whole = mesh.whole, options.shard.cut = mesh.cut;
   options.shard.seed = 7;
-  options.activations = c.activations;
+  options.activations = {c.activations};
   options.pipeline = {mesh.pipeline, mesh.pipeline_back, c.schedule, c.chunks, {width}, {width}};
   Chain chain(dense_chain(), options);
   const Span mine = span_of(x_BC.size(0), c.replicas, mesh.data.rank());
@@ -119,7 +119,8 @@ TEST(Chain, EveryShardLevelAndPolicyEqualsOneRank) {
   std::vector<Case> cases;
   for (const int replicas : {1, 2, 3, 5}) {
     for (const Shard level : {Shard::none, Shard::optimizer, Shard::gradients, Shard::full}) {
-      for (const Activations activations : {Activations::keep, Activations::recompute}) {
+      for (const Activations activations :
+           {Activations::keep, Activations::recompute, Activations::offload}) {
         for (const int micro_batches : {1, 2}) {
           cases.push_back({.replicas = replicas,
                            .level = level,

@@ -141,7 +141,7 @@ TEST(Offload, AFullDiskIsSaidByTheNextCallAndTheStoreEnds) {
   errors.push_back(error_of([&] { store.put(at::ones({3})); }));
   for (const std::string& error : errors) {
     EXPECT_EQ(error, "[offload] " + folder.path() +
-                         ": file too large after 0.001 GiB: name another train.offload_to, or choose "
+                         ": file too large after 1.0 MiB: name another train.offload_to, or choose "
                          "train.activations = \"recompute\"");
   }
   // A put alone hears of it as well, at the latest when the writes under way are as many as may be.

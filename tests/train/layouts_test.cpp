@@ -20,7 +20,7 @@ namespace {
 struct Layout {
   Axes axes;
   std::string method = "lss", shard = "none", schedule = "1f1b", activations = "keep";
-  int micro_batches = 1, chunks = 1, shard_ranks = 0, head_groups = 1, gather_heads = 0;
+  int micro_batches = 1, chunks = 1, shard_ranks = 0, head_groups = 1, gather_heads = 0, tile = 0;
   bool keep_exchanged = true;
 };
 
@@ -48,7 +48,8 @@ std::string recipe(const std::string& folder, const Model& m, const Layout& l) {
               "true\ndrop_path = 0.3\n",
               "kv_heads = ", m.kv_heads, "\ntokens = \"", m.tokens, "\"\n", parallel_section(l),
               "[train]\nsteps = ", m.steps, "\nwarmup = 1\nlr = 1e-3\nthreads = 1\nseed = 11\nprecision = \"",
-              m.precision, "\"\nactivations = \"", l.activations, "\"\n[run]\nout = \"", folder, "\"\n");
+              m.precision, "\"\nactivations = \"", l.activations, "\"\ntile_tokens = ", l.tile,
+              "\n[run]\nout = \"", folder, "\"\n");
 }
 
 struct Outcome {
@@ -99,8 +100,9 @@ void expect_same_gradients(const Outcome& got, const Outcome& expected, double t
 }
 
 void expect_equal_to_one_rank(const Layout& layout, const Model& model) {
-  SCOPED_TRACE(::testing::Message() << parallel_section(layout) << layout.activations << ", tokens "
-                                    << model.tokens << ", " << model.kv_heads << " key heads");
+  SCOPED_TRACE(::testing::Message() << parallel_section(layout) << layout.activations << " by tiles of "
+                                    << layout.tile << ", tokens " << model.tokens << ", " << model.kv_heads
+                                    << " key heads");
   const auto expected = outcome_of(model, {}), got = outcome_of(model, layout);
   EXPECT_NEAR(got->losses[0], expected->losses[0], 1e-5 * expected->losses[0]);
   EXPECT_NEAR(got->norm, expected->norm, 1e-5 * expected->norm);
@@ -167,14 +169,15 @@ Layout random_layout(std::mt19937_64& random, const Model& model) {
   const auto pick = [&](const auto& choices) { return choices[random() % std::size(choices)]; };
   const char* const methods[] = {"lss", "ring"};
   const char* const shards[] = {"none", "optimizer", "gradients", "full"};
-  const char* const policies[] = {"keep", "recompute"};
+  const char* const policies[] = {"keep", "recompute", "recompute_but_attention", "offload"};
+  const int tiles[] = {0, 3, 10};
   const char* const schedules[] = {"gpipe", "1f1b", "interleaved", "zero_bubble"};
   const int degrees[] = {1, 1, 2, 3};
   const int small[] = {1, 2, 3};
   for (;;) {
     Layout l;
     l.axes = {pick(degrees), pick(degrees), pick(degrees), pick(degrees), pick(degrees)};
-    l.method = pick(methods), l.shard = pick(shards), l.activations = pick(policies);
+    l.method = pick(methods), l.shard = pick(shards), l.activations = pick(policies), l.tile = pick(tiles);
     l.schedule = l.axes.pipeline > 1 ? pick(schedules) : "1f1b";
     l.chunks = l.schedule == "interleaved" ? 2 : 1;
     l.micro_batches = pick(small), l.head_groups = pick(small), l.gather_heads = pick(small) - 1;

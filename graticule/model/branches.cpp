@@ -1,0 +1,77 @@
+#include "graticule/model/branches.h"
+
+namespace graticule {
+
+namespace {
+
+constexpr double norm_epsilon = 1e-5;
+
+at::Tensor layer_norm(const Weights& weights, const std::string& name, const at::Tensor& x) {
+  return at::layer_norm(x, {x.size(-1)}, weights[name + ".weight"], weights[name + ".bias"], norm_epsilon);
+}
+
+at::Tensor column(const BranchContext& context, const Weights& weights, const std::string& name,
+                  const at::Tensor& x) {
+  return column_linear(context.layers, x, weights[name + ".weight"], weights[name + ".bias"],
+                       context.inputs.deferred);
+}
+
+at::Tensor row(const BranchContext& context, const Weights& weights, const std::string& name,
+               const at::Tensor& x) {
+  return row_linear(context.layers, x, weights[name + ".weight"], weights[name + ".bias"],
+                    context.inputs.deferred);
+}
+
+// Stochastic depth (arXiv 1603.09382): a sample's branch is left out with probability `rate`, the kept ones
+// scaled by 1 / (1 - rate). The draw depends on the sample, not on the rank, so that all ranks of a sample
+// agree.
+at::Tensor drop_path(const BranchContext& context, int64_t branch, const at::Tensor& values) {
+  const Inputs& inputs = context.inputs;
+  const int64_t depth = context.shape.depth;
+  const double rate = depth > 1 ? context.shape.drop_path * static_cast<double>(context.index) /
+                                      static_cast<double>(depth - 1)
+                                : 0;
+  if (!inputs.training || rate == 0) return values;
+  const auto place = static_cast<uint64_t>(2 * context.index + branch);
+  at::Tensor keep_B = at::empty({values.size(0)}, at::kFloat);
+  auto keep = keep_B.accessor<float, 1>();
+  for (int64_t b = 0; b < values.size(0); ++b) {
+    const uint64_t draw =
+        mix_seed({inputs.seed, static_cast<uint64_t>(inputs.sample_ids[static_cast<size_t>(b)]), place});
+    const double uniform = static_cast<double>(draw >> 11) * 0x1.0p-53;
+    keep[b] = uniform < rate ? 0.0F : static_cast<float>(1 / (1 - rate));
+  }
+  return values * keep_B.to(values.options()).view({-1, 1, 1});
+}
+
+}  // namespace
+
+BlockShare block_share(const ModelShape& shape, const TensorLayers& layers) {
+  const Span keys = share_of(layers, shape.key_heads());
+  const int64_t queries_a_key = shape.heads / shape.key_heads();
+  return {keys, {keys.begin * queries_a_key, keys.end * queries_a_key}, share_of(layers, shape.hidden())};
+}
+
+at::Tensor project_heads(const BranchContext& context, const Weights& weights, const at::Tensor& x_BtC,
+                         int64_t queries) {
+  const at::Tensor qkv_BTE = column(context, weights, "attention.qkv", layer_norm(weights, "norm1", x_BtC));
+  const int64_t D = context.shape.head_dim(), heads = qkv_BTE.size(2) / D, keys = (heads - queries) / 2;
+  const at::Tensor qkv_BTXD = qkv_BTE.unflatten(2, {heads, D});
+  if (!context.shape.qk_norm) return qkv_BTXD;
+  return at::cat({layer_norm(weights, "attention.q_norm", qkv_BTXD.narrow(2, 0, queries)),
+                  layer_norm(weights, "attention.k_norm", qkv_BTXD.narrow(2, queries, keys)),
+                  qkv_BTXD.narrow(2, queries + keys, keys)},
+                 2);
+}
+
+at::Tensor merge_heads(const BranchContext& context, const Weights& weights, const at::Tensor& out_BTHD) {
+  return drop_path(context, 0, row(context, weights, "attention.out", out_BTHD.flatten(2)));
+}
+
+at::Tensor with_mlp(const BranchContext& context, const Weights& weights, const at::Tensor& x_BtC) {
+  const at::Tensor hidden =
+      at::gelu(column(context, weights, "mlp.fc1", layer_norm(weights, "norm2", x_BtC)));
+  return x_BtC + drop_path(context, 1, row(context, weights, "mlp.fc2", hidden));
+}
+
+}  // namespace graticule
