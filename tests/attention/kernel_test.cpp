@@ -136,6 +136,29 @@ TEST(Kernel, ThreadsShareOneHeadAndTheGradientOfTheLogSumExpCounts) {
   at::set_num_threads(1);
 }
 
+TEST(Kernel, AddsKeyGradientsOverRangesOfQueries) {
+  at::manual_seed(12);
+  at::set_num_threads(2);
+  for (const auto& c : {AttentionCase{1, 523, 401, 1, 1, 24}, AttentionCase{2, 300, 217, 4, 2, 40},
+                        AttentionCase{1, 65, 1, 6, 3, 17}}) {
+    const auto x = cases::make_inputs(c);
+    const auto dlse = at::randn({c.batch, c.heads, c.queries});
+    const auto exact = exact_of(x, c, dlse);
+    const double scale = 1 / std::sqrt(static_cast<double>(c.width));
+    for (const auto* tiles : tiles_here(c.dtype)) {
+      const auto result = flash_cpu_forward(*tiles, x.q_BTHD, x.k_BSGD, x.v_BSGD, scale);
+      for (const int64_t most : {int64_t{13}, int64_t{64}, int64_t{211}, c.queries - 1}) {
+        const auto g = flash_cpu_backward(*tiles, x.dout_BTHD, x.q_BTHD, x.k_BSGD, x.v_BSGD, result.out_BTHD,
+                                          result.lse_BHT, scale, dlse, std::nullopt, most);
+        EXPECT_LT(error(g.dq_BTHD, exact.gradients[0]), 2e-6) << most << " at a time: " << c;
+        EXPECT_LT(error(g.dk_BSGD, exact.gradients[1]), 2e-6) << most << " at a time: " << c;
+        EXPECT_LT(error(g.dv_BSGD, exact.gradients[2]), 2e-6) << most << " at a time: " << c;
+      }
+    }
+  }
+  at::set_num_threads(1);
+}
+
 TEST(Kernel, TasksRunOnSeveralThreads) {
   at::set_num_threads(3);
   std::mutex lock;

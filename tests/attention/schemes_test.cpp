@@ -1,104 +1,25 @@
 // Every scheme equals one rank, forward and gradients, whatever does not divide.
 
-#include <gtest/gtest.h>
-
 #include <cmath>
-#include <numeric>
-#include <random>
 
-#include "graticule/attention/attention.h"
-#include "graticule/comm/mesh.h"
-#include "tests/ranks.h"
+#include "tests/attention/scheme_cases.h"
 
 namespace graticule {
 namespace {
-
-struct Case {
-  int context, ulysses;
-  int64_t batch, heads, key_heads, width;
-  std::vector<int64_t> tokens_of;
-  ContextMethod method = ContextMethod::lss;
-  int64_t head_groups = 1, gather_heads = 0;
-  bool keep_exchanged = true;
-};
-
-std::ostream& operator<<(std::ostream& out, const Case& c) {
-  return out << "context " << c.context << " by " << (c.method == ContextMethod::lss ? "lss" : "ring")
-             << " x ulysses " << c.ulysses << ", B " << c.batch << ", tokens "
-             << ::testing::PrintToString(c.tokens_of) << ", H " << c.heads << ", G " << c.key_heads << ", D "
-             << c.width << ", head_groups " << c.head_groups << ", gather_heads " << c.gather_heads
-             << (c.keep_exchanged ? ", kept" : ", not kept");
-}
-
-struct Problem {
-  at::Tensor q, k, v, dout;
-};
-
-Problem random_problem(const Case& c, uint64_t seed) {
-  auto generator = at::detail::createCPUGenerator(seed);
-  const int64_t tokens = std::accumulate(c.tokens_of.begin(), c.tokens_of.end(), int64_t{0});
-  const auto draw = [&](int64_t heads) {
-    return at::randn({c.batch, tokens, heads, c.width}, generator, at::kFloat);
-  };
-  return {draw(c.heads), draw(c.key_heads), draw(c.key_heads), draw(c.heads)};
-}
 
 Problem in_dtype(const Problem& x, at::ScalarType dtype) {
   return {x.q.to(dtype), x.k.to(dtype), x.v.to(dtype), x.dout.to(dtype)};
 }
 
-// out, dq, dk, dv of the tokens in `span`.
-std::vector<at::Tensor> run(const Attention& attention, const Problem& problem, const Span& span) {
-  const auto cut = [&](const at::Tensor& all) { return all.narrow(1, span.begin, span.size()).clone(); };
-  const at::Tensor q = cut(problem.q).requires_grad_(), k = cut(problem.k).requires_grad_(),
-                   v = cut(problem.v).requires_grad_();
-  const at::Tensor out = attention(q, k, v);
-  torch::autograd::backward({out}, {cut(problem.dout)});
-  return {out.detach(), q.grad(), k.grad(), v.grad()};
+Tensors run_scheme(const Case& c, const Problem& problem) {
+  return over_ranks(
+      c, [&](const Mesh& mesh, const Span& span) { return run(attention_of(c, mesh), problem, span); });
 }
-
-std::vector<at::Tensor> run_alone(const Problem& problem) {
-  return run(local_attention(), problem, {0, problem.q.size(1)});
-}
-
-// The same over all ranks of the case, joined.
-std::vector<at::Tensor> run_scheme(const Case& c, const Problem& problem) {
-  const size_t ranks = c.tokens_of.size();
-  std::vector<std::vector<at::Tensor>> parts(ranks);
-  run_ranks(static_cast<int>(ranks), [&](const World& world) {
-    const Mesh mesh = make_mesh(world, {1, 1, c.context, c.ulysses, 1});
-    const auto place = c.tokens_of.begin() + mesh.sequence.rank();
-    const int64_t first = std::accumulate(c.tokens_of.begin(), place, int64_t{0});
-    parts[static_cast<size_t>(mesh.sequence.rank())] =
-        run(make_attention({.tokens_of = c.tokens_of,
-                            .context_method = c.method,
-                            .context = mesh.context,
-                            .ulysses = mesh.ulysses,
-                            .head_groups = c.head_groups,
-                            .gather_heads = c.gather_heads,
-                            .keep_exchanged = c.keep_exchanged}),
-            problem, {first, first + *place});
-  });
-  std::vector<at::Tensor> joined;
-  for (size_t i = 0; i < 4; ++i) {
-    std::vector<at::Tensor> pieces;
-    for (const auto& part : parts) pieces.push_back(part[i]);
-    joined.push_back(at::cat(pieces, 1));
-  }
-  return joined;
-}
-
-constexpr const char* names[] = {"out", "dq", "dk", "dv"};
 
 void expect_equal_to_one_rank(const Case& c, uint64_t seed) {
   SCOPED_TRACE(::testing::Message() << c << ", seed " << seed);
   const Problem problem = random_problem(c, seed);
-  const auto whole = run_alone(problem), joined = run_scheme(c, problem);
-  for (size_t i = 0; i < 4; ++i) {
-    const double error =
-        (joined[i] - whole[i]).abs().max().item<double>() / whole[i].abs().max().item<double>();
-    EXPECT_LT(error, 1e-5) << names[i];
-  }
+  expect_equal(run_scheme(c, problem), run_alone(problem));
 }
 
 // The mean square of dk and dv as sums over a key/value head's queries, were all queries of their own head.
@@ -127,34 +48,6 @@ void expect_rounding_of_one_rank(const Case& c, uint64_t seed) {
     const bool shared = i >= 2 && c.ulysses > 1 && c.heads > c.key_heads;
     EXPECT_LT(error(joined[i]), 1.05 * error(whole[i]) + (shared ? parts[i - 2] / 256 : 0)) << names[i];
   }
-}
-
-class Draw {
- public:
-  explicit Draw(uint64_t seed) : random_(seed) {}
-  int64_t operator()(int64_t low, int64_t high) {
-    return std::uniform_int_distribution<int64_t>(low, high)(random_);
-  }
-
- private:
-  std::mt19937_64 random_;
-};
-
-// Up to 8 ranks; a rank in five has no token.
-Case random_case(Draw& draw, int64_t most_tokens, int64_t most_width) {
-  Case c;
-  c.context = static_cast<int>(draw(1, 4));
-  c.ulysses = static_cast<int>(draw(1, 8 / c.context));
-  c.key_heads = draw(1, 6);
-  c.heads = c.key_heads * draw(1, 4);
-  c.batch = draw(1, 2), c.width = draw(1, most_width);
-  for (int r = 0; r < c.context * c.ulysses; ++r) {
-    c.tokens_of.push_back(draw(0, 4) == 0 ? 0 : draw(1, most_tokens));
-  }
-  c.tokens_of[static_cast<size_t>(draw(0, std::ssize(c.tokens_of) - 1))] += 8;
-  c.method = draw(0, 1) == 0 ? ContextMethod::lss : ContextMethod::ring;
-  c.head_groups = draw(1, 4), c.gather_heads = draw(0, 3), c.keep_exchanged = draw(0, 1) == 0;
-  return c;
 }
 
 TEST(Schemes, EqualOneRankAtAwkwardSizes) {

@@ -136,12 +136,13 @@ FlashResult flash_forward(const at::Tensor& q_BTHD, const at::Tensor& k_BSGD, co
   const auto dtype = result.value_or(q_BTHD.scalar_type());
   if (is_symbolic(q_BTHD) || is_symbolic(k_BSGD)) return shapes_of_forward(q_BTHD, dtype);
   check_inputs(q_BTHD, k_BSGD, v_BSGD);
-  if (q_BTHD.is_meta() || q_BTHD.numel() == 0) return shapes_of_forward(q_BTHD, dtype);
+  if (q_BTHD.numel() == 0) return shapes_of_forward(q_BTHD, dtype);
   const auto factor = scale_or_default(scale, q_BTHD);
   if (q_BTHD.is_cuda()) return as(dtype, flash_gpu_forward(q_BTHD, k_BSGD, v_BSGD, factor));
   if (const auto* tiles = cpu_tiles(cpu_level(q_BTHD.scalar_type()))) {
     return flash_cpu_forward(*tiles, q_BTHD, k_BSGD, v_BSGD, factor, dtype);
   }
+  if (q_BTHD.is_meta()) return shapes_of_forward(q_BTHD, dtype);
   return as(dtype, flash_aten_forward(q_BTHD, k_BSGD, v_BSGD, factor));
 }
 
@@ -156,7 +157,6 @@ FlashGradients flash_backward(const at::Tensor& dout_BTHD, const at::Tensor& q_B
   if (is_symbolic(q_BTHD) || is_symbolic(k_BSGD)) return shapes();
   check_inputs(q_BTHD, k_BSGD, v_BSGD);
   check_gradients(dout_BTHD, q_BTHD, out_BTHD, lse_BHT, dlse_BHT);
-  if (q_BTHD.is_meta()) return shapes();
   if (q_BTHD.numel() == 0) {
     const auto none = shapes();
     return {none.dq_BTHD, none.dk_BSGD.zero_(), none.dv_BSGD.zero_()};
@@ -170,6 +170,7 @@ FlashGradients flash_backward(const at::Tensor& dout_BTHD, const at::Tensor& q_B
     return flash_cpu_backward(*tiles, dout_BTHD, q_BTHD, k_BSGD, v_BSGD, out_BTHD, lse_BHT, factor, dlse_BHT,
                               dtype);
   }
+  if (q_BTHD.is_meta()) return shapes();
   return as(dtype,
             flash_aten_backward(dout_BTHD, q_BTHD, k_BSGD, v_BSGD, out_BTHD, lse_BHT, factor, dlse_BHT));
 }

@@ -44,15 +44,22 @@ Scale split(double scale) {
   return {scale < 0 ? -1.0f : 1.0f, static_cast<float>(std::abs(scale))};
 }
 
-at::Tensor floats(int64_t rows, int64_t length) { return at::empty({rows, length}, at::kFloat); }
+at::Tensor floats(int64_t rows, int64_t length, const at::Device& device) {
+  return at::empty({rows, length}, at::TensorOptions(device).dtype(at::kFloat));
+}
 
 float* row(const at::Tensor& x, int64_t i) { return x.mutable_data_ptr<float>() + i * x.size(1); }
 
-/// Runs body(task, scratch) for each task in [0, count), each thread with a scratch of its own.
+/// Runs body(task, scratch) for each task in [0, count), each thread with a scratch of its own. On tensors
+/// without memory (meta) it makes the scratch and runs nothing: a dry run allocates what a real one does.
 template <class Body>
-void for_each(int64_t count, int64_t scratch_floats, const Body& body) {
+void for_each(const at::Device& device, int64_t count, int64_t scratch_floats, const Body& body) {
+  if (device.is_meta()) {
+    floats(std::min<int64_t>(count, at::get_num_threads()), scratch_floats, device);
+    return;
+  }
   for_each_part(count, [&](int64_t begin, int64_t end) {
-    const auto scratch = floats(1, scratch_floats);
+    const auto scratch = floats(1, scratch_floats, device);
     for (int64_t task = begin; task < end; ++task) body(task, row(scratch, 0));
   });
 }
@@ -78,12 +85,13 @@ FlashResult flash_cpu_forward(const FlashTiles& tiles, const at::Tensor& q_BTHD,
 
   const auto out = at::empty(q_BTHD.sizes(), q_BTHD.options().dtype(result.value_or(q_BTHD.scalar_type())));
   const auto lse = at::empty({q_BTHD.size(0), H, T}, q_BTHD.options().dtype(at::kFloat));
-  const auto keys = floats(together, S * units(D, tiles.pair));
-  const auto values = floats(together, blocks * D * units(tiles.block, tiles.pair));
+  const at::Device device = q_BTHD.device();
+  const auto keys = floats(together, S * units(D, tiles.pair), device);
+  const auto values = floats(together, blocks * D * units(tiles.block, tiles.pair), device);
 
   for (int64_t first = 0; first < pairs; first += together) {
     const int64_t count = std::min(together, pairs - first);
-    for_each(count * blocks, tiles.prepare_scratch(D), [&](int64_t task, float* scratch) {
+    for_each(device, count * blocks, tiles.prepare_scratch(D), [&](int64_t task, float* scratch) {
       const int64_t slot = task / blocks, begin = task % blocks * tiles.block;
       const int64_t batch = (first + slot) / G, group = (first + slot) % G;
       tiles.pack_keys(view(k_BSGD, batch, 0, group), view(v_BSGD, batch, 0, group), begin,
@@ -91,21 +99,22 @@ FlashResult flash_cpu_forward(const FlashTiles& tiles, const at::Tensor& q_BTHD,
     });
     const int64_t group_size = queries_a_task(tiles, count * R, T);
     const int64_t tasks = ceil_div(T, group_size);
-    for_each(count * R * tasks, tiles.forward_scratch(group_size, D), [&](int64_t task, float* scratch) {
-      const int64_t slot = task / (R * tasks), token = task % tasks * group_size;
-      const int64_t batch = (first + slot) / G, head = (first + slot) % G * R + task / tasks % R;
-      tiles.forward({.q = view(q_BTHD, batch, token, head),
-                     .out = output(out, batch, token, head),
-                     .lse = lse.mutable_data_ptr<float>() + (batch * H + head) * T + token,
-                     .queries = std::min(group_size, T - token),
-                     .keys = S,
-                     .width = D,
-                     .keys_SU = row(keys, slot),
-                     .values_bDU = row(values, slot),
-                     .sign = sign,
-                     .magnitude = magnitude,
-                     .scratch = scratch});
-    });
+    for_each(device, count * R * tasks, tiles.forward_scratch(group_size, D),
+             [&](int64_t task, float* scratch) {
+               const int64_t slot = task / (R * tasks), token = task % tasks * group_size;
+               const int64_t batch = (first + slot) / G, head = (first + slot) % G * R + task / tasks % R;
+               tiles.forward({.q = view(q_BTHD, batch, token, head),
+                              .out = output(out, batch, token, head),
+                              .lse = lse.mutable_data_ptr<float>() + (batch * H + head) * T + token,
+                              .queries = std::min(group_size, T - token),
+                              .keys = S,
+                              .width = D,
+                              .keys_SU = row(keys, slot),
+                              .values_bDU = row(values, slot),
+                              .sign = sign,
+                              .magnitude = magnitude,
+                              .scratch = scratch});
+             });
   }
   return {out, lse};
 }
@@ -129,25 +138,28 @@ struct Backward {
   std::optional<at::Tensor> dlse;
   double scale;
   FlashGradients gradients;
-  int64_t T, H, D, S, G, R, query_blocks, key_panels;
+  int64_t T, H, D, S, G, R, key_panels;
   BackwardRoom room;
+
+  int64_t blocks(const Span& queries) const { return ceil_div(queries.size(), tiles.block); }
 };
 
-void prepare_queries(const Backward& run, int64_t first, int64_t count) {
+void prepare_queries(const Backward& run, const Span& queries, int64_t first, int64_t count) {
   const auto [sign, magnitude] = split(run.scale);
-  for_each(count * run.R * run.query_blocks, run.tiles.prepare_scratch(run.D),
+  const int64_t blocks = run.blocks(queries);
+  for_each(run.q.device(), count * run.R * blocks, run.tiles.prepare_scratch(run.D),
            [&](int64_t task, float* scratch) {
-             const int64_t slot = task / run.query_blocks, begin = task % run.query_blocks * run.tiles.block;
+             const int64_t slot = task / blocks, begin = task % blocks * run.tiles.block;
              const int64_t batch = (first + slot / run.R) / run.G,
                            head = (first + slot / run.R) % run.G * run.R + slot % run.R;
-             const int64_t lse_offset = (batch * run.H + head) * run.T;
-             run.tiles.prepare({.q = view(run.q, batch, 0, head),
-                                .dout = view(run.dout, batch, 0, head),
-                                .out = view(run.out, batch, 0, head),
+             const int64_t lse_offset = (batch * run.H + head) * run.T + queries.begin;
+             run.tiles.prepare({.q = view(run.q, batch, queries.begin, head),
+                                .dout = view(run.dout, batch, queries.begin, head),
+                                .out = view(run.out, batch, queries.begin, head),
                                 .lse = run.lse.const_data_ptr<float>() + lse_offset,
                                 .dlse = run.dlse ? run.dlse->const_data_ptr<float>() + lse_offset : nullptr,
                                 .begin = begin,
-                                .end = std::min(begin + run.tiles.block, run.T),
+                                .end = std::min(begin + run.tiles.block, queries.size()),
                                 .width = run.D,
                                 .sign = sign,
                                 .magnitude = magnitude,
@@ -159,70 +171,79 @@ void prepare_queries(const Backward& run, int64_t first, int64_t count) {
 /// Cuts keys and queries into `parts` each. In step s, key part j meets query part (j + s) mod parts: no two
 /// tasks of a step share a sum, and every sum runs in one order, so the result does not depend on which
 /// thread is faster.
-void multiply_parts(const Backward& run, int64_t first, int64_t count) {
+void multiply_parts(const Backward& run, const Span& queries, int64_t first, int64_t count) {
   const int64_t threads = at::get_num_threads();
-  const int64_t parts = std::min({threads / std::gcd(count, threads), run.query_blocks, run.key_panels});
+  const int64_t parts = std::min({threads / std::gcd(count, threads), run.blocks(queries), run.key_panels});
   const auto magnitude = split(run.scale).magnitude;
   for (int64_t step = 0; step < parts; ++step) {
-    for_each(count * parts, run.tiles.backward_scratch(run.D), [&](int64_t task, float* scratch) {
-      const int64_t slot = task / parts, part = task % parts;
-      const int64_t batch = (first + slot) / run.G, group = (first + slot) % run.G;
-      const auto keys = span_of(run.key_panels, parts, part);
-      const auto queries = span_of(run.query_blocks, parts, (part + step) % parts);
-      for (int64_t head = 0; head < run.R; ++head) {
-        run.tiles.backward({.k = view(run.k, batch, 0, group),
-                            .v = view(run.v, batch, 0, group),
-                            .key_begin = keys.begin * run.tiles.panel,
-                            .key_end = std::min(keys.end * run.tiles.panel, run.S),
-                            .query_begin = queries.begin * run.tiles.block,
-                            .query_end = std::min(queries.end * run.tiles.block, run.T),
-                            .width = run.D,
-                            .magnitude = magnitude,
-                            .pack = run.room.pack(slot * run.R + head),
-                            .dk_pDL = row(run.room.dk, slot),
-                            .dv_pDL = row(run.room.dv, slot),
-                            .scratch = scratch});
-      }
-    });
+    for_each(run.q.device(), count * parts, run.tiles.backward_scratch(run.D),
+             [&](int64_t task, float* scratch) {
+               const int64_t slot = task / parts, part = task % parts;
+               const int64_t batch = (first + slot) / run.G, group = (first + slot) % run.G;
+               const auto keys = span_of(run.key_panels, parts, part);
+               const auto blocks = span_of(run.blocks(queries), parts, (part + step) % parts);
+               for (int64_t head = 0; head < run.R; ++head) {
+                 run.tiles.backward({.k = view(run.k, batch, 0, group),
+                                     .v = view(run.v, batch, 0, group),
+                                     .key_begin = keys.begin * run.tiles.panel,
+                                     .key_end = std::min(keys.end * run.tiles.panel, run.S),
+                                     .query_begin = blocks.begin * run.tiles.block,
+                                     .query_end = std::min(blocks.end * run.tiles.block, queries.size()),
+                                     .width = run.D,
+                                     .magnitude = magnitude,
+                                     .pack = run.room.pack(slot * run.R + head),
+                                     .dk_pDL = row(run.room.dk, slot),
+                                     .dv_pDL = row(run.room.dv, slot),
+                                     .scratch = scratch});
+               }
+             });
   }
 }
 
-void write_gradients(const Backward& run, int64_t first, int64_t count) {
-  const int64_t length = run.tiles.accumulator_width(run.D);
-  for_each(count * run.R * run.query_blocks, 1, [&](int64_t task, float*) {
-    const int64_t slot = task / run.query_blocks, begin = task % run.query_blocks * run.tiles.block;
+void write_query_gradients(const Backward& run, const Span& queries, int64_t first, int64_t count) {
+  const int64_t length = run.tiles.accumulator_width(run.D), blocks = run.blocks(queries);
+  for_each(run.q.device(), count * run.R * blocks, 1, [&](int64_t task, float*) {
+    const int64_t slot = task / blocks, begin = task % blocks * run.tiles.block;
     const int64_t batch = (first + slot / run.R) / run.G,
                   head = (first + slot / run.R) % run.G * run.R + slot % run.R;
     run.tiles.write_rows(row(run.room.dq, slot) + begin * length, length,
-                         std::min(run.tiles.block, run.T - begin), run.D, static_cast<float>(run.scale),
-                         output(run.gradients.dq_BTHD, batch, begin, head));
-  });
-  for_each(count * run.key_panels, run.tiles.prepare_scratch(run.D), [&](int64_t task, float* scratch) {
-    const int64_t slot = task / run.key_panels, begin = task % run.key_panels * run.tiles.panel;
-    const int64_t batch = (first + slot) / run.G, group = (first + slot) % run.G;
-    const int64_t tokens = std::min(run.tiles.panel, run.S - begin);
-    run.tiles.write_panel(row(run.room.dk, slot) + begin * run.D, tokens, run.D, split(run.scale).magnitude,
-                          output(run.gradients.dk_BSGD, batch, begin, group), scratch);
-    run.tiles.write_panel(row(run.room.dv, slot) + begin * run.D, tokens, run.D, 1,
-                          output(run.gradients.dv_BSGD, batch, begin, group), scratch);
+                         std::min(run.tiles.block, queries.size() - begin), run.D,
+                         static_cast<float>(run.scale),
+                         output(run.gradients.dq_BTHD, batch, queries.begin + begin, head));
   });
 }
 
-BackwardRoom make_room(const Backward& run, int64_t pairs) {
+void write_key_gradients(const Backward& run, int64_t first, int64_t count) {
+  for_each(run.q.device(), count * run.key_panels, run.tiles.prepare_scratch(run.D),
+           [&](int64_t task, float* scratch) {
+             const int64_t slot = task / run.key_panels, begin = task % run.key_panels * run.tiles.panel;
+             const int64_t batch = (first + slot) / run.G, group = (first + slot) % run.G;
+             const int64_t tokens = std::min(run.tiles.panel, run.S - begin);
+             run.tiles.write_panel(row(run.room.dk, slot) + begin * run.D, tokens, run.D,
+                                   split(run.scale).magnitude,
+                                   output(run.gradients.dk_BSGD, batch, begin, group), scratch);
+             run.tiles.write_panel(row(run.room.dv, slot) + begin * run.D, tokens, run.D, 1,
+                                   output(run.gradients.dv_BSGD, batch, begin, group), scratch);
+           });
+}
+
+/// For `queries` of each head of that many pairs.
+BackwardRoom make_room(const Backward& run, int64_t queries, int64_t pairs) {
   const auto& tiles = run.tiles;
   const int64_t heads = pairs * run.R;
-  const int64_t rows = run.T * units(run.D, tiles.pair);
-  const int64_t columns = run.query_blocks * run.D * units(tiles.block, tiles.pair);
+  const int64_t rows = queries * units(run.D, tiles.pair);
+  const int64_t columns = run.blocks({0, queries}) * run.D * units(tiles.block, tiles.pair);
   const int64_t panels = run.key_panels * run.D * tiles.panel;
-  return {floats(heads, rows),
-          floats(heads, rows),
-          floats(heads, columns),
-          floats(heads, columns),
-          floats(heads, run.T),
-          floats(heads, run.T),
-          floats(heads, run.T * tiles.accumulator_width(run.D)),
-          floats(pairs, panels),
-          floats(pairs, panels)};
+  const auto make = [&](int64_t count, int64_t length) { return floats(count, length, run.q.device()); };
+  return {make(heads, rows),
+          make(heads, rows),
+          make(heads, columns),
+          make(heads, columns),
+          make(heads, queries),
+          make(heads, queries),
+          make(heads, queries * tiles.accumulator_width(run.D)),
+          make(pairs, panels),
+          make(pairs, panels)};
 }
 
 }  // namespace
@@ -232,7 +253,7 @@ FlashGradients flash_cpu_backward(const FlashTiles& tiles, const at::Tensor& dou
                                   const at::Tensor& v_BSGD, const at::Tensor& out_BTHD,
                                   const at::Tensor& lse_BHT, double scale,
                                   const std::optional<at::Tensor>& dlse_BHT,
-                                  std::optional<at::ScalarType> result) {
+                                  std::optional<at::ScalarType> result, int64_t most_queries) {
   const auto lse = lse_BHT.contiguous();
   const auto empty = [&](const at::Tensor& x) {
     return at::empty(x.sizes(), x.options().dtype(result.value_or(q_BTHD.scalar_type())));
@@ -254,19 +275,23 @@ FlashGradients flash_cpu_backward(const FlashTiles& tiles, const at::Tensor& dou
                S,
                G,
                H / G,
-               ceil_div(T, tiles.block),
                ceil_div(S, tiles.panel),
                {}};
   const int64_t pairs = q_BTHD.size(0) * G;
   const int64_t together = std::min<int64_t>(pairs, at::get_num_threads());
-  run.room = make_room(run, together);
+  const int64_t ranges = ceil_div(T, most_queries);
+  run.room = make_room(run, ceil_div(T, ranges), together);
   for (int64_t first = 0; first < pairs; first += together) {
     const int64_t count = std::min(together, pairs - first);
     run.room.dk.zero_();
     run.room.dv.zero_();
-    prepare_queries(run, first, count);
-    multiply_parts(run, first, count);
-    write_gradients(run, first, count);
+    for (int64_t range = 0; range < ranges; ++range) {
+      const Span queries = span_of(T, ranges, range);
+      prepare_queries(run, queries, first, count);
+      multiply_parts(run, queries, first, count);
+      write_query_gradients(run, queries, first, count);
+    }
+    write_key_gradients(run, first, count);
   }
   return run.gradients;
 }
