@@ -9,21 +9,38 @@ namespace {
 
 bool reduces_every_time(Shard level) { return level == Shard::gradients || level == Shard::full; }
 
-// The owned part of the initial weights, made parameter by parameter so that the whole block is never held.
-at::Tensor owned_initial_values(const std::string& block, const std::vector<Parameter>& parameters,
-                                const Span& owned, uint64_t seed) {
-  at::Tensor values = at::empty({owned.size()}, at::kFloat);
+// Fills in the owned part of the initial weights, parameter by parameter, so that the whole block is never
+// held.
+void fill_initial_values(const at::Tensor& owned_values, const std::string& block,
+                         const std::vector<Parameter>& parameters, const Span& owned, uint64_t seed) {
+  if (owned_values.is_meta()) return;
   int64_t offset = 0;
   for (const auto& parameter : parameters) {
     const Span shared = intersect(owned, {offset, offset + parameter.numel()});
     if (!shared.empty()) {
       const at::Tensor all = initial_values(parameter, block + "." + parameter.name, seed).view(-1);
-      values.narrow(0, shared.begin - owned.begin, shared.size())
+      owned_values.narrow(0, shared.begin - owned.begin, shared.size())
           .copy_(all.narrow(0, shared.begin - offset, shared.size()));
     }
     offset += parameter.numel();
   }
-  return values;
+}
+
+std::vector<Stretch> stretches_of(const std::vector<Parameter>& parameters, const Span& owned) {
+  std::vector<Stretch> stretches;
+  int64_t offset = 0;
+  for (const auto& parameter : parameters) {
+    const Span shared = intersect(owned, {offset, offset + parameter.numel()});
+    offset += parameter.numel();
+    if (shared.empty()) continue;
+    const Span local = {shared.begin - owned.begin, shared.end - owned.begin};
+    if (!stretches.empty() && stretches.back().decay == parameter.decay) {
+      stretches.back().span.end = local.end;
+    } else {
+      stretches.push_back({local, parameter.decay});
+    }
+  }
+  return stretches;
 }
 
 // Views and saved tensors share a storage, so its memory can be given back and filled again behind them.
@@ -52,9 +69,9 @@ ShardedPart::ShardedPart(std::string block, std::vector<Parameter> parameters, c
   const Group& shard = replicas_.shard;
   sizes_ = span_sizes(numel_, shard.size());
   owned_ = level_ == Shard::none ? Span{0, numel_} : span_of(numel_, shard.size(), shard.rank());
-  state_.master = owned_initial_values(block_, parameters_, owned_, options.seed).to(options.device);
-  state_.moment1 = at::zeros_like(state_.master);
-  state_.moment2 = at::zeros_like(state_.master);
+  stretches_ = stretches_of(parameters_, owned_);
+  state_ = zero_state(owned_.size(), options.moments, options.device, options.state_in, block_);
+  fill_initial_values(state_.master, block_, parameters_, owned_, options.seed);
 }
 
 bool ShardedPart::speaks() const {
@@ -99,7 +116,8 @@ const Weights& ShardedPart::gather() {
 }
 
 void ShardedPart::release() {
-  if (level_ != Shard::full || replicas_.shard.size() == 1 || stale_) return;
+  // One rank that computes in fp32 uses the master weights themselves.
+  if (level_ != Shard::full || stale_ || whole_.is_alias_of(state_.master)) return;
   free_storage(whole_);
   stale_ = true;
 }

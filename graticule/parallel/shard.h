@@ -10,8 +10,8 @@
 // over the W ranks of its shard group, wherever a parameter begins or ends. With several shard groups (two
 // levels, as in hybrid sharding: gather within a node, reduce across) the owned gradients are summed over
 // their copies once a step. Bytes sent a step a rank, e bytes a weight: gather (W-1) n/W e for each use,
-// reduce-scatter (W-1)/W n e, all-reduce of none twice that, of c copies 2 (c-1)/c n/W 4. Master weights,
-// moments and sums are fp32.
+// reduce-scatter (W-1)/W n e, all-reduce of none twice that, of c copies 2 (c-1)/c n/W 4. Master weights and
+// sums are fp32, moments fp32 or bf16.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "graticule/comm/mesh.h"
+#include "graticule/parallel/owned_state.h"
 #include "graticule/parallel/parameters.h"
 
 namespace graticule {
@@ -33,12 +34,15 @@ struct ShardOptions {
   Replicas cut;                         ///< of those that it cuts
   at::ScalarType compute = at::kFloat;  ///< dtype of the weights in use
   at::Device device = at::kCPU;
-  uint64_t seed = 0;  ///< of the initial weights
+  uint64_t seed = 0;                    ///< of the initial weights
+  at::ScalarType moments = at::kFloat;  ///< dtype of AdamW's moments: fp32 or bf16
+  std::string state_in;  ///< folder of a mapped file for master weights and moments; empty: memory
 };
 
-/// AdamW's state of the owned span; fp32, 1-D.
-struct OwnedState {
-  at::Tensor master, moment1, moment2;
+/// A range of the owned span (counted within it) whose parameters share the same weight decay.
+struct Stretch {
+  Span span;
+  bool decay;
 };
 
 /// Some parameters of one block, over one set of replicas.
@@ -55,6 +59,8 @@ class ShardedPart {
   /// What this rank's optimizer updates, as a range of the flat buffer.
   Span owned() const { return owned_; }
   OwnedState& state() { return state_; }
+  /// The owned span, cut where weight decay begins or ends.
+  const std::vector<Stretch>& stretches() const { return stretches_; }
   /// The summed gradient of the owned span (fp32), after finish_reduce().
   const at::Tensor& owned_gradient() const { return gradient_; }
   /// Of all ranks that own this span, one speaks for it where spans are summed over the world.
@@ -97,6 +103,7 @@ class ShardedPart {
   int64_t numel_;
   std::vector<int64_t> sizes_;  ///< owned elements of each rank of the shard group
   Span owned_;
+  std::vector<Stretch> stretches_;
   OwnedState state_;
   at::Tensor whole_;   ///< n elements of the compute dtype; its storage is empty while released
   bool stale_ = true;  ///< whole_ does not hold the current weights

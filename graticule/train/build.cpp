@@ -141,6 +141,8 @@ Layers layers_of(const Options& options, const ModelShape& shape, const Mesh& me
                      ? at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(world.local_rank))
                      : at::Device(at::kCPU);
   shard.seed = static_cast<uint64_t>(options.train.seed);
+  shard.moments = options.train.moments;
+  shard.state_in = options.train.state_in;
   layers.chain.activations = {options.train.activations.value_or(Activations::keep)};
   layers.chain.offload_to = options.train.offload_to;
   PipelineOptions& pipeline = layers.chain.pipeline;
@@ -159,18 +161,14 @@ Run build(const Problem& problem, const World& world, bool for_training,
   set_threads(options.train.threads, world);
   const Mesh mesh = mesh_of(options, shape, world);
   const Layers layers = layers_of(options, shape, mesh, world);
+  std::optional<Chain> chain;
+  agree(world, mesh.world, [&] {
+    chain.emplace(
+        vision_transformer(shape, layers.tokens, layers.attention, layers.tensor, options.train.tile_tokens),
+        layers.chain);
+  });
 
-  Run run{options,
-          mesh,
-          problem.source,
-          {},
-          shape,
-          layers.tokens,
-          Chain(vision_transformer(shape, layers.tokens, layers.attention, layers.tensor,
-                                   options.train.tile_tokens),
-                layers.chain),
-          std::nullopt,
-          0};
+  Run run{options, mesh, problem.source, {}, shape, layers.tokens, std::move(*chain), std::nullopt, 0};
   run.statistics = statistics ? *statistics : statistics_of_run(options, *problem.source, world, mesh.world);
   if (for_training) {
     // Stages between the first and the last read no fields.

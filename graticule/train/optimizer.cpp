@@ -1,51 +1,68 @@
 #include "graticule/train/optimizer.h"
 
+#include <algorithm>
+
 #include "graticule/core/trace.h"
+#include "graticule/train/rounding.h"
 
 namespace graticule {
 
 namespace {
 
-// Stretches of the owned span whose parameters share the same weight decay.
-struct Stretch {
-  Span span;  ///< within the owned span
-  bool decay;
-};
+constexpr int64_t chunk_elements = int64_t{1}
+                                   << 18;  // 1 MiB of fp32, so that what a chunk needs stays in cache
 
-std::vector<Stretch> stretches_of(const ShardedPart& part) {
-  std::vector<Stretch> stretches;
-  int64_t offset = 0;
-  for (const auto& parameter : part.parameters()) {
-    const Span shared = intersect(part.owned(), {offset, offset + parameter.numel()});
-    offset += parameter.numel();
-    if (shared.empty()) continue;
-    const Span local = {shared.begin - part.owned().begin, shared.end - part.owned().begin};
-    if (!stretches.empty() && stretches.back().decay == parameter.decay) {
-      stretches.back().span.end = local.end;
-    } else {
-      stretches.push_back({local, parameter.decay});
-    }
+// What one call of the fused kernel updates.
+struct Tensors {
+  std::vector<at::Tensor> weights, gradients, moments1, moments2;
+
+  void add(ShardedPart& part, const Span& span, const at::Tensor& moment1, const at::Tensor& moment2) {
+    weights.push_back(part.state().master.narrow(0, span.begin, span.size()));
+    gradients.push_back(part.owned_gradient().narrow(0, span.begin, span.size()));
+    moments1.push_back(moment1);
+    moments2.push_back(moment2);
   }
-  return stretches;
-}
 
-void update_part(ShardedPart& part, const AdamW& adamw, double lr, int64_t step) {
-  for (const bool decay : {false, true}) {
-    std::vector<at::Tensor> weights, gradients, moments1, moments2, steps;
-    for (const Stretch& stretch : stretches_of(part)) {
-      if (stretch.decay != decay) continue;
-      const auto cut = [&](const at::Tensor& flat) {
-        return flat.narrow(0, stretch.span.begin, stretch.span.size());
-      };
-      weights.push_back(cut(part.state().master));
-      gradients.push_back(cut(part.owned_gradient()));
-      moments1.push_back(cut(part.state().moment1));
-      moments2.push_back(cut(part.state().moment2));
-      steps.push_back(at::full({}, static_cast<double>(step), weights.back().options()));
-    }
-    if (weights.empty()) continue;
+  void update(const AdamW& adamw, double lr, int64_t step, bool decay) {
+    if (weights.empty()) return;
+    const std::vector<at::Tensor> steps(weights.size(),
+                                        at::full({}, static_cast<double>(step), weights.front().options()));
     at::_fused_adamw_(weights, gradients, moments1, moments2, {}, steps, lr, adamw.beta1, adamw.beta2,
                       decay ? adamw.weight_decay : 0.0, adamw.epsilon, false, false);
+  }
+};
+
+void update_fp32(ShardedPart& part, const AdamW& adamw, double lr, int64_t step) {
+  for (const bool decay : {false, true}) {
+    Tensors tensors;
+    for (const auto& [span, decays] : part.stretches()) {
+      if (decays != decay) continue;
+      tensors.add(part, span, part.state().moment1.narrow(0, span.begin, span.size()),
+                  part.state().moment2.narrow(0, span.begin, span.size()));
+    }
+    tensors.update(adamw, lr, step, decay);
+  }
+}
+
+void update_bf16_chunk(ShardedPart& part, const Span& chunk, bool decay, const AdamW& adamw, double lr,
+                       int64_t step) {
+  const at::Tensor kept1 = part.state().moment1.narrow(0, chunk.begin, chunk.size());
+  const at::Tensor kept2 = part.state().moment2.narrow(0, chunk.begin, chunk.size());
+  const at::Tensor moment1 = kept1.to(at::kFloat), moment2 = kept2.to(at::kFloat);
+  Tensors tensors;
+  tensors.add(part, chunk, moment1, moment2);
+  tensors.update(adamw, lr, step, decay);
+  const uint64_t key = mix_seed({adamw.seed, static_cast<uint64_t>(step), seed_of(part.block())});
+  const at::Tensor bits = random_bits(key, part.owned().begin + chunk.begin, chunk.size(), kept1.device());
+  round_to_bf16(moment1, at::bitwise_and(bits, 0xffff), kept1);
+  round_to_bf16(moment2, at::bitwise_right_shift(bits, 16).bitwise_and_(0xffff), kept2);
+}
+
+void update_bf16(ShardedPart& part, const AdamW& adamw, double lr, int64_t step) {
+  for (const auto& [span, decay] : part.stretches()) {
+    for (int64_t begin = span.begin; begin < span.end; begin += chunk_elements) {
+      update_bf16_chunk(part, {begin, std::min(begin + chunk_elements, span.end)}, decay, adamw, lr, step);
+    }
   }
 }
 
@@ -66,7 +83,8 @@ void update(Chain& chain, const AdamW& adamw, double lr, const at::Tensor& scale
   for (auto* part : chain.parts()) {
     if (part->owned().empty()) continue;
     part->owned_gradient().mul_(scale);
-    update_part(*part, adamw, lr, step);
+    const bool rounds = part->state().moment1.scalar_type() == at::kBFloat16;
+    rounds ? update_bf16(*part, adamw, lr, step) : update_fp32(*part, adamw, lr, step);
   }
   chain.refresh();
 }

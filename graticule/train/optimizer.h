@@ -1,4 +1,10 @@
 // AdamW (arXiv 1711.05101) on the owned spans of the blocks, and the gradient norm over the whole model.
+//
+// Moments in bf16 are updated in fp32, a chunk at a time, and rounded up or down at random, with
+// probabilities that keep them right in the mean: rounded to the nearest, a moment near its end would not
+// move any more
+// ((1 - beta2) of the way is less than half a step of bf16). The draw depends on seed, step, block and place
+// in the block's flat buffer alone: neither on the layout nor on where a run was resumed.
 #pragma once
 
 #include "graticule/comm/group.h"
@@ -9,6 +15,7 @@ namespace graticule {
 struct AdamW {
   double beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8;
   double weight_decay = 0.01;  ///< only of parameters that say so
+  uint64_t seed = 0;           ///< of the rounding of bf16 moments
 };
 
 /// The sum of squares of all gradients of the model, each parameter counted once (fp64 scalar on the chain's

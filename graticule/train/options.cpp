@@ -232,6 +232,10 @@ void check_ranges(const Options& o, const std::string& where) {
           text("train.weight_decay = ", o.train.weight_decay, ": it must not be negative"));
   require(o.train.device == "cpu" || o.train.device == "cuda", where,
           text("train.device = \"", o.train.device, "\": choose \"cpu\" or \"cuda\""));
+  require(o.train.state_in.empty() || o.train.device == "cpu", where,
+          text("train.state_in = \"", o.train.state_in, "\" with train.device = \"", o.train.device,
+               "\": the update reads its state from the device's memory; leave state_in out, or set "
+               "train.moments = \"bf16\" or parallel.shard to make the state smaller"));
   require(!o.run.out.empty(), where, "run.out is empty: name a folder for the run");
   at_least("run.checkpoint_every", o.run.checkpoint_every, 0);
   at_least("run.eval_every", o.run.eval_every, 0);

@@ -184,10 +184,12 @@ int64_t blocks_in(const json& flats) {
 void write_weights(Run& run, const std::string& path) {
   const int tensor_rank = run.mesh.tensor.rank();
   std::vector<TensorEntry> entries;
-  for (const auto* part : run.chain.parts()) {
+  for (auto* part : run.chain.parts()) {
     if (!writes(*part)) continue;
     for (const auto& [suffix, member] : state_parts)
-      entries.push_back({flat_name(*part, tensor_rank) + suffix, at::kFloat, {written_span(*part).size()}});
+      entries.push_back({flat_name(*part, tensor_rank) + suffix,
+                         (part->state().*member).scalar_type(),
+                         {written_span(*part).size()}});
   }
   SafetensorsWriter writer(path, entries);
   for (auto* part : run.chain.parts()) {

@@ -23,8 +23,8 @@ nlohmann::json join_descriptions(const std::vector<nlohmann::json>& of_ranks,
                                  const std::vector<std::string>& files);
 
 /// Loads weights (and, with `moments`, the optimizer's state) of the manifest's "flats", whose files lie in
-/// `folder`, into the chain's owned spans. Refuses another model, naming the first parameter that differs.
-/// Local to the rank.
+/// `folder`, into the chain's owned spans. Moments saved in another dtype are rounded to the nearest. Refuses
+/// another model, naming the first parameter that differs. Local to the rank.
 void read_weights(const nlohmann::json& flats, const std::string& folder, Chain& chain, bool moments);
 
 }  // namespace graticule

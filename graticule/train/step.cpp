@@ -51,8 +51,9 @@ StepResult train_step(Run& run, bool stop) {
   const at::Tensor clip = train.clip > 0 ? (train.clip / norm).clamp_max(1) : at::ones_like(norm);
   StepResult result;
   result.lr = learning_rate(train.lr, train.min_lr, train.warmup, train.steps, run.step);
-  update(run.chain, {train.beta1, train.beta2, train.epsilon, train.weight_decay}, result.lr,
-         clip / totals[1], ++run.step);
+  const AdamW adamw{train.beta1, train.beta2, train.epsilon, train.weight_decay,
+                    static_cast<uint64_t>(train.seed)};
+  update(run.chain, adamw, result.lr, clip / totals[1], ++run.step);
 
   const at::Tensor told = at::cat({totals, norm.view({1})}).cpu();
   result.loss = told[0].item<double>() / told[1].item<double>();

@@ -15,6 +15,14 @@ MISTAKES = {
     "empty range": ([('"2001-01-01", "2001-02-04"', '"1999-01-01", "1999-02-04"')], "1999-01-01"),
     "test overlaps train": ([('test = ["2001-02-07"', 'test = ["2001-01-07"')], "share times"),
     "patch above the grid": ([("dim = 32", "dim = 32\npatch = 9")], "choose at most 8"),
+    "no folder for the state": (
+        [("steps = 4", 'steps = 4\nstate_in = "/no/folder"')],
+        '[state] train.state_in = "/no/folder": no such file or directory; name a folder that exists',
+    ),
+    "state in a file of a GPU": (
+        [("steps = 4", 'steps = 4\nstate_in = "/tmp"\ndevice = "cuda"')],
+        'train.state_in = "/tmp" with train.device = "cuda"',
+    ),
     "layout": ([("[train]", "[parallel]\nulysses = 3\n[train]")], "3 ranks"),
 }
 
@@ -61,6 +69,16 @@ def test_disk_full_leaves_no_half_checkpoint(tmp_path):
     assert result.returncode == 1, result.stderr
     assert "graticule: [" in result.stderr
     assert not list((tmp_path / "run" / "checkpoints").glob("*"))
+
+
+def test_disk_full_for_the_state_is_said_before_the_first_step(tmp_path):
+    recipe = write_recipe(tmp_path, steps=1)
+    result = graticule("train", recipe, "--set", f"train.state_in={tmp_path}", preexec_fn=limit_files)
+    assert result.returncode == 1, result.stderr
+    words = "GiB needed for master weights and moments of "
+    assert f"[state] {tmp_path}: file too large" in result.stderr and words in result.stderr
+    assert "name another train.state_in" in result.stderr
+    assert not (tmp_path / "run" / "checkpoints").exists()
 
 
 def limit_files():

@@ -13,12 +13,14 @@
 namespace graticule {
 namespace {
 
-std::string recipe(const std::string& folder, const std::string& shard, const std::string& layout = "") {
+std::string recipe(const std::string& folder, const std::string& shard, const std::string& layout = "",
+                   const std::string& train = "") {
   return text(
       "[data]\npath = \"synthetic:rows=6,columns=8,variables=4,times=60\"\ntrain = [\"2001-01-01\", "
       "\"2001-01-14\"]\nbatch = 2\n",
       "[model]\ndim = 16\ndepth = 2\nheads = 4\ndrop_path = 0.2\n[parallel]\n", layout, "shard = \"", shard,
-      "\"\n[train]\nsteps = 8\nwarmup = 2\nthreads = 1\n[run]\nout = \"", folder, "\"\nkeep = 2\n");
+      "\"\n[train]\nsteps = 8\nwarmup = 2\nthreads = 1\n", train, "[run]\nout = \"", folder,
+      "\"\nkeep = 2\n");
 }
 
 Run built(const std::string& text, const World& world) {
@@ -95,6 +97,41 @@ TEST(Checkpoint, AnyLayoutReadsWhatAnyOtherWrote) {
       });
     }
   }
+}
+
+// Moments in bf16, or in a mapped file, go through a checkpoint to the same layout bit for bit, to others and
+// to the other dtype within rounding.
+TEST(Checkpoint, ResumesMomentsInEitherDtypeAndStateInAFile) {
+  const ScratchFolder scratch;
+  const std::string bf16 = "moments = \"bf16\"\n", mapped = "state_in = \"" + scratch.path() + "\"\n";
+  for (const std::string& written : {bf16, bf16 + mapped, mapped, std::string()}) {
+    const ScratchFolder folder;
+    std::vector<double> never_stopped;
+    run_ranks(2, [&](const World& world) {
+      auto run = built(recipe(folder.path(), "full", "", written), world);
+      losses(run, 3);
+      save_checkpoint(run, world);
+      const auto rest = losses(run, 3);
+      if (world.rank == 0) never_stopped = rest;
+    });
+    const auto rest_of = [&](const World& world, const std::string& layout, const std::string& as) {
+      auto run = built(recipe(folder.path(), "full", layout, as), world);
+      resume(run, folder.path());
+      return losses(run, 3);
+    };
+    run_ranks(2, [&](const World& world) { EXPECT_EQ(rest_of(world, "", written), never_stopped); });
+    for (const std::string& as : {bf16, bf16 + mapped, mapped, std::string()}) {
+      for (const std::string layout : {"context = 3\n", "tensor = 3\n"}) {
+        run_ranks(3, [&](const World& world) {
+          const auto rest = rest_of(world, layout, as);
+          for (size_t i = 0; i < rest.size(); ++i)
+            EXPECT_NEAR(rest[i], never_stopped[i], 2e-3 * never_stopped[i])
+                << written << "resumed with " << layout << as;
+        });
+      }
+    }
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(scratch.path()));
 }
 
 TEST(Checkpoint, KeepsTheLastFewAndNamesDamage) {

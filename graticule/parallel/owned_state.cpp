@@ -1,0 +1,51 @@
+#include "graticule/parallel/owned_state.h"
+
+#include <sys/mman.h>
+
+#include <cerrno>
+
+#include "graticule/core/error.h"
+#include "graticule/parallel/scratch_file.h"
+
+namespace graticule {
+
+namespace {
+
+constexpr int64_t alignment = 64;  // of each tensor within the memory of a state
+
+// The mapping outlives its descriptor, and ends with the last tensor that looks into it.
+at::Tensor mapped_zeros(const std::string& folder, int64_t bytes, const std::string& name) {
+  ScratchFile file(folder, {"state", "train.state_in",
+                            "name another train.state_in, or leave it out to keep the state in memory"});
+  file.reserve(bytes, "master weights and moments of " + name);
+  void* start =
+      ::mmap(nullptr, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE, MAP_SHARED, file.descriptor(), 0);
+  if (start == MAP_FAILED) file.broken(errno, text(" mapping ", gib(bytes)));
+  return at::from_blob(
+      start, {bytes}, [bytes](void* mapped) { ::munmap(mapped, static_cast<size_t>(bytes)); },
+      at::TensorOptions(at::kByte));
+}
+
+}  // namespace
+
+OwnedState zero_state(int64_t elements, at::ScalarType moments, const at::Device& device,
+                      const std::string& folder, const std::string& name) {
+  const auto room_of = [&](at::ScalarType dtype) {
+    const int64_t bytes = elements * static_cast<int64_t>(at::elementSize(dtype));
+    return (bytes + alignment - 1) / alignment * alignment;
+  };
+  const int64_t bytes = room_of(at::kFloat) + 2 * room_of(moments);
+  const at::Tensor memory = folder.empty() || bytes == 0
+                                ? at::zeros({bytes}, at::TensorOptions(at::kByte).device(device))
+                                : mapped_zeros(folder, bytes, name);
+  int64_t offset = 0;
+  const auto next = [&](at::ScalarType dtype) {
+    const at::Tensor room = memory.narrow(0, offset, room_of(dtype));
+    offset += room.numel();
+    return room.view(dtype).narrow(0, 0, elements);
+  };
+  const at::Tensor master = next(at::kFloat), moment1 = next(moments), moment2 = next(moments);
+  return {master, moment1, moment2};
+}
+
+}  // namespace graticule

@@ -1,0 +1,38 @@
+#include "graticule/train/rounding.h"
+
+#include <bit>
+
+namespace graticule {
+
+namespace {
+
+// x ^= x >> shift, of the bits as an unsigned number.
+void fold(const at::Tensor& x, int shift) {
+  x.bitwise_xor_(at::bitwise_right_shift(x, shift).bitwise_and_((int64_t{1} << (32 - shift)) - 1));
+}
+
+}  // namespace
+
+// The number plus the key through the mixer "lowbias32" (C. Wellons, "Prospecting for hash functions"), in
+// arithmetic modulo 2^32.
+at::Tensor random_bits(uint64_t key, int64_t begin, int64_t count, const at::Device& device) {
+  const auto wrapped = [](uint64_t number) { return std::bit_cast<int32_t>(static_cast<uint32_t>(number)); };
+  const at::Tensor x = at::arange(count, at::TensorOptions(at::kInt).device(device));
+  x.add_(wrapped(key + static_cast<uint64_t>(begin)));
+  fold(x, 16);
+  x.mul_(wrapped(0x7feb352d));
+  fold(x, 15);
+  x.mul_(wrapped(0x846ca68b));
+  fold(x, 16);
+  return x;
+}
+
+// bf16 is the upper half of fp32's bits. Adding the draw to the lower half carries into the upper one with
+// the probability that the lower half is of a step; the sign lies apart, so this is right on both sides of
+// zero.
+void round_to_bf16(const at::Tensor& values, const at::Tensor& draw, const at::Tensor& rounded) {
+  values.view(at::kInt).add_(draw).bitwise_and_(~0xffff);
+  rounded.copy_(values);
+}
+
+}  // namespace graticule

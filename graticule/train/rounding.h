@@ -1,0 +1,16 @@
+// Rounding at random, right in the mean: fp32 to bf16.
+#pragma once
+
+#include <ATen/ATen.h>
+
+namespace graticule {
+
+/// 32 random bits (int32) for each of the elements [begin, begin + count) of some numbering. They depend on
+/// `key` and the element's number (modulo 2^32) alone.
+at::Tensor random_bits(uint64_t key, int64_t begin, int64_t count, const at::Device& device);
+
+/// Rounds `values` (fp32; overwritten) to one of the two neighbours in bf16 of each, the nearer the likelier,
+/// so that the mean over `draw` is the value. `draw`: int32, uniform in [0, 2^16).
+void round_to_bf16(const at::Tensor& values, const at::Tensor& draw, const at::Tensor& rounded);
+
+}  // namespace graticule
