@@ -1,5 +1,6 @@
 #include "graticule/data/loader.h"
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -12,6 +13,28 @@
 #include "graticule/data/token_reader.h"
 
 namespace graticule {
+
+namespace {
+
+constexpr int64_t waiting_bytes = int64_t{64} << 20;
+
+// Steps that may wait: large ones only one at a time.
+int64_t steps_ahead(const LoaderOptions& options) {
+  const int64_t values = options.samples.size() * options.tokens.size() * options.grid.variables_per_token() *
+                         options.grid.pixels();
+  const int64_t bytes = 2 * values * static_cast<int64_t>(sizeof(float));
+  return std::clamp<int64_t>(waiting_bytes / std::max<int64_t>(1, bytes), 1, options.prefetch);
+}
+
+// One memory for all samples where they share it.
+at::Tensor stacked(const std::vector<at::Tensor>& samples, const at::Tensor& none_BTKP) {
+  if (samples.empty()) return none_BTKP;
+  const auto same = [&](const at::Tensor& sample) { return sample.is_same(samples.front()); };
+  if (!std::all_of(samples.begin(), samples.end(), same)) return at::stack(samples);
+  return samples.front().unsqueeze(0).expand_as(none_BTKP);
+}
+
+}  // namespace
 
 // The worker owns source, order and reader while it runs; `mutex` guards ready, error and nothing else.
 struct Loader::State {
@@ -48,17 +71,18 @@ Batch Loader::State::read(int64_t from) {
   const TokenGrid& grid = options.grid;
   const std::vector<int64_t> shape = {ids.size(), options.tokens.size(), grid.variables_per_token(),
                                       grid.pixels()};
-  Batch batch{at::empty(shape), at::empty(shape), at::empty(shape), at::empty({ids.size()}), {}, {}};
+  Batch batch{at::empty(shape), at::zeros(shape), {}, at::empty({ids.size()}), {}, {}};
+  std::vector<at::Tensor> weights;
   const int64_t stride = shape[1] * shape[2] * shape[3];
   for (int64_t b = 0; b < ids.size(); ++b) {
     const SampleOrder::Sample sample = order.at(ids.begin + b);
-    reader.read_sample(sample, batch.input_BTKP.mutable_data_ptr<float>() + b * stride,
-                       batch.target_BTKP.mutable_data_ptr<float>() + b * stride,
-                       batch.weight_BTKP.mutable_data_ptr<float>() + b * stride);
+    weights.push_back(reader.read_sample(sample, batch.input_BTKP.mutable_data_ptr<float>() + b * stride,
+                                         batch.target_BTKP.mutable_data_ptr<float>() + b * stride));
     batch.lead_hours_B.mutable_data_ptr<float>()[b] = static_cast<float>(sample.lead_hours);
     batch.times.push_back(source->catalog().times[static_cast<size_t>(sample.time_index)]);
     batch.sample_ids.push_back(ids.begin + b);
   }
+  batch.weight_BTKP = stacked(weights, batch.target_BTKP);
   return batch;
 }
 
@@ -69,7 +93,7 @@ void Loader::State::work(const std::stop_token& stop, int64_t from) {
       std::unique_lock lock(mutex);
       ready.push_back(std::move(batch));
       changed.notify_all();
-      changed.wait(lock, stop, [&] { return static_cast<int>(ready.size()) < options.prefetch; });
+      changed.wait(lock, stop, [&] { return std::ssize(ready) < steps_ahead(options); });
     } catch (...) {
       const std::lock_guard lock(mutex);
       error = std::current_exception();

@@ -41,7 +41,7 @@ struct LoaderOptions {
   /// A new seeded order each epoch, the same on every rank and layout. false: in time order, once; the last
   /// step may be short or empty on this rank, and `next` refuses after it.
   bool shuffle = true;
-  int prefetch = 2;  ///< steps read ahead, 1 or more
+  int prefetch = 2;  ///< steps read ahead at most, 1 or more; fewer, but one, where they take above 64 MiB
 };
 
 struct Batch {
@@ -49,7 +49,8 @@ struct Batch {
   at::Tensor target_BTKP;   ///< fp32, difference: (x(t + lead) - x(t)) / difference_deviation; state: (x(t +
                             ///< lead) - mean) / deviation
   at::Tensor weight_BTKP;   ///< fp32: the latitude weight w_y (mean 1 over the grid); 0 where no target, off
-                            ///< the grid or missing
+                            ///< the grid or missing. The same memory for all samples of all batches, unless
+                            ///< a value is missing: not to be written to
   at::Tensor lead_hours_B;  ///< fp32
   std::vector<int64_t> times;       ///< initial times, seconds since 1970
   std::vector<int64_t> sample_ids;  ///< position in the run's global sequence of samples: seeds drop path
@@ -90,6 +91,15 @@ class Loader {
 /// One sample without a thread, for evaluation and forecasts: the normalised input of `time_index` (T K P).
 at::Tensor read_tokens(Source& source, const Statistics& statistics, const LoaderOptions& options,
                        int64_t time_index);
+
+/// One variable on this rank's tokens at one time (t P), in physical units; NaN where missing, which is
+/// refused unless options.missing allows it; 0 off the grid. With `statistics` normalised, 0 where missing.
+/// Empty when none of the tokens carries the variable.
+at::Tensor read_patches(Source& source, const LoaderOptions& options, int64_t variable, int64_t time_index,
+                        const VariableStatistics* statistics = nullptr);
+
+/// The part of x_TKP that belongs to a variable, a view (t P); empty when the tokens carry none of it.
+at::Tensor of_variable(const at::Tensor& x_TKP, const TokenGrid& grid, const Span& tokens, int64_t variable);
 
 /// Patches of one field. rows_YX holds rows [rows.begin, rows.end) of the grid; the result has the tokens
 /// `places` (T P).

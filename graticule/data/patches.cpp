@@ -23,6 +23,13 @@ Pixels pixels_of(const TokenGrid& grid, int64_t place) {
 
 }  // namespace
 
+Span places_of(const TokenGrid& grid, const Span& tokens, int64_t variable) {
+  const Span mine = grid.tokens_of(tokens, variable);
+  if (mine.empty()) return {};
+  const int64_t first = grid.mode == TokenMode::full ? variable * grid.places() : 0;
+  return {mine.begin - first, mine.end - first};
+}
+
 Span rows_of_places(const TokenGrid& grid, Span places) {
   if (places.empty()) return {};
   return {pixels_of(grid, places.begin).rows.begin, pixels_of(grid, places.end - 1).rows.end};
@@ -43,6 +50,13 @@ void cut_patches(std::span<const float> field_YX, Span rows, const TokenGrid& gr
                 out + (y - pixels.rows.begin) * grid.patch);
     }
   }
+}
+
+at::Tensor of_variable(const at::Tensor& x_TKP, const TokenGrid& grid, const Span& tokens, int64_t variable) {
+  if (grid.mode != TokenMode::full) return x_TKP.select(1, variable);
+  const Span mine = grid.tokens_of(tokens, variable);
+  const int64_t first = mine.empty() ? 0 : mine.begin - tokens.begin;
+  return x_TKP.narrow(0, first, mine.size()).select(1, 0);
 }
 
 at::Tensor to_patches(const at::Tensor& field_YX, Span rows, const TokenGrid& grid, Span places) {

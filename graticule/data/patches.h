@@ -7,6 +7,9 @@
 
 namespace graticule {
 
+/// The places of the tokens that belong to `variable` (all of `tokens` where a token carries every variable).
+Span places_of(const TokenGrid& grid, const Span& tokens, int64_t variable);
+
 /// The rows of the grid that the places (patch_row * patch_columns + patch_column) need.
 Span rows_of_places(const TokenGrid& grid, Span places);
 

@@ -60,6 +60,17 @@ struct Pass {
   std::map<int64_t, Field> fields;  // by time index
 };
 
+// Fields that stay for a later time, of all variables; beyond, they are read again.
+constexpr size_t kept_values = size_t{1} << 23;
+
+size_t values_in(const std::vector<Pass>& passes) {
+  size_t values = 0;
+  for (const Pass& pass : passes) {
+    for (const auto& [time, field] : pass.fields) values += field.size();
+  }
+  return values;
+}
+
 // A field that never varies is divided by 1.
 double deviation(double squares, int64_t count) {
   const double value = count > 0 ? std::sqrt(squares / static_cast<double>(count)) : 0;
@@ -146,6 +157,7 @@ Statistics compute_statistics(Source& source, const std::vector<std::string>& va
     for (Pass& pass : passes) {
       if (!pass.constant) add_time(source, pass, catalog.times, t, lead_hours, range.end);
       if (pass.constant && i == 0) pass.moments.add(field_of(source, pass, t));
+      if (pass.constant || values_in(passes) > kept_values) pass.fields.clear();
     }
   }
   for (const Pass& pass : passes)

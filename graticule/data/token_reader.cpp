@@ -12,12 +12,30 @@ namespace graticule {
 namespace {
 
 // (x - mean) / deviation, 0 where x is missing.
-std::vector<float> normalised(const std::vector<float>& values, const VariableStatistics& statistics) {
-  std::vector<float> result(values.size());
-  const auto mean = static_cast<float>(statistics.mean), scale = static_cast<float>(1 / statistics.deviation);
-  for (size_t i = 0; i < values.size(); ++i)
-    result[i] = std::isnan(values[i]) ? 0 : (values[i] - mean) * scale;
-  return result;
+void normalise(std::vector<float>& values, double mean, double deviation) {
+  const auto centre = static_cast<float>(mean), scale = static_cast<float>(1 / deviation);
+  for (float& x : values) x = std::isnan(x) ? 0 : (x - centre) * scale;
+}
+
+int64_t missing_in(std::span<const float> values) {
+  return std::count_if(values.begin(), values.end(), [](float x) { return std::isnan(x); });
+}
+
+// Rows of one variable, NaN where missing and allowed.
+void read_checked(Source& source, const std::string& variable, int64_t time_index, const Span& rows,
+                  Missing allowed, std::span<float> out) {
+  source.read(variable, time_index, rows, out);
+  if (allowed == Missing::mean) return;
+  const int64_t missing = missing_in(out);
+  if (missing == 0) return;
+  const Catalog& catalog = source.catalog();
+  const bool constant = catalog.variables[catalog.index_of(variable)].constant;
+  const std::string when =
+      constant ? "(constant)" : "at " + format_time(catalog.times[static_cast<size_t>(time_index)]);
+  refuse("data", variable, " ", when, " has ", missing, " missing values of ", out.size(), " read from ",
+         catalog.path,
+         ": set data.missing = \"mean\" to fill them with the mean (they then count nothing in the loss), ",
+         "or leave the variable out");
 }
 
 void require_statistics(const std::string& variable, const VariableStatistics& statistics,
@@ -58,12 +76,9 @@ TokenReader::TokenReader(Source& source, const Statistics& statistics, const Loa
   const Span held = grid_.variables_of(options.tokens);
   for (int64_t v = held.begin; v < held.end; ++v) {
     const std::string& name = options.variables[static_cast<size_t>(v)];
-    const Span tokens = grid_.tokens_of(options.tokens, v);
+    const Span tokens = grid_.tokens_of(options.tokens, v), places = places_of(grid_, options.tokens, v);
     if (tokens.empty()) continue;
-    const bool own = grid_.mode == TokenMode::full;  // a token carries its own variable only
-    const int64_t first = own ? v * grid_.places() : 0;
-    const Span places = {tokens.begin - first, tokens.end - first};
-    const int64_t k = own ? 0 : v;
+    const int64_t k = grid_.mode == TokenMode::full ? 0 : v;
     const int64_t offset =
         ((tokens.begin - options.tokens.begin) * grid_.variables_per_token() + k) * grid_.pixels();
     const bool target =
@@ -71,59 +86,71 @@ TokenReader::TokenReader(Source& source, const Statistics& statistics, const Loa
     pieces_.push_back({name, catalog.variables[catalog.index_of(name)].constant, target, offset, places,
                        rows_of_places(grid_, places), statistics.of(name)});
   }
-}
-
-std::vector<float> TokenReader::read_rows(const Piece& piece, int64_t time_index) {
-  if (const auto known = constants_.find(piece.variable); known != constants_.end()) return known->second;
-  std::vector<float> values(static_cast<size_t>(piece.rows.size() * grid_.columns));
-  source_.read(piece.variable, time_index, piece.rows, values);
-  const auto missing = std::count_if(values.begin(), values.end(), [](float x) { return std::isnan(x); });
-  if (missing > 0 && missing_ == Missing::refuse) {
-    const Catalog& catalog = source_.catalog();
-    const std::string when =
-        piece.constant ? "(constant)" : "at " + format_time(catalog.times[static_cast<size_t>(time_index)]);
-    refuse("data", piece.variable, " ", when, " has ", missing, " missing values of ", values.size(),
-           " read from ", catalog.path,
-           ": set data.missing = \"mean\" to fill them with the mean (they then count nothing in the loss), ",
-           "or leave the variable out");
+  weight_TKP_ = at::zeros({options.tokens.size(), grid_.variables_per_token(), grid_.pixels()});
+  for (const Piece& piece : pieces_) {
+    if (piece.target) cut(piece, weights_of(piece), weight_TKP_.mutable_data_ptr<float>());
   }
-  if (piece.constant) constants_[piece.variable] = values;
-  return values;
 }
 
-void TokenReader::cut(const Piece& piece, std::span<const float> values, float* out_TKP) const {
-  cut_patches(values, piece.rows, grid_, piece.places, out_TKP + piece.offset,
+std::vector<float> TokenReader::weights_of(const Piece& piece) const {
+  std::vector<float> rows;
+  for (int64_t y = piece.rows.begin; y < piece.rows.end; ++y) {
+    rows.insert(rows.end(), static_cast<size_t>(grid_.columns),
+                static_cast<float>(weights_[static_cast<size_t>(y)]));
+  }
+  return rows;
+}
+
+void TokenReader::read_rows(const Piece& piece, int64_t time_index, std::vector<float>& rows) {
+  if (const auto known = constants_.find(piece.variable); known != constants_.end()) {
+    rows = known->second;
+    return;
+  }
+  rows.resize(static_cast<size_t>(piece.rows.size() * grid_.columns));
+  read_checked(source_, piece.variable, time_index, piece.rows, missing_, rows);
+  if (piece.constant) constants_[piece.variable] = rows;
+}
+
+void TokenReader::cut(const Piece& piece, std::span<const float> rows, float* out_TKP) const {
+  cut_patches(rows, piece.rows, grid_, piece.places, out_TKP + piece.offset,
               grid_.variables_per_token() * grid_.pixels());
 }
 
 void TokenReader::read_input(int64_t time_index, float* input_TKP) {
-  for (const Piece& piece : pieces_)
-    cut(piece, normalised(read_rows(piece, time_index), piece.statistics), input_TKP);
+  for (const Piece& piece : pieces_) {
+    read_rows(piece, time_index, now_);
+    normalise(now_, piece.statistics.mean, piece.statistics.deviation);
+    cut(piece, now_, input_TKP);
+  }
 }
 
-void TokenReader::read_sample(const SampleOrder::Sample& sample, float* input_TKP, float* target_TKP,
-                              float* weight_TKP) {
-  for (const Piece& piece : pieces_) {
-    const std::vector<float> now = read_rows(piece, sample.time_index);
-    cut(piece, normalised(now, piece.statistics), input_TKP);
-    std::vector<float> target(now.size(), 0), weight(now.size(), 0);
-    if (piece.target) {
-      target = read_rows(piece, sample.later_index);
-      VariableStatistics scale = piece.statistics;
-      if (predict_ == Predict::difference) {
-        for (size_t i = 0; i < target.size(); ++i) target[i] -= now[i];
-        scale.mean = 0;
-        scale.deviation = scale.difference_deviation.at(sample.lead_hours);
-      }
-      for (size_t i = 0; i < target.size(); ++i) {
-        const size_t y = static_cast<size_t>(piece.rows.begin) + i / static_cast<size_t>(grid_.columns);
-        weight[i] = std::isnan(target[i]) ? 0 : static_cast<float>(weights_[y]);
-      }
-      target = normalised(target, scale);
-    }
-    cut(piece, target, target_TKP);
-    cut(piece, weight, weight_TKP);
+// now_ holds the rows at the initial time.
+void TokenReader::read_target(const Piece& piece, const SampleOrder::Sample& sample, float* target_TKP,
+                              at::Tensor& weight_TKP) {
+  read_rows(piece, sample.later_index, later_);
+  const bool difference = predict_ == Predict::difference;
+  for (size_t i = 0; difference && i < later_.size(); ++i) later_[i] -= now_[i];
+  if (missing_in(later_) > 0) {
+    std::vector<float> weights = weights_of(piece);
+    for (size_t i = 0; i < weights.size(); ++i) weights[i] = std::isnan(later_[i]) ? 0 : weights[i];
+    if (weight_TKP.is_same(weight_TKP_)) weight_TKP = weight_TKP_.clone();
+    cut(piece, weights, weight_TKP.mutable_data_ptr<float>());
   }
+  normalise(
+      later_, difference ? 0 : piece.statistics.mean,
+      difference ? piece.statistics.difference_deviation.at(sample.lead_hours) : piece.statistics.deviation);
+  cut(piece, later_, target_TKP);
+}
+
+at::Tensor TokenReader::read_sample(const SampleOrder::Sample& sample, float* input_TKP, float* target_TKP) {
+  at::Tensor weight_TKP = weight_TKP_;
+  for (const Piece& piece : pieces_) {
+    read_rows(piece, sample.time_index, now_);
+    if (piece.target) read_target(piece, sample, target_TKP, weight_TKP);
+    normalise(now_, piece.statistics.mean, piece.statistics.deviation);
+    cut(piece, now_, input_TKP);
+  }
+  return weight_TKP;
 }
 
 at::Tensor read_tokens(Source& source, const Statistics& statistics, const LoaderOptions& options,
@@ -134,6 +161,20 @@ at::Tensor read_tokens(Source& source, const Statistics& statistics, const Loade
   inputs.targets.clear();
   TokenReader(source, statistics, inputs).read_input(time_index, input_TKP.mutable_data_ptr<float>());
   return input_TKP;
+}
+
+at::Tensor read_patches(Source& source, const LoaderOptions& options, int64_t variable, int64_t time_index,
+                        const VariableStatistics* statistics) {
+  const TokenGrid& grid = options.grid;
+  const Span places = places_of(grid, options.tokens, variable), rows = rows_of_places(grid, places);
+  at::Tensor patches_tP = at::empty({places.size(), grid.pixels()});
+  if (places.empty()) return patches_tP;
+  std::vector<float> values(static_cast<size_t>(rows.size() * grid.columns));
+  read_checked(source, options.variables[static_cast<size_t>(variable)], time_index, rows, options.missing,
+               values);
+  if (statistics) normalise(values, statistics->mean, statistics->deviation);
+  cut_patches(values, rows, grid, places, patches_tP.mutable_data_ptr<float>(), grid.pixels());
+  return patches_tP;
 }
 
 }  // namespace graticule

@@ -1,11 +1,11 @@
 // Reads what a span of tokens needs, and nothing else: for each of their variables the rows under their
-// patches.
+// patches. Beside its results a reader holds the rows of one variable, now and later, and those of the
+// constants.
 //
 // Legend: T this rank's tokens, K variables a token carries, P pixels of a patch.
 #pragma once
 
 #include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -21,8 +21,9 @@ class TokenReader {
 
   /// Writes the normalised input of one time (T K P values).
   void read_input(int64_t time_index, float* input_TKP);
-  /// Writes input, target and weight of one sample.
-  void read_sample(const SampleOrder::Sample& sample, float* input_TKP, float* target_TKP, float* weight_TKP);
+  /// Writes input and target of one sample (`target_TKP` comes as zeros) and gives its weights (T K P): one
+  /// tensor for all samples, unless a value is missing.
+  at::Tensor read_sample(const SampleOrder::Sample& sample, float* input_TKP, float* target_TKP);
 
  private:
   // What the span needs of one variable.
@@ -33,8 +34,11 @@ class TokenReader {
     Span places, rows;
     VariableStatistics statistics;
   };
-  std::vector<float> read_rows(const Piece& piece, int64_t time_index);
-  void cut(const Piece& piece, std::span<const float> values, float* out_TKP) const;
+  void read_rows(const Piece& piece, int64_t time_index, std::vector<float>& rows);
+  void cut(const Piece& piece, std::span<const float> rows, float* out_TKP) const;
+  void read_target(const Piece& piece, const SampleOrder::Sample& sample, float* target_TKP,
+                   at::Tensor& weight_TKP);
+  std::vector<float> weights_of(const Piece& piece) const;
 
   Source& source_;
   TokenGrid grid_;
@@ -42,7 +46,9 @@ class TokenReader {
   Missing missing_;
   std::vector<Piece> pieces_;
   std::vector<double> weights_;                          // by row
+  at::Tensor weight_TKP_;                                // where nothing is missing
   std::map<std::string, std::vector<float>> constants_;  // rows read once
+  std::vector<float> now_, later_;                       // rows of one variable
 };
 
 }  // namespace graticule

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <set>
+#include <span>
 
 #include "graticule/core/error.h"
-#include "graticule/data/patches.h"
 #include "graticule/data/time.h"
 
 namespace graticule {
@@ -25,85 +27,65 @@ bool last_day_of_common_year(int64_t time) {
   return day_of_year(time) == 365 && day_of_year(time + day_seconds) == 1;
 }
 
-/// Reads this rank's tokens of one time (T K P, physical units, NaN kept); zeros for what is no target.
-at::Tensor read_targets(Source& source, const LoaderOptions& options, int64_t time_index) {
-  const TokenGrid& grid = options.grid;
-  const int64_t columns = static_cast<int64_t>(source.catalog().longitudes.size());
-  const at::Tensor x_TKP = at::zeros({options.tokens.size(), grid.variables_per_token(), grid.pixels()});
-  const Span variables = grid.variables_of(options.tokens);
-  for (int64_t v = variables.begin; v < variables.end; ++v) {
-    const std::string& name = options.variables[static_cast<size_t>(v)];
-    if (std::find(options.targets.begin(), options.targets.end(), name) == options.targets.end()) continue;
-    const Span tokens = grid.tokens_of(options.tokens, v);
-    if (tokens.empty()) continue;
-    const bool full = grid.mode == TokenMode::full;
-    const int64_t before = full ? v * grid.places() : 0;
-    const Span places = {tokens.begin - before, tokens.end - before};
-    const Span rows = rows_of_places(grid, places);
-    const at::Tensor field_YX = at::empty({rows.size(), columns});
-    source.read(name, time_index, rows, {field_YX.data_ptr<float>(), static_cast<size_t>(field_YX.numel())});
-    const at::Tensor patches_TP = to_patches(field_YX, rows, grid, places);
-    x_TKP.narrow(0, tokens.begin - options.tokens.begin, tokens.size())
-        .select(1, full ? 0 : v)
-        .copy_(patches_TP);
+// The running weighted mean m += (w / W) (x - m), exact to fp32 rounding for any number of times. W is one
+// number until a value is missing. Of one variable, t P.
+void add(at::Tensor values, at::Tensor& total, const at::Tensor& x, const at::Tensor& seen, double weight) {
+  if (!seen.defined() && total.dim() == 0) {
+    total += weight;
+    values.lerp_(x, weight / total.item<double>());
+    return;
   }
-  return x_TKP;
+  const at::Tensor w = seen.defined() ? seen * weight : at::full_like(x, weight);
+  total = total + w;
+  values += at::where(w > 0, w / total * (x - values), 0.0);
 }
 
 }  // namespace
 
 Climatology::Climatology(Source& source, const LoaderOptions& options, const TimeRange& training,
-                         const std::vector<int64_t>& valid_times, ClimatologyKind kind)
-    : kind_(kind) {
+                         const std::vector<int64_t>& valid_times, const Span& asked, ClimatologyKind kind,
+                         int64_t bytes)
+    : source_(source), options_(options), kind_(kind) {
+  options_.missing = Missing::mean;  // left out below
   const auto& all = source.catalog().times;
   const auto first = std::lower_bound(all.begin(), all.end(), training.begin);
-  const std::vector<int64_t> times(first, std::upper_bound(first, all.end(), training.end));
-  if (times.empty()) {
+  times_ = {first - all.begin(), std::upper_bound(first, all.end(), training.end) - all.begin()};
+  if (times_.empty()) {
     refuse("climatology", "the data has no time from ", format_time(training.begin), " to ",
            format_time(training.end), ": choose a training range that it covers");
   }
-  choose_kind(times, valid_times);
-
-  const int64_t before = first - all.begin();
-  for (size_t i = 0; i < times.size(); ++i) {
-    at::Tensor x_TKP, seen_TKP;
-    for (auto& [slot, mean] : slots_) {
-      const double weight = weight_in(slot, times[i]);
-      if (weight == 0) continue;
-      if (!x_TKP.defined()) {
-        x_TKP = read_targets(source, options, before + static_cast<int64_t>(i));
-        if (const at::Tensor seen = x_TKP.isnan().logical_not_(); !seen.all().item<bool>()) seen_TKP = seen;
-      }
-      add(mean, x_TKP, seen_TKP, weight);
-    }
+  const Span held = options.grid.variables_of(options.tokens);
+  for (int64_t v = held.begin; v < held.end; ++v) {
+    const auto& targets = options.targets;
+    const auto found = std::find(targets.begin(), targets.end(), options.variables[static_cast<size_t>(v)]);
+    if (found != targets.end() && !options.grid.tokens_of(options.tokens, v).empty()) targets_.push_back(v);
   }
-  for (auto& [slot, mean] : slots_) {
-    if (mean.weight.dim() > 0)
-      mean.values_TKP.masked_fill_(mean.weight == 0, std::numeric_limits<float>::quiet_NaN());
-  }
+  const int64_t slot_bytes = options.tokens.size() * options.grid.variables_per_token() *
+                             options.grid.pixels() * static_cast<int64_t>(sizeof(float));
+  most_slots_ = static_cast<size_t>(std::max<int64_t>(1, bytes / std::max<int64_t>(1, slot_bytes)));
+  choose_kind(valid_times);
+  for (int64_t i = asked.begin; i < asked.end; ++i)
+    asked_.push_back(slot_of(valid_times[static_cast<size_t>(i)]));
 }
 
-void Climatology::choose_kind(const std::vector<int64_t>& times, const std::vector<int64_t>& valid_times) {
-  const auto make_slots = [&] {
-    slots_.clear();
-    for (const int64_t time : valid_times) slots_[slot_of(time)];
-  };
+void Climatology::choose_kind(const std::vector<int64_t>& valid_times) {
+  const auto& all = source_.catalog().times;
+  const std::span times =
+      std::span(all).subspan(static_cast<size_t>(times_.begin), static_cast<size_t>(times_.size()));
   const std::string range = text(times.size(), " training times from ", format_time(times.front()), " to ",
                                  format_time(times.back()));
   std::string reason;
-  make_slots();
   if (kind_ == ClimatologyKind::by_day_and_hour) {
     if (times.back() - times.front() < 364 * day_seconds) reason = "they span less than a year";
-    for (const auto& [slot, mean] : slots_) {
-      const auto counts = [&slot = slot, this](int64_t time) { return weight_in(slot, time) > 0; };
+    std::set<DayHour> slots;
+    for (const int64_t time : valid_times) slots.insert(slot_of(time));
+    for (const DayHour& slot : slots) {
+      const auto counts = [&](int64_t time) { return weight_in(slot, time) > 0; };
       if (!reason.empty() || std::any_of(times.begin(), times.end(), counts)) continue;
       reason = text("none lies within 30 days of day ", slot.first, " at ", slot.second, " h");
     }
   }
-  if (!reason.empty()) {
-    kind_ = ClimatologyKind::time_mean;
-    make_slots();
-  }
+  if (!reason.empty()) kind_ = ClimatologyKind::time_mean;
   const bool by_day = kind_ == ClimatologyKind::by_day_and_hour;
   description_ = by_day
                      ? text("climatology by day of year (61-day triangular window) and hour, of ", range)
@@ -122,26 +104,53 @@ double Climatology::weight_in(const DayHour& slot, int64_t time) const {
   return window_weight(day, day_of_year(time)) + repeated;
 }
 
-/// The running weighted mean m += (w / W) (x - m), exact to fp32 rounding for any number of times.
-void Climatology::add(Mean& mean, const at::Tensor& x_TKP, const at::Tensor& seen_TKP, double weight) {
-  if (!mean.values_TKP.defined()) {
-    mean.values_TKP = at::zeros_like(x_TKP);
-    mean.weight = at::zeros({}, at::kDouble);
+void Climatology::add_time(int64_t time_index) {
+  const int64_t time = source_.catalog().times[static_cast<size_t>(time_index)];
+  std::vector<std::pair<Mean*, double>> counted;
+  for (auto& [slot, mean] : slots_) {
+    if (const double weight = weight_in(slot, time); weight > 0) counted.emplace_back(&mean, weight);
   }
-  if (!seen_TKP.defined() && mean.weight.dim() == 0) {
-    mean.weight += weight;
-    mean.values_TKP.lerp_(x_TKP, weight / mean.weight.item<double>());
-    return;
+  for (size_t i = 0; i < targets_.size() && !counted.empty(); ++i) {
+    const at::Tensor x_tP = read_patches(source_, options_, targets_[i], time_index);
+    at::Tensor seen_tP = x_tP.isnan().logical_not_();
+    if (seen_tP.all().item<bool>()) seen_tP.reset();
+    for (const auto& [mean, weight] : counted) {
+      add(of_variable(mean->values_TKP, options_.grid, options_.tokens, targets_[i]), mean->weight[i], x_tP,
+          seen_tP, weight);
+    }
   }
-  const at::Tensor w_TKP = seen_TKP.defined() ? seen_TKP * weight : at::full_like(x_TKP, weight);
-  mean.weight = mean.weight + w_TKP;
-  mean.values_TKP += at::where(w_TKP > 0, w_TKP / mean.weight * (x_TKP - mean.values_TKP), 0.0);
 }
 
-at::Tensor Climatology::at(int64_t valid_time) const {
-  const auto found = slots_.find(slot_of(valid_time));
-  GRATICULE_CHECK(found != slots_.end(), format_time(valid_time), " was not among the valid times");
-  return found->second.values_TKP;
+// This slot and those that are asked for after it, as many as fit.
+void Climatology::make_from(const DayHour& slot) {
+  const auto ahead = asked_.begin() + static_cast<int64_t>(next_);
+  auto place = std::find(ahead, asked_.end(), slot);
+  if (place == asked_.end()) place = std::find(asked_.begin(), ahead, slot);
+  GRATICULE_CHECK(place != asked_.end() && *place == slot, "day ", slot.first, " at ", slot.second,
+                  " h was not asked for");
+  slots_.clear();
+  for (; place != asked_.end() && slots_.size() < most_slots_; ++place) slots_[*place];
+  next_ = static_cast<size_t>(place - asked_.begin());
+  for (auto& [made, mean] : slots_) {
+    mean.values_TKP =
+        at::zeros({options_.tokens.size(), options_.grid.variables_per_token(), options_.grid.pixels()});
+    for (size_t i = 0; i < targets_.size(); ++i) mean.weight.push_back(at::zeros({}, at::kDouble));
+  }
+  for (int64_t i = times_.begin; i < times_.end; ++i) add_time(i);
+  for (auto& [made, mean] : slots_) {
+    for (size_t i = 0; i < targets_.size(); ++i) {
+      if (mean.weight[i].dim() == 0) continue;
+      of_variable(mean.values_TKP, options_.grid, options_.tokens, targets_[i])
+          .masked_fill_(mean.weight[i] == 0, std::numeric_limits<float>::quiet_NaN());
+    }
+    mean.weight.clear();
+  }
+}
+
+at::Tensor Climatology::at(int64_t valid_time) {
+  const DayHour slot = slot_of(valid_time);
+  if (!slots_.contains(slot)) make_from(slot);
+  return slots_.at(slot).values_TKP;
 }
 
 }  // namespace graticule

@@ -22,21 +22,25 @@ namespace graticule {
 
 enum class ClimatologyKind { by_day_and_hour, time_mean };
 
-/// Of this rank's tokens, at the times that are asked for: one pass over the training times, reading only the
-/// target variables and rows of these tokens; memory is T K P floats for each pair of day and hour asked for.
+/// Of this rank's tokens, at the times that are asked for, reading only the target variables and rows of
+/// these tokens. A pair of day and hour takes T K P floats; as many pairs as fit the memory are made in one
+/// pass over the training times, the next ones in another pass when they are asked for.
 class Climatology {
  public:
+  static constexpr int64_t default_bytes = int64_t{128} << 20;
+
   /// `options` gives variables, targets, grid and tokens; its range, leads, batch and samples play no part.
-  /// `valid_times`: seconds since 1970, every time `at` will be asked for. Falls back to the time mean, on
-  /// every rank alike, when the training times span less than a year (364 days) or hold nothing near one of
-  /// the pairs. Refuses a range without times.
+  /// `valid_times`: seconds since 1970, the same on every rank; this rank asks for those of `asked`, best in
+  /// their order. Falls back to the time mean, on every rank alike, when the training times span less than a
+  /// year (364 days) or hold nothing near one of the pairs. Refuses a range without times. `source` is read
+  /// by `at`.
   Climatology(Source& source, const LoaderOptions& options, const TimeRange& training,
-              const std::vector<int64_t>& valid_times,
-              ClimatologyKind kind = ClimatologyKind::by_day_and_hour);
+              const std::vector<int64_t>& valid_times, const Span& asked,
+              ClimatologyKind kind = ClimatologyKind::by_day_and_hour, int64_t bytes = default_bytes);
 
   /// T K P, fp32, physical units; 0 off the grid and for variables that are no target, NaN where no value was
-  /// seen.
-  at::Tensor at(int64_t valid_time) const;
+  /// seen. Of one of the times asked for.
+  at::Tensor at(int64_t valid_time);
   ClimatologyKind kind() const { return kind_; }
   /// One line for the log: what was computed from which times, and why, where the time mean stands in.
   const std::string& description() const { return description_; }
@@ -45,15 +49,23 @@ class Climatology {
   using DayHour = std::pair<int, int>;
   struct Mean {
     at::Tensor values_TKP;
-    at::Tensor weight;  ///< so far: one number, or T K P once a NaN was met
+    std::vector<at::Tensor> weight;  ///< so far, by target: one number, or t P once a NaN was met
   };
   DayHour slot_of(int64_t time) const;
   double weight_in(const DayHour& slot, int64_t time) const;
-  void choose_kind(const std::vector<int64_t>& times, const std::vector<int64_t>& valid_times);
-  static void add(Mean& mean, const at::Tensor& x_TKP, const at::Tensor& seen_TKP, double weight);
+  void choose_kind(const std::vector<int64_t>& valid_times);
+  void make_from(const DayHour& slot);
+  void add_time(int64_t time_index);
 
+  Source& source_;
+  LoaderOptions options_;
+  std::vector<int64_t> targets_;  // variables
+  Span times_;                    // of training, in the catalogue
+  size_t most_slots_;
   ClimatologyKind kind_;
   std::string description_;
+  std::vector<DayHour> asked_;  // in order
+  size_t next_ = 0;             // of asked_: behind the last slot made
   std::map<DayHour, Mean> slots_;
 };
 

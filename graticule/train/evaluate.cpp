@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "graticule/core/error.h"
+#include "graticule/data/patches.h"
 #include "graticule/train/build.h"
 #include "graticule/train/climatology.h"
 #include "graticule/train/rollout.h"
@@ -54,43 +55,59 @@ at::Tensor row_weight_field(const Catalog& catalog, Convention convention) {
 
 const char* const kinds[] = {"model", "persistence", "climatology"};
 
-// Sums of all series: one a target variable, lead and kind of forecast.
+// Sums of all series: one a target variable, lead and kind of forecast. Scores one variable at a time.
 class Scorer {
  public:
-  Scorer(const Run& run, const EvaluationOptions& options, int64_t samples)
+  Scorer(const Run& run, const EvaluationOptions& options, const std::vector<VariableScale>& scales,
+         int64_t samples)
       : run_(run),
         options_(options),
+        scales_(scales),
         kind_count_(options.baselines ? 3 : 1),
         sums_(static_cast<int64_t>(run.options.data.targets.size()) * options.steps * kind_count_, samples),
-        weight_TKP_(on_tokens(row_weight_field(run.source->catalog(), options.convention), run.shape.grid,
-                              run.tokens)) {}
+        weight_YX_(row_weight_field(run.source->catalog(), options.convention)) {}
 
   int64_t series(int64_t target, int64_t step, int64_t kind) const {
     return (target * options_.steps + step) * kind_count_ + kind;
   }
   ScoreSums& sums() { return sums_; }
 
-  void add(int64_t kind, int64_t step, int64_t sample, const at::Tensor& forecast, const at::Tensor& truth,
-           const at::Tensor& usual) {
+  // Normalised states; `usual` in physical units, none without baselines.
+  void add(int64_t step, int64_t sample, int64_t valid_index, const at::Tensor& forecast_TKP,
+           const at::Tensor& initial_TKP, const at::Tensor& usual_TKP) {
     const auto& data = run_.options.data;
+    const TokenGrid& grid = run_.shape.grid;
     for (size_t target = 0; target < data.targets.size(); ++target) {
       const auto v = std::find(data.variables.begin(), data.variables.end(), data.targets[target]) -
                      data.variables.begin();
-      const auto cut = [&](const at::Tensor& x) { return of_variable(x, run_.shape.grid, run_.tokens, v); };
-      if (cut(truth).numel() == 0) continue;
+      const Span places = places_of(grid, run_.tokens, v);
+      if (places.empty()) continue;
+      const at::Tensor truth_tP = variable_at(run_, v, valid_index);
       // A value that is missing in the truth counts nothing.
-      const at::Tensor weight = at::where(cut(truth).isnan(), at::zeros({}, at::kFloat), cut(weight_TKP_));
-      sums_.add(series(static_cast<int64_t>(target), step, kind), sample, cut(forecast), cut(truth),
-                cut(usual), weight);
+      const at::Tensor weight_tP =
+          to_patches(weight_YX_, {0, grid.rows}, grid, places).masked_fill_(truth_tP.isnan(), 0);
+      const auto part = [&](const at::Tensor& x_TKP) { return of_variable(x_TKP, grid, run_.tokens, v); };
+      const at::Tensor usual_tP = options_.baselines ? part(usual_TKP) : at::zeros_like(truth_tP);
+      const auto count = [&](int64_t kind, const at::Tensor& forecast_tP) {
+        sums_.add(series(static_cast<int64_t>(target), step, kind), sample, forecast_tP, truth_tP, usual_tP,
+                  weight_tP);
+      };
+      const VariableScale& scale = scales_[static_cast<size_t>(v)];
+      count(0, physical(part(forecast_TKP), scale));
+      if (options_.baselines) {
+        count(1, physical(part(initial_TKP), scale));
+        count(2, usual_tP);
+      }
     }
   }
 
  private:
   const Run& run_;
   const EvaluationOptions& options_;
+  const std::vector<VariableScale>& scales_;
   int64_t kind_count_;
   ScoreSums sums_;
-  at::Tensor weight_TKP_;
+  at::Tensor weight_YX_;
 };
 
 }  // namespace
@@ -99,9 +116,11 @@ Evaluation evaluate(Run& run, const World& world, const EvaluationOptions& optio
   const Catalog& catalog = run.source->catalog();
   const int lead = static_cast<int>(run.options.data.lead_hours.front());
   std::vector<Sample> samples;
+  Span mine;
   std::optional<Climatology> climatology;
   agree(world, run.mesh.world, [&] {
     samples = samples_of(catalog, options, lead);
+    mine = span_of(std::ssize(samples), run.mesh.data.size(), run.mesh.data.rank());
     if (!options.baselines) return;
     std::vector<int64_t> valid_times;
     for (const Sample& sample : samples) {
@@ -113,37 +132,31 @@ Evaluation evaluate(Run& run, const World& world, const EvaluationOptions& optio
     const bool own_mean = options.convention != Convention::wb2;
     climatology.emplace(*run.source, loader_options(run.options, run.shape, run.mesh, run.tokens),
                         own_mean ? options.range : parse_time_range(train[0], train[1]), valid_times,
+                        Span{mine.begin * options.steps, mine.end * options.steps},
                         own_mean ? ClimatologyKind::time_mean : run.options.run.climatology);
   });
 
-  const TokenScales scales = token_scales(run, lead);
-  const auto physical = [&](const at::Tensor& state) {
-    return state * scales.deviation_TK1 + scales.mean_TK1;
-  };
   const auto count = static_cast<int64_t>(samples.size());
-  Scorer scorer(run, options, count);
+  const std::vector<VariableScale> scales = variable_scales(run, lead);
+  Scorer scorer(run, options, scales, count);
   // Every rank predicts equally often, with or without a sample of its own: sharded weights are gathered by
   // all.
-  const Span mine = span_of(count, run.mesh.data.size(), run.mesh.data.rank());
   const int64_t rounds = span_of(count, run.mesh.axes.data, 0).size();
   for (int64_t round = 0; round < rounds; ++round) {
     const bool counts = round < mine.size();
     const int64_t index = counts ? mine.begin + round : 0;
     const Sample& sample = samples[static_cast<size_t>(index)];
-    const at::Tensor initial = state_at(run, sample.initial);
-    at::Tensor state = initial;
+    const at::Tensor initial_TKP = state_at(run, sample.initial);
+    at::Tensor state_TKP = initial_TKP;
     for (int64_t step = 0; step < options.steps; ++step) {
-      state = advance(run, scales, state.unsqueeze(0), lead).squeeze(0);
+      state_TKP = advance(run, scales, state_TKP, lead);
       const int64_t valid = sample.valid[static_cast<size_t>(step)],
                     time = catalog.times[static_cast<size_t>(valid)];
       if (counts) {
-        const at::Tensor truth = physical(state_at(run, valid));
-        const at::Tensor usual = climatology ? climatology->at(time) : at::zeros_like(truth);
-        scorer.add(0, step, index, physical(state), truth, usual);
-        if (climatology) scorer.add(1, step, index, physical(initial), truth, usual);
-        if (climatology) scorer.add(2, step, index, usual, truth, usual);
+        scorer.add(step, index, valid, state_TKP, initial_TKP,
+                   climatology ? climatology->at(time) : at::Tensor());
       }
-      if (step + 1 < options.steps) state = with_forcings(run, scales, state, time);
+      if (step + 1 < options.steps) read_forcings(run, scales, state_TKP, time);
     }
   }
   scorer.sums().merge(run.mesh.stage.all_reduce(scorer.sums().values()).wait());

@@ -1,6 +1,7 @@
 #include "graticule/train/forecast.h"
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 
 #include "graticule/core/error.h"
@@ -41,25 +42,26 @@ FieldWriterOptions layout(const Run& run, const ForecastOptions& options, const 
   return file;
 }
 
-// The whole field of one variable on every rank that holds tokens: [places, P] in order.
-at::Tensor gather_variable(const Run& run, const at::Tensor& x_TKP, int64_t variable) {
+// The whole field of one variable on every rank that holds tokens, of this rank's part: [places, P] in order.
+at::Tensor gather_variable(const Run& run, const at::Tensor& mine_tP, int64_t variable) {
   const TokenGrid& grid = run.shape.grid;
   std::vector<int64_t> rows;
   for (int r = 0; r < run.mesh.holders.size(); ++r) {
     const Span tokens = span_of(grid.tokens(), run.mesh.holders.size(), r);
     rows.push_back(grid.tokens_of(tokens, variable).size());
   }
-  const at::Tensor mine = of_variable(x_TKP, grid, run.tokens, variable).contiguous();
-  return run.mesh.holders.all_gather(mine, rows).wait();
+  return run.mesh.holders.all_gather(mine_tP.contiguous(), rows).wait();
 }
 
-void write_state(const Run& run, const at::Tensor& physical_TKP, int64_t step, FieldWriter* writer) {
+// Writes the targets one by one; `part_of` gives this rank's patches of a variable in physical units.
+void write_targets(const Run& run, const std::function<at::Tensor(int64_t variable)>& part_of, int64_t step,
+                   FieldWriter* writer) {
   const auto& data = run.options.data;
   for (const auto& target : data.targets) {
     const auto v = std::find(data.variables.begin(), data.variables.end(), target) - data.variables.begin();
-    const at::Tensor patches_SP = gather_variable(run, physical_TKP, v);
+    const at::Tensor patches_SP = gather_variable(run, part_of(v), v);
     if (!writer) continue;
-    const at::Tensor field_YX = from_patches(patches_SP, run.shape.grid).contiguous();
+    const at::Tensor field_YX = from_patches(patches_SP, run.shape.grid);
     writer->write(target, 0, step, {field_YX.data_ptr<float>(), static_cast<size_t>(field_YX.numel())});
   }
 }
@@ -96,20 +98,21 @@ void write_forecast(Run& run, const World& world, const ForecastOptions& options
   if (!options.truth.empty())
     agree_on_writer(world, run.mesh.world, truth, layout(run, options, options.truth, "Truth of a forecast"));
 
-  const TokenScales scales = token_scales(run, lead);
-  const auto physical = [&](const at::Tensor& state) {
-    return state * scales.deviation_TK1 + scales.mean_TK1;
-  };
-  at::Tensor state = state_at(run, initial);
+  const std::vector<VariableScale> scales = variable_scales(run, lead);
+  at::Tensor state_TKP = state_at(run, initial);
   for (int64_t step = 0; step < options.steps; ++step) {
-    state = advance(run, scales, state.unsqueeze(0), lead).squeeze(0);
-    write_state(run, physical(state), step, forecast ? &*forecast : nullptr);
+    state_TKP = advance(run, scales, state_TKP, lead);
+    const auto predicted = [&](int64_t v) {
+      return physical(of_variable(state_TKP, run.shape.grid, run.tokens, v), scales[static_cast<size_t>(v)]);
+    };
+    write_targets(run, predicted, step, forecast ? &*forecast : nullptr);
     if (!truth_indices.empty()) {
-      write_state(run, physical(state_at(run, truth_indices[static_cast<size_t>(step)])), step,
-                  truth ? &*truth : nullptr);
+      const int64_t index = truth_indices[static_cast<size_t>(step)];
+      write_targets(
+          run, [&](int64_t v) { return variable_at(run, v, index); }, step, truth ? &*truth : nullptr);
     }
     if (step + 1 < options.steps)
-      state = with_forcings(run, scales, state, options.initial_time + (step + 1) * lead_seconds);
+      read_forcings(run, scales, state_TKP, options.initial_time + (step + 1) * lead_seconds);
   }
   agree(world, run.mesh.world, [&] {
     if (forecast) forecast->finish();

@@ -34,6 +34,22 @@ double centred_correlation(const Sums& s) {
   return product / std::sqrt(f_square * o_square);
 }
 
+// What these pixels add, in the order of Sums.
+at::Tensor sums_of(const at::Tensor& forecast, const at::Tensor& truth, const at::Tensor& climatology,
+                   const at::Tensor& weight) {
+  const at::Tensor counted = weight > 0;
+  const auto pixels = [&](const at::Tensor& values) { return values.masked_select(counted).to(at::kDouble); };
+  const at::Tensor w = pixels(weight);
+  const at::Tensor c = pixels(climatology);
+  const at::Tensor f = pixels(forecast) - c;
+  const at::Tensor o = pixels(truth) - c;
+  const at::Tensor error = f - o;
+  const at::Tensor w_f = w * f;
+  const at::Tensor w_o = w * o;
+  return at::stack({w.sum(), (w * error).dot(error), w_f.sum(), w_o.sum(), w_f.dot(f), w_o.dot(o), w_f.dot(o),
+                    counted.sum().to(at::kDouble), f.sum(), o.sum()});
+}
+
 constexpr std::array<Convention, 3> conventions = {Convention::wb2, Convention::wb1, Convention::climax};
 
 }  // namespace
@@ -76,19 +92,12 @@ void ScoreSums::add(int64_t series, int64_t time, const at::Tensor& forecast, co
                     const at::Tensor& climatology, const at::Tensor& weight) {
   GRATICULE_CHECK(forecast.sizes() == truth.sizes() && truth.sizes() == climatology.sizes() &&
                   truth.sizes() == weight.sizes());
-  const at::Tensor counted = weight > 0;
-  const auto pixels = [&](const at::Tensor& values) { return values.masked_select(counted).to(at::kDouble); };
-  const at::Tensor w = pixels(weight);
-  const at::Tensor c = pixels(climatology);
-  const at::Tensor f = pixels(forecast) - c;
-  const at::Tensor o = pixels(truth) - c;
-  const at::Tensor error = f - o;
-  const at::Tensor w_f = w * f;
-  const at::Tensor w_o = w * o;
-  const at::Tensor sums =
-      at::stack({w.sum(), (w * error).dot(error), w_f.sum(), w_o.sum(), w_f.dot(f), w_o.dot(o), w_f.dot(o),
-                 counted.sum().to(at::kDouble), f.sum(), o.sum()});
-  sums_[series][time] += sums.to(at::kCPU);
+  constexpr int64_t tile = 1 << 14;  // rows whose pixels are held as fp64 at a time
+  const int64_t rows = weight.size(0);
+  for (int64_t begin = 0; begin < rows; begin += tile) {
+    const auto cut = [&](const at::Tensor& x) { return x.narrow(0, begin, std::min(tile, rows - begin)); };
+    sums_[series][time] += sums_of(cut(forecast), cut(truth), cut(climatology), cut(weight)).to(at::kCPU);
+  }
 }
 
 void ScoreSums::merge(const at::Tensor& total) {

@@ -1,7 +1,8 @@
 // Forecasts by repeated prediction. A token's next state follows from its own prediction, so a roll-out stays
 // spread over the ranks: no field is ever gathered.
 //
-// Legend: B initial times, T this rank's tokens, K variables a token carries, P pixels of a patch.
+// Legend: T this rank's tokens, K variables a token carries, P pixels of a patch, t those
+// of the tokens that belong to one variable.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -10,32 +11,33 @@
 
 namespace graticule {
 
-/// Constants of this rank's tokens, each T K 1 fp32.
-struct TokenScales {
-  at::Tensor mean_TK1, deviation_TK1;
-  at::Tensor difference_TK1;  ///< deviation of the difference over the lead
-  at::Tensor target_TK1;      ///< 1 where the variable is a target, else 0
-  at::Tensor forcing_TK1;  ///< 1 where the variable changes in time and is no target: read from the data at
-                           ///< each step
+/// What turns a variable's normalised values into physical ones.
+struct VariableScale {
+  double mean = 0, deviation = 1;
+  double difference = 1;  ///< deviation of the difference over the lead
+  bool target = false;
+  bool forcing = false;  ///< changes in time and is no target: read from the data at each step
 };
-TokenScales token_scales(const Run& run, int lead_hours);
+/// By input variable.
+std::vector<VariableScale> variable_scales(const Run& run, int lead_hours);
 
-/// A field (Y X) that is the same for every variable, on this rank's tokens: T K P, 0 off the grid.
-at::Tensor on_tokens(const at::Tensor& field_YX, const TokenGrid& grid, const Span& tokens);
-
-/// The part of x_TKP that belongs to variable v, [t P]; empty when this rank has none of it.
-at::Tensor of_variable(const at::Tensor& x_TKP, const TokenGrid& grid, const Span& tokens, int64_t variable);
+/// One variable's normalised values in physical units.
+at::Tensor physical(const at::Tensor& x_tP, const VariableScale& scale);
 
 /// The normalised state at one time of the data (T K P).
 at::Tensor state_at(const Run& run, int64_t time_index);
 
-/// One lead ahead: normalised states (B T K P) to normalised states. Variables that are no target stay as
-/// they are. Collective over the world: all ranks must call it equally often.
-at::Tensor advance(Run& run, const TokenScales& scales, const at::Tensor& state_BTKP, int lead_hours);
+/// One variable at one time of the data, in physical units, NaN where missing (t P).
+at::Tensor variable_at(const Run& run, int64_t variable, int64_t time_index);
 
-/// Replaces the forcings of a state (T K P) by the data's at `time_index`, where the data reach so far; else
-/// refuses, naming them.
-at::Tensor with_forcings(const Run& run, const TokenScales& scales, const at::Tensor& state_TKP,
-                         int64_t time);
+/// One lead ahead: a normalised state (T K P) to a new one. Variables that are no target stay as they are.
+/// Collective over the world: all ranks must call it equally often.
+at::Tensor advance(Run& run, const std::vector<VariableScale>& scales, const at::Tensor& state_TKP,
+                   int lead_hours);
+
+/// Overwrites the forcings of a state by the data's at `time`, where the data reach so far; else refuses,
+/// naming them.
+void read_forcings(const Run& run, const std::vector<VariableScale>& scales, const at::Tensor& state_TKP,
+                   int64_t time);
 
 }  // namespace graticule

@@ -32,7 +32,7 @@ StepResult train_step(Run& run, bool stop) {
   at::Tensor totals = at::zeros({3}, at::TensorOptions(at::kDouble).device(run.device()));
   for (int64_t m = 0; m < count; ++m) {
     Batch part = micro_batch(batch, span_of(samples, count, m), run.device());
-    if (run.chain.last_stage()) totals[1] += part.weight_BTKP.sum(at::kDouble);
+    if (run.chain.last_stage()) totals[1] += weight_sum(part.weight_BTKP);
     micro_batches.push_back(
         {part.input_BTKP,
          {part.lead_hours_B, part.sample_ids, static_cast<uint64_t>(train.seed), true, nullptr},

@@ -224,6 +224,23 @@ TEST(Loader, missing_values_are_refused_or_count_nothing) {
   EXPECT_FALSE(at::isnan(batch.target_BTKP).any().item<bool>());
 }
 
+TEST(Loader, samples_share_one_memory_of_weights_unless_a_value_is_missing) {
+  Case c(8);
+  c.options.missing = Missing::mean;
+  c.options.batch = 3;
+  c.options.samples = {0, 3};
+  const int64_t values = c.options.grid.tokens() * c.options.grid.pixels();
+  const auto weights_of_two = [&] {
+    Loader loader = c.loader();
+    const at::Tensor first = loader.next().weight_BTKP, second = loader.next().weight_BTKP;
+    EXPECT_EQ(first.sizes(), second.sizes());
+    return std::pair(first.data_ptr() == second.data_ptr(), first.storage().nbytes() / sizeof(float));
+  };
+  EXPECT_EQ(weights_of_two(), std::pair(true, static_cast<size_t>(values)));
+  c.source->values["a"].assign(c.source->values["a"].size(), nan);
+  EXPECT_EQ(weights_of_two(), std::pair(false, static_cast<size_t>(3 * values)));
+}
+
 TEST(Loader, an_error_of_the_thread_comes_out_of_every_next_and_destruction_is_clean) {
   Case c(9);
   c.source->values["a"].assign(c.source->values["a"].size(), nan);

@@ -73,5 +73,35 @@ TEST(Statistics, parts_merge_to_the_whole_and_survive_json) {
   EXPECT_THROW(compute_statistics(source, {"a"}, {6}, {0, 1}), std::invalid_argument);
 }
 
+// A field is its time's number everywhere.
+struct CountingSource : Source {
+  Catalog listing;
+  int64_t reads = 0;
+  const Catalog& catalog() const override { return listing; }
+  void read(const std::string& /*variable*/, int64_t time_index, Span /*rows*/,
+            std::span<float> out) override {
+    std::fill(out.begin(), out.end(), static_cast<float>(time_index * time_index));
+    ++reads;
+  }
+};
+
+// Eleven fields of 2^20 values wait for their later time; they do not all stay: some are read a second time,
+// and nothing changes.
+TEST(Statistics, large_fields_are_read_again_rather_than_kept) {
+  CountingSource source;
+  source.listing = table_source(1024, 1024, {}, 24, 6, 1).listing;
+  source.listing.variables.push_back({"a", "", "", "", false});
+  const auto& times = source.listing.times;
+  const Statistics statistics = compute_statistics(source, {"a"}, {60}, {times.front(), times.back()});
+  EXPECT_GT(source.reads, 24);
+  EXPECT_LE(source.reads, 24 + 14);
+  std::vector<double> values;
+  double squares = 0;
+  for (int t = 0; t < 24; ++t) values.push_back(t * t);
+  for (int t = 0; t < 14; ++t) squares += (20.0 * t + 100) * (20.0 * t + 100);
+  EXPECT_NEAR(statistics.of("a").deviation, direct(values).second, 1e-9);
+  EXPECT_NEAR(statistics.of("a").difference_deviation.at(60), std::sqrt(squares / 14), 1e-9);
+}
+
 }  // namespace
 }  // namespace graticule

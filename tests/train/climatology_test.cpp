@@ -6,6 +6,7 @@
 #include <random>
 
 #include "graticule/data/time.h"
+#include "tests/tensor_memory.h"
 
 namespace graticule {
 namespace {
@@ -80,12 +81,14 @@ double by_definition(const NoiseSource& source, const TimeRange& range, int64_t 
   return sum / weights;
 }
 
-void expect_definition(NoiseSource& source, TokenMode mode, Span tokens) {
+void expect_definition(NoiseSource& source, TokenMode mode, Span tokens,
+                       int64_t bytes = Climatology::default_bytes) {
   const TimeRange training = {parse_time("2003-06-01"), parse_time("2005-05-31T12")};
   const std::vector<int64_t> valid = {parse_time("2006-01-01"), parse_time("2006-07-04T12"),
                                       parse_time("2008-12-31T12")};
   const LoaderOptions options = options_for(mode, tokens);
-  const Climatology climatology(source, options, training, valid);
+  Climatology climatology(source, options, training, valid, {0, std::ssize(valid)},
+                          ClimatologyKind::by_day_and_hour, bytes);
   EXPECT_EQ(climatology.kind(), ClimatologyKind::by_day_and_hour) << climatology.description();
   const TokenGrid& grid = options.grid;
   for (const int64_t time : valid) {
@@ -122,10 +125,31 @@ TEST(Climatology, LeavesNanOut) {
   expect_definition(source, TokenMode::full, {0, 9});
 }
 
+// Memory for one or two pairs of day and hour at a time.
+TEST(Climatology, IsTheSameInSeveralPasses) {
+  NoiseSource source(5, 6, every(12 * hour, "2003-01-01", "2006-12-31T12"));
+  source.missing = [](int64_t time, int64_t y) { return y == 2 && time / day % 3 == 0; };
+  for (const int64_t bytes : {1, 2 * 16 * 4 * 4}) expect_definition(source, TokenMode::full, {5, 21}, bytes);
+}
+
+TEST(Climatology, TakesItsSlotsAndOneVariable) {
+  NoiseSource source(16, 16, every(12 * hour, "2003-01-01", "2005-12-31T12"));
+  const std::vector<int64_t> valid = every(12 * hour, "2006-03-01", "2006-03-04T12");
+  LoaderOptions options = options_for(TokenMode::full, {0, 3 * 64});
+  options.grid = {TokenMode::full, 3, 16, 16, 2};
+  const int64_t field = 16 * 16 * 4, slot = 3 * field;
+  Climatology climatology(source, options, parse_time_range("2003-01-01", "2005-12-31"), valid,
+                          {0, std::ssize(valid)}, ClimatologyKind::by_day_and_hour, 3 * slot);
+  const int64_t peak = peak_tensor_bytes([&] {
+    for (const int64_t time : valid) climatology.at(time);
+  });
+  EXPECT_LE(peak, 3 * slot + 3 * field + 1024);
+}
+
 TEST(Climatology, IsTheTimeMeanWhenTheYearIsNotCovered) {
   NoiseSource source(5, 6, every(day, "2003-01-01", "2004-06-30"));
   const auto mean_of = [&](const TimeRange& range, const std::vector<int64_t>& valid) {
-    const Climatology climatology(source, options_for(TokenMode::full, {0, 1}), range, valid);
+    Climatology climatology(source, options_for(TokenMode::full, {0, 1}), range, valid, {0, 1});
     EXPECT_EQ(climatology.kind(), ClimatologyKind::time_mean);
     double sum = 0, count = 0;
     for (const int64_t time : source.catalog().times) {
@@ -147,7 +171,8 @@ TEST(Climatology, IsTheTimeMeanWhenTheYearIsNotCovered) {
 TEST(Climatology, RefusesARangeWithoutTimes) {
   NoiseSource source(5, 6, every(day, "2003-01-01", "2003-12-31"));
   const TimeRange later = parse_time_range("2005-01-01", "2005-12-31");
-  EXPECT_THROW(Climatology(source, options_for(TokenMode::full, {0, 1}), later, {0}), std::invalid_argument);
+  EXPECT_THROW(Climatology(source, options_for(TokenMode::full, {0, 1}), later, {0}, {0, 1}),
+               std::invalid_argument);
 }
 
 }  // namespace

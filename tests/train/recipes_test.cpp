@@ -1,0 +1,68 @@
+// Every recipe of recipes/ is read, and what its name and comments say is true: tokens, parameters, ranks.
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <regex>
+#include <sstream>
+
+#include "graticule/train/build.h"
+#include "graticule/train/layout.h"
+
+namespace graticule {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<fs::path> recipes() {
+  std::vector<fs::path> paths;
+  for (const auto& entry :
+       fs::directory_iterator(fs::path(__FILE__).parent_path().parent_path().parent_path() / "recipes"))
+    paths.push_back(entry.path());
+  return paths;
+}
+
+std::string text_of(const fs::path& path) {
+  std::stringstream content;
+  content << std::ifstream(path).rdbuf();
+  return content.str();
+}
+
+// "vit100m" of a name: 100 million.
+double parameters_in(const std::string& name) {
+  std::smatch found;
+  if (!std::regex_search(name, found, std::regex("^vit(\\d+)([mb])_"))) return 0;
+  return std::stod(found[1]) * (found[2] == "b" ? 1e9 : 1e6);
+}
+
+int64_t tokens_in(const std::string& name) {
+  std::smatch found;
+  return std::regex_search(name, found, std::regex("_(\\d+)_")) ? std::stoll(found[1]) : 0;
+}
+
+TEST(Recipes, AreWhatTheirNamesAndCommentsSay) {
+  const auto paths = recipes();
+  EXPECT_GE(paths.size(), 11U);
+  for (const fs::path& path : paths) {
+    const std::string name = path.filename().string(), content = text_of(path);
+    SCOPED_TRACE(name);
+    std::smatch ranks;
+    ASSERT_TRUE(std::regex_search(content, ranks, std::regex("\n# ranks: (\\d+)\n")));
+    const Options options = read_recipe(path.string());
+    if (!options.data.path.starts_with("synthetic")) continue;  // the grid lies in files
+    const Problem problem = define_problem(options);
+    const Axes axes = resolve_axes(problem.options, std::stoi(ranks[1]), problem.shape);
+    EXPECT_EQ(axes.world(), std::stoi(ranks[1]));
+    EXPECT_EQ(problem.shape.grid.tokens(), tokens_in(name)) << "tokens";
+    const auto count = static_cast<double>(parameters(problem.shape)), named = parameters_in(name);
+    if (named > 0) {
+      EXPECT_NEAR(count, named, named / 4);
+    }
+    EXPECT_EQ(options.run.out, "runs/" + path.stem().string());
+    EXPECT_NE(content.find("recipes/" + name), std::string::npos) << "the command that starts it";
+  }
+}
+
+}  // namespace
+}  // namespace graticule
