@@ -1,6 +1,7 @@
 #include "graticule/parallel/shard.h"
 
 #include "graticule/core/error.h"
+#include "graticule/core/ledger.h"
 #include "graticule/core/trace.h"
 
 namespace graticule {
@@ -11,13 +12,14 @@ bool reduces_every_time(Shard level) { return level == Shard::gradients || level
 
 // The owned part of the initial weights, made parameter by parameter so that the whole block is never held.
 at::Tensor owned_initial_values(const std::string& block, const std::vector<Parameter>& parameters,
-                                const Span& owned, uint64_t seed) {
+                                const Span& owned, const ShardOptions& options) {
+  if (options.device.is_meta()) return at::empty({owned.size()}, at::TensorOptions(at::kMeta));
   at::Tensor values = at::empty({owned.size()}, at::kFloat);
   int64_t offset = 0;
   for (const auto& parameter : parameters) {
     const Span shared = intersect(owned, {offset, offset + parameter.numel()});
     if (!shared.empty()) {
-      const at::Tensor all = initial_values(parameter, block + "." + parameter.name, seed).view(-1);
+      const at::Tensor all = initial_values(parameter, block + "." + parameter.name, options.seed).view(-1);
       values.narrow(0, shared.begin - owned.begin, shared.size())
           .copy_(all.narrow(0, shared.begin - offset, shared.size()));
     }
@@ -52,7 +54,8 @@ ShardedPart::ShardedPart(std::string block, std::vector<Parameter> parameters, c
   const Group& shard = replicas_.shard;
   sizes_ = span_sizes(numel_, shard.size());
   owned_ = level_ == Shard::none ? Span{0, numel_} : span_of(numel_, shard.size(), shard.rank());
-  state_.master = owned_initial_values(block_, parameters_, owned_, options.seed).to(options.device);
+  const Accounted booked(Account::optimizer);
+  state_.master = owned_initial_values(block_, parameters_, owned_, options).to(options.device);
   state_.moment1 = at::zeros_like(state_.master);
   state_.moment2 = at::zeros_like(state_.master);
 }
@@ -70,6 +73,7 @@ void ShardedPart::make_leaves() {
 }
 
 void ShardedPart::start_gather() {
+  const Accounted booked(Account::weights);
   const at::Tensor mine = state_.master.to(compute_);
   const bool sharded = level_ != Shard::none;
   gathering_.emplace(sharded ? replicas_.shard.all_gather(mine, sizes_) : Pending(mine));
@@ -119,6 +123,7 @@ at::Tensor ShardedPart::flatten_gradients() const {
 
 void ShardedPart::take_gradients(bool last) {
   const Scope scope("reduce");
+  const Accounted booked(Account::gradients);
   at::Tensor flat = flatten_gradients();
   if (reduces_every_time(level_)) {
     reducing_.push_back(replicas_.shard.reduce_scatter(flat, sizes_, at::kFloat));
@@ -138,6 +143,7 @@ void ShardedPart::take_gradients(bool last) {
 
 void ShardedPart::collect() {
   const Scope scope("reduce");
+  const Accounted booked(Account::gradients);
   for (auto& pending : reducing_) {
     const at::Tensor part = pending.wait();
     if (gradient_.defined()) {
@@ -150,6 +156,7 @@ void ShardedPart::collect() {
 }
 
 void ShardedPart::start_copies() {
+  const Accounted booked(Account::gradients);
   if (replicas_.copies.size() > 1) copying_.emplace(replicas_.copies.all_reduce(gradient_));
 }
 
