@@ -1,11 +1,14 @@
 #include <iostream>
 
 #include "cli/commands.h"
+#include "cli/fit.h"
 #include "cli/job.h"
+#include "cli/memory_report.h"
 #include "graticule/core/error.h"
 #include "graticule/train/build.h"
 #include "graticule/train/layout.h"
 #include "graticule/train/loop.h"
+#include "graticule/train/memory.h"
 #include "graticule/train/run_folder.h"
 
 namespace graticule {
@@ -15,7 +18,7 @@ namespace {
 struct TrainArguments {
   std::string recipe, resume;
   std::vector<std::string> set;
-  bool json = false;
+  bool json = false, memory = false;
 };
 
 void say_what_runs(const Run& run) {
@@ -29,20 +32,10 @@ void say_what_runs(const Run& run) {
             << std::endl;
 }
 
-int run_train(const TrainArguments& arguments, const World& world) {
-  const Group everyone = group_of_all(world);
-  std::optional<Problem> problem;
-  std::optional<CheckpointInfo> checkpoint;
-  agree(world, everyone, [&] {
-    const Options options = read_recipe(arguments.recipe, arguments.set);
-    problem.emplace(define_problem(options));
-    resolve_axes(problem->options, world.size, problem->shape);
-    if (world.rank == 0) prepare_run_folder(options.run.out, !arguments.resume.empty());
-  });
-  agree(world, everyone,
-        [&] { checkpoint = checkpoint_to_resume(problem->options.run.out, arguments.resume); });
-
-  Run run = build(*problem, world, true, checkpoint ? std::optional(checkpoint->statistics) : std::nullopt);
+// From the first allocation on; every tensor is booked in `ledger`.
+void run_problem(const TrainArguments& arguments, const Problem& problem, const World& world,
+                 const std::optional<CheckpointInfo>& checkpoint, const Ledger& ledger) {
+  Run run = build(problem, world, true, checkpoint ? std::optional(checkpoint->statistics) : std::nullopt);
   agree(world, run.mesh.world, [&] {
     if (!checkpoint) return;
     load_checkpoint(*checkpoint, run.chain, true);
@@ -53,7 +46,34 @@ int run_train(const TrainArguments& arguments, const World& world) {
     if (world.rank == 0) write_whole(run.options.run.out + "/recipe.toml", to_toml(run.options));
   });
   if (world.rank == 0 && !arguments.json) say_what_runs(run);
-  train(run, world, arguments.json);
+  train(run, world, arguments.json, ledger);
+  if (!arguments.memory) return;
+  const RankMemory largest = largest_memory(ledger, run.mesh.world);
+  if (world.rank == 0) print_memory(largest, arguments.json);
+}
+
+int run_train(const TrainArguments& arguments, const World& world) {
+  const Group everyone = group_of_all(world);
+  std::optional<Problem> problem;
+  std::optional<CheckpointInfo> checkpoint;
+  agree(world, everyone, [&] {
+    problem.emplace(define_problem(read_recipe(arguments.recipe, arguments.set)));
+    resolve_axes(problem->options, world.size, problem->shape);
+    set_threads(problem->options.train.threads, world);
+  });
+  const TrainOptions& train = problem->options.train;
+  const auto device = train.device == "cuda" ? c10::DeviceType::CUDA : c10::DeviceType::CPU;
+  const auto limit = memory_limit(train.memory_gib, device, world.local_size);
+  fit_in_memory(problem->options, problem->shape, world, everyone, limit);
+  agree(world, everyone, [&] {
+    const std::string& folder = problem->options.run.out;
+    if (world.rank == 0) prepare_run_folder(folder, !arguments.resume.empty());
+  });
+  agree(world, everyone,
+        [&] { checkpoint = checkpoint_to_resume(problem->options.run.out, arguments.resume); });
+  Ledger ledger(limit);
+  const MemoryWatch watch(ledger, device);
+  explain_out_of_memory(ledger, [&] { run_problem(arguments, *problem, world, checkpoint, ledger); });
   return 0;
 }
 
@@ -71,6 +91,8 @@ void add_train(CLI::App& app, Action& action) {
   command->add_option("--resume", arguments->resume,
                       "auto (the run's newest checkpoint, if any) or a checkpoint folder");
   command->add_flag("--json", arguments->json, "Print one JSON object a line instead of progress");
+  command->add_flag("--memory", arguments->memory,
+                    "At the end, say what the tensors of the fullest rank were for at its peak");
   command->callback([&action, arguments] {
     action = [arguments] {
       return run_job([&](const World& world) { return run_train(*arguments, world); });

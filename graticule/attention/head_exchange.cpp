@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "graticule/attention/wire.h"
+#include "graticule/core/ledger.h"
 
 namespace graticule {
 
@@ -68,6 +69,7 @@ HeadExchange head_exchange(const Group& group, const std::vector<int64_t>& token
 }
 
 Pending to_heads(const HeadExchange& exchange, size_t i, const Heads& tensors) {
+  const Accounted booked(Account::exchange);
   const int64_t queries = std::ssize(tensors.query), keys = std::ssize(tensors.key);
   const auto send = by_heads(exchange, i, queries, keys);
   const at::Tensor flat = at::empty({sum_of(send)}, tensors.query[0].options());
@@ -86,6 +88,7 @@ Pending to_heads(const HeadExchange& exchange, size_t i, const Heads& tensors) {
 
 Pending to_tokens(const HeadExchange& exchange, size_t i, const at::Tensor& wire_NBXD, int64_t queries,
                   int64_t keys) {
+  const Accounted booked(Account::exchange);
   return exchange.group.all_to_all(wire_NBXD.view({-1}), by_tokens(exchange, wire_NBXD.size(2)),
                                    by_heads(exchange, i, queries, keys));
 }

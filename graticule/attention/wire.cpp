@@ -1,5 +1,7 @@
 #include "graticule/attention/wire.h"
 
+#include "graticule/core/ledger.h"
+
 namespace graticule {
 
 void pack_heads(const std::vector<at::Tensor>& tensors_BTxD, const at::Tensor& wire_TBXD) {
@@ -11,6 +13,7 @@ void pack_heads(const std::vector<at::Tensor>& tensors_BTxD, const at::Tensor& w
 }
 
 at::Tensor packed_heads(const std::vector<at::Tensor>& tensors_BTxD, at::ScalarType dtype) {
+  const Accounted booked(Account::exchange);
   const at::Tensor& like = tensors_BTxD.front();
   int64_t heads = 0;
   for (const at::Tensor& x : tensors_BTxD) heads += x.size(2);

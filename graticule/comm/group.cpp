@@ -9,6 +9,7 @@
 
 #include "graticule/comm/sum.h"
 #include "graticule/core/error.h"
+#include "graticule/core/ledger.h"
 #include "graticule/core/span.h"
 
 namespace graticule {
@@ -113,7 +114,9 @@ Group::Group(c10::intrusive_ptr<c10d::Backend> backend, std::string label, Watch
   size_ = backend_->getSize();
 }
 
+// What lives only while an operation is under way is the exchange's; a result is its caller's.
 at::Tensor Group::flat(const at::Tensor& values) const {
+  const Accounted booked(Account::exchange);
   return values.detach().contiguous().view({-1}).to(device_for(*backend_, values));
 }
 
@@ -209,7 +212,10 @@ Pending Group::reduce_scatter(const at::Tensor& rows, const Counts& rows_of,
   if (size_ == 1) return Pending(rows.to(type));
   const int64_t row = row_elements(rows), mine = rows_of[rank_] * row;
   GRATICULE_CHECK(sum_of(rows_of) == rows.size(0), sum_of(rows_of), " rows to sum of ", rows.size(0));
-  const at::Tensor in = flat(rows), received = at::empty({size_ * mine}, in.options());
+  const at::Tensor in = flat(rows), received = [&] {
+    const Accounted booked(Account::exchange);
+    return at::empty({size_ * mine}, in.options());
+  }();
   std::vector<at::Tensor> send = in.split_with_sizes(scaled(rows_of, row));
   std::vector<at::Tensor> parts = received.split_with_sizes(Counts(size_, mine));
   if (in.is_cpu()) parts[rank_] = send[rank_];  // summed where it lies

@@ -1,5 +1,7 @@
 #include "graticule/data/loader.h"
 
+#include <ATen/ThreadLocalState.h>
+
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
@@ -9,6 +11,7 @@
 #include <thread>
 
 #include "graticule/core/error.h"
+#include "graticule/core/ledger.h"
 #include "graticule/data/sample_order.h"
 #include "graticule/data/token_reader.h"
 
@@ -120,7 +123,11 @@ Batch Loader::next() {
     refuse("data", "all ", state.order.size(), " samples of the range were read once");
   if (!state.worker.joinable()) {
     state.worker = std::jthread(
-        [&state, from = state.position](const std::stop_token& stop) { state.work(stop, from); });
+        [&state, from = state.position, caller = at::ThreadLocalState()](const std::stop_token& stop) {
+          const at::ThreadLocalStateGuard observed(caller);
+          const Accounted booked(Account::data);
+          state.work(stop, from);
+        });
   }
   const auto start = std::chrono::steady_clock::now();
   std::unique_lock lock(state.mutex);

@@ -62,7 +62,8 @@ struct Batch {
 std::vector<double> latitude_weights(const std::vector<double>& latitudes);
 
 /// From the first `next` on a background thread reads `source`: nobody else may until the loader is gone or
-/// was sought (`seek`).
+/// was sought (`seek`). The thread has the observers of the thread that called `next`, such as a memory
+/// watch.
 class Loader {
  public:
   /// An initial time is a sample when time + lead is present and in the range for every lead; the lead is

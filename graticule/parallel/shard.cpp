@@ -1,6 +1,7 @@
 #include "graticule/parallel/shard.h"
 
 #include "graticule/core/error.h"
+#include "graticule/core/ledger.h"
 #include "graticule/core/trace.h"
 
 namespace graticule {
@@ -70,6 +71,7 @@ ShardedPart::ShardedPart(std::string block, std::vector<Parameter> parameters, c
   sizes_ = span_sizes(numel_, shard.size());
   owned_ = level_ == Shard::none ? Span{0, numel_} : span_of(numel_, shard.size(), shard.rank());
   stretches_ = stretches_of(parameters_, owned_);
+  const Accounted booked(Account::optimizer);
   state_ = zero_state(owned_.size(), options.moments, options.device, options.state_in, block_);
   fill_initial_values(state_.master, block_, parameters_, owned_, options.seed);
 }
@@ -87,6 +89,7 @@ void ShardedPart::make_leaves() {
 }
 
 void ShardedPart::start_gather() {
+  const Accounted booked(Account::weights);
   const at::Tensor mine = state_.master.to(compute_);
   const bool sharded = level_ != Shard::none;
   gathering_.emplace(sharded ? replicas_.shard.all_gather(mine, sizes_) : Pending(mine));
@@ -137,6 +140,7 @@ at::Tensor ShardedPart::flatten_gradients() const {
 
 void ShardedPart::take_gradients(bool last) {
   const Scope scope("reduce");
+  const Accounted booked(Account::gradients);
   at::Tensor flat = flatten_gradients();
   if (reduces_every_time(level_)) {
     reducing_.push_back(replicas_.shard.reduce_scatter(flat, sizes_, at::kFloat));
@@ -156,6 +160,7 @@ void ShardedPart::take_gradients(bool last) {
 
 void ShardedPart::collect() {
   const Scope scope("reduce");
+  const Accounted booked(Account::gradients);
   for (auto& pending : reducing_) {
     const at::Tensor part = pending.wait();
     if (gradient_.defined()) {
@@ -168,6 +173,7 @@ void ShardedPart::collect() {
 }
 
 void ShardedPart::start_copies() {
+  const Accounted booked(Account::gradients);
   if (replicas_.copies.size() > 1) copying_.emplace(replicas_.copies.all_reduce(gradient_));
 }
 

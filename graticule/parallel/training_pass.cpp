@@ -3,6 +3,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "graticule/core/error.h"
+#include "graticule/core/ledger.h"
 #include "graticule/core/trace.h"
 
 namespace graticule {
@@ -47,6 +48,7 @@ std::vector<TrainingPass::Task> TrainingPass::tasks() const {
 }
 
 at::Tensor TrainingPass::run() {
+  const Accounted booked(Account::activations);
   const std::vector<Task> list = tasks();
   for (size_t i = 0; i < list.size(); ++i) {
     const Task& task = list[i];

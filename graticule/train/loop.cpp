@@ -27,15 +27,17 @@ void evaluate_on_valid(Run& run, const World& world, RunLog* log) {
 
 bool is_due(int64_t step, int64_t every) { return every > 0 && step % every == 0; }
 
-int64_t largest_peak(const Group& everyone) {
-  return everyone.all_reduce(at::full({1}, peak_memory_bytes(), at::kLong), Reduction::max)
-      .wait()
-      .item<int64_t>();
+// Of the process and of its tensors, each the largest of all ranks.
+std::pair<int64_t, int64_t> largest_peaks(const Ledger& ledger, const Group& everyone) {
+  const at::Tensor peaks =
+      everyone.all_reduce(at::tensor({peak_memory_bytes(), ledger.peak().total()}, at::kLong), Reduction::max)
+          .wait();
+  return {peaks[0].item<int64_t>(), peaks[1].item<int64_t>()};
 }
 
 }  // namespace
 
-bool train(Run& run, const World& world, bool json) {
+bool train(Run& run, const World& world, bool json, const Ledger& ledger) {
   const Options& options = run.options;
   const StopSignal signal;
   std::optional<RunLog> log;
@@ -67,11 +69,11 @@ bool train(Run& run, const World& world, bool json) {
     }
     if (is_due(run.step, options.run.log_every) || run.step == options.train.steps || stopped) {
       const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-      const int64_t peak = largest_peak(run.mesh.world);
+      const auto [resident, tensors] = largest_peaks(ledger, run.mesh.world);
       const double waited = run.loader->take_waited_seconds();
       if (log)
         log->step(run.step, options.train.steps, result,
-                  {elapsed.count(), tokens_a_step / elapsed.count(), waited, peak});
+                  {elapsed.count(), tokens_a_step / elapsed.count(), waited, resident, tensors});
     }
     if (is_due(run.step, options.run.eval_every) && !stopped)
       evaluate_on_valid(run, world, log ? &*log : nullptr);

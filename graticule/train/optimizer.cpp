@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "graticule/core/ledger.h"
 #include "graticule/core/trace.h"
 #include "graticule/train/rounding.h"
 
@@ -79,6 +80,7 @@ at::Tensor gradient_square_sum(Chain& chain, const Group& world) {
 
 void update(Chain& chain, const AdamW& adamw, double lr, const at::Tensor& scale, int64_t step) {
   const Scope timed("optimizer");
+  const Accounted booked(Account::optimizer);
   const at::NoGradGuard no_grad;
   for (auto* part : chain.parts()) {
     if (part->owned().empty()) continue;

@@ -58,7 +58,8 @@ void RunLog::step(int64_t step, int64_t steps, const StepResult& result, const S
                       {"tokens_per_s", measures.tokens_per_s},
                       {"step_s", measures.step_s},
                       {"data_wait_s", measures.waited_s},
-                      {"memory_bytes", measures.memory_bytes}}
+                      {"memory_bytes", measures.memory_bytes},
+                      {"tensor_peak_bytes", measures.tensor_peak_bytes}}
            .dump());
   events_.scalar("train/loss", step, result.loss);
   events_.scalar("train/lr", step, result.lr);

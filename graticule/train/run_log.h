@@ -16,10 +16,11 @@ namespace graticule {
 
 /// The measures of one step besides its result.
 struct StepMeasures {
-  double step_s = 0;         ///< seconds since the step before
-  double tokens_per_s = 0;   ///< tokens of all samples of all ranks
-  double waited_s = 0;       ///< seconds that this rank waited for data
-  int64_t memory_bytes = 0;  ///< the largest peak of any rank
+  double step_s = 0;              ///< seconds since the step before
+  double tokens_per_s = 0;        ///< tokens of all samples of all ranks
+  double waited_s = 0;            ///< seconds that this rank waited for data
+  int64_t memory_bytes = 0;       ///< the largest peak of any rank's process
+  int64_t tensor_peak_bytes = 0;  ///< the largest peak of any rank's tensors, by its ledger
 };
 
 class RunLog {

@@ -1,6 +1,6 @@
 #include "graticule/train/step.h"
 
-#include "graticule/core/trace.h"
+#include "graticule/core/ledger.h"
 #include "graticule/train/loss.h"
 #include "graticule/train/optimizer.h"
 #include "graticule/train/schedule.h"
@@ -11,6 +11,7 @@ namespace {
 
 // A part of the samples of a batch, on the device of the weights.
 Batch micro_batch(const Batch& batch, const Span& part, const at::Device& device) {
+  const Accounted booked(Account::data);
   const auto cut = [&](const at::Tensor& all) { return all.narrow(0, part.begin, part.size()).to(device); };
   return {cut(batch.input_BTKP),
           cut(batch.target_BTKP),
@@ -22,17 +23,16 @@ Batch micro_batch(const Batch& batch, const Span& part, const at::Device& device
 
 }  // namespace
 
-StepResult train_step(Run& run, bool stop) {
-  const TrainOptions& train = run.options.train;
-  const Batch batch = run.loader->next();
-  const int64_t samples = batch.input_BTKP.size(0), count = run.options.parallel.micro_batches;
-
-  run.chain.zero_gradients();
+at::Tensor step_on(const Batch& batch, Chain& chain, const Mesh& mesh, const Options& options, int64_t update,
+                   bool stop) {
+  const TrainOptions& train = options.train;
+  const int64_t samples = batch.input_BTKP.size(0), count = options.parallel.micro_batches;
+  chain.zero_gradients();
   std::vector<MicroBatch> micro_batches;
-  at::Tensor totals = at::zeros({3}, at::TensorOptions(at::kDouble).device(run.device()));
+  at::Tensor totals = at::zeros({3}, at::TensorOptions(at::kDouble).device(chain.device()));
   for (int64_t m = 0; m < count; ++m) {
-    Batch part = micro_batch(batch, span_of(samples, count, m), run.device());
-    if (run.chain.last_stage()) totals[1] += weight_sum(part.weight_BTKP);
+    Batch part = micro_batch(batch, span_of(samples, count, m), chain.device());
+    if (chain.last_stage()) totals[1] += weight_sum(part.weight_BTKP);
     micro_batches.push_back(
         {part.input_BTKP,
          {part.lead_hours_B, part.sample_ids, static_cast<uint64_t>(train.seed), true, nullptr},
@@ -40,22 +40,27 @@ StepResult train_step(Run& run, bool stop) {
            return squared_error_sum(prediction, target, weight);
          }});
   }
-  totals[0] += run.chain.train(micro_batches);
+  totals[0] += chain.train(micro_batches);
   totals[2] += stop ? 1 : 0;
-  run.chain.finish_reduce();
+  chain.finish_reduce();
 
   // Squared error, weight, wishes to stop: each rank's own, summed once. Nothing is read back before the
   // update.
-  totals = run.mesh.world.all_reduce(totals).wait();
-  const at::Tensor norm = gradient_square_sum(run.chain, run.mesh.world).sqrt() / totals[1];
+  totals = mesh.world.all_reduce(totals).wait();
+  const at::Tensor norm = gradient_square_sum(chain, mesh.world).sqrt() / totals[1];
   const at::Tensor clip = train.clip > 0 ? (train.clip / norm).clamp_max(1) : at::ones_like(norm);
+  graticule::update(
+      chain, {train.beta1, train.beta2, train.epsilon, train.weight_decay, static_cast<uint64_t>(train.seed)},
+      learning_rate(train.lr, train.min_lr, train.warmup, train.steps, update - 1), clip / totals[1], update);
+  return at::cat({totals, norm.view({1})});
+}
+
+StepResult train_step(Run& run, bool stop) {
+  const TrainOptions& train = run.options.train;
   StepResult result;
   result.lr = learning_rate(train.lr, train.min_lr, train.warmup, train.steps, run.step);
-  const AdamW adamw{train.beta1, train.beta2, train.epsilon, train.weight_decay,
-                    static_cast<uint64_t>(train.seed)};
-  update(run.chain, adamw, result.lr, clip / totals[1], ++run.step);
-
-  const at::Tensor told = at::cat({totals, norm.view({1})}).cpu();
+  const at::Tensor told =
+      step_on(run.loader->next(), run.chain, run.mesh, run.options, ++run.step, stop).cpu();
   result.loss = told[0].item<double>() / told[1].item<double>();
   result.stop = told[2].item<double>() > 0;
   result.gradient_norm = told[3].item<double>();

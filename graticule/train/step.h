@@ -12,6 +12,12 @@ struct StepResult {
   bool stop = false;  ///< some rank asked to stop
 };
 
+/// A step from its batch on: forward, backward, reduction, update number `update` (from 1). Gives squared
+/// error, weight, wishes to stop and gradient norm (fp64, 4, on the chain's device); the host waits for
+/// nothing, so it runs on meta tensors too. Collective over the world.
+at::Tensor step_on(const Batch& batch, Chain& chain, const Mesh& mesh, const Options& options, int64_t update,
+                   bool stop);
+
 /// Collective over the world. `stop`: this rank wants the run to end after this step.
 StepResult train_step(Run& run, bool stop);
 

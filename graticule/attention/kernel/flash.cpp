@@ -9,6 +9,7 @@
 #include "graticule/attention/kernel/flash_cpu.h"
 #include "graticule/attention/kernel/flash_gpu.h"
 #include "graticule/core/error.h"
+#include "graticule/core/ledger.h"
 
 namespace graticule {
 namespace {
@@ -133,6 +134,7 @@ FlashGradients as(at::ScalarType dtype, const FlashGradients& x) {
 
 FlashResult flash_forward(const at::Tensor& q_BTHD, const at::Tensor& k_BSGD, const at::Tensor& v_BSGD,
                           std::optional<double> scale, std::optional<at::ScalarType> result) {
+  const Accounted booked(Account::attention);
   const auto dtype = result.value_or(q_BTHD.scalar_type());
   if (is_symbolic(q_BTHD) || is_symbolic(k_BSGD)) return shapes_of_forward(q_BTHD, dtype);
   check_inputs(q_BTHD, k_BSGD, v_BSGD);
@@ -150,6 +152,7 @@ FlashGradients flash_backward(const at::Tensor& dout_BTHD, const at::Tensor& q_B
                               const at::Tensor& v_BSGD, const at::Tensor& out_BTHD, const at::Tensor& lse_BHT,
                               std::optional<double> scale, const std::optional<at::Tensor>& dlse_BHT,
                               std::optional<at::ScalarType> result) {
+  const Accounted booked(Account::attention);
   const auto dtype = result.value_or(q_BTHD.scalar_type());
   const auto shapes = [&] {
     return FlashGradients{blank(q_BTHD, dtype), blank(k_BSGD, dtype), blank(v_BSGD, dtype)};

@@ -6,6 +6,7 @@
 
 #include "graticule/attention/kernel/matrix_product.h"
 #include "graticule/core/error.h"
+#include "graticule/core/ledger.h"
 #include "graticule/core/trace.h"
 
 namespace graticule {
@@ -74,14 +75,20 @@ at::Tensor product(const at::Tensor& a_MK, const at::Tensor& b_KN, const std::op
 }
 
 at::Tensor sum_rows(const at::Tensor& dy_NO) {
-  return dy_NO.sum({0}, false, at::kFloat).to(dy_NO.scalar_type());
+  // ATen widens a copy of its own on the CPU; made here, a dry run sees it.
+  const at::Tensor wide_NO = dy_NO.is_cuda() ? dy_NO : dy_NO.to(at::kFloat);
+  return wide_NO.sum({0}, false, at::kFloat).to(dy_NO.scalar_type());
 }
 
 WeightGradients now_or_later(const std::shared_ptr<DeferredGradients>& deferred, const at::Tensor& weight,
                              const at::Tensor& bias, std::function<WeightGradients()> compute) {
-  if (!deferred) return compute();
-  deferred->add([weight, bias, compute = std::move(compute)] {
-    const WeightGradients gradients = compute();
+  const auto booked = [compute = std::move(compute)] {
+    const Accounted gradients(Account::gradients);
+    return compute();
+  };
+  if (!deferred) return booked();
+  deferred->add([weight, bias, booked] {
+    const WeightGradients gradients = booked();
     add_to_gradient(weight, gradients.weight);
     add_to_gradient(bias, gradients.bias);
   });

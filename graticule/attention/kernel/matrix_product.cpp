@@ -32,7 +32,8 @@ HeadOutput output(const at::Tensor& x, int64_t row, int64_t column) {
 
 at::Tensor pack_panels(const MatrixTiles& tiles, const at::Tensor& b) {
   const int64_t inner = b.size(0), columns = b.size(1), panels = ceil_div(columns, tiles.panel);
-  const auto packed = at::empty({panels, inner * tiles.panel}, at::kFloat);
+  const auto packed = at::empty({panels, inner * tiles.panel}, b.options().dtype(at::kFloat));
+  if (b.is_meta()) return packed;
   auto* data = packed.mutable_data_ptr<float>();
   for_each_part(panels, [&](int64_t begin, int64_t end) {
     const auto scratch = at::empty({tiles.panel * tiles.depth}, at::kFloat);
@@ -45,17 +46,30 @@ at::Tensor pack_panels(const MatrixTiles& tiles, const at::Tensor& b) {
   return packed;
 }
 
-/// out = a b + bias, or out += a b. A task is 192 rows by 8 panels.
+/// What a thread packs rows of a in, and what it sums in.
+struct Workspace {
+  at::Tensor left, sums;
+};
+
+Workspace workspace(const MatrixTiles& tiles, int64_t inner, const at::TensorOptions& options) {
+  return {at::empty({ceil_div(inner, tiles.depth) * tiles.depth * tiles.rows}, options.dtype(at::kFloat)),
+          at::empty({tiles.rows * std::max(tiles.depth, tiles.panel)}, options.dtype(at::kFloat))};
+}
+
+/// out = a b + bias, or out += a b. A task is 192 rows by 8 panels. Meta tensors: what it allocates.
 void multiply_into(const MatrixTiles& tiles, const at::Tensor& a, const at::Tensor& b, const float* bias,
                    bool add, const at::Tensor& out) {
   const int64_t rows = a.size(0), inner = a.size(1), columns = b.size(1);
   const auto packed = pack_panels(tiles, b);
+  if (out.is_meta()) {
+    workspace(tiles, inner, out.options());
+    return;
+  }
   const auto* right = packed.const_data_ptr<float>();
   const int64_t panels = ceil_div(columns, tiles.panel), groups = ceil_div(panels, panels_a_task);
   const int64_t blocks = ceil_div(rows, tiles.rows);
   for_each_part(blocks * groups, [&](int64_t begin, int64_t end) {
-    const auto left = at::empty({ceil_div(inner, tiles.depth) * tiles.depth * tiles.rows}, at::kFloat);
-    const auto scratch = at::empty({tiles.rows * std::max(tiles.depth, tiles.panel)}, at::kFloat);
+    const auto [left, scratch] = workspace(tiles, inner, at::kCPU);
     auto* sums = scratch.mutable_data_ptr<float>();
     for (int64_t task = begin, packed_block = -1; task < end; ++task) {
       const int64_t block = task / groups, row = block * tiles.rows, count = std::min(tiles.rows, rows - row);
@@ -77,7 +91,9 @@ void multiply_into(const MatrixTiles& tiles, const at::Tensor& a, const at::Tens
 
 bool prefers_matrix_product(const at::Tensor& a_MK, const at::Tensor& b_KN) {
   const auto dtype = a_MK.scalar_type();
-  if (!a_MK.is_cpu() || (dtype != at::kFloat && dtype != at::kBFloat16 && dtype != at::kHalf)) return false;
+  if (!(a_MK.is_cpu() || a_MK.is_meta()) ||
+      (dtype != at::kFloat && dtype != at::kBFloat16 && dtype != at::kHalf))
+    return false;
   return a_MK.size(0) >= fewest && b_KN.size(1) >= fewest && a_MK.size(1) > 0 &&
          matrix_tiles_win(element_of(dtype));
 }
@@ -88,7 +104,7 @@ at::Tensor matrix_product(const at::Tensor& a_MK, const at::Tensor& b_KN,
   const auto& tiles = *matrix_tiles();
   const auto a = with_unit_stride(a_MK), b = with_unit_stride(b_KN);
   const auto bias = bias_N ? bias_N->to(at::kFloat).contiguous() : at::Tensor();
-  const auto* bias_data = bias_N ? bias.const_data_ptr<float>() : nullptr;
+  const auto* bias_data = bias_N && !bias.is_meta() ? bias.const_data_ptr<float>() : nullptr;
   const int64_t inner = a.size(1);
   const auto out =
       at::empty({a.size(0), b.size(1)}, a.options().dtype(inner > most_inner ? at::kFloat : dtype));

@@ -1,0 +1,52 @@
+#include "cli/plan_dry_run.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/memory_report.h"
+#include "graticule/train/build.h"
+
+namespace graticule {
+
+namespace {
+
+nlohmann::json report(const DryRun& run, const DryRank& place, const ModelShape& shape) {
+  nlohmann::json json = to_json(run.peak), sent = nlohmann::json::object(), axes = nlohmann::json::object();
+  for (const auto& [label, traffic] : run.traffic) {
+    sent[label] = {{"bytes", traffic.bytes_sent}, {"operations", traffic.operations}};
+  }
+  for (const Axis axis : all_axes) axes[std::string(name_of(axis))] = run.axes.degree(axis);
+  json["rank"] = place.rank, json["ranks"] = place.ranks, json["axes"] = axes;
+  json["tokens"] = {run.tokens.begin, run.tokens.end};
+  json["samples"] = {run.samples.begin, run.samples.end};
+  json["parameters"] = parameters(shape), json["owned_parameters"] = run.owned;
+  json["sent"] = sent;
+  return json;
+}
+
+}  // namespace
+
+int show_dry_run(const DryRunArguments& arguments, bool json) {
+  const Problem problem = define_problem(read_recipe(arguments.recipe, arguments.set));
+  const DryRank& place = arguments.place;
+  const DryRun run = dry_run(problem.options, problem.shape, place);
+  if (json) {
+    fmt::print("{}\n", report(run, place, problem.shape).dump());
+    return 0;
+  }
+  const int64_t tokens = problem.shape.grid.tokens();
+  fmt::print("rank {} of {} ({}): tokens {} to {} of {}, samples {} to {} of {}, owns {} of {} parameters\n",
+             place.rank, place.ranks, described(run.axes), run.tokens.begin, run.tokens.end, tokens,
+             run.samples.begin, run.samples.end, problem.options.data.batch, run.owned,
+             parameters(problem.shape));
+  fmt::print("tensors at the peak of a step:\n{}", table_of(run.peak));
+  if (run.traffic.empty()) fmt::print("sends nothing\n");
+  for (const auto& [label, traffic] : run.traffic) {
+    fmt::print("sent a step over {:<20} {:>12} in {} operations\n", label, gib(traffic.bytes_sent),
+               traffic.operations);
+  }
+  return 0;
+}
+
+}  // namespace graticule

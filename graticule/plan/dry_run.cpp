@@ -1,0 +1,84 @@
+#include "graticule/plan/dry_run.h"
+
+#include <deque>
+
+#include "graticule/comm/dry.h"
+#include "graticule/comm/mesh.h"
+#include "graticule/core/error.h"
+#include "graticule/model/vit.h"
+#include "graticule/train/build.h"
+#include "graticule/train/memory.h"
+#include "graticule/train/step.h"
+
+namespace graticule {
+
+namespace {
+
+constexpr int steps = 2;
+
+// What Loader::next gives, as sizes.
+Batch meta_batch(const LoaderOptions& loader) {
+  const Accounted booked(Account::data);
+  const std::vector<int64_t> sizes = {loader.samples.size(), loader.tokens.size(),
+                                      loader.grid.variables_per_token(), loader.grid.pixels()};
+  const auto blank = [](c10::IntArrayRef shape) { return at::empty(shape, at::TensorOptions(at::kMeta)); };
+  Batch batch{blank(sizes), blank(sizes), blank(sizes), blank({sizes[0]}), {}, {}};
+  for (int64_t id = loader.samples.begin; id < loader.samples.end; ++id) {
+    batch.times.push_back(0);
+    batch.sample_ids.push_back(id);
+  }
+  return batch;
+}
+
+// A loader holds `prefetch` steps ready beside the one in use, in the host's memory: no part of a GPU's.
+void take_steps(Chain& chain, const Mesh& mesh, const Options& options, const LoaderOptions& loader) {
+  const size_t ahead = options.train.device == "cpu" ? static_cast<size_t>(loader.prefetch) : 0;
+  std::deque<Batch> ready;
+  for (int64_t step = 1; step <= steps; ++step) {
+    while (ready.size() <= ahead) ready.push_back(meta_batch(loader));
+    const Batch batch = std::move(ready.front());
+    ready.pop_front();
+    step_on(batch, chain, mesh, options, step, false);
+  }
+}
+
+std::map<std::string, Traffic> less(std::map<std::string, Traffic> all,
+                                    const std::map<std::string, Traffic>& before) {
+  for (const auto& [label, traffic] : before) {
+    all[label].bytes_sent -= traffic.bytes_sent;
+    all[label].operations -= traffic.operations;
+  }
+  std::erase_if(all, [](const auto& entry) { return entry.second.bytes_sent == 0; });
+  return all;
+}
+
+}  // namespace
+
+DryRun dry_run(const Options& recipe, const ModelShape& shape, const DryRank& place) {
+  if (place.ranks < 1) refuse("plan", place.ranks, " ranks: choose 1 or more");
+  if (place.local_size < 1) refuse("plan", place.local_size, " ranks a node: choose 1 or more");
+  if (place.rank < 0 || place.rank >= place.ranks) {
+    refuse("plan", "rank ", place.rank, " of ", place.ranks, ": choose 0 to ", place.ranks - 1);
+  }
+  Options options = recipe;
+  const World world = dry_world(place.rank, place.ranks, place.local_size);
+  const Mesh mesh = mesh_of(options, shape, world);
+  Layers layers = layers_of(options, shape, mesh, world);
+  layers.chain.shard.device = at::kMeta;
+
+  Ledger ledger;
+  const MemoryWatch watch(ledger, c10::DeviceType::Meta);
+  Chain chain(vision_transformer(shape, layers.tokens, layers.attention, layers.tensor), layers.chain);
+  const bool reads = chain.first_stage() || chain.last_stage();
+  const Span none{layers.tokens.begin, layers.tokens.begin};
+  const LoaderOptions loader = loader_options(options, shape, mesh, reads ? layers.tokens : none);
+  const auto before = traffic_of(mesh);
+  take_steps(chain, mesh, options, loader);
+
+  DryRun result{ledger.peak(), less(traffic_of(mesh), before), mesh.axes, loader.samples, layers.tokens};
+  for (auto& [label, traffic] : result.traffic) traffic.bytes_sent /= steps, traffic.operations /= steps;
+  for (const auto* part : chain.parts()) result.owned += part->owned().size();
+  return result;
+}
+
+}  // namespace graticule
