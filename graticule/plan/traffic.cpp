@@ -4,6 +4,7 @@
 #include "graticule/plan/traffic.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "graticule/plan/passes.h"
 
@@ -36,10 +37,11 @@ class Bill {
   void gather(const Members& group, int64_t own_bytes, const Runs& runs) {
     add(group, Pattern::ring, own_bytes * (group.ranks - 1) * runs.samples, (group.ranks - 1) * runs.times);
   }
-  /// Gathers or reduces weights, once: no samples.
+  /// In a tree up and down, so that many ranks may sum little.
   void all_reduce(const Members& group, int64_t elements, int64_t element) {
     const int64_t mine = span_of(elements, group.ranks, group.rank).size();
-    add(group, Pattern::ring, (elements - mine + mine * (group.ranks - 1)) * element, 2 * (group.ranks - 1));
+    const int64_t levels = std::bit_width(static_cast<uint64_t>(group.ranks - 1));
+    add(group, Pattern::ring, (elements - mine + mine * (group.ranks - 1)) * element, 2 * levels);
   }
   std::vector<Exchange> items() const {
     std::vector<Exchange> sent;
