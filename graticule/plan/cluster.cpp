@@ -1,0 +1,246 @@
+#include "graticule/plan/cluster.h"
+
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <vector>
+
+#include "graticule/core/error.h"
+
+namespace graticule {
+
+namespace {
+
+constexpr double giga = 1e9, tera = 1e12, micro = 1e-6, gibi = 1024.0 * 1024.0 * 1024.0;
+
+struct Range {
+  double low, high;
+  const char* unit;
+};
+
+// What devices and links of this decade have, with room on both sides: a slip of the unit falls outside.
+constexpr Range rate{0.01, 100e3, "TFLOP/s"}, bandwidth{0.1, 20e3, "GB/s"}, latency{0.1, 1e3, "microseconds"},
+    memory{0.5, 4096, "GiB"}, share{0.01, 1, "the bandwidth below"}, nodes{1, 1e6, "nodes"},
+    pieces{1, 4096, "pieces"};
+
+std::string printed(const toml::node& node) {
+  std::ostringstream stream;
+  node.visit([&](const auto& value) {
+    if constexpr (toml::is_table<decltype(value)>)
+      stream << toml::toml_formatter{value};
+    else
+      stream << value;
+  });
+  return stream.str();
+}
+
+// One table of the file; remembers the keys that were asked for.
+class Section {
+ public:
+  Section(const toml::table& table, std::string name, std::string where)
+      : table_(table), name_(std::move(name)), where_(std::move(where)) {}
+
+  Section section(const char* key) {
+    const toml::node& inner = node(key);
+    if (!inner.is_table()) refuse_value(inner, key, text("a table: [", name_ + key, "]"));
+    return {*inner.as_table(), name_ + key + ".", where_};
+  }
+
+  std::string string(const char* key) {
+    const toml::node& value = node(key);
+    if (!value.is_string() || value.as_string()->get().empty()) refuse_value(value, key, "a text in quotes");
+    return value.as_string()->get();
+  }
+
+  double number(const char* key, const Range& range) {
+    const toml::node& value = node(key);
+    const double number = value.is_number() ? *value.value<double>() : 0;
+    if (!value.is_number() || !(number >= range.low && number <= range.high)) {
+      refuse_value(value, key, text("a number of ", range.unit, " from ", range.low, " to ", range.high));
+    }
+    return number;
+  }
+
+  int64_t count(const char* key, const Range& range) {
+    const toml::node& value = node(key);
+    const auto number = value.is_integer() ? *value.value<int64_t>() : 0;
+    if (static_cast<double>(number) < range.low || static_cast<double>(number) > range.high) {
+      refuse_value(
+          value, key,
+          text("a whole number of ", range.unit, " from ", range.low, " to ", std::llround(range.high)));
+    }
+    return number;
+  }
+
+  [[noreturn]] void refuse_value(const char* key, const std::string& wanted) const {
+    refuse_value(*table_.get(key), key, wanted);
+  }
+
+  // Everything in the table must have been asked for.
+  void refuse_unknown() const {
+    for (const auto& [key, value] : table_) {
+      const std::string unknown(key.str());
+      if (asked(unknown)) continue;
+      refuse(where_, "unknown key ", name_ + unknown, " (line ", value.source().begin.line,
+             "): did you mean ", name_ + nearest_name(unknown, asked_), "?");
+    }
+  }
+
+ private:
+  const toml::node& node(const char* key) {
+    asked_.emplace_back(key);
+    const toml::node* found = table_.get(key);
+    if (!found) refuse_missing(key);
+    return *found;
+  }
+
+  // A misspelt key is missing too: the nearest of those that nobody asked for is named with its line.
+  [[noreturn]] void refuse_missing(const std::string& key) const {
+    std::vector<std::string> others;
+    for (const auto& [other, value] : table_) {
+      if (!asked(other.str())) others.emplace_back(other.str());
+    }
+    const std::string nearest = nearest_name(key, others);
+    refuse(where_, name_ + key, " is missing (its table begins in line ", table_.source().begin.line,
+           nearest.empty() ? std::string()
+                           : text("; ", name_ + nearest, " in line ",
+                                  table_.get(nearest)->source().begin.line, " is the nearest there"),
+           "): give it there, as docs/planner.md describes");
+  }
+
+  bool asked(std::string_view key) const {
+    return std::find(asked_.begin(), asked_.end(), key) != asked_.end();
+  }
+
+  [[noreturn]] void refuse_value(const toml::node& value, const char* key, const std::string& wanted) const {
+    refuse(where_, name_ + key, " = ", printed(value), " (line ", value.source().begin.line, "): it must be ",
+           wanted);
+  }
+
+  const toml::table& table_;
+  std::string name_, where_;
+  std::vector<std::string> asked_;
+};
+
+Rates rates_of(Section section) {
+  Rates rates{tera * section.number("peak_tflops", rate), tera * section.number("linear_tflops", rate),
+              tera * section.number("attention_tflops", rate)};
+  for (const auto& [key, sustained] :
+       {std::pair{"linear_tflops", rates.linear}, {"attention_tflops", rates.attention}}) {
+    if (sustained > rates.peak) {
+      section.refuse_value(key, text("at most the peak of ", rates.peak / tera, " TFLOP/s"));
+    }
+  }
+  section.refuse_unknown();
+  return rates;
+}
+
+Dragonfly dragonfly_of(Section& section, int64_t most_nodes) {
+  const Dragonfly fly{section.count("groups", pieces),
+                      section.count("routers_per_group", pieces),
+                      section.count("nodes_per_router", pieces),
+                      giga * section.number("local_link_gb_s", bandwidth),
+                      giga * section.number("global_link_gb_s", bandwidth),
+                      section.count("links_between_groups", pieces)};
+  if (fly.groups * fly.routers_per_group * fly.nodes_per_router < most_nodes) {
+    section.refuse_value("groups", text("enough for nodes = ", most_nodes, " with ", fly.routers_per_group,
+                                        " routers a group of ", fly.nodes_per_router, " nodes"));
+  }
+  return fly;
+}
+
+Topology topology_of(Section section, int64_t most_nodes) {
+  const std::string kind = section.string("kind");
+  Topology topology;
+  if (kind == "fat_tree") {
+    topology = FatTree{section.count("nodes_per_switch", pieces), section.number("taper", share)};
+  } else if (kind == "dragonfly") {
+    topology = dragonfly_of(section, most_nodes);
+  } else if (kind != "flat") {
+    section.refuse_value("kind", text("\"flat\", \"fat_tree\" or \"dragonfly\"; did you mean \"",
+                                      nearest_name(kind, {"flat", "fat_tree", "dragonfly"}), "\"?"));
+  }
+  section.refuse_unknown();
+  return topology;
+}
+
+Cluster cluster_of(const toml::table& table, const std::string& where) {
+  Section file(table, "", where);
+  Cluster cluster;
+  cluster.name = file.string("name");
+  cluster.nodes = file.count("nodes", nodes);
+  cluster.devices_per_node = file.count("devices_per_node", pieces);
+
+  Section device = file.section("device");
+  cluster.memory = gibi * device.number("memory_gib", memory);
+  cluster.memory_bandwidth = giga * device.number("memory_bandwidth_gb_s", bandwidth);
+  cluster.bf16 = rates_of(device.section("bf16"));
+  cluster.fp32 = rates_of(device.section("fp32"));
+  device.refuse_unknown();
+
+  Section within = file.section("within_node");
+  cluster.within_node = {giga * within.number("bandwidth_gb_s", bandwidth),
+                         micro * within.number("latency_us", latency)};
+  within.refuse_unknown();
+
+  Section across = file.section("across_nodes");
+  cluster.interfaces_per_node = across.count("interfaces_per_node", pieces);
+  cluster.interface = {giga * across.number("bandwidth_gb_s", bandwidth),
+                       micro * across.number("latency_us", latency)};
+  across.refuse_unknown();
+
+  cluster.topology = topology_of(file.section("topology"), cluster.nodes);
+  file.refuse_unknown();
+  return cluster;
+}
+
+std::string content_of(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) refuse("cluster", "'", path, "' cannot be read: name an existing TOML file");
+  std::stringstream content;
+  content << file.rdbuf();
+  return content.str();
+}
+
+std::string known_names(const std::vector<std::filesystem::path>& folders) {
+  std::vector<std::string> names;
+  for (const auto& folder : folders) {
+    std::error_code missing;
+    for (const auto& entry : std::filesystem::directory_iterator(folder, missing)) {
+      if (entry.path().extension() == ".toml") names.push_back(entry.path().stem().string());
+    }
+  }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  std::string list;
+  for (const auto& name : names) list += (list.empty() ? "" : ", ") + name;
+  return list;
+}
+
+}  // namespace
+
+Cluster parse_cluster(const std::string& toml_text, const std::string& where) {
+  toml::table table;
+  try {
+    table = toml::parse(toml_text, where);
+  } catch (const toml::parse_error& error) {
+    refuse(where, error.description(), " (line ", error.source().begin.line, ", column ",
+           error.source().begin.column, "): correct the TOML there");
+  }
+  return cluster_of(table, where);
+}
+
+Cluster cluster_named(const std::string& name_or_path) {
+  if (name_or_path.ends_with(".toml")) return parse_cluster(content_of(name_or_path), name_or_path);
+  const std::vector<std::filesystem::path> folders = {"clusters", GRATICULE_CLUSTERS};
+  for (const auto& folder : folders) {
+    const auto path = folder / (name_or_path + ".toml");
+    if (std::filesystem::is_regular_file(path)) return parse_cluster(content_of(path), path.string());
+  }
+  refuse("cluster", "'", name_or_path, "' is not known: choose ", known_names(folders),
+         ", or give the path of a TOML file");
+}
+
+}  // namespace graticule

@@ -1,0 +1,37 @@
+// What a step runs on one stage of the pipeline, counted over its schedule: how often each block runs
+// forward, backward and forward again, and how often its weights come into use.
+#pragma once
+
+#include <vector>
+
+#include "graticule/core/axes.h"
+#include "graticule/plan/share.h"
+
+namespace graticule {
+
+/// How many micro-batches went through something, and their samples together.
+struct Runs {
+  int64_t times = 0, samples = 0;
+  Runs operator+(const Runs& other) const { return {times + other.times, samples + other.samples}; }
+};
+
+/// One block of the chain on its stage, over a step. Each micro-batch runs backward once, as it does forward.
+struct BlockRuns {
+  int64_t block = 0;       ///< 0 tokenizer, 1 .. depth transformer blocks, depth + 1 head
+  Runs once = {};          ///< forward, and backward
+  Runs linear_again = {};  ///< the linear layers a second time, in backward
+  Runs attention_again = {};
+  int64_t gathers = 0;  ///< how often released weights are gathered (level full)
+};
+
+/// The blocks of this rank's stage, in the order in which it holds them.
+std::vector<BlockRuns> runs_of(const Options& options, const ModelShape& shape, const Axes& axes,
+                               const RankShare& share);
+
+/// What a policy runs a second time, of a block whose backward does or does not follow its forward at once.
+struct Again {
+  bool linear, attention;
+};
+Again runs_again(Activations policy, bool follows_at_once);
+
+}  // namespace graticule

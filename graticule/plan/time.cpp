@@ -1,0 +1,178 @@
+#include "graticule/plan/time.h"
+
+#include <algorithm>
+
+#include "graticule/core/error.h"
+#include "graticule/plan/passes.h"
+#include "graticule/plan/work.h"
+
+namespace graticule {
+
+namespace {
+
+// What leaves a switch, or a group of routers, over what its nodes send.
+double taper_of(const Cluster& cluster, int64_t nodes_apart) {
+  const double node = cluster.interface.bandwidth * static_cast<double>(cluster.interfaces_per_node);
+  if (const auto* tree = std::get_if<FatTree>(&cluster.topology)) {
+    return nodes_apart > tree->nodes_per_switch ? tree->taper : 1;
+  }
+  if (const auto* fly = std::get_if<Dragonfly>(&cluster.topology)) {
+    const int64_t nodes = fly->routers_per_group * fly->nodes_per_router;
+    const double out = fly->global_link * static_cast<double>(fly->links_between_groups * (fly->groups - 1));
+    return nodes_apart > nodes ? std::min(1.0, out / (static_cast<double>(nodes) * node)) : 1;
+  }
+  return 1;
+}
+
+// Elements of point-wise work that a token moves through memory. Forward: two norms (read, write), two
+// residual sums (read two, write). Backward: norms read x and dy, write dx; gradients meet at two sums. GELU:
+// read and write forward, read two and write backward.
+struct Elements {
+  double token, hidden;
+};
+constexpr Elements forward_elements{2 * 2 + 2 * 3, 2}, backward_elements{2 * 3 + 2 * 3, 3};
+
+double pointwise_bytes(const std::vector<BlockRuns>& blocks, const RankShare& share,
+                       const ModelShape& shape) {
+  const auto of_sample = [&](const Elements& elements) {
+    return elements.token * static_cast<double>(share.tokens.size() * shape.dim) +
+           elements.hidden * static_cast<double>(share.layer_tokens * share.hidden.size());
+  };
+  double elements = 0;
+  for (const BlockRuns& runs : blocks) {
+    if (runs.block == 0 || runs.block > shape.depth) continue;
+    elements += of_sample(forward_elements) * static_cast<double>((runs.once + runs.linear_again).samples) +
+                of_sample(backward_elements) * static_cast<double>(runs.once.samples);
+  }
+  return elements * static_cast<double>(share.element);
+}
+
+// AdamW reads weight, gradient and two moments, and writes all but the gradient; before that the gradient is
+// squared and scaled, after it the weight is converted.
+double optimizer_bytes(const std::vector<BlockRuns>& blocks, const RankShare& share, const Options& options,
+                       const ModelShape& shape, const Axes& axes) {
+  const int64_t replicas = int64_t{axes.data} * axes.sequence();
+  const int64_t wished = options.parallel.shard_ranks > 0 ? options.parallel.shard_ranks : replicas;
+  const auto shard = static_cast<double>(options.parallel.shard == Shard::none ? 1 : wished);
+  const double whole_shard = options.parallel.shard == Shard::none ? 1 : shard * axes.tensor;
+  double owned = 0;
+  for (const BlockRuns& runs : blocks) {
+    BlockParameters n = block_parameters_of(share, shape, axes);
+    if (runs.block == 0) n = {tokenizer_parameters(shape), 0};
+    if (runs.block > shape.depth) n = {head_parameters(shape), 0};
+    owned += static_cast<double>(n.whole) / whole_shard + static_cast<double>(n.cut) / shard;
+  }
+  const auto moment = static_cast<double>(c10::elementSize(options.train.moments));
+  return owned * (4 + 8 + 4 + 8 + 4 * moment + 4 + static_cast<double>(share.element));
+}
+
+/// Seconds of work that exchanges may hide under, used up as they do.
+struct Cover {
+  double attention, compute;  ///< compute: linear layers and point-wise work
+  double last_backward;       ///< of the compute, that of the last micro-batch
+};
+
+double hide(double seconds, double& under) {
+  const double hidden = std::min(seconds, under);
+  under -= hidden;
+  return seconds - hidden;
+}
+
+// What of an exchange no work hides (docs/planner.md says why).
+double exposed_of(const Exchange& exchange, double seconds, const ParallelOptions& parallel, Cover& cover) {
+  const std::string& group = exchange.group;
+  const auto in_parts = [&](double parts) {
+    return seconds / parts + hide(seconds * (1 - 1 / parts), cover.attention);
+  };
+  if (group == "tensor") return seconds * (exchange.pattern == Pattern::ring ? 2.0 / 3 : 1.0 / 2);
+  if (group == "ulysses") return in_parts(static_cast<double>(parallel.head_groups));
+  if (group == "context" && exchange.pattern == Pattern::neighbour) return hide(seconds, cover.attention);
+  if (group == "context") return parallel.gather_heads > 0 ? in_parts(2) : seconds;
+  if (group == "whole weights" || group == "cut weights") {
+    const bool once = parallel.shard == Shard::none || parallel.shard == Shard::optimizer;
+    return hide(seconds, once ? cover.last_backward : cover.compute);
+  }
+  // Other micro-batches are under way; what is left is in the bubble.
+  if (group == "pipeline" || group == "pipeline back") return 0;
+  return seconds;
+}
+
+// Idle time of a stage (docs/pipeline.md), and the messages of filling and draining. `filling`: weight
+// gradients that fill it.
+double bubble_of(const StepTime& time, double filling, double sends, const ParallelOptions& parallel,
+                 const Axes& axes) {
+  const auto rounds = static_cast<double>(parallel.micro_batches * parallel.chunks);
+  const double busy = std::max(0.0, time.compute() + time.exposed - 2 * filling);
+  return (axes.pipeline - 1) * (busy + sends) / rounds;
+}
+
+// With fewer micro-batches than stages zero_bubble has more than its formula, and at most 1f1b's bubble.
+bool fills_bubble(const ParallelOptions& parallel, const Axes& axes) {
+  return parallel.schedule == ScheduleKind::zero_bubble && parallel.micro_batches >= axes.pipeline;
+}
+
+StepTime time_of_rank(const Cluster& cluster, const Options& options, const ModelShape& shape,
+                      const Axes& axes, int rank) {
+  const Rates& rates = options.train.precision == Precision::bf16 ? cluster.bf16 : cluster.fp32;
+  const RankShare share = rank_share(options, shape, axes, rank);
+  const std::vector<BlockRuns> blocks = runs_of(options, shape, axes, share);
+  const StepWork work = work_of_step(options, shape, axes, rank);
+  StepTime time;
+  time.linear = work.all().linear / rates.linear;
+  time.attention = work.all().attention / rates.attention;
+  time.pointwise = pointwise_bytes(blocks, share, shape) / cluster.memory_bandwidth;
+  time.optimizer = optimizer_bytes(blocks, share, options, shape, axes) / cluster.memory_bandwidth;
+  // Weight gradients that fill a bubble hide nothing besides.
+  const double filling = fills_bubble(options.parallel, axes) ? work.backward.linear / 2 / rates.linear : 0;
+  const double compute = time.linear + time.pointwise - filling;
+  Cover cover{time.attention, compute, 2.0 / 3 * compute / static_cast<double>(share.micro_batches.size())};
+  double sends = 0;
+  for (const Exchange& exchange : exchanges_of_step(options, shape, axes, rank)) {
+    const double seconds = seconds_of(exchange, cluster);
+    time.exchange[exchange.group] += seconds;
+    time.exposed += exposed_of(exchange, seconds, options.parallel, cover);
+    if (exchange.group.starts_with("pipeline")) sends += seconds;
+  }
+  time.bubble = bubble_of(time, filling, sends, options.parallel, axes);
+  return time;
+}
+
+}  // namespace
+
+double seconds_of(const Exchange& exchange, const Cluster& cluster) {
+  const int64_t devices = cluster.devices_per_node;
+  const int64_t beside = std::clamp<int64_t>(devices / exchange.stride, 1, exchange.ranks);  // of one node
+  const auto bytes = static_cast<double>(exchange.bytes), steps = static_cast<double>(exchange.steps);
+  if (beside == exchange.ranks) {
+    return bytes / cluster.within_node.bandwidth + steps * cluster.within_node.latency;
+  }
+  const int64_t nodes_apart = ((exchange.ranks - 1) * exchange.stride + devices) / devices;
+  const double across = cluster.share_of_interfaces() * taper_of(cluster, nodes_apart);
+  const double waits = steps * cluster.interface.latency;
+  if (exchange.pattern == Pattern::pairwise) {
+    const double outside =
+        static_cast<double>(exchange.ranks - beside) / static_cast<double>(exchange.ranks - 1);
+    return std::max(bytes * outside / across, bytes * (1 - outside) / cluster.within_node.bandwidth) + waits;
+  }
+  // Of the ranks beside each other in a node one sends to the next node, with the interfaces of all.
+  const double shared = across * static_cast<double>(beside);
+  return bytes / (beside > 1 ? std::min(shared, cluster.within_node.bandwidth) : shared) + waits;
+}
+
+StepTime time_of_step(const Cluster& cluster, const Options& options, const ModelShape& shape,
+                      const Axes& axes) {
+  const int64_t devices = cluster.nodes * cluster.devices_per_node;
+  if (axes.world() > devices) {
+    refuse("plan", described(axes), " makes ", axes.world(), " ranks, ", cluster.name, " has ", devices,
+           " devices: choose degrees whose product is at most that");
+  }
+  // Spans give the first ranks the larger shares.
+  StepTime slowest;
+  for (int stage = 0; stage < axes.pipeline; ++stage) {
+    const StepTime time = time_of_rank(cluster, options, shape, axes, stage * (axes.world() / axes.pipeline));
+    if (time.total() > slowest.total()) slowest = time;
+  }
+  return slowest;
+}
+
+}  // namespace graticule

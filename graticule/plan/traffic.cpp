@@ -1,0 +1,223 @@
+// Legend: t this rank's tokens, N those of a group, P ranks of a group, C width, D head width, e bytes an
+// element; fp32 sums have 4. All bytes are of one sample where a function takes Runs.
+
+#include "graticule/plan/traffic.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "graticule/plan/passes.h"
+
+namespace graticule {
+
+namespace {
+
+constexpr int64_t fp32_bytes = 4, fp64_bytes = 8;
+
+/// A group of the mesh, as this rank sees it.
+struct Members {
+  std::string label;
+  int64_t ranks, stride, rank;
+};
+
+/// Adds up what goes by one pattern through one group.
+class Bill {
+ public:
+  void add(const Members& group, Pattern pattern, int64_t bytes, int64_t steps) {
+    if (group.ranks == 1) return;
+    auto found = std::find_if(items_.begin(), items_.end(), [&](const Exchange& item) {
+      return item.group == group.label && item.pattern == pattern;
+    });
+    if (found == items_.end()) {
+      items_.push_back({group.label, pattern, group.ranks, group.stride});
+      found = items_.end() - 1;
+    }
+    found->bytes += bytes, found->steps += steps;
+  }
+  void gather(const Members& group, int64_t own_bytes, const Runs& runs) {
+    add(group, Pattern::ring, own_bytes * (group.ranks - 1) * runs.samples, (group.ranks - 1) * runs.times);
+  }
+  /// In a tree up and down, so that many ranks may sum little.
+  void all_reduce(const Members& group, int64_t elements, int64_t element) {
+    const int64_t mine = span_of(elements, group.ranks, group.rank).size();
+    const int64_t levels = std::bit_width(static_cast<uint64_t>(group.ranks - 1));
+    add(group, Pattern::ring, (elements - mine + mine * (group.ranks - 1)) * element, 2 * levels);
+  }
+  std::vector<Exchange> items() const {
+    std::vector<Exchange> sent;
+    std::copy_if(items_.begin(), items_.end(), std::back_inserter(sent),
+                 [](const Exchange& item) { return item.bytes > 0; });
+    return sent;
+  }
+
+ private:
+  std::vector<Exchange> items_;
+};
+
+/// What every bill reads.
+struct Step {
+  const Options& options;
+  const ModelShape& shape;
+  const Axes& axes;
+  const RankShare share;
+};
+
+// Forward two gathers and two scatters; backward two gathers of dy, two of x, two scatters.
+void bill_tensor(Bill& bill, const Step& step, const Runs& forward, const Runs& backward) {
+  const RankShare& share = step.share;
+  const Members group{"tensor", step.axes.tensor, 1, share.place.tensor};
+  const int64_t t = share.tokens.size(), row = step.shape.dim * share.element;
+  bill.gather(group, 2 * t * row, {2 * forward.times, forward.samples});
+  bill.gather(group, 4 * t * row, {4 * backward.times, backward.samples});
+  const Runs both = forward + backward;
+  bill.add(group, Pattern::pairwise, 2 * (share.layer_tokens - t) * row * both.samples, 2 * both.times);
+}
+
+// To the heads go my tokens of their heads, back their tokens of my heads.
+void bill_ulysses(Bill& bill, const Step& step, const Runs& forward, const Runs& backward) {
+  const RankShare& share = step.share;
+  const Members group{"ulysses", step.axes.ulysses, step.axes.tensor, share.place.ulysses};
+  const int64_t width = step.shape.head_dim() * share.element;
+  int64_t their_queries = 0, their_keys = 0, most_keys = 1;
+  for (int64_t rank = 0; rank < group.ranks; ++rank) {
+    const HeadShare heads = heads_of(share, group.ranks, rank);
+    most_keys = std::max(most_keys, heads.keys.size());
+    if (rank == group.rank) continue;
+    their_queries += heads.queries.size(), their_keys += heads.keys.size();
+  }
+  const auto there = [&](int64_t queries, int64_t keys) {
+    return share.layer_tokens * (queries * their_queries + keys * their_keys) * width;
+  };
+  const auto back = [&](int64_t queries, int64_t keys) {
+    return (share.query_tokens - share.layer_tokens) *
+           (queries * share.own_queries.size() + keys * share.own_keys.size()) * width;
+  };
+  const int64_t head_groups = std::min(step.options.parallel.head_groups, most_keys);
+  const bool kept = step.options.parallel.keep_exchanged;
+  bill.add(group, Pattern::pairwise, (there(1, 2) + back(1, 0)) * forward.samples,
+           2 * head_groups * forward.times);
+  bill.add(group, Pattern::pairwise, ((kept ? there(1, 0) : there(3, 2)) + back(1, 2)) * backward.samples,
+           2 * head_groups * backward.times);
+}
+
+// lss gathers K|V forward and again backward, and scatters dK|dV in fp32. In a ring K|V pass every rank but
+// the last, dK|dV every rank.
+void bill_context(Bill& bill, const Step& step, const Runs& forward, const Runs& backward) {
+  const RankShare& share = step.share;
+  const ParallelOptions& parallel = step.options.parallel;
+  const Members group{"context", step.axes.context, int64_t{step.axes.tensor} * step.axes.ulysses,
+                      share.place.context};
+  const int64_t keys = share.own_keys.size(), values = 2 * keys * step.shape.head_dim();
+  const int64_t S = step.shape.grid.tokens(), t = share.query_tokens;
+  const Runs both = forward + backward;
+  if (parallel.context_method == ContextMethod::lss) {
+    const int64_t together = parallel.gather_heads > 0 ? parallel.gather_heads : std::max<int64_t>(keys, 1);
+    const int64_t strides = (keys + together - 1) / together;
+    bill.gather(group, t * values * share.element, {strides * both.times, both.samples});
+    bill.add(group, Pattern::pairwise, (S - t) * values * fp32_bytes * backward.samples,
+             strides * backward.times);
+  } else {
+    bill.add(group, Pattern::neighbour,
+             (S - share.next_query_tokens) * values * share.element * both.samples +
+                 S * values * fp32_bytes * backward.samples,
+             (group.ranks - 1) * both.times + group.ranks * backward.times);
+  }
+}
+
+// A stage sends each micro-batch's activations ahead from all its chunks but the model's last, and gradients
+// back from all but the first.
+void bill_pipeline(Bill& bill, const Step& step) {
+  const RankShare& share = step.share;
+  const int64_t stages = step.axes.pipeline, chunks = step.options.parallel.chunks;
+  const int64_t stride = step.axes.world() / stages, stage = share.place.pipeline;
+  const int64_t activation = share.tokens.size() * step.shape.dim * share.element * share.samples();
+  const auto micro_batches = std::ssize(share.micro_batches);
+  const auto send = [&](const char* label, bool end_of_model) {
+    const int64_t sent = chunks - (end_of_model ? 1 : 0);
+    bill.add({label, stages, stride, stage}, Pattern::neighbour, sent * activation, sent * micro_batches);
+  };
+  send("pipeline", stage + 1 == stages);
+  send("pipeline back", stage == 0);
+}
+
+/// Ranks that hold the same weights: each shard group once, the same span in each group of copies.
+struct Holders {
+  Members shard, copies;
+};
+
+// `place` of the ranks `all`, cut into shard groups of `size` neighbours; all are `stride` apart.
+Holders holders_of(const std::string& label, int64_t all, int64_t size, int64_t stride, int64_t place) {
+  return {{label, size, stride, place % size}, {label + " copies", all / size, stride * size, place / size}};
+}
+
+void bill_weights(Bill& bill, const Step& step, const Holders& holders, int64_t n, int64_t gathers) {
+  if (n == 0) return;
+  const Members& group = holders.shard;
+  const Shard level = step.options.parallel.shard;
+  const int64_t own = span_of(n, group.ranks, group.rank).size(), e = step.share.element;
+  const auto micro_batches = std::ssize(step.share.micro_batches);
+  if (level != Shard::none) {
+    const int64_t times = level == Shard::full ? gathers : 1;
+    bill.add(group, Pattern::ring, own * (group.ranks - 1) * e * times, (group.ranks - 1) * times);
+  }
+  switch (level) {
+    case Shard::none:
+      bill.all_reduce(group, n, fp32_bytes);
+      break;
+    case Shard::optimizer:
+      bill.add(group, Pattern::pairwise, (n - own) * fp32_bytes, 1);
+      break;
+    case Shard::gradients:
+    case Shard::full:
+      bill.add(group, Pattern::pairwise, (n - own) * e * micro_batches, micro_batches);
+      break;
+  }
+  bill.all_reduce(holders.copies, level == Shard::none ? n : own, fp32_bytes);
+}
+
+void bill_block_weights(Bill& bill, const Step& step, const BlockRuns& runs) {
+  const Axes& axes = step.axes;
+  const Place& place = step.share.place;
+  const int64_t replicas = int64_t{axes.data} * axes.sequence(), P = axes.tensor;
+  const int64_t shard = step.options.parallel.shard_ranks > 0 ? step.options.parallel.shard_ranks : replicas;
+  const int64_t replica = (place.data * axes.context + place.context) * axes.ulysses + place.ulysses;
+  BlockParameters n = block_parameters_of(step.share, step.shape, axes);
+  if (runs.block == 0) n = {tokenizer_parameters(step.shape), 0};
+  if (runs.block > step.shape.depth) n = {head_parameters(step.shape), 0};
+  bill_weights(bill, step,
+               holders_of("whole weights", replicas * P, shard * P, 1, replica * P + place.tensor), n.whole,
+               runs.gathers);
+  bill_weights(bill, step, holders_of("cut weights", replicas, shard, P, replica), n.cut, runs.gathers);
+}
+
+}  // namespace
+
+std::vector<Exchange> exchanges_of_step(const Options& options, const ModelShape& shape, const Axes& axes,
+                                        int rank) {
+  const Step step{options, shape, axes, rank_share(options, shape, axes, rank)};
+  Bill bill;
+  for (const BlockRuns& runs : runs_of(options, shape, axes, step.share)) {
+    bill_block_weights(bill, step, runs);
+    if (runs.block == 0 || runs.block > shape.depth) continue;
+    bill_tensor(bill, step, runs.once + runs.linear_again, runs.once);
+    bill_ulysses(bill, step, runs.once + runs.attention_again, runs.once);
+    bill_context(bill, step, runs.once + runs.attention_again, runs.once);
+  }
+  bill_pipeline(bill, step);
+  // Squared error, weight and wish to stop in one; the gradient's norm in another.
+  const Members world{"world", axes.world(), 1, rank};
+  bill.all_reduce(world, 3, fp64_bytes);
+  bill.all_reduce(world, 1, fp64_bytes);
+  return bill.items();
+}
+
+std::map<std::string, int64_t> bytes_of_step(const Options& options, const ModelShape& shape,
+                                             const Axes& axes, int rank) {
+  std::map<std::string, int64_t> bytes;
+  for (const Exchange& exchange : exchanges_of_step(options, shape, axes, rank)) {
+    bytes[exchange.group] += exchange.bytes;
+  }
+  return bytes;
+}
+
+}  // namespace graticule

@@ -1,0 +1,51 @@
+#include "graticule/plan/work.h"
+
+#include "graticule/plan/passes.h"
+
+namespace graticule {
+
+namespace {
+
+Work operator*(const Work& work, const Work& by) {
+  return {work.linear * by.linear, work.attention * by.attention};
+}
+
+// One sample's forward through a transformer block: this rank's heads and hidden units over the tokens of its
+// tensor group; the queries of its ulysses group and the heads that ulysses leaves over all keys.
+Work block_forward(const RankShare& share, const ModelShape& shape) {
+  const auto C = static_cast<double>(shape.dim), D = static_cast<double>(shape.head_dim());
+  const auto qkv_out = static_cast<double>(2 * share.queries.size() + 2 * share.keys.size()) * D;
+  const auto mlp = static_cast<double>(2 * share.hidden.size());
+  return {2 * static_cast<double>(share.layer_tokens) * C * (qkv_out + mlp),
+          4 * static_cast<double>(share.query_tokens) * static_cast<double>(shape.grid.tokens()) *
+              static_cast<double>(share.own_queries.size()) * D};
+}
+
+// Tokenizer and head work on one token at a time.
+Work forward_of(int64_t block, const RankShare& share, const ModelShape& shape) {
+  if (block > 0 && block <= shape.depth) return block_forward(share, shape);
+  const Flops all = flops(shape);
+  const double part = static_cast<double>(share.tokens.size()) / static_cast<double>(shape.grid.tokens());
+  return {part * (block == 0 ? all.tokenizer : all.head), 0};
+}
+
+Work samples(const Runs& linear, const Runs& attention) {
+  return {static_cast<double>(linear.samples), static_cast<double>(attention.samples)};
+}
+
+}  // namespace
+
+StepWork work_of_step(const Options& options, const ModelShape& shape, const Axes& axes, int rank) {
+  const Work by_backward{2, 2.5};  // two products for one; five for attention's two
+  const RankShare share = rank_share(options, shape, axes, rank);
+  StepWork step;
+  for (const BlockRuns& runs : runs_of(options, shape, axes, share)) {
+    const Work forward = forward_of(runs.block, share, shape);
+    step.forward = step.forward + forward * samples(runs.once, runs.once);
+    step.backward = step.backward + by_backward * forward * samples(runs.once, runs.once);
+    step.again = step.again + forward * samples(runs.linear_again, runs.attention_again);
+  }
+  return step;
+}
+
+}  // namespace graticule

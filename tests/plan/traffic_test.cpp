@@ -1,0 +1,78 @@
+// The closed forms give exactly the bytes that the groups of a real run count, on every rank.
+
+#include "graticule/plan/traffic.h"
+
+#include <gtest/gtest.h>
+
+#include "graticule/train/step.h"
+#include "tests/plan/layout_draws.h"
+#include "tests/ranks.h"
+#include "tests/train/scratch_folder.h"
+
+namespace graticule {
+namespace {
+
+std::map<std::string, int64_t> bytes_sent(const Mesh& mesh) {
+  std::map<std::string, int64_t> bytes;
+  for (const auto& [label, traffic] : traffic_of(mesh)) bytes[label] = traffic.bytes_sent;
+  return bytes;
+}
+
+std::string printed(const std::map<std::string, int64_t>& bytes) {
+  std::string lines;
+  for (const auto& [label, sent] : bytes) lines += text("  ", label, " ", sent, "\n");
+  return lines;
+}
+
+void expect_exact(const Draw& draw) {
+  const ScratchFolder folder;
+  Options options = draw.options;
+  options.run.out = folder.path();
+  run_ranks(draw.axes.world(), [&](const World& world) {
+    Run run = build(define_problem(options), world, true);
+    for (int step = 0; step < 2; ++step) {
+      std::map<std::string, int64_t> sent = bytes_sent(run.mesh);
+      train_step(run, false);
+      for (const auto& [label, bytes] : bytes_sent(run.mesh)) {
+        sent[label] = bytes - sent[label];
+        if (sent[label] == 0) sent.erase(label);
+      }
+      const auto expected = bytes_of_step(run.options, run.shape, run.mesh.axes, world.rank);
+      EXPECT_EQ(expected, sent) << "rank " << world.rank << ", step " << step << "\nplanned\n"
+                                << printed(expected) << "sent\n"
+                                << printed(sent);
+    }
+  });
+}
+
+TEST(Traffic, EqualsWhatRandomRunsCount) {
+  const auto seed = std::random_device{}();
+  std::cout << "seed " << seed << "\n";
+  std::mt19937_64 random(seed);
+  for (int i = 0; i < 24; ++i) {
+    const Draw draw = draw_layout(random, {Activations::keep, Activations::recompute}, 8);
+    SCOPED_TRACE(text("seed ", seed, ", draw ", i, "\n", described(draw)));
+    expect_exact(draw);
+    if (HasFailure()) return;
+  }
+}
+
+// Schedules with stages of one block, where weights stay from one task to the next.
+TEST(Traffic, CountsGathersOfShortStages) {
+  const auto seed = std::random_device{}();
+  std::mt19937_64 random(seed);
+  for (const ScheduleKind schedule : {ScheduleKind::gpipe, ScheduleKind::one_f_one_b,
+                                      ScheduleKind::interleaved, ScheduleKind::zero_bubble}) {
+    Draw draw = draw_layout(random, {Activations::recompute}, 8);
+    draw.axes = {.pipeline = schedule == ScheduleKind::interleaved ? 2 : 4, .ulysses = 2};
+    ParallelOptions& p = draw.options.parallel;
+    fill_in(p, draw.axes);
+    p.schedule = schedule, p.chunks = schedule == ScheduleKind::interleaved ? 2 : 1;
+    p.shard = Shard::full, p.shard_ranks = 0, p.micro_batches = 5;
+    SCOPED_TRACE(text("seed ", seed, "\n", described(draw)));
+    expect_exact(draw);
+  }
+}
+
+}  // namespace
+}  // namespace graticule

@@ -1,0 +1,58 @@
+// What all ranks do together is what the model's shape asks for, and what policies add to it.
+
+#include "graticule/plan/work.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/plan/layout_draws.h"
+
+namespace graticule {
+namespace {
+
+StepWork of_all_ranks(const Draw& draw) {
+  StepWork all;
+  for (int rank = 0; rank < draw.axes.world(); ++rank) {
+    const StepWork step = work_of_step(draw.options, draw.shape, draw.axes, rank);
+    all.forward = all.forward + step.forward, all.backward = all.backward + step.backward;
+    all.again = all.again + step.again;
+  }
+  return all;
+}
+
+TEST(Work, OfAllRanksIsTheModels) {
+  const auto seed = std::random_device{}();
+  std::mt19937_64 random(seed);
+  for (int i = 0; i < 200; ++i) {
+    const Draw draw = draw_layout(random, {Activations::keep}, 200);
+    SCOPED_TRACE(text("seed ", seed, ", draw ", i, "\n", described(draw)));
+    const StepWork all = of_all_ranks(draw);
+    const auto batch = static_cast<double>(draw.options.data.batch);
+    const Flops one = flops(draw.shape);
+    EXPECT_NEAR(all.forward.linear / (batch * (one.tokenizer + one.linear + one.head)), 1, 1e-12);
+    EXPECT_NEAR(all.forward.attention / (batch * one.attention), 1, 1e-12);
+    EXPECT_NEAR((all.all().linear + all.all().attention) / (batch * one.step()), 1, 1e-12);
+    EXPECT_EQ(all.again.linear, 0);
+  }
+}
+
+TEST(Work, PoliciesRunForwardsAgain) {
+  const auto seed = std::random_device{}();
+  std::mt19937_64 random(seed);
+  for (int i = 0; i < 50; ++i) {
+    Draw draw = draw_layout(random, {Activations::recompute}, 60);
+    SCOPED_TRACE(text("seed ", seed, ", draw ", i, "\n", described(draw)));
+    const StepWork recompute = of_all_ranks(draw);
+    // The last block of a stage may turn at once: of each micro-batch one block a chunk at most.
+    const double turning = static_cast<double>(draw.axes.pipeline * draw.options.parallel.chunks) /
+                           static_cast<double>(draw.shape.depth);
+    EXPECT_LE(recompute.again.attention, recompute.forward.attention);
+    EXPECT_GE(recompute.again.attention, (1 - turning) * recompute.forward.attention - 1);
+    draw.options.train.activations = Activations::recompute_but_attention;
+    const StepWork lean = of_all_ranks(draw);
+    EXPECT_EQ(lean.again.attention, 0);
+    EXPECT_EQ(lean.again.linear, recompute.again.linear);
+  }
+}
+
+}  // namespace
+}  // namespace graticule
