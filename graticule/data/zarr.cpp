@@ -16,7 +16,7 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* where = "zarr";
-constexpr size_t cache_bytes = size_t{256} << 20;  // decoded chunks kept, a store
+constexpr size_t cache_bytes = size_t{64} << 20;  // decoded chunks kept, a store
 
 json parse_json(const std::string& text, const std::string& file) {
   try {

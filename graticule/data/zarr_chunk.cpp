@@ -59,11 +59,13 @@ ZarrChunk* ChunkCache::find(const std::string& key) {
   return found->second->second.get();
 }
 
+constexpr size_t least_chunks = 4;
+
 ZarrChunk* ChunkCache::insert(const std::string& key, std::unique_ptr<ZarrChunk> chunk) {
   held_ += chunk->memory();
   entries_.emplace_front(key, std::move(chunk));
   by_key_[key] = entries_.begin();
-  while (held_ > capacity_ && entries_.size() > 1) {
+  while (held_ > capacity_ && entries_.size() > least_chunks) {
     held_ -= entries_.back().second->memory();
     by_key_.erase(entries_.back().first);
     entries_.pop_back();

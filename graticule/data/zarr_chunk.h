@@ -34,7 +34,8 @@ class ZarrChunk {
   std::vector<bool> loaded_;
 };
 
-/// The chunks used last, up to `capacity` bytes. One thread at a time.
+/// The chunks used last, up to `capacity` bytes; four of them stay however large they are, because levels of
+/// a variable, now and later, lie in one or two. One thread at a time.
 class ChunkCache {
  public:
   explicit ChunkCache(size_t capacity) : capacity_(capacity) {}
