@@ -1,9 +1,14 @@
 #include "cli/job.h"
 
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <exception>
 #include <iostream>
 #include <stdexcept>
+#include <thread>
+
+#include "graticule/core/ledger.h"
 
 namespace graticule {
 
@@ -21,6 +26,16 @@ std::string first_line(const std::exception& error) {
 }
 
 void show(const std::exception& error) { std::cerr << "graticule: " << first_line(error) << std::endl; }
+
+// Equal ranks run out of memory at the same moment: the first of them ends the job before the others say the
+// same.
+void leave_it_to_lower_ranks(const std::exception& error, const World& world) {
+  constexpr std::chrono::seconds for_an_end(1);
+  constexpr int most = 3;
+  if (dynamic_cast<const OutOfMemory*>(&error)) {
+    std::this_thread::sleep_for(for_an_end * std::min(world.rank, most));
+  }
+}
 
 }  // namespace
 
@@ -41,6 +56,7 @@ int run_job(const std::function<int(const World&)>& body) {
       return body(world);
     } catch (const std::exception& error) {
       const bool shared = dynamic_cast<const Agreed*>(&error) != nullptr || world.size == 1;
+      if (!shared) leave_it_to_lower_ranks(error, world);
       if (!shared || world.rank == 0) show(error);
       // The other ranks wait for this one: without an end to the whole job they would wait for ever.
       if (!shared) world.abort(exit_code_of(error));

@@ -21,7 +21,7 @@ void print_memory(const RankMemory& memory, bool json) {
     return;
   }
   std::cout << "tensors of rank " << memory.rank << " at its peak, the largest of all ranks:\n"
-            << table_of(memory.peak) << "  its process: " << gib(memory.resident) << " resident at most"
+            << table_of(memory.peak) << "\n  its process: " << gib(memory.resident) << " resident at most"
             << std::endl;
 }
 

@@ -40,7 +40,7 @@ int show_dry_run(const DryRunArguments& arguments, bool json) {
              place.rank, place.ranks, described(run.axes), run.tokens.begin, run.tokens.end, tokens,
              run.samples.begin, run.samples.end, problem.options.data.batch, run.owned,
              parameters(problem.shape));
-  fmt::print("tensors at the peak of a step:\n{}", table_of(run.peak));
+  fmt::print("tensors at the peak of a step:\n{}\n", table_of(run.peak));
   if (run.traffic.empty()) fmt::print("sends nothing\n");
   for (const auto& [label, traffic] : run.traffic) {
     fmt::print("sent a step over {:<20} {:>12} in {} operations\n", label, gib(traffic.bytes_sent),

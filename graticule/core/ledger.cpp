@@ -30,7 +30,7 @@ double share_of(int64_t bytes, const Booked& booked) {
 
 std::string table_line(std::string_view name, int64_t bytes, const Booked& booked) {
   std::array<char, 80> line{};
-  std::snprintf(line.data(), line.size(), "  %-12.*s%12.1f MiB %5.1f %%\n", static_cast<int>(name.size()),
+  std::snprintf(line.data(), line.size(), "  %-12.*s%12.1f MiB %5.1f %%", static_cast<int>(name.size()),
                 name.data(), static_cast<double>(bytes) / mib, 100 * share_of(bytes, booked));
   return line.data();
 }
@@ -75,7 +75,7 @@ int64_t Booked::total() const { return std::accumulate(bytes.begin(), bytes.end(
 std::string table_of(const Booked& booked) {
   std::string table;
   for (const Account account : largest_first(booked)) {
-    if (booked.of(account) != 0) table += table_line(name_of(account), booked.of(account), booked);
+    if (booked.of(account) != 0) table += table_line(name_of(account), booked.of(account), booked) + "\n";
   }
   return table + table_line("all", booked.total(), booked);
 }

@@ -36,6 +36,14 @@ class Watcher : public c10::MemoryReportingInfoBase {
     blocks_[block] = {bytes, account};
   }
 
+  // Thrown from where the allocation failed: the ledger is as it was.
+  void reportOutOfMemory(int64_t bytes, size_t, size_t, c10::Device) override {
+    const Booked now = ledger_.now();
+    fail_for_memory(text("the system has no memory left for ", gib(bytes), " more of ",
+                         name_of(account_here()), " beside ", gib(now.total()), " of tensors"),
+                    now);
+  }
+
  private:
   struct Block {
     int64_t bytes;
@@ -133,8 +141,8 @@ void explain_out_of_memory(const Ledger& ledger, const std::function<void()>& bo
     body();
   } catch (const std::exception& error) {
     if (!is_allocation_failure(error)) throw;
-    fail_for_memory(text("the system has no memory left beside ", gib(ledger.now().total()), " of tensors"),
-                    ledger.now());
+    const Booked peak = ledger.peak();
+    fail_for_memory(text("the system has no memory left beside ", gib(peak.total()), " of tensors"), peak);
   }
 }
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import resource
 
 import pytest
 
@@ -49,6 +50,20 @@ def test_recipe_that_does_not_fit_is_refused_before_it_runs(ranks, policy, tmp_p
     for words in ("train.memory_gib", "optimizer", "more ranks", "MiB"):
         assert words in result.stderr
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
+
+
+def limit_memory():
+    resource.setrlimit(resource.RLIMIT_DATA, (600 << 20, 600 << 20))
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_running_out_of_memory_is_explained(ranks, tmp_path):
+    replace = [("dim = 32\ndepth = 2", "dim = 512\ndepth = 12"), ("rows=8,columns=12", "rows=64,columns=96")]
+    recipe = write_recipe(tmp_path, replace=replace)
+    result = graticule("train", recipe, "--set", "train.memory_gib=1000", ranks=ranks, preexec_fn=limit_memory)
+    assert result.returncode == 1, result.stderr
+    assert 1 <= result.stderr.count("graticule: [memory]") <= ranks, result.stderr
+    assert "no memory left" in result.stderr and "more ranks" in result.stderr and "optimizer" in result.stderr
 
 
 def test_auto_chooses_what_fits(tmp_path):
