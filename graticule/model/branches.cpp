@@ -11,15 +11,15 @@ at::Tensor layer_norm(const Weights& weights, const std::string& name, const at:
 }
 
 at::Tensor column(const BranchContext& context, const Weights& weights, const std::string& name,
-                  const at::Tensor& x) {
+                  const at::Tensor& x, Value value) {
   return column_linear(context.layers, x, weights[name + ".weight"], weights[name + ".bias"],
-                       context.inputs.deferred);
+                       context.inputs.deferred, value);
 }
 
 at::Tensor row(const BranchContext& context, const Weights& weights, const std::string& name,
                const at::Tensor& x) {
   return row_linear(context.layers, x, weights[name + ".weight"], weights[name + ".bias"],
-                    context.inputs.deferred);
+                    context.inputs.deferred, context.value);
 }
 
 // Stochastic depth (arXiv 1603.09382): a sample's branch is left out with probability `rate`, the kept ones
@@ -54,7 +54,8 @@ BlockShare block_share(const ModelShape& shape, const TensorLayers& layers) {
 
 at::Tensor project_heads(const BranchContext& context, const Weights& weights, const at::Tensor& x_BtC,
                          int64_t queries) {
-  const at::Tensor qkv_BTE = column(context, weights, "attention.qkv", layer_norm(weights, "norm1", x_BtC));
+  const at::Tensor qkv_BTE = column(context, weights, "attention.qkv", layer_norm(weights, "norm1", x_BtC),
+                                    context.shape.qk_norm ? Value::computed : context.value);
   const int64_t D = context.shape.head_dim(), heads = qkv_BTE.size(2) / D, keys = (heads - queries) / 2;
   const at::Tensor qkv_BTXD = qkv_BTE.unflatten(2, {heads, D});
   if (!context.shape.qk_norm) return qkv_BTXD;
@@ -70,7 +71,7 @@ at::Tensor merge_heads(const BranchContext& context, const Weights& weights, con
 
 at::Tensor with_mlp(const BranchContext& context, const Weights& weights, const at::Tensor& x_BtC) {
   const at::Tensor hidden =
-      at::gelu(column(context, weights, "mlp.fc1", layer_norm(weights, "norm2", x_BtC)));
+      at::gelu(column(context, weights, "mlp.fc1", layer_norm(weights, "norm2", x_BtC), Value::computed));
   return x_BtC + drop_path(context, 1, row(context, weights, "mlp.fc2", hidden));
 }
 

@@ -22,7 +22,8 @@ struct BranchContext {
   const ModelShape& shape;
   const TensorLayers& layers;
   const Inputs& inputs;
-  int64_t index;  ///< of the block
+  int64_t index;                  ///< of the block
+  Value value = Value::computed;  ///< of a function's last layer; skipped: only derivatives are wanted
 };
 
 /// x_BtC -> q | k | v side by side, [B, T, H + 2 G, D], for as many heads as the weights "attention.qkv" have

@@ -54,7 +54,11 @@ struct Pass {
   const Inputs& inputs;
   Tiling tiling;
 
-  BranchContext context(size_t tile) const { return {lean.shape, tiling.layers[tile], inputs, lean.index}; }
+  /// Under autograd a tile is run again for its derivatives alone.
+  BranchContext context(size_t tile) const {
+    return {lean.shape, tiling.layers[tile], inputs, lean.index,
+            at::GradMode::is_enabled() ? Value::skipped : Value::computed};
+  }
 };
 
 Pass pass_of(const Lean& lean, const Weights& weights, const at::Tensor& x_BtC, const Inputs& inputs) {

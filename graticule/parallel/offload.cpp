@@ -188,7 +188,7 @@ OffloadStore::Ticket OffloadStore::put(const at::Tensor& value) {
   if (plain.is_cuda()) {
     entry.value = entry.empty(true);
     entry.event = copy_beside(entry.value, plain);
-  } else if (!plain.is_meta()) {
+  } else if (!plain.is_meta() || !state_->file) {
     entry.value = to_file ? plain.contiguous() : plain;
   }
   lock.lock();

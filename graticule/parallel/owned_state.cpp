@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "graticule/core/error.h"
+#include "graticule/core/ledger.h"
 #include "graticule/parallel/scratch_file.h"
 
 namespace graticule {

@@ -5,6 +5,8 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <numeric>
+
 #include "graticule/core/error.h"
 #include "graticule/core/trace.h"
 
@@ -55,10 +57,16 @@ at::Tensor wait(Pending& pending) {
 
 struct Column : torch::autograd::Function<Column> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x_BtC, const at::Tensor& weight,
-                            const std::optional<at::Tensor>& bias, const c10::intrusive_ptr<Layer>& layer) {
+                            const std::optional<at::Tensor>& bias, const c10::intrusive_ptr<Layer>& layer,
+                            Value value) {
     const at::AutoDispatchBelowADInplaceOrView guard;
     context->save_for_backward({x_BtC, weight, bias.value_or(at::Tensor())});
     context->saved_data["layer"] = c10::IValue::make_capsule(layer);
+    if (value == Value::skipped) {
+      const auto& tokens_of = layer->layers.tokens_of;
+      const int64_t T = std::accumulate(tokens_of.begin(), tokens_of.end(), int64_t{0});
+      return at::empty({x_BtC.size(0), T, weight.size(0)}, x_BtC.options());
+    }
     Pending gathering = gather(layer->layers, x_BtC);
     return as_tokens(product(wait(gathering), weight.t(), bias), x_BtC.size(0));
   }
@@ -86,16 +94,21 @@ struct Column : torch::autograd::Function<Column> {
       if (for_bias) mine.bias = sum_rows(dy_NO);
       return mine;
     });
-    return {for_x ? wait(*scattering) : at::Tensor(), result.weight, result.bias, {}};
+    return {for_x ? wait(*scattering) : at::Tensor(), result.weight, result.bias, {}, {}};
   }
 };
 
 struct Row : torch::autograd::Function<Row> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x_BTI, const at::Tensor& weight,
-                            const std::optional<at::Tensor>& bias, const c10::intrusive_ptr<Layer>& layer) {
+                            const std::optional<at::Tensor>& bias, const c10::intrusive_ptr<Layer>& layer,
+                            Value value) {
     const at::AutoDispatchBelowADInplaceOrView guard;
     context->save_for_backward({x_BTI, weight, bias.value_or(at::Tensor())});
     context->saved_data["layer"] = c10::IValue::make_capsule(layer);
+    if (value == Value::skipped) {
+      const int64_t t = layer->layers.tokens_of[static_cast<size_t>(layer->layers.group.rank())];
+      return at::empty({x_BTI.size(0), t, weight.size(0)}, x_BTI.options());
+    }
     Pending scattering =
         reduce_scatter(layer->layers, product(as_rows(x_BTI), weight.t()), x_BTI.size(0), at::kFloat);
     const at::Tensor y_BtC = wait(scattering);
@@ -119,7 +132,7 @@ struct Row : torch::autograd::Function<Row> {
       if (for_bias) mine.bias = sum_rows(dy_BtC.flatten(0, 1));
       return mine;
     });
-    return {dx_BTI, result.weight, result.bias, {}};
+    return {dx_BTI, result.weight, result.bias, {}, {}};
   }
 };
 
@@ -135,18 +148,20 @@ std::optional<Cut> cut_by(const TensorLayers& layers, int64_t dim, std::vector<S
 }
 
 at::Tensor column_linear(const TensorLayers& layers, const at::Tensor& x_BtC, const at::Tensor& weight_OC,
-                         const std::optional<at::Tensor>& bias_O,
-                         std::shared_ptr<DeferredGradients> deferred) {
-  if (layers.group.size() == 1) return linear(x_BtC, weight_OC, bias_O, std::move(deferred));
+                         const std::optional<at::Tensor>& bias_O, std::shared_ptr<DeferredGradients> deferred,
+                         Value value) {
+  if (layers.group.size() == 1) return linear(x_BtC, weight_OC, bias_O, std::move(deferred), value);
   validate_linear(x_BtC, weight_OC, bias_O, deferred);
-  return Column::apply(x_BtC, weight_OC, bias_O, c10::make_intrusive<Layer>(layers, std::move(deferred)));
+  return Column::apply(x_BtC, weight_OC, bias_O, c10::make_intrusive<Layer>(layers, std::move(deferred)),
+                       value);
 }
 
 at::Tensor row_linear(const TensorLayers& layers, const at::Tensor& x_BTI, const at::Tensor& weight_CI,
-                      const std::optional<at::Tensor>& bias_C, std::shared_ptr<DeferredGradients> deferred) {
-  if (layers.group.size() == 1) return linear(x_BTI, weight_CI, bias_C, std::move(deferred));
+                      const std::optional<at::Tensor>& bias_C, std::shared_ptr<DeferredGradients> deferred,
+                      Value value) {
+  if (layers.group.size() == 1) return linear(x_BTI, weight_CI, bias_C, std::move(deferred), value);
   validate_linear(x_BTI, weight_CI, bias_C, deferred);
-  return Row::apply(x_BTI, weight_CI, bias_C, c10::make_intrusive<Layer>(layers, std::move(deferred)));
+  return Row::apply(x_BTI, weight_CI, bias_C, c10::make_intrusive<Layer>(layers, std::move(deferred)), value);
 }
 
 }  // namespace graticule

@@ -29,16 +29,18 @@ std::optional<Cut> cut_by(const TensorLayers& layers, int64_t dim, std::vector<S
 /// [B, t, C] of my tokens -> [B, T, O] of all the tokens of the group, my rows of the weight [O, C] and of
 /// the bias [O]. Backward: my tokens are gathered a second time for dW, dx is reduce-scattered (summed in
 /// fp32). With `deferred` the second gather is deferred too, so all ranks of the group must run their
-/// deferred gradients in the same order among their collectives. Errors as linear.
+/// deferred gradients in the same order among their collectives. Errors and `value` as linear's: with
+/// Value::skipped nothing is sent forward.
 at::Tensor column_linear(const TensorLayers& layers, const at::Tensor& x_BtC, const at::Tensor& weight_OC,
                          const std::optional<at::Tensor>& bias_O = std::nullopt,
-                         std::shared_ptr<DeferredGradients> deferred = nullptr);
+                         std::shared_ptr<DeferredGradients> deferred = nullptr,
+                         Value value = Value::computed);
 
 /// [B, T, I] -> [B, t, C]: my columns of the weight [C, I], the tokens reduce-scattered (summed in fp32), the
 /// whole bias [C] added once. Backward: dy is gathered once; the bias's gradient is that of my tokens, to be
 /// summed over the group as every whole parameter's.
 at::Tensor row_linear(const TensorLayers& layers, const at::Tensor& x_BTI, const at::Tensor& weight_CI,
                       const std::optional<at::Tensor>& bias_C = std::nullopt,
-                      std::shared_ptr<DeferredGradients> deferred = nullptr);
+                      std::shared_ptr<DeferredGradients> deferred = nullptr, Value value = Value::computed);
 
 }  // namespace graticule

@@ -65,10 +65,14 @@ DryRun dry_run(const Options& recipe, const ModelShape& shape, const DryRank& pl
   const Mesh mesh = mesh_of(options, shape, world);
   Layers layers = layers_of(options, shape, mesh, world);
   layers.chain.shard.device = at::kMeta;
+  // Meta tensors stand for the CPU's; what a GPU hands to host memory is no longer its own.
+  if (options.train.device == "cuda" && layers.chain.offload_to.empty()) layers.chain.offload_to = "/dev/shm";
 
   Ledger ledger;
   const MemoryWatch watch(ledger, c10::DeviceType::Meta);
-  Chain chain(vision_transformer(shape, layers.tokens, layers.attention, layers.tensor), layers.chain);
+  Chain chain(
+      vision_transformer(shape, layers.tokens, layers.attention, layers.tensor, options.train.tile_tokens),
+      layers.chain);
   const bool reads = chain.first_stage() || chain.last_stage();
   const Span none{layers.tokens.begin, layers.tokens.begin};
   const LoaderOptions loader = loader_options(options, shape, mesh, reads ? layers.tokens : none);

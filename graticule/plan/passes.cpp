@@ -49,8 +49,7 @@ void add(Runs& runs, int64_t samples) { ++runs.times, runs.samples += samples; }
 
 }  // namespace
 
-Again runs_again(Activations policy, bool follows_at_once) {
-  if (follows_at_once) return {false, false};
+Again runs_again(Activations policy) {
   switch (policy) {
     case Activations::keep:
       return {false, false};
@@ -81,9 +80,7 @@ std::vector<BlockRuns> runs_of(const Options& options, const ModelShape& shape, 
     if (needs_weights(task) && !there) ++block.gathers;
     if (task.kind != Kind::forward) continue;
     const int64_t samples = share.micro_batches[static_cast<size_t>(task.micro)];
-    const bool turns =
-        i + 1 < tasks.size() && tasks[i + 1].block == task.block && tasks[i + 1].micro == task.micro;
-    const Again again = runs_again(policy, turns);
+    const Again again = runs_again(policy);
     add(block.once, samples);
     if (again.linear) add(block.linear_again, samples);
     if (again.attention) add(block.attention_again, samples);

@@ -28,10 +28,13 @@ struct BlockRuns {
 std::vector<BlockRuns> runs_of(const Options& options, const ModelShape& shape, const Axes& axes,
                                const RankShare& share);
 
-/// What a policy runs a second time, of a block whose backward does or does not follow its forward at once.
+/// What a policy runs a second time.
 struct Again {
   bool linear, attention;
 };
-Again runs_again(Activations policy, bool follows_at_once);
+Again runs_again(Activations policy);
+
+/// Whether a block runs as its lean pair (model/lean_block.h): by groups of heads, its linear layers again.
+inline bool is_lean(Activations policy) { return policy != Activations::keep; }
 
 }  // namespace graticule

@@ -1,5 +1,6 @@
 #include "graticule/plan/share.h"
 
+#include <algorithm>
 #include <numeric>
 
 namespace graticule {
@@ -60,6 +61,21 @@ HeadShare heads_of(const RankShare& share, int64_t ulysses_ranks, int64_t ulysse
   const Span queries = span_of(share.queries.size(), ulysses_ranks, ulysses_rank);
   const int64_t first = queries.begin / queries_a_key;
   return {queries, {first, queries.empty() ? first : (queries.end - 1) / queries_a_key + 1}};
+}
+
+std::vector<RankShare> head_group_shares(const RankShare& share, const Options& options,
+                                         const ModelShape& shape, const Axes& axes) {
+  const int64_t fewest = std::max<int64_t>(1, shape.key_heads() / axes.tensor);
+  const int64_t groups = std::min(options.parallel.head_groups, fewest);
+  const int64_t queries_a_key = share.queries.size() / share.keys.size();
+  std::vector<RankShare> shares;
+  for (const int64_t keys : span_sizes(share.keys.size(), groups)) {
+    RankShare& one = shares.emplace_back(share);
+    one.keys = {0, keys}, one.queries = {0, keys * queries_a_key};
+    const HeadShare own = heads_of(one, axes.ulysses, share.place.ulysses);
+    one.own_queries = own.queries, one.own_keys = own.keys;
+  }
+  return shares;
 }
 
 BlockParameters block_parameters_of(const RankShare& share, const ModelShape& shape, const Axes& axes) {

@@ -42,6 +42,11 @@ struct HeadShare {
 };
 HeadShare heads_of(const RankShare& share, int64_t ulysses_ranks, int64_t ulysses_rank);
 
+/// A block's attention a group of heads at a time, as its lean pair takes them: the rank's share with the
+/// heads of each group alone, counted from the group's first.
+std::vector<RankShare> head_group_shares(const RankShare& share, const Options& options,
+                                         const ModelShape& shape, const Axes& axes);
+
 /// Parameters of a transformer block that this rank's tensor cut leaves whole, and its part of the others;
 /// all of them whole where tensor is 1.
 struct BlockParameters {

@@ -73,9 +73,29 @@ void bill_tensor(Bill& bill, const Step& step, const Runs& forward, const Runs& 
   bill.add(group, Pattern::pairwise, 2 * (share.layer_tokens - t) * row * both.samples, 2 * both.times);
 }
 
-// To the heads go my tokens of their heads, back their tokens of my heads.
-void bill_ulysses(Bill& bill, const Step& step, const Runs& forward, const Runs& backward) {
+// The lean pair: a gather of x for each group of heads and one for the MLP, forward. Backward x1 is made
+// again (a scatter), the MLP's tiles gather x, dy and x again and scatter dx, dy of the attention branch is
+// gathered, and each group gathers x to project it, x again for the weights (and before the norms of q and
+// k), and scatters its part of dx.
+void bill_lean_tensor(Bill& bill, const Step& step, const BlockRuns& runs, int64_t groups) {
   const RankShare& share = step.share;
+  const Members group{"tensor", step.axes.tensor, 1, share.place.tensor};
+  const int64_t t = share.tokens.size(), row = step.shape.dim * share.element;
+  const int64_t projections = step.shape.qk_norm ? 3 * groups : 2 * groups;
+  const auto gathers = [&](int64_t count, const Runs& of) {
+    bill.gather(group, count * t * row, {count * of.times, of.samples});
+  };
+  const auto scatters = [&](int64_t count, const Runs& of) {
+    bill.add(group, Pattern::pairwise, count * (share.layer_tokens - t) * row * of.samples, count * of.times);
+  };
+  gathers(groups + 1, runs.once), scatters(2, runs.once);
+  gathers(groups, runs.attention_again);
+  gathers(4 + projections, runs.once), scatters(2 + groups, runs.once);
+}
+
+// To the heads go my tokens of their heads, back their tokens of my heads.
+void bill_ulysses(Bill& bill, const Step& step, const RankShare& share, int64_t head_groups, bool kept,
+                  const Runs& forward, const Runs& backward) {
   const Members group{"ulysses", step.axes.ulysses, step.axes.tensor, share.place.ulysses};
   const int64_t width = step.shape.head_dim() * share.element;
   int64_t their_queries = 0, their_keys = 0, most_keys = 1;
@@ -92,8 +112,7 @@ void bill_ulysses(Bill& bill, const Step& step, const Runs& forward, const Runs&
     return (share.query_tokens - share.layer_tokens) *
            (queries * share.own_queries.size() + keys * share.own_keys.size()) * width;
   };
-  const int64_t head_groups = std::min(step.options.parallel.head_groups, most_keys);
-  const bool kept = step.options.parallel.keep_exchanged;
+  head_groups = std::min(head_groups, most_keys);
   bill.add(group, Pattern::pairwise, (there(1, 2) + back(1, 0)) * forward.samples,
            2 * head_groups * forward.times);
   bill.add(group, Pattern::pairwise, ((kept ? there(1, 0) : there(3, 2)) + back(1, 2)) * backward.samples,
@@ -102,8 +121,8 @@ void bill_ulysses(Bill& bill, const Step& step, const Runs& forward, const Runs&
 
 // lss gathers K|V forward and again backward, and scatters dK|dV in fp32. In a ring K|V pass every rank but
 // the last, dK|dV every rank.
-void bill_context(Bill& bill, const Step& step, const Runs& forward, const Runs& backward) {
-  const RankShare& share = step.share;
+void bill_context(Bill& bill, const Step& step, const RankShare& share, const Runs& forward,
+                  const Runs& backward) {
   const ParallelOptions& parallel = step.options.parallel;
   const Members group{"context", step.axes.context, int64_t{step.axes.tensor} * step.axes.ulysses,
                       share.place.context};
@@ -190,6 +209,22 @@ void bill_block_weights(Bill& bill, const Step& step, const BlockRuns& runs) {
   bill_weights(bill, step, holders_of("cut weights", replicas, shard, P, replica), n.cut, runs.gathers);
 }
 
+void bill_block(Bill& bill, const Step& step, const BlockRuns& runs) {
+  const ParallelOptions& parallel = step.options.parallel;
+  if (!is_lean(step.options.train.activations.value_or(Activations::keep))) {
+    bill_tensor(bill, step, runs.once, runs.once);
+    bill_ulysses(bill, step, step.share, parallel.head_groups, parallel.keep_exchanged, runs.once, runs.once);
+    bill_context(bill, step, step.share, runs.once, runs.once);
+    return;
+  }
+  const auto shares = head_group_shares(step.share, step.options, step.shape, step.axes);
+  bill_lean_tensor(bill, step, runs, std::ssize(shares));
+  for (const RankShare& share : shares) {
+    bill_ulysses(bill, step, share, 1, false, runs.once + runs.attention_again, runs.once);
+    bill_context(bill, step, share, runs.once + runs.attention_again, runs.once);
+  }
+}
+
 }  // namespace
 
 std::vector<Exchange> exchanges_of_step(const Options& options, const ModelShape& shape, const Axes& axes,
@@ -199,9 +234,7 @@ std::vector<Exchange> exchanges_of_step(const Options& options, const ModelShape
   for (const BlockRuns& runs : runs_of(options, shape, axes, step.share)) {
     bill_block_weights(bill, step, runs);
     if (runs.block == 0 || runs.block > shape.depth) continue;
-    bill_tensor(bill, step, runs.once + runs.linear_again, runs.once);
-    bill_ulysses(bill, step, runs.once + runs.attention_again, runs.once);
-    bill_context(bill, step, runs.once + runs.attention_again, runs.once);
+    bill_block(bill, step, runs);
   }
   bill_pipeline(bill, step);
   // Squared error, weight and wish to stop in one; the gradient's norm in another.

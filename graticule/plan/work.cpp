@@ -21,6 +21,17 @@ Work block_forward(const RankShare& share, const ModelShape& shape) {
               static_cast<double>(share.own_queries.size()) * D};
 }
 
+// What the lean pair's backward multiplies again: x1, each group's q, k and v (before the norms of q and k
+// once more), the MLP's first layer; where attention runs again too, its q, k and v.
+Work block_again(const RankShare& share, const ModelShape& shape, bool attention) {
+  const double C = static_cast<double>(shape.dim), D = static_cast<double>(shape.head_dim());
+  const double H = static_cast<double>(share.queries.size()), G = static_cast<double>(share.keys.size());
+  const double projections = 1 + (shape.qk_norm ? 1 : 0) + (attention ? 1 : 0);
+  const double width = H * D + projections * (H + 2 * G) * D + static_cast<double>(share.hidden.size());
+  return {2 * static_cast<double>(share.layer_tokens) * C * width,
+          attention ? block_forward(share, shape).attention : 0};
+}
+
 // Tokenizer and head work on one token at a time.
 Work forward_of(int64_t block, const RankShare& share, const ModelShape& shape) {
   if (block > 0 && block <= shape.depth) return block_forward(share, shape);
@@ -43,7 +54,10 @@ StepWork work_of_step(const Options& options, const ModelShape& shape, const Axe
     const Work forward = forward_of(runs.block, share, shape);
     step.forward = step.forward + forward * samples(runs.once, runs.once);
     step.backward = step.backward + by_backward * forward * samples(runs.once, runs.once);
-    step.again = step.again + forward * samples(runs.linear_again, runs.attention_again);
+    if (!is_lean(options.train.activations.value_or(Activations::keep))) continue;
+    const bool transformer = runs.block > 0 && runs.block <= shape.depth;
+    const Work again = transformer ? block_again(share, shape, runs.attention_again.times > 0) : forward;
+    step.again = step.again + again * samples(runs.once, runs.once);
   }
   return step;
 }

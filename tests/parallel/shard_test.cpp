@@ -41,7 +41,7 @@ void expect_weights_of_the_block_in_use_alone(const World& world, const Case& c)
   options.shard.level = Shard::full;
   options.shard.whole = mesh.whole, options.shard.cut = mesh.cut;
   options.shard.compute = c.compute;
-  options.activations = c.activations;
+  options.activations = {c.activations};
   Chain* running = nullptr;
   std::vector<Weights> lists;  // what a careless block might keep
   std::vector<Block> blocks;
@@ -79,7 +79,7 @@ void expect_weights_of_the_block_in_use_alone(const World& world, const Case& c)
 }
 
 TEST(Shard, FullHoldsWeightsOfTheBlockInUseAlone) {
-  for (const Activations activations : {Activations::keep, Activations::recompute}) {
+  for (const Activations activations : {Activations::keep, Activations::recompute, Activations::offload}) {
     for (const at::ScalarType compute : {at::kFloat, at::kBFloat16}) {
       for (const int ranks : {1, 2, 3}) {
         SCOPED_TRACE(::testing::Message()

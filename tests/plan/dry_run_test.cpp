@@ -106,7 +106,7 @@ Case random_case(std::mt19937_64& random) {
   const auto pick = [&](const auto& choices) { return choices[random() % std::size(choices)]; };
   const char* const methods[] = {"lss", "ring"};
   const char* const shards[] = {"none", "optimizer", "gradients", "full"};
-  const char* const policies[] = {"keep", "recompute_but_attention", "recompute"};
+  const char* const policies[] = {"keep", "recompute_but_attention", "recompute", "offload"};
   const char* const precisions[] = {"fp32", "bf16"};
   const char* const schedules[] = {"gpipe", "1f1b", "interleaved", "zero_bubble"};
   const char* const modes[] = {"full", "full", "channels", "aggregated"};

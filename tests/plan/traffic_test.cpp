@@ -50,7 +50,10 @@ TEST(Traffic, EqualsWhatRandomRunsCount) {
   std::cout << "seed " << seed << "\n";
   std::mt19937_64 random(seed);
   for (int i = 0; i < 24; ++i) {
-    const Draw draw = draw_layout(random, {Activations::keep, Activations::recompute}, 8);
+    const Draw draw = draw_layout(random,
+                                  {Activations::keep, Activations::recompute_but_attention,
+                                   Activations::recompute, Activations::offload},
+                                  8);
     SCOPED_TRACE(text("seed ", seed, ", draw ", i, "\n", described(draw)));
     expect_exact(draw);
     if (HasFailure()) return;

@@ -42,15 +42,11 @@ TEST(Work, PoliciesRunForwardsAgain) {
     Draw draw = draw_layout(random, {Activations::recompute}, 60);
     SCOPED_TRACE(text("seed ", seed, ", draw ", i, "\n", described(draw)));
     const StepWork recompute = of_all_ranks(draw);
-    // The last block of a stage may turn at once: of each micro-batch one block a chunk at most.
-    const double turning = static_cast<double>(draw.axes.pipeline * draw.options.parallel.chunks) /
-                           static_cast<double>(draw.shape.depth);
-    EXPECT_LE(recompute.again.attention, recompute.forward.attention);
-    EXPECT_GE(recompute.again.attention, (1 - turning) * recompute.forward.attention - 1);
+    EXPECT_NEAR(recompute.again.attention / recompute.forward.attention, 1, 1e-12);
     draw.options.train.activations = Activations::recompute_but_attention;
     const StepWork lean = of_all_ranks(draw);
     EXPECT_EQ(lean.again.attention, 0);
-    EXPECT_EQ(lean.again.linear, recompute.again.linear);
+    EXPECT_LT(lean.again.linear, recompute.again.linear);
   }
 }
 

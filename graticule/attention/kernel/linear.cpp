@@ -22,12 +22,13 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
                             const at::Tensor& weight, const std::optional<at::Tensor>& bias,
-                            const std::shared_ptr<DeferredGradients>& deferred) {
+                            const std::shared_ptr<DeferredGradients>& deferred, Value value) {
     at::AutoDispatchBelowADInplaceOrView guard;
     context->save_for_backward({x, weight, bias.value_or(at::Tensor())});
     context->saved_data["place"] = c10::IValue::make_capsule(c10::make_intrusive<Place>(deferred));
     auto shape = x.sizes().vec();
     shape.back() = weight.size(0);
+    if (value == Value::skipped) return at::empty(shape, x.options());
     return product(x.reshape({-1, x.size(-1)}), weight.t(), bias).view(shape);
   }
 
@@ -48,7 +49,7 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
       return result;
     };
     const auto result = now_or_later(place->deferred, weight, bias, compute);
-    return {dx, result.weight, result.bias, {}};
+    return {dx, result.weight, result.bias, {}, {}};
   }
 };
 
@@ -113,9 +114,9 @@ void validate_linear(const at::Tensor& x, const at::Tensor& weight, const std::o
 }
 
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias,
-                  std::shared_ptr<DeferredGradients> deferred) {
+                  std::shared_ptr<DeferredGradients> deferred, Value value) {
   validate_linear(x, weight, bias, deferred);
-  return LinearFunction::apply(x, weight, bias, deferred);
+  return LinearFunction::apply(x, weight, bias, deferred, value);
 }
 
 }  // namespace graticule

@@ -29,9 +29,11 @@ class DeferredGradients {
 /// dx = dy W, dW = dy^T x, db = sum of dy; sums run in fp32 whatever the dtype.
 /// With `deferred` the backward gives dx alone and leaves dW and db there: weight and bias must be leaves.
 /// x, weight and bias share one dtype and device. Refuses mismatched shapes (std::invalid_argument).
+/// Value::skipped: only derivatives are wanted, so the result has its sizes and no value.
+enum class Value { computed, skipped };
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight,
                   const std::optional<at::Tensor>& bias = std::nullopt,
-                  std::shared_ptr<DeferredGradients> deferred = nullptr);
+                  std::shared_ptr<DeferredGradients> deferred = nullptr, Value value = Value::computed);
 
 // What linear is made of, for layers that have derivatives of their own (parallel/tensor). None of it is
 // recorded by autograd.
