@@ -122,7 +122,7 @@ at::Tensor look_up(const PositionTables& tables, const TokenGrid& grid, const Sp
   const at::Tensor token_T =
       at::arange(span.begin, span.end, at::TensorOptions(at::kLong).device(options.device()));
   const at::Tensor place_T = at::remainder(token_T, grid.places());
-  const at::Tensor row_T = at::floor_divide(place_T, grid.patch_columns()),
+  const at::Tensor row_T = at::div(place_T, grid.patch_columns(), "floor"),
                    column_T = at::remainder(place_T, grid.patch_columns());
   return at::cat({tables.of_row.to(options).index_select(0, row_T),
                   tables.of_column.to(options).index_select(0, column_T)},

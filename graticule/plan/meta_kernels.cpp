@@ -44,6 +44,12 @@ void fused_adamw(at::TensorList, at::TensorList, at::TensorList, at::TensorList,
                  at::TensorList, double, double, double, double, double, bool, bool, const Maybe&,
                  const Maybe&) {}
 
+at::Tensor index_select(const at::Tensor& x, int64_t dim, const at::Tensor& index) {
+  std::vector<int64_t> sizes = x.sizes().vec();
+  sizes[static_cast<size_t>(dim)] = index.numel();
+  return at::empty(sizes, x.options());
+}
+
 at::Tensor dot(const at::Tensor& a, const at::Tensor&) { return at::empty({}, a.options()); }
 
 }  // namespace
@@ -52,5 +58,6 @@ TORCH_LIBRARY_IMPL(aten, Meta, library) {
   library.impl("native_layer_norm", layer_norm);
   library.impl("native_layer_norm_backward", layer_norm_backward);
   library.impl("_fused_adamw_", fused_adamw);
+  library.impl("index_select", index_select);
   library.impl("dot", dot);
 }
