@@ -25,7 +25,7 @@ namespace {
 struct BenchArguments {
   std::string recipe;
   std::vector<std::string> set;
-  int64_t tokens = 8192, dim = 512, depth = 4, heads = 8, batch = 1, repeats = 3;
+  int64_t tokens = 8192, dim = 512, depth = 4, heads = 8, batch = 1, repeats = 3, warm_up = 1;
   Options options;  ///< parallel and train sections, as flags give them
   std::string precision = "bf16", shard = "none", activations = "keep", context_method = "lss",
               schedule = "1f1b";
@@ -48,14 +48,10 @@ struct Measured {
   std::map<std::string, int64_t> bytes_sent;  ///< by group, of this rank, in one step
 };
 
-Measured measure(const Work& work, int64_t repeats, const Group& everyone) {
+Measured measure(const Work& work, int64_t repeats, int64_t warm_up, const Group& everyone) {
+  for (int64_t i = 0; i < warm_up; ++i) work.step();
   const auto before = traffic_of(work.mesh);
-  work.step();
   Measured measured;
-  for (const auto& [label, traffic] : traffic_of(work.mesh)) {
-    measured.bytes_sent[label] =
-        traffic.bytes_sent - (before.contains(label) ? before.at(label).bytes_sent : 0);
-  }
   reset_peak_memory();
   const TraceSession session(measured.trace);
   for (int64_t i = 0; i < repeats; ++i) {
@@ -67,6 +63,11 @@ Measured measure(const Work& work, int64_t repeats, const Group& everyone) {
         everyone.all_reduce(at::full({1}, elapsed.count(), at::kDouble), Reduction::max)
             .wait()
             .item<double>());
+  }
+  for (const auto& [label, traffic] : traffic_of(work.mesh)) {
+    const auto found = before.find(label);
+    const int64_t earlier = found == before.end() ? 0 : found->second.bytes_sent;
+    measured.bytes_sent[label] = (traffic.bytes_sent - earlier) / repeats;
   }
   std::sort(measured.seconds.begin(), measured.seconds.end());
   measured.peaks = gather_texts(std::to_string(peak_memory_bytes()), everyone);
@@ -180,7 +181,7 @@ int run_bench_step(const BenchArguments& arguments, const World& world) {
     work = {[&run] { train_step(*run, false); }, run->options.data.batch * run->shape.grid.tokens(),
             parameters(run->shape), run->mesh};
   }
-  Measured measured = measure(work, arguments.repeats, everyone);
+  Measured measured = measure(work, arguments.repeats, arguments.warm_up, everyone);
   if (run) work.waited_s = run->loader->take_waited_seconds();
   if (world.rank != 0) return 0;
   const nlohmann::json result = report(measured, work, world, arguments.repeats);
@@ -231,7 +232,8 @@ void add_bench_step(CLI::App& bench, Action& action) {
   command->add_option("--shard", a->shard, "none, optimizer, gradients or full")->capture_default_str();
   command->add_option("--activations", a->activations, "keep, recompute_but_attention, recompute or offload")
       ->capture_default_str();
-  command->add_option("--repeats", a->repeats, "Steps timed after one that is not")->capture_default_str();
+  command->add_option("--repeats", a->repeats, "Steps timed")->capture_default_str();
+  command->add_option("--warm-up", a->warm_up, "Steps before that are not timed")->capture_default_str();
   command->add_option("--set", a->set, "section.key=value, wins over recipe and flags")
       ->allow_extra_args(false);
   command->add_flag("--json", a->json, "Print JSON");
