@@ -1,7 +1,7 @@
 """Resident memory of one training step, this library beside PyTorch's FSDP2, on two ranks of one machine.
 
     bench/peer_memory.py step    --side torch|graticule --tokens 4096 [--dim 1024 --depth 2 --heads 16 --dtype fp32]
-    bench/peer_memory.py longest --limit-gib 4 [--sizes 1024 4096] [--rounds 1] [model as above]
+    bench/peer_memory.py longest --limit-gib 4 [--sizes 1024 4096] [--our-sizes 8192 16384] [--rounds 1] [model]
 
 `longest` finds the longest sequence whose step stays within the limit on every rank, for both sides: memory is linear
 in the tokens, so it measures the two sizes, draws the line, and measures where the line meets the limit (--rounds
@@ -134,7 +134,8 @@ def measured(args, side, tokens):
 
 def longest(args, side):
     """Tokens of the longest sequence that fits, by the line through the two largest sizes measured."""
-    points = [measured(args, side, tokens) for tokens in args.sizes]
+    sizes = args.our_sizes if side == "graticule" and args.our_sizes else args.sizes
+    points = [measured(args, side, tokens) for tokens in sizes]
     for rounds_left in range(args.rounds, -1, -1):
         (n1, m1), (n2, m2) = sorted(points)[-2:]
         slope = (m2 - m1) / (n2 - n1)
@@ -159,12 +160,15 @@ def arguments():
         command.add_argument("--threads", type=int, default=1)
         command.add_argument("--program", default=str(ROOT / "build/release/graticule"))
         command.add_argument(
-            "--ours", default="--ulysses 2 --shard full --activations recompute", help="flags of graticule bench step"
+            "--ours",
+            default="--ulysses 2 --shard full --activations recompute --warm-up 0 --set parallel.head_groups=8",
+            help="flags of graticule bench step",
         )
     modes.choices["step"].add_argument("--side", choices=SIDES, required=True)
     modes.choices["step"].add_argument("--tokens", type=int, required=True)
     modes.choices["longest"].add_argument("--limit-gib", type=float, required=True)
     modes.choices["longest"].add_argument("--sizes", type=int, nargs=2, default=[1024, 4096])
+    modes.choices["longest"].add_argument("--our-sizes", type=int, nargs=2, help="other sizes for our side")
     modes.choices["longest"].add_argument("--rounds", type=int, default=1)
     return parser.parse_args()
 

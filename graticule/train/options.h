@@ -42,7 +42,8 @@ struct ParallelOptions {
   int64_t data = 0, context = 0, ulysses = 0, tensor = 0,
           pipeline = 0;  ///< 0: derived from the number of ranks
   ContextMethod context_method = ContextMethod::lss;
-  int64_t head_groups = 1;     ///< ulysses: an exchange of one group of heads under the attention of another
+  int64_t head_groups = 1;     ///< an exchange of one group of heads under the attention of another: of
+                               ///< ulysses; with a lean policy of every scheme, projections too
   int64_t gather_heads = 0;    ///< lss: key heads gathered at a time; 0: all
   bool keep_exchanged = true;  ///< ulysses: heads stay for backward; false: exchanged again
   Shard shard = Shard::none;
@@ -60,11 +61,11 @@ struct TrainOptions {
   double clip = 1;  ///< of the global gradient norm; 0: none
   Precision precision = Precision::fp32;
   std::optional<Activations> activations = Activations::keep;  ///< nothing: the fastest that fits
-  std::string offload_to;    ///< folder of the file for activations = offload; empty: host memory
-  int64_t tile_tokens = 0;   ///< tokens of a tile of point-wise work; 0: 4,096
+  std::string offload_to;               ///< folder of the file for activations = offload; empty: host memory
+  int64_t tile_tokens = 0;              ///< tokens of a tile of point-wise work; 0: 4,096
   at::ScalarType moments = at::kFloat;  ///< of AdamW; fp32 or bf16
-  std::string state_in;      ///< folder of memory-mapped optimizer state; empty: memory
-  double memory_gib = 0;     ///< what a rank may use of its device; 0: what there is over the node's ranks
+  std::string state_in;                 ///< folder of memory-mapped optimizer state; empty: memory
+  double memory_gib = 0;  ///< what a rank may use of its device; 0: what there is over the node's ranks
   int64_t seed = 0;
   std::string device = "cpu";
   int64_t threads = 0;  ///< of each rank; 0: the node's cores over its ranks

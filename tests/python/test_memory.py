@@ -3,6 +3,7 @@
 import json
 import re
 import resource
+import signal
 
 import pytest
 
@@ -82,6 +83,35 @@ def test_auto_chooses_what_fits(tmp_path):
     assert chosen.returncode == 0, chosen.stderr
     resolved = (tmp_path / "run" / "recipe.toml").read_text()
     assert re.search(r"activations *= *['\"]recompute", resolved), resolved
+
+
+def limit_files():
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+
+# On one rank: under this limit MPI cannot make its shared memory.
+def test_disk_full_while_offloading_ends_the_run(tmp_path):
+    recipe = write_recipe(tmp_path, replace=[("dim = 32", "dim = 128")])
+    store = tmp_path / "store"
+    store.mkdir()
+    offload = ("--set", "train.activations=offload", "--set", f"train.offload_to={store}")
+    result = graticule("train", recipe, *offload, preexec_fn=limit_files)
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert f"[offload] {store}: file too large after" in result.stderr, result.stderr
+    assert "name another train.offload_to" in result.stderr
+    assert not list(store.iterdir())
+    whole = graticule("train", recipe, "--resume", "auto", *offload, ranks=2)
+    assert whole.returncode == 0, whole.stderr
+    assert not list(store.iterdir())
+
+
+def test_offloading_to_a_folder_that_is_not_there_is_refused(tmp_path):
+    recipe = write_recipe(tmp_path)
+    gone = ("--set", "train.activations=offload", "--set", f"train.offload_to={tmp_path / 'gone'}")
+    result = graticule("train", recipe, *gone, ranks=2)
+    assert result.returncode == 2, result.stderr
+    assert result.stderr.count("graticule: ") == 1 and "train.offload_to" in result.stderr, result.stderr
 
 
 def test_dry_run_of_a_rank_of_thousands(tmp_path):

@@ -21,7 +21,7 @@ struct Layout {
   Axes axes;
   std::string method = "lss", shard = "none", schedule = "1f1b", activations = "keep";
   int micro_batches = 1, chunks = 1, shard_ranks = 0, head_groups = 1, gather_heads = 0, tile = 0;
-  bool keep_exchanged = true;
+  bool keep_exchanged = true, offloads_to_a_file = false;
 };
 
 // Awkward on purpose: 7 heads, 5 blocks, tokens that nothing divides.
@@ -49,7 +49,7 @@ std::string recipe(const std::string& folder, const Model& m, const Layout& l) {
               "kv_heads = ", m.kv_heads, "\ntokens = \"", m.tokens, "\"\n", parallel_section(l),
               "[train]\nsteps = ", m.steps, "\nwarmup = 1\nlr = 1e-3\nthreads = 1\nseed = 11\nprecision = \"",
               m.precision, "\"\nactivations = \"", l.activations, "\"\ntile_tokens = ", l.tile,
-              "\n[run]\nout = \"", folder, "\"\n");
+              "\noffload_to = \"", l.offloads_to_a_file ? folder : "", "\"\n[run]\nout = \"", folder, "\"\n");
 }
 
 struct Outcome {
@@ -148,6 +148,12 @@ TEST(Layouts, EachSchemeAloneEqualsOneRank) {
        .micro_batches = 2,
        .gather_heads = 2},
       {.axes = {.context = 3}, .method = "ring"},
+      {.axes = {.context = 2},
+       .activations = "offload",
+       .micro_batches = 2,
+       .head_groups = 3,
+       .tile = 5,
+       .offloads_to_a_file = true},
       {.axes = {.tensor = 3}},
       {.axes = {.tensor = 7}, .shard = "optimizer", .activations = "recompute"},
       {.axes = {.data = 2, .context = 2, .ulysses = 2}, .shard = "gradients", .micro_batches = 2},
@@ -182,6 +188,7 @@ Layout random_layout(std::mt19937_64& random, const Model& model) {
     l.chunks = l.schedule == "interleaved" ? 2 : 1;
     l.micro_batches = pick(small), l.head_groups = pick(small), l.gather_heads = pick(small) - 1;
     l.keep_exchanged = random() % 2 == 0;
+    l.offloads_to_a_file = l.activations == "offload" && random() % 2 == 0;
     const int replicas = l.axes.data * l.axes.sequence();
     l.shard_ranks = replicas % 2 == 0 && random() % 2 == 0 ? replicas / 2 : 0;
     if (l.axes.world() < 2 || l.axes.world() > 8) continue;
