@@ -12,8 +12,9 @@ Both sides: the same pre-norm blocks (MLP ratio 4, GELU, biases), one value a to
 with fp32 master weights and moments, weights sharded over the ranks, each block run again in the backward. Theirs:
 `fully_shard` and `torch.utils.checkpoint` a block, scaled_dot_product_attention, Gloo; every rank holds a whole
 sample, because FSDP has no sequence axis. Ours: `graticule bench step` with --ours' flags; the ranks share one
-sample. A rank's figure is the highest resident size during a step after one that made the optimizer's state; the
-libraries themselves are in it (--tokens 64 shows them).
+sample. A rank's figure is the highest resident size during a step with the optimizer's state
+there (theirs is made by a step of 64 tokens, ours at the start); the libraries themselves are in it (--tokens 64
+shows them).
 
 Run it on a quiet machine with memory to spare: nothing here limits what a step takes.
 """

@@ -96,6 +96,13 @@ Options flagged_options(const BenchArguments& a) {
       "bench step", a.set);
 }
 
+// What is timed must be known.
+void refuse_auto(const Options& options) {
+  if (options.train.activations) return;
+  refuse("bench step",
+         "train.activations = \"auto\": name the policy to time, with --set train.activations=...");
+}
+
 // A model on random tokens against random targets: forward, backward, AdamW, as in training.
 struct RandomTokens {
   Mesh mesh;
@@ -165,6 +172,7 @@ int run_bench_step(const BenchArguments& arguments, const World& world) {
     ModelShape shape;
     agree(world, everyone, [&] {
       options = flagged_options(arguments);
+      refuse_auto(options);
       shape = shape_of(options.model, 1, 1, arguments.tokens);
       resolve_axes(options, world.size, shape);
     });
@@ -175,6 +183,7 @@ int run_bench_step(const BenchArguments& arguments, const World& world) {
     std::optional<Problem> problem;
     agree(world, everyone, [&] {
       problem.emplace(define_problem(read_recipe(arguments.recipe, arguments.set)));
+      refuse_auto(problem->options);
       resolve_axes(problem->options, world.size, problem->shape);
     });
     run.emplace(build(*problem, world, true));
@@ -232,8 +241,12 @@ void add_bench_step(CLI::App& bench, Action& action) {
   command->add_option("--shard", a->shard, "none, optimizer, gradients or full")->capture_default_str();
   command->add_option("--activations", a->activations, "keep, recompute_but_attention, recompute or offload")
       ->capture_default_str();
-  command->add_option("--repeats", a->repeats, "Steps timed")->capture_default_str();
-  command->add_option("--warm-up", a->warm_up, "Steps before that are not timed")->capture_default_str();
+  command->add_option("--repeats", a->repeats, "Steps timed")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--warm-up", a->warm_up, "Steps before that are not timed")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   command->add_option("--set", a->set, "section.key=value, wins over recipe and flags")
       ->allow_extra_args(false);
   command->add_flag("--json", a->json, "Print JSON");

@@ -21,6 +21,11 @@ constexpr std::array policies = {Policy{"keep", Activations::keep},
                                  Policy{"recompute", Activations::recompute},
                                  Policy{"offload", Activations::offload}};
 
+// On a CPU what is offloaded to host memory stays where it was.
+bool saves_memory(Activations policy, const TrainOptions& train) {
+  return policy != Activations::offload || train.device != "cpu" || !train.offload_to.empty();
+}
+
 Booked peak_with(Activations policy, Options options, const ModelShape& shape, const World& world) {
   options.train.activations = policy;
   return dry_run(options, shape, {world.size, world.rank, world.local_size}).peak;
@@ -31,7 +36,7 @@ std::string leaner_policies(Activations chosen, const Options& options, const Mo
                             const World& world, int64_t limit) {
   std::string list;
   for (const auto& [name, policy] : policies) {
-    if (policy <= chosen) continue;
+    if (policy <= chosen || !saves_memory(policy, options.train)) continue;
     const int64_t bytes = peak_with(policy, options, shape, world).total();
     if (bytes <= limit) list += text(list.empty() ? "" : ", ", "\"", name, "\" with ", gib(bytes));
   }
@@ -50,6 +55,7 @@ void fit_in_memory(Options& options, const ModelShape& shape, const World& world
   Booked peak;
   for (const auto& [name, policy] : policies) {
     if (policy != wanted.value_or(policy)) continue;
+    if (!wanted && !saves_memory(policy, options.train)) continue;
     agree(world, everyone, [&] { peak = peak_with(policy, options, shape, world); });
     const at::Tensor fits = at::full({1}, peak.total() <= *limit ? 1 : 0, at::kLong);
     if (everyone.all_reduce(fits, Reduction::min).wait().item<int64_t>() == 0) continue;

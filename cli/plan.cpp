@@ -104,7 +104,7 @@ void add_plan(CLI::App& app, Action& action) {
   command->add_option("--kind", a->kind, "gpipe, 1f1b, interleaved or zero_bubble")->capture_default_str();
   auto* stages = command->add_option("--stages", a->stages, "Ranks of the pipeline");
   auto* micro_batches = command->add_option("--micro-batches", a->micro_batches, "Micro-batches of a step");
-  show->needs(stages)->needs(micro_batches);
+  show->needs(stages)->needs(micro_batches)->excludes("--dry-run")->excludes("--ranks");
   command->add_option("--chunks", a->chunks, "Chunks of the model a rank holds; interleaved: 2 or more")
       ->capture_default_str();
   command

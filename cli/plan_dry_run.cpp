@@ -30,6 +30,10 @@ nlohmann::json report(const DryRun& run, const DryRank& place, const ModelShape&
 int show_dry_run(const DryRunArguments& arguments, bool json) {
   const Problem problem = define_problem(read_recipe(arguments.recipe, arguments.set));
   const DryRank& place = arguments.place;
+  // Kernels take scratch for each thread.
+  World node;
+  node.local_size = place.local_size;
+  set_threads(problem.options.train.threads, node);
   const DryRun run = dry_run(problem.options, problem.shape, place);
   if (json) {
     fmt::print("{}\n", report(run, place, problem.shape).dump());

@@ -47,10 +47,6 @@ std::vector<at::Tensor> messages(const HeadExchange& exchange, size_t i, const a
   return messages;
 }
 
-at::Tensor heads_in(const at::Tensor& x_BTHD, const Span& heads) {
-  return x_BTHD.narrow(2, heads.begin, heads.size());
-}
-
 /// Whether a key/value head lies on several ranks. Ranks without heads come last.
 bool shares_keys(const HeadExchange& exchange) {
   for (size_t r = 1; r < exchange.cuts.size(); ++r) {

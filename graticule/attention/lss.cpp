@@ -37,10 +37,6 @@ std::vector<Stride> strides_of(int64_t heads, int64_t key_heads, int64_t gather_
   return strides;
 }
 
-at::Tensor heads_in(const at::Tensor& x_BTHD, const Span& heads) {
-  return x_BTHD.narrow(2, heads.begin, heads.size());
-}
-
 at::Tensor joined(const std::vector<at::Tensor>& parts, int64_t dim) {
   return parts.size() == 1 ? parts[0] : at::cat(parts, dim);
 }

@@ -27,4 +27,8 @@ at::Tensor wire_heads(const at::Tensor& wire_TBXD, int64_t first, int64_t count)
   return wire_TBXD.narrow(2, first, count).transpose(0, 1);
 }
 
+at::Tensor heads_in(const at::Tensor& x_BTHD, const Span& heads) {
+  return x_BTHD.narrow(2, heads.begin, heads.size());
+}
+
 }  // namespace graticule

@@ -8,6 +8,8 @@
 
 #include <vector>
 
+#include "graticule/core/span.h"
+
 namespace graticule {
 
 /// Copies the tensors, [B, T, x, D] each, side by side into wire_TBXD; converts to its dtype.
@@ -18,5 +20,8 @@ at::Tensor packed_heads(const std::vector<at::Tensor>& tensors_BTxD, at::ScalarT
 
 /// Heads [first, first + count) of a message, [B, T, count, D]; a view.
 at::Tensor wire_heads(const at::Tensor& wire_TBXD, int64_t first, int64_t count);
+
+/// Some heads of x_BTHD; a view.
+at::Tensor heads_in(const at::Tensor& x_BTHD, const Span& heads);
 
 }  // namespace graticule

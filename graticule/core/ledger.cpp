@@ -44,9 +44,12 @@ std::string_view remedy_for(Account account) {
     case Account::optimizer:
       return "parallel.shard = \"optimizer\" or more, train.moments = \"bf16\", train.state_in";
     case Account::activations:
-      return "a leaner train.activations (\"recompute\", \"offload\"), smaller train.tile_tokens";
+      return "a leaner train.activations (\"recompute_but_attention\", \"recompute\", \"offload\"), then "
+             "smaller "
+             "train.tile_tokens";
     case Account::exchange:
-      return "more parallel.head_groups, parallel.keep_exchanged = false, fewer parallel.gather_heads";
+      return "more parallel.head_groups, fewer parallel.gather_heads, with train.activations = \"keep\" also "
+             "parallel.keep_exchanged = false";
     case Account::attention:
       return "more parallel.head_groups, fewer parallel.gather_heads";
     case Account::data:

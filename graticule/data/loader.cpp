@@ -21,13 +21,16 @@ namespace {
 
 constexpr int64_t waiting_bytes = int64_t{64} << 20;
 
-// Steps that may wait: large ones only one at a time.
+}  // namespace
+
 int64_t steps_ahead(const LoaderOptions& options) {
   const int64_t values = options.samples.size() * options.tokens.size() * options.grid.variables_per_token() *
                          options.grid.pixels();
   const int64_t bytes = 2 * values * static_cast<int64_t>(sizeof(float));
   return std::clamp<int64_t>(waiting_bytes / std::max<int64_t>(1, bytes), 1, options.prefetch);
 }
+
+namespace {
 
 // One memory for all samples where they share it.
 at::Tensor stacked(const std::vector<at::Tensor>& samples, const at::Tensor& none_BTKP) {

@@ -61,6 +61,9 @@ struct Batch {
 /// outwards where a regional grid ends. Latitudes ascending, degrees.
 std::vector<double> latitude_weights(const std::vector<double>& latitudes);
 
+/// Steps that a loader reads ahead: `prefetch` of them, large ones (64 MiB) one at a time.
+int64_t steps_ahead(const LoaderOptions& options);
+
 /// From the first `next` on a background thread reads `source`: nobody else may until the loader is gone or
 /// was sought (`seek`). The thread has the observers of the thread that called `next`, such as a memory
 /// watch.

@@ -13,8 +13,8 @@ namespace graticule {
 /// Block `index` of `shape.depth`: x_BTC -> x_BTC. It knows nothing of who holds the other tokens:
 /// `attention` and `layers` do. Key heads (their query heads with them) and the MLP's hidden units are spread
 /// over the ranks of `layers`; `attention` is called with this rank's heads of all the tokens of that group.
-/// The block's parameters are cut accordingly. Its lean pair takes tiles of `tile_tokens` tokens (0: 4,096).
+/// The block's parameters are cut accordingly. Its lean pair takes tiles of `tile_tokens` tokens.
 Block transformer_block(const ModelShape& shape, int64_t index, Attention attention,
-                        const TensorLayers& layers = {}, int64_t tile_tokens = 0);
+                        const TensorLayers& layers = {}, int64_t tile_tokens = 4096);
 
 }  // namespace graticule

@@ -10,6 +10,6 @@
 namespace graticule {
 
 /// x_BTC -> prediction_BTKP in fp32, laid out as the input was; its lean pair by tiles of `tile_tokens`.
-Block prediction_head(const ModelShape& shape, const Span& tokens, int64_t tile_tokens = 0);
+Block prediction_head(const ModelShape& shape, const Span& tokens, int64_t tile_tokens = 4096);
 
 }  // namespace graticule

@@ -1,10 +1,15 @@
 // Legend: branches.h. The group's tokens T lie tile by tile here (parallel/tiles.h): attention does not ask
 // for their order.
 //
-//   forward   q, k, v = project(x)      out = attention(q, k, v)      x1 = x + merge(out)      y = x1 +
-//   mlp(x1) backward  x1 again; dx1 over dy; dout = merge'(dx1); group by group q, k, v again, dq, dk, dv,
-//   and their
-//             part of dx, added to dx1, which is the residual's.
+//   forward   q, k, v = project(x)
+//             out = attention(q, k, v)
+//             x1 = x + merge(out)
+//             y = x1 + mlp(x1)
+//
+//   backward  x1 again
+//             dx1 = mlp'(dy) + dy, written over dy
+//             dout = merge'(dx1)
+//             group by group: q, k, v again; dq, dk, dv; dx = dx1 + project'(dq, dk, dv), written over dx1
 
 #include "graticule/model/lean_block.h"
 
@@ -249,7 +254,10 @@ LeanBlock lean_transformer_block(const ModelShape& shape, int64_t index, const A
             return forward(*lean, weights, x, inputs, memo);
           },
           [lean](const Weights& weights, const at::Tensor& x, const at::Tensor& dy, const Inputs& inputs,
-                 Memo* memo, bool) { return backward(*lean, weights, x, dy, inputs, memo); }};
+                 Memo* memo, bool for_input) {
+            const at::Tensor dx = backward(*lean, weights, x, dy, inputs, memo);
+            return for_input ? dx : at::Tensor();
+          }};
 }
 
 }  // namespace graticule

@@ -20,6 +20,6 @@ at::Tensor position_embedding(const TokenGrid& grid, const Span& span, int64_t d
 
 /// The tokenizer of this rank's tokens: input_BTKP -> x_BTC in the dtype of the weights; its lean pair by
 /// tiles of `tile_tokens`.
-Block tokenizer(const ModelShape& shape, const Span& tokens, int64_t tile_tokens = 0);
+Block tokenizer(const ModelShape& shape, const Span& tokens, int64_t tile_tokens = 4096);
 
 }  // namespace graticule

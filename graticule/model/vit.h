@@ -13,6 +13,6 @@ namespace graticule {
 /// The blocks of the whole model for a rank that holds `tokens` of the sequence between its layers;
 /// attention, layers and tile_tokens as for transformer_block.
 std::vector<Block> vision_transformer(const ModelShape& shape, const Span& tokens, const Attention& attention,
-                                      const TensorLayers& layers = {}, int64_t tile_tokens = 0);
+                                      const TensorLayers& layers = {}, int64_t tile_tokens = 4096);
 
 }  // namespace graticule

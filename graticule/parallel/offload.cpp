@@ -1,5 +1,6 @@
 #include "graticule/parallel/offload.h"
 
+#include <ATen/ThreadLocalState.h>
 #include <c10/core/Event.h>
 #include <c10/core/StreamGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
@@ -170,7 +171,12 @@ OffloadStore::OffloadStore(const std::string& folder) : state_(std::make_unique<
       folder,
       ScratchFile::Words{"offload", "train.offload_to",
                          "name another train.offload_to, or choose train.activations = \"recompute\""});
-  state_->worker = std::jthread([state = state_.get()](const std::stop_token& stop) { state->work(stop); });
+  // What the thread frees is taken off the ledger of the rank that it works for.
+  state_->worker =
+      std::jthread([state = state_.get(), caller = at::ThreadLocalState()](const std::stop_token& stop) {
+        const at::ThreadLocalStateGuard observed(caller);
+        state->work(stop);
+      });
 }
 
 OffloadStore::~OffloadStore() = default;

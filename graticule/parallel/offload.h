@@ -13,7 +13,8 @@ namespace graticule {
 /// own. A tensor that was put must not be written to before it is taken.
 ///
 /// What already is where it is to be stays as it is: a CPU tensor in host memory, and a meta tensor, which
-/// stands for one. Of a meta tensor in a file only sizes are kept. An error of the background (a full disk) is thrown by the next call, and by every one after it.
+/// stands for one. Of a meta tensor in a file only sizes are kept. An error of the background (a full disk)
+/// is thrown by the next call, and by every one after it.
 class OffloadStore {
  public:
   /// Writes under way at a time: so many tensors that were put may still be in memory.

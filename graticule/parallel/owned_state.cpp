@@ -27,6 +27,14 @@ at::Tensor mapped_zeros(const std::string& folder, int64_t bytes, const std::str
       at::TensorOptions(at::kByte));
 }
 
+// What stands for mapped memory in a dry run: sizes that no allocator is asked for.
+at::Tensor meta_bytes(int64_t bytes) {
+  const at::Tensor memory = at::empty({0}, at::TensorOptions(at::kByte).device(at::kMeta));
+  memory.storage().set_nbytes(static_cast<size_t>(bytes));
+  memory.unsafeGetTensorImpl()->set_sizes_contiguous({bytes});
+  return memory;
+}
+
 }  // namespace
 
 OwnedState zero_state(int64_t elements, at::ScalarType moments, const at::Device& device,
@@ -36,9 +44,10 @@ OwnedState zero_state(int64_t elements, at::ScalarType moments, const at::Device
     return (bytes + alignment - 1) / alignment * alignment;
   };
   const int64_t bytes = room_of(at::kFloat) + 2 * room_of(moments);
-  const at::Tensor memory = folder.empty() || bytes == 0
-                                ? at::zeros({bytes}, at::TensorOptions(at::kByte).device(device))
-                                : mapped_zeros(folder, bytes, name);
+  const bool mapped = !folder.empty() && bytes > 0;
+  const at::Tensor memory = !mapped ? at::zeros({bytes}, at::TensorOptions(at::kByte).device(device))
+                            : device.is_meta() ? meta_bytes(bytes)
+                                               : mapped_zeros(folder, bytes, name);
   int64_t offset = 0;
   const auto next = [&](at::ScalarType dtype) {
     const at::Tensor room = memory.narrow(0, offset, room_of(dtype));

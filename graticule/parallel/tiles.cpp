@@ -5,16 +5,14 @@
 #include <algorithm>
 
 #include "graticule/core/error.h"
+#include "graticule/core/ledger.h"
 
 namespace graticule {
 
 namespace {
 
-constexpr int64_t usual_tile_tokens = 4096;
-
 int64_t tiles_for(int64_t tokens, int64_t tile_tokens) {
-  const int64_t at_most = tile_tokens > 0 ? tile_tokens : usual_tile_tokens;
-  return std::max<int64_t>(1, (tokens + at_most - 1) / at_most);
+  return std::max<int64_t>(1, (tokens + tile_tokens - 1) / tile_tokens);
 }
 
 Weights as_leaves(const Weights& weights) {
@@ -46,6 +44,7 @@ Tiling tiles_of(const TensorLayers& layers, int64_t tokens, int64_t tile_tokens)
 }
 
 void GradientSums::add(const std::string& name, const at::Tensor& gradient) {
+  const Accounted booked(Account::gradients);
   at::Tensor& sum = sums_[name];
   if (!sum.defined()) {
     sum = gradient;
@@ -58,6 +57,7 @@ void GradientSums::add(const std::string& name, const at::Tensor& gradient) {
 
 void GradientSums::add_rows(const std::string& name, const at::Tensor& whole, const std::vector<Span>& rows,
                             const at::Tensor& gradient) {
+  const Accounted booked(Account::gradients);
   at::Tensor& sum = sums_[name];
   if (!sum.defined()) sum = at::zeros(whole.sizes(), whole.options().dtype(at::kFloat));
   int64_t first = 0;
@@ -67,11 +67,13 @@ void GradientSums::add_rows(const std::string& name, const at::Tensor& whole, co
   }
 }
 
-void GradientSums::deliver(const Weights& leaves) const {
+void GradientSums::deliver(const Weights& leaves) {
+  const Accounted booked(Account::gradients);
   for (const auto& [name, leaf] : leaves.items()) {
     const auto found = sums_.find(name);
     if (found == sums_.end()) continue;
     const at::Tensor gradient = found->second.to(leaf.scalar_type());
+    sums_.erase(found);
     at::Tensor& there = leaf.mutable_grad();
     there = there.defined() ? there + gradient : gradient;
   }

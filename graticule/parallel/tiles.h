@@ -24,7 +24,7 @@ struct Tiling {
   size_t size() const { return mine.size(); }
 };
 
-/// Tiles of at most `tile_tokens` (0: 4,096) of this rank's `tokens`; any number, no divisor needed.
+/// Tiles of at most `tile_tokens` of this rank's `tokens`; any number from 1, no divisor needed.
 Tiling tiles_of(const TensorLayers& layers, int64_t tokens, int64_t tile_tokens);
 
 /// Gradients of a block's weights, summed over tiles: the first as it comes, from the second on in fp32.
@@ -34,8 +34,8 @@ class GradientSums {
   /// The gradient of some rows (dim 0) of a weight like `whole`.
   void add_rows(const std::string& name, const at::Tensor& whole, const std::vector<Span>& rows,
                 const at::Tensor& gradient);
-  /// Adds the sums to the gradients of the leaves, in their dtype.
-  void deliver(const Weights& leaves) const;
+  /// Adds the sums to the gradients of the leaves, in their dtype; they are gone from here.
+  void deliver(const Weights& leaves);
 
  private:
   std::map<std::string, at::Tensor> sums_;

@@ -108,14 +108,14 @@ at::Tensor TrainingPass::forward_kept(const Task& task, const Weights& weights) 
   return here.output.detach();
 }
 
-// What comes back at once stays where it is.
+// What comes back at once stays where it is, and so does the model's input, which the batch holds anyway.
 at::Tensor TrainingPass::forward_lean(const Task& task, const Weights& weights, bool turns) {
   Kept& here = kept(task);
   const Activations policy = chain_.activations_[task.block];
   Memo* memo = policy == Activations::recompute ? nullptr : &here.memo;
   const at::Tensor output =
       chain_.blocks_[task.block].lean->forward(weights, here.input, micro(task).inputs, memo);
-  if (policy == Activations::offload && !turns) offload(here);
+  if (policy == Activations::offload && !turns && !is_model_input(task)) offload(here);
   return output;
 }
 

@@ -16,13 +16,16 @@ namespace {
 
 constexpr int steps = 2;
 
-// What Loader::next gives, as sizes.
-Batch meta_batch(const LoaderOptions& loader) {
+at::Tensor blank(c10::IntArrayRef sizes) { return at::empty(sizes, at::TensorOptions(at::kMeta)); }
+
+// What Loader::next gives, as sizes. Samples share their weights where no value is missing.
+Batch meta_batch(const LoaderOptions& loader, const at::Tensor& weight_TKP) {
   const Accounted booked(Account::data);
-  const std::vector<int64_t> sizes = {loader.samples.size(), loader.tokens.size(),
-                                      loader.grid.variables_per_token(), loader.grid.pixels()};
-  const auto blank = [](c10::IntArrayRef shape) { return at::empty(shape, at::TensorOptions(at::kMeta)); };
-  Batch batch{blank(sizes), blank(sizes), blank(sizes), blank({sizes[0]}), {}, {}};
+  std::vector<int64_t> sizes = weight_TKP.sizes().vec();
+  sizes.insert(sizes.begin(), loader.samples.size());
+  const at::Tensor weight_BTKP =
+      loader.missing == Missing::mean ? blank(sizes) : weight_TKP.unsqueeze(0).expand(sizes);
+  Batch batch{blank(sizes), blank(sizes), weight_BTKP, blank({sizes[0]}), {}, {}};
   for (int64_t id = loader.samples.begin; id < loader.samples.end; ++id) {
     batch.times.push_back(0);
     batch.sample_ids.push_back(id);
@@ -30,12 +33,16 @@ Batch meta_batch(const LoaderOptions& loader) {
   return batch;
 }
 
-// A loader holds `prefetch` steps ready beside the one in use, in the host's memory: no part of a GPU's.
+// A loader holds some steps ready beside the one in use, in the host's memory: no part of a GPU's.
 void take_steps(Chain& chain, const Mesh& mesh, const Options& options, const LoaderOptions& loader) {
-  const size_t ahead = options.train.device == "cpu" ? static_cast<size_t>(loader.prefetch) : 0;
+  const size_t ahead = options.train.device == "cpu" ? static_cast<size_t>(steps_ahead(loader)) : 0;
+  const at::Tensor weight_TKP = [&] {
+    const Accounted booked(Account::data);
+    return blank({loader.tokens.size(), loader.grid.variables_per_token(), loader.grid.pixels()});
+  }();
   std::deque<Batch> ready;
   for (int64_t step = 1; step <= steps; ++step) {
-    while (ready.size() <= ahead) ready.push_back(meta_batch(loader));
+    while (ready.size() <= ahead) ready.push_back(meta_batch(loader, weight_TKP));
     const Batch batch = std::move(ready.front());
     ready.pop_front();
     step_on(batch, chain, mesh, options, step, false);
@@ -65,8 +72,10 @@ DryRun dry_run(const Options& recipe, const ModelShape& shape, const DryRank& pl
   const Mesh mesh = mesh_of(options, shape, world);
   Layers layers = layers_of(options, shape, mesh, world);
   layers.chain.shard.device = at::kMeta;
-  // Meta tensors stand for the CPU's; what a GPU hands to host memory is no longer its own.
-  if (options.train.device == "cuda" && layers.chain.offload_to.empty()) layers.chain.offload_to = "/dev/shm";
+  // Meta tensors stand for the CPU's; what goes to a file, or from a GPU to host memory, is no longer the
+  // rank's. Nothing is written, and the recipe's folder need not be here.
+  if (options.train.device == "cuda" || !layers.chain.offload_to.empty())
+    layers.chain.offload_to = "/dev/shm";
 
   Ledger ledger;
   const MemoryWatch watch(ledger, c10::DeviceType::Meta);

@@ -107,8 +107,11 @@ double bubble_of(const StepTime& time, double filling, double sends, const Paral
 }
 
 // With fewer micro-batches than stages zero_bubble has more than its formula, and at most 1f1b's bubble.
-bool fills_bubble(const ParallelOptions& parallel, const Axes& axes) {
-  return parallel.schedule == ScheduleKind::zero_bubble && parallel.micro_batches >= axes.pipeline;
+// A lean block makes all its gradients at once.
+bool fills_bubble(const Options& options, const Axes& axes) {
+  return options.parallel.schedule == ScheduleKind::zero_bubble &&
+         options.parallel.micro_batches >= axes.pipeline &&
+         !is_lean(options.train.activations.value_or(Activations::keep));
 }
 
 StepTime time_of_rank(const Cluster& cluster, const Options& options, const ModelShape& shape,
@@ -123,7 +126,7 @@ StepTime time_of_rank(const Cluster& cluster, const Options& options, const Mode
   time.pointwise = pointwise_bytes(blocks, share, shape) / cluster.memory_bandwidth;
   time.optimizer = optimizer_bytes(blocks, share, options, shape, axes) / cluster.memory_bandwidth;
   // Weight gradients that fill a bubble hide nothing besides.
-  const double filling = fills_bubble(options.parallel, axes) ? work.backward.linear / 2 / rates.linear : 0;
+  const double filling = fills_bubble(options, axes) ? work.backward.linear / 2 / rates.linear : 0;
   const double compute = time.linear + time.pointwise - filling;
   Cover cover{time.attention, compute, 2.0 / 3 * compute / static_cast<double>(share.micro_batches.size())};
   double sends = 0;

@@ -76,17 +76,20 @@ void bill_tensor(Bill& bill, const Step& step, const Runs& forward, const Runs& 
 // The lean pair: a gather of x for each group of heads and one for the MLP, forward. Backward x1 is made
 // again (a scatter), the MLP's tiles gather x, dy and x again and scatter dx, dy of the attention branch is
 // gathered, and each group gathers x to project it, x again for the weights (and before the norms of q and
-// k), and scatters its part of dx.
+// k), and scatters its part of dx. Each of them goes tile by tile.
 void bill_lean_tensor(Bill& bill, const Step& step, const BlockRuns& runs, int64_t groups) {
   const RankShare& share = step.share;
   const Members group{"tensor", step.axes.tensor, 1, share.place.tensor};
   const int64_t t = share.tokens.size(), row = step.shape.dim * share.element;
+  const int64_t most = (share.layer_tokens + step.axes.tensor - 1) / step.axes.tensor;
+  const int64_t tiles = (most + step.options.train.tile_tokens - 1) / step.options.train.tile_tokens;
   const int64_t projections = step.shape.qk_norm ? 3 * groups : 2 * groups;
   const auto gathers = [&](int64_t count, const Runs& of) {
-    bill.gather(group, count * t * row, {count * of.times, of.samples});
+    bill.gather(group, count * t * row, {tiles * count * of.times, of.samples});
   };
   const auto scatters = [&](int64_t count, const Runs& of) {
-    bill.add(group, Pattern::pairwise, count * (share.layer_tokens - t) * row * of.samples, count * of.times);
+    bill.add(group, Pattern::pairwise, count * (share.layer_tokens - t) * row * of.samples,
+             tiles * count * of.times);
   };
   gathers(groups + 1, runs.once), scatters(2, runs.once);
   gathers(groups, runs.attention_again);

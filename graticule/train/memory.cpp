@@ -37,7 +37,8 @@ class Watcher : public c10::MemoryReportingInfoBase {
   }
 
   // Thrown from where the allocation failed: the ledger is as it was.
-  void reportOutOfMemory(int64_t bytes, size_t, size_t, c10::Device) override {
+  void reportOutOfMemory(int64_t bytes, size_t, size_t, c10::Device device) override {
+    if (device.type() != device_) return;
     const Booked now = ledger_.now();
     fail_for_memory(text("the system has no memory left for ", gib(bytes), " more of ",
                          name_of(account_here()), " beside ", gib(now.total()), " of tensors"),

@@ -53,7 +53,9 @@ void update_bf16_chunk(ShardedPart& part, const Span& chunk, bool decay, const A
   Tensors tensors;
   tensors.add(part, chunk, moment1, moment2);
   tensors.update(adamw, lr, step, decay);
-  const uint64_t key = mix_seed({adamw.seed, static_cast<uint64_t>(step), seed_of(part.block())});
+  const auto& cut = part.parameters().front().cut;
+  const auto piece = cut ? static_cast<uint64_t>(cut->pieces.front().begin) + 1 : 0;
+  const uint64_t key = mix_seed({adamw.seed, static_cast<uint64_t>(step), seed_of(part.block()), piece});
   const at::Tensor bits = random_bits(key, part.owned().begin + chunk.begin, chunk.size(), kept1.device());
   round_to_bf16(moment1, at::bitwise_and(bits, 0xffff), kept1);
   round_to_bf16(moment2, at::bitwise_right_shift(bits, 16).bitwise_and_(0xffff), kept2);

@@ -2,9 +2,9 @@
 //
 // Moments in bf16 are updated in fp32, a chunk at a time, and rounded up or down at random, with
 // probabilities that keep them right in the mean: rounded to the nearest, a moment near its end would not
-// move any more
-// ((1 - beta2) of the way is less than half a step of bf16). The draw depends on seed, step, block and place
-// in the block's flat buffer alone: neither on the layout nor on where a run was resumed.
+// move any more ((1 - beta2) of the way is less than half a step of bf16). The draw depends on seed, step,
+// block and place in the block's flat buffer, so not on where a run was resumed, and on the layout only where
+// the tensor axis cuts.
 #pragma once
 
 #include "graticule/comm/group.h"

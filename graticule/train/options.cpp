@@ -221,10 +221,10 @@ void check_ranges(const Options& o, const std::string& where) {
   at_least("train.steps", o.train.steps, 1);
   at_least("train.warmup", o.train.warmup, 0);
   at_least("train.threads", o.train.threads, 0);
-  at_least("train.tile_tokens", o.train.tile_tokens, 0);
-  require(o.train.memory_gib >= 0, where,
-          text("train.memory_gib = ", o.train.memory_gib,
-               ": it must not be negative; 0 means what there is"));
+  at_least("train.tile_tokens", o.train.tile_tokens, 1);
+  require(
+      o.train.memory_gib >= 0, where,
+      text("train.memory_gib = ", o.train.memory_gib, ": it must not be negative; 0 means what there is"));
   require(o.train.lr > 0, where, text("train.lr = ", o.train.lr, ": it must be positive"));
   require(o.train.clip >= 0, where,
           text("train.clip = ", o.train.clip, ": it must not be negative; 0 means no clipping"));

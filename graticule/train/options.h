@@ -62,7 +62,7 @@ struct TrainOptions {
   Precision precision = Precision::fp32;
   std::optional<Activations> activations = Activations::keep;  ///< nothing: the fastest that fits
   std::string offload_to;               ///< folder of the file for activations = offload; empty: host memory
-  int64_t tile_tokens = 0;              ///< tokens of a tile of point-wise work; 0: 4,096
+  int64_t tile_tokens = 4096;           ///< tokens of a tile of point-wise work
   at::ScalarType moments = at::kFloat;  ///< of AdamW; fp32 or bf16
   std::string state_in;                 ///< folder of memory-mapped optimizer state; empty: memory
   double memory_gib = 0;  ///< what a rank may use of its device; 0: what there is over the node's ranks

@@ -90,14 +90,13 @@ void visit_fields(Visitor& visitor, Options& options) {
   visitor.field("clip", train.clip);
   visitor.choice("precision", train.precision,
                  std::vector<Choice<Precision>>{{"fp32", Precision::fp32}, {"bf16", Precision::bf16}});
-  visitor.choice(
-      "activations", train.activations,
-      std::vector<Choice<std::optional<Activations>>>{
-          {"keep", Activations::keep},
-          {"recompute_but_attention", Activations::recompute_but_attention},
-          {"recompute", Activations::recompute},
-          {"offload", Activations::offload},
-          {"auto", std::nullopt}});
+  visitor.choice("activations", train.activations,
+                 std::vector<Choice<std::optional<Activations>>>{
+                     {"keep", Activations::keep},
+                     {"recompute_but_attention", Activations::recompute_but_attention},
+                     {"recompute", Activations::recompute},
+                     {"offload", Activations::offload},
+                     {"auto", std::nullopt}});
   visitor.field("offload_to", train.offload_to);
   visitor.field("tile_tokens", train.tile_tokens);
   visitor.choice("moments", train.moments,

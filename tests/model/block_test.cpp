@@ -19,8 +19,8 @@ struct Case {
   int64_t batch, heads, key_heads, head_dim;
   double mlp_ratio;
   bool qk_norm, deferred;
-  int64_t tile = 0, head_groups = 0;  ///< of the lean pair; 0 groups: by autograd
-  bool memo = false;                  ///< the lean pair keeps attention's output
+  int64_t tile = 4096, head_groups = 0;  ///< of the lean pair; 0 groups: by autograd
+  bool memo = false;                     ///< the lean pair keeps attention's output
   int64_t tokens() const { return std::accumulate(tokens_of.begin(), tokens_of.end(), int64_t{0}); }
   int64_t tensor() const { return std::ssize(tokens_of) / context; }
 };
@@ -157,7 +157,7 @@ TEST(Block, LeanPairEqualsAutograd) {
   for (const bool memo : {false, true}) {
     const Case cases[] = {
         {1, {11}, 2, 7, 7, 4, 2.6, true, false, 3, 3, memo},
-        {1, {9}, 1, 6, 2, 8, 1.3, false, false, 0, 5, memo},
+        {1, {9}, 1, 6, 2, 8, 1.3, false, false, 4096, 5, memo},
         {1, {3, 2}, 2, 7, 7, 4, 2.6, true, false, 2, 1, memo},
         {1, {335, 334, 334}, 1, 7, 7, 8, 1.3, false, false, 100, 2, memo},
         {1, {6, 5, 7}, 2, 8, 4, 4, 1.7, true, false, 4, 2, memo},

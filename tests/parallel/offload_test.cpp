@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <functional>
@@ -160,6 +161,18 @@ TEST(Offload, RefusesAFolderThatIsNotThereOrIsNone) {
     EXPECT_THROW(OffloadStore{path}, std::invalid_argument);
     const std::string error = error_of([&] { OffloadStore{path}; });
     EXPECT_EQ(error.find("[offload] train.offload_to = \"" + path + "\": no"), 0) << error;
+  }
+}
+
+TEST(Offload, AtMostTwoTensorsThatWerePutAreStillInMemory) {
+  const Folder folder;
+  std::atomic<int> alive = 0;
+  OffloadStore store(folder.path());
+  std::vector<std::vector<float>> rooms(8, std::vector<float>(1 << 20));
+  for (auto& room : rooms) {
+    ++alive;
+    store.put(at::from_blob(room.data(), {1 << 20}, [&](void*) { --alive; }));
+    EXPECT_LE(alive, OffloadStore::in_flight);
   }
 }
 

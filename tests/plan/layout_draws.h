@@ -43,6 +43,7 @@ inline Draw draw_layout(std::mt19937_64& random, const std::vector<Activations>&
     p.shard_ranks = replicas % 2 == 0 && random() % 2 == 0 ? replicas / 2 : 0;
     o.train.activations = pick(policies);
     o.train.precision = pick(std::vector{Precision::fp32, Precision::bf16});
+    o.train.tile_tokens = pick(std::vector<int64_t>{4096, 3, 10});
     o.train.steps = 2, o.train.warmup = 1, o.train.threads = 1;
     draw.shape = shape_of(o.model, 5, 7, 12);
     if (draw.axes.world() < 2 || draw.axes.world() > most_ranks) continue;

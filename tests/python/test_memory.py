@@ -74,15 +74,25 @@ def test_auto_chooses_what_fits(tmp_path):
         dry = graticule("plan", recipe, "--ranks", 1, "--dry-run", 0, "--set", f"train.activations={policy}", "--json")
         return json.loads(dry.stdout)["peak_bytes"]
 
-    keep, lean = peak("keep"), peak("recompute")
-    assert lean < keep
-    between = ("--set", f"train.memory_gib={(keep + lean) / 2 / 2**30:.9f}")
+    policies = ["keep", "recompute_but_attention", "recompute", "offload"]
+    peaks = {policy: peak(policy) for policy in policies}
+    assert peaks["recompute"] < peaks["recompute_but_attention"] < peaks["keep"]
+    limit = (peaks["keep"] + peaks["recompute"]) / 2
+    first = next(policy for policy in policies if peaks[policy] <= limit)
+    between = ("--set", f"train.memory_gib={limit / 2**30:.9f}")
     kept = graticule("train", recipe, *between)
     assert kept.returncode == 2 and "these fit: " in kept.stderr, kept.stderr
     chosen = graticule("train", recipe, *between, "--set", "train.activations=auto")
     assert chosen.returncode == 0, chosen.stderr
     resolved = (tmp_path / "run" / "recipe.toml").read_text()
-    assert re.search(r"activations *= *['\"]recompute", resolved), resolved
+    assert re.search(rf"activations *= *['\"]{first}['\"]", resolved), resolved
+
+
+@pytest.mark.parametrize("moments", ["fp32", "bf16"])
+def test_state_in_a_file_trains(moments, tmp_path):
+    mapped = ("--set", f"train.state_in={tmp_path}", "--set", f"train.moments={moments}")
+    result = graticule("train", write_recipe(tmp_path), *mapped, ranks=2)
+    assert result.returncode == 0, result.stderr
 
 
 def limit_files():

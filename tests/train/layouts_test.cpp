@@ -20,7 +20,7 @@ namespace {
 struct Layout {
   Axes axes;
   std::string method = "lss", shard = "none", schedule = "1f1b", activations = "keep";
-  int micro_batches = 1, chunks = 1, shard_ranks = 0, head_groups = 1, gather_heads = 0, tile = 0;
+  int micro_batches = 1, chunks = 1, shard_ranks = 0, head_groups = 1, gather_heads = 0, tile = 4096;
   bool keep_exchanged = true, offloads_to_a_file = false;
 };
 
@@ -176,7 +176,7 @@ Layout random_layout(std::mt19937_64& random, const Model& model) {
   const char* const methods[] = {"lss", "ring"};
   const char* const shards[] = {"none", "optimizer", "gradients", "full"};
   const char* const policies[] = {"keep", "recompute", "recompute_but_attention", "offload"};
-  const int tiles[] = {0, 3, 10};
+  const int tiles[] = {4096, 3, 10};
   const char* const schedules[] = {"gpipe", "1f1b", "interleaved", "zero_bubble"};
   const int degrees[] = {1, 1, 2, 3};
   const int small[] = {1, 2, 3};

@@ -59,6 +59,14 @@ TEST(Recipes, AreWhatTheirNamesAndCommentsSay) {
     if (named > 0) {
       EXPECT_NEAR(count, named, named / 4);
     }
+    std::smatch found;
+    if (std::regex_search(content, found, std::regex("; ([0-9.]+)(B|M| thousand) parameters"))) {
+      const double unit = found[2] == "B" ? 1e9 : found[2] == "M" ? 1e6 : 1e3;
+      EXPECT_NEAR(count, std::stod(found[1]) * unit, 0.05 * count) << "the comment's parameters";
+    }
+    if (std::regex_search(content, found, std::regex("mpiexec -n (\\d+)"))) {
+      EXPECT_EQ(found[1], ranks[1]);
+    }
     EXPECT_EQ(options.run.out, "runs/" + path.stem().string());
     EXPECT_NE(content.find("recipes/" + name), std::string::npos) << "the command that starts it";
   }
