@@ -71,7 +71,7 @@ Seen real_run(const World& world, const std::string& text) {
 int64_t without_data(const Booked& peak) { return peak.total() - peak.of(Account::data); }
 
 // A message to another stage is copied for it where ranks are threads, and stays until that stage takes it.
-// What is on its way to a file is still in memory, as long as the disk takes.
+// What is on its way to a file is still in memory, as long as the disk takes, and what comes back early too.
 double passing_of(const DryRun& dry, const Case& c) {
   const int64_t one = dry.samples.size() * dry.tokens.size() * dim * 4;
   return static_cast<double>((c.axes.pipeline > 1 ? 2 * one : 0) +
@@ -94,7 +94,7 @@ void expect_as_real(const Case& c) {
                                       << table_of(seen.peak));
     const auto expected = static_cast<double>(without_data(seen.peak));
     const auto planned = static_cast<double>(without_data(dry.peak));
-    EXPECT_LE(planned, 1.05 * expected);
+    EXPECT_LE(planned, 1.05 * expected + passing_of(dry, c));
     EXPECT_GE(planned, 0.95 * expected - passing_of(dry, c));
     EXPECT_LE(seen.peak.of(Account::data), dry.peak.of(Account::data));
     ASSERT_EQ(dry.traffic.size(), seen.traffic.size());
