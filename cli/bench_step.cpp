@@ -8,13 +8,13 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/job.h"
+#include "cli/random_tokens.h"
 #include "graticule/core/error.h"
 #include "graticule/core/trace.h"
-#include "graticule/model/vit.h"
+#include "graticule/plan/time.h"
 #include "graticule/train/build.h"
 #include "graticule/train/layout.h"
 #include "graticule/train/memory.h"
-#include "graticule/train/optimizer.h"
 #include "graticule/train/statistics_pass.h"
 #include "graticule/train/step.h"
 
@@ -29,6 +29,7 @@ struct BenchArguments {
   Options options;  ///< parallel and train sections, as flags give them
   std::string precision = "bf16", shard = "none", activations = "keep", context_method = "lss",
               schedule = "1f1b";
+  std::string cluster;
   bool json = false;
 };
 
@@ -38,6 +39,7 @@ struct Work {
   int64_t tokens_a_step;
   int64_t parameters;
   Mesh mesh;
+  std::optional<StepTime> predicted = std::nullopt;  ///< by the planner
   double waited_s = 0;
 };
 
@@ -103,69 +105,42 @@ void refuse_auto(const Options& options) {
          "train.activations = \"auto\": name the policy to time, with --set train.activations=...");
 }
 
-// A model on random tokens against random targets: forward, backward, AdamW, as in training.
-struct RandomTokens {
-  Mesh mesh;
-  Chain chain;
-  std::vector<MicroBatch> micro_batches;
-  double count;  ///< values of the loss over all ranks
-  int64_t step = 0;
-
-  void run() {
-    chain.zero_gradients();
-    chain.train(micro_batches);
-    chain.finish_reduce();
-    gradient_square_sum(chain, mesh.world);
-    update(chain, AdamW{}, 1e-3, at::full({}, 1 / count, at::kDouble), ++step);
-  }
-};
-
-std::shared_ptr<RandomTokens> random_tokens(Options options, const ModelShape& shape, const World& world) {
-  set_threads(options.train.threads, world);
-  const Mesh mesh = mesh_of(options, shape, world);
-  const Layers layers = layers_of(options, shape, mesh, world);
-  const int64_t batch = options.data.batch,
-                samples = span_of(batch, mesh.data.size(), mesh.data.rank()).size();
-  const auto on = at::TensorOptions(at::kFloat).device(layers.chain.shard.device);
-  std::vector<MicroBatch> micro_batches;
-  for (int64_t m = 0; m < options.parallel.micro_batches; ++m) {
-    const int64_t B = span_of(samples, options.parallel.micro_batches, m).size();
-    const at::Tensor target = at::randn({B, layers.tokens.size(), 1, 1}, on);
-    micro_batches.push_back(
-        {at::randn({B, layers.tokens.size(), 1, 1}, on),
-         {at::zeros({B}, on), std::vector<int64_t>(static_cast<size_t>(B), 0), 0, true, nullptr},
-         [target](const at::Tensor& out) { return (out - target).square().sum(); }});
-  }
-  return std::make_shared<RandomTokens>(
-      RandomTokens{mesh,
-                   Chain(vision_transformer(shape, layers.tokens, layers.attention, layers.tensor,
-                                            options.train.tile_tokens),
-                         layers.chain),
-                   std::move(micro_batches), static_cast<double>(batch * shape.grid.tokens())});
-}
-
 nlohmann::json report(const Measured& measured, const Work& work, const World& world, int64_t repeats) {
   const double median = measured.seconds[measured.seconds.size() / 2];
   nlohmann::json peaks = nlohmann::json::array(), parts;
   for (const auto& peak : measured.peaks) peaks.push_back(std::stoll(peak));
   for (const auto& [name, seconds] : measured.trace.seconds)
     parts[name] = seconds / static_cast<double>(repeats);
-  return {{"step_s", median},
-          {"step_s_min", measured.seconds.front()},
-          {"tokens_per_s", static_cast<double>(work.tokens_a_step) / median},
-          {"parts_s", parts},
-          {"bytes_sent", measured.bytes_sent},
-          {"peak_memory_bytes", peaks},
-          {"parameters", work.parameters},
-          {"data_wait_share", work.waited_s / (median * static_cast<double>(repeats))},
-          {"ranks", world.size},
-          {"threads", at::get_num_threads()}};
+  nlohmann::json result = {{"step_s", median},
+                           {"step_s_min", measured.seconds.front()},
+                           {"tokens_per_s", static_cast<double>(work.tokens_a_step) / median},
+                           {"parts_s", parts},
+                           {"bytes_sent", measured.bytes_sent},
+                           {"peak_memory_bytes", peaks},
+                           {"parameters", work.parameters},
+                           {"data_wait_share", work.waited_s / (median * static_cast<double>(repeats))},
+                           {"ranks", world.size},
+                           {"threads", at::get_num_threads()}};
+  if (work.predicted) {
+    const StepTime& time = *work.predicted;
+    result["predicted_s"] = time.total();
+    result["predicted_parts_s"] = {{"linear", time.linear},       {"attention", time.attention},
+                                   {"pointwise", time.pointwise}, {"exposed", time.exposed},
+                                   {"bubble", time.bubble},       {"optimizer", time.optimizer}};
+  }
+  return result;
 }
 
 int run_bench_step(const BenchArguments& arguments, const World& world) {
   const Group everyone = group_of_all(world);
-  std::shared_ptr<RandomTokens> random;
+  std::optional<RandomTokens> random;
   std::optional<Run> run;
+  std::optional<StepTime> predicted;
+  const auto lay_out = [&](const Options& options, const ModelShape& shape) {
+    const Axes axes = resolve_axes(options, world.size, shape);
+    if (arguments.cluster.empty()) return;
+    predicted = time_of_step(cluster_named(arguments.cluster), options, shape, axes);
+  };
   Work work;
   if (arguments.recipe.empty()) {
     Options options;
@@ -174,22 +149,23 @@ int run_bench_step(const BenchArguments& arguments, const World& world) {
       options = flagged_options(arguments);
       refuse_auto(options);
       shape = shape_of(options.model, 1, 1, arguments.tokens);
-      resolve_axes(options, world.size, shape);
+      lay_out(options, shape);
     });
-    random = random_tokens(options, shape, world);
-    work = {[random] { random->run(); }, options.data.batch * arguments.tokens, parameters(shape),
+    random.emplace(random_tokens(options, shape, world));
+    work = {[&random] { random->run(); }, options.data.batch * arguments.tokens, parameters(shape),
             random->mesh};
   } else {
     std::optional<Problem> problem;
     agree(world, everyone, [&] {
       problem.emplace(define_problem(read_recipe(arguments.recipe, arguments.set)));
       refuse_auto(problem->options);
-      resolve_axes(problem->options, world.size, problem->shape);
+      lay_out(problem->options, problem->shape);
     });
     run.emplace(build(*problem, world, true));
     work = {[&run] { train_step(*run, false); }, run->options.data.batch * run->shape.grid.tokens(),
             parameters(run->shape), run->mesh};
   }
+  work.predicted = predicted;
   Measured measured = measure(work, arguments.repeats, arguments.warm_up, everyone);
   if (run) work.waited_s = run->loader->take_waited_seconds();
   if (world.rank != 0) return 0;
@@ -201,6 +177,7 @@ int run_bench_step(const BenchArguments& arguments, const World& world) {
   fmt::print("{:.0f} tokens/s, {:.3f} s a step (median of {}), {} ranks x {} threads, {} parameters\n",
              result["tokens_per_s"].get<double>(), result["step_s"].get<double>(), arguments.repeats,
              world.size, at::get_num_threads(), work.parameters);
+  if (work.predicted) fmt::print("  the planner predicts {:.3f} s\n", work.predicted->total());
   for (const auto& [name, seconds] : result["parts_s"].items())
     fmt::print("  {:<12} {:.3f} s\n", name, seconds.get<double>());
   for (const auto& [label, bytes] : measured.bytes_sent)
@@ -249,6 +226,7 @@ void add_bench_step(CLI::App& bench, Action& action) {
       ->capture_default_str();
   command->add_option("--set", a->set, "section.key=value, wins over recipe and flags")
       ->allow_extra_args(false);
+  command->add_option("--cluster", a->cluster, "Name or file of this machine: the planner's time beside");
   command->add_flag("--json", a->json, "Print JSON");
   command->callback([&action, a] {
     action = [a] { return run_job([&](const World& world) { return run_bench_step(*a, world); }); };

@@ -1,6 +1,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "cli/calibrate.h"
 #include "cli/commands.h"
 #include "cli/job.h"
 #include "cli/plan_dry_run.h"
@@ -114,7 +115,16 @@ void add_plan(CLI::App& app, Action& action) {
           "(default: 1,1,1). A drawn cell is a unit, so whole numbers are best")
       ->delimiter(',');
   command->add_flag("--json", a->json, "Print JSON");
-  command->callback([&action, a] { action = [a] { return run_alone([&] { return run_plan(*a); }); }; });
+  const auto measure = std::make_shared<CalibrateArguments>();
+  command->add_flag("--calibrate", measure->wanted,
+                    "Measure this machine, with the ranks that run this, for --cluster here");
+  command->add_option("--write", measure->write, "File that is written")->capture_default_str();
+  command->callback([&action, a, measure] {
+    action = [a, measure] {
+      if (measure->wanted) return run_job([&](const World& world) { return run_calibrate(*measure, world); });
+      return run_alone([&] { return run_plan(*a); });
+    };
+  });
 }
 
 }  // namespace graticule

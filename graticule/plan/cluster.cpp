@@ -3,6 +3,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <vector>
@@ -21,9 +22,10 @@ struct Range {
 };
 
 // What devices and links of this decade have, with room on both sides: a slip of the unit falls outside.
-constexpr Range rate{0.01, 100e3, "TFLOP/s"}, bandwidth{0.1, 20e3, "GB/s"}, latency{0.1, 1e3, "microseconds"},
-    memory{0.5, 4096, "GiB"}, share{0.01, 1, "the bandwidth below"}, nodes{1, 1e6, "nodes"},
-    pieces{1, 4096, "pieces"};
+constexpr Range rate{0.001, 100e3, "TFLOP/s"}, bandwidth{0.001, 20e3, "GB/s"},
+    latency{0.1, 1e5, "microseconds"}, width{1, 1e6, "wide"}, message{1, 1e12, "bytes"},
+    part{0, 1, "a whole"}, block_time{0, 1e6, "microseconds"}, memory{0.5, 4096, "GiB"},
+    share{0.01, 1, "the bandwidth below"}, nodes{1, 1e6, "nodes"}, pieces{1, 4096, "pieces"};
 
 std::string printed(const toml::node& node) {
   std::ostringstream stream;
@@ -72,6 +74,38 @@ class Section {
           text("a whole number of ", range.unit, " from ", range.low, " to ", std::llround(range.high)));
     }
     return number;
+  }
+
+  bool has(const char* key) const { return table_.contains(key); }
+
+  double number_or(const char* key, const Range& range, double otherwise) {
+    return has(key) ? number(key, range) : otherwise;
+  }
+
+  // Pairs of a size and a rate, sizes rising: [[64, 0.05], [128, 0.06]]. Nothing where the key is not there.
+  std::vector<RatePoint> points(const char* key, const Range& sizes, const Range& rates, double unit) {
+    if (!has(key)) return {};
+    const toml::node& value = node(key);
+    std::vector<RatePoint> points;
+    const auto accepted = [&](const toml::node& entry) {
+      const toml::array* pair = entry.as_array();
+      if (!pair || pair->size() != 2 || !pair->get(0)->is_number() || !pair->get(1)->is_number())
+        return false;
+      const double size = *pair->get(0)->value<double>(), measured = *pair->get(1)->value<double>();
+      if (!(size >= sizes.low && size <= sizes.high && measured >= rates.low && measured <= rates.high) ||
+          (!points.empty() && size <= points.back().size)) {
+        return false;
+      }
+      points.push_back({size, unit * measured});
+      return true;
+    };
+    const toml::array* entries = value.as_array();
+    if (!entries || entries->empty() || !std::all_of(entries->begin(), entries->end(), accepted)) {
+      refuse_value(value, key,
+                   text("a list of [", sizes.unit, ", ", rates.unit, "], the first numbers rising and from ",
+                        sizes.low, " to ", sizes.high, ", the second from ", rates.low, " to ", rates.high));
+    }
+    return points;
   }
 
   [[noreturn]] void refuse_value(const char* key, const std::string& wanted) const {
@@ -126,7 +160,9 @@ class Section {
 
 Rates rates_of(Section section) {
   Rates rates{tera * section.number("peak_tflops", rate), tera * section.number("linear_tflops", rate),
-              tera * section.number("attention_tflops", rate)};
+              tera * section.number("attention_tflops", rate),
+              section.points("linear_by_width", width, rate, tera),
+              section.points("attention_by_width", width, rate, tera)};
   for (const auto& [key, sustained] :
        {std::pair{"linear_tflops", rates.linear}, {"attention_tflops", rates.attention}}) {
     if (sustained > rates.peak) {
@@ -135,6 +171,11 @@ Rates rates_of(Section section) {
   }
   section.refuse_unknown();
   return rates;
+}
+
+Link link_of(Section& section) {
+  return {giga * section.number("bandwidth_gb_s", bandwidth), micro * section.number("latency_us", latency),
+          section.points("by_message", message, bandwidth, giga)};
 }
 
 Dragonfly dragonfly_of(Section& section, int64_t most_nodes) {
@@ -176,22 +217,25 @@ Cluster cluster_of(const toml::table& table, const std::string& where) {
   Section device = file.section("device");
   cluster.memory = gibi * device.number("memory_gib", memory);
   cluster.memory_bandwidth = giga * device.number("memory_bandwidth_gb_s", bandwidth);
+  cluster.pointwise = giga * device.number_or("pointwise_gb_s", bandwidth, cluster.memory_bandwidth / giga);
+  cluster.block = micro * device.number_or("block_us", block_time, 0);
+  cluster.overlap = device.number_or("overlap", part, 1);
   cluster.bf16 = rates_of(device.section("bf16"));
   cluster.fp32 = rates_of(device.section("fp32"));
   device.refuse_unknown();
 
-  Section within = file.section("within_node");
-  cluster.within_node = {giga * within.number("bandwidth_gb_s", bandwidth),
-                         micro * within.number("latency_us", latency)};
-  within.refuse_unknown();
-
-  Section across = file.section("across_nodes");
-  cluster.interfaces_per_node = across.count("interfaces_per_node", pieces);
-  cluster.interface = {giga * across.number("bandwidth_gb_s", bandwidth),
-                       micro * across.number("latency_us", latency)};
-  across.refuse_unknown();
-
-  cluster.topology = topology_of(file.section("topology"), cluster.nodes);
+  if (cluster.devices_per_node > 1) {
+    Section within = file.section("within_node");
+    cluster.within_node = link_of(within);
+    within.refuse_unknown();
+  }
+  if (cluster.nodes > 1) {
+    Section across = file.section("across_nodes");
+    cluster.interfaces_per_node = across.count("interfaces_per_node", pieces);
+    cluster.interface = link_of(across);
+    across.refuse_unknown();
+    cluster.topology = topology_of(file.section("topology"), cluster.nodes);
+  }
   file.refuse_unknown();
   return cluster;
 }
@@ -220,6 +264,16 @@ std::string known_names(const std::vector<std::filesystem::path>& folders) {
 }
 
 }  // namespace
+
+double rate_at(const std::vector<RatePoint>& points, double size, double otherwise) {
+  if (points.empty()) return otherwise;
+  const auto above =
+      std::find_if(points.begin(), points.end(), [&](const RatePoint& p) { return p.size >= size; });
+  if (above == points.begin()) return points.front().rate;
+  if (above == points.end()) return points.back().rate;
+  const RatePoint &a = *(above - 1), &b = *above;
+  return a.rate + (b.rate - a.rate) * std::log(size / a.size) / std::log(b.size / a.size);
+}
 
 Cluster parse_cluster(const std::string& toml_text, const std::string& where) {
   toml::table table;

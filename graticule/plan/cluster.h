@@ -6,20 +6,33 @@
 #include <cstdint>
 #include <string>
 #include <variant>
+#include <vector>
 
 namespace graticule {
+
+/// A rate as it was measured at some sizes, in rising order.
+struct RatePoint {
+  double size = 0, rate = 0;
+};
+
+/// The rate at `size`: between two points on the line through them over the logarithm of the size, outside
+/// that of the nearest. `otherwise` where nothing was measured.
+double rate_at(const std::vector<RatePoint>& points, double size, double otherwise);
 
 /// Floating-point operations a second of one device (a multiply and an add are two).
 struct Rates {
   double peak = 0;       ///< by the data sheet, dense matrices
   double linear = 0;     ///< sustained by large linear layers
   double attention = 0;  ///< sustained by fused attention, forward and backward together
+  std::vector<RatePoint> linear_by_width = {};     ///< by the smallest of a product's three sizes
+  std::vector<RatePoint> attention_by_width = {};  ///< by head width
 };
 
 /// What one device (or one network interface) sends in one direction.
 struct Link {
-  double bandwidth = 0;  ///< bytes a second
-  double latency = 0;    ///< seconds a message, or a step of a collective
+  double bandwidth = 0;                    ///< bytes a second
+  double latency = 0;                      ///< seconds a message, or a step of a collective
+  std::vector<RatePoint> by_message = {};  ///< bytes a second by the bytes of a message
 };
 
 /// Every node reaches every other at the speed of its interfaces.
@@ -47,9 +60,12 @@ struct Cluster {
   int64_t devices_per_node = 0;
   double memory = 0;            ///< bytes of a device
   double memory_bandwidth = 0;  ///< bytes a second between a device and its memory
+  double pointwise = 0;         ///< the same as point-wise work sustains it
+  double block = 0;             ///< seconds that a block takes besides, forward or backward, however small
+  double overlap = 1;           ///< of an exchange, what may go on beneath work
   Rates bf16, fp32;
-  Link within_node;  ///< of a device
-  Link interface;    ///< of one network interface
+  Link within_node;  ///< of a device; one alone in its node has none
+  Link interface;    ///< of one network interface; a cluster of one node has none
   int64_t interfaces_per_node = 0;
   Topology topology;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "graticule/core/error.h"
+#include "graticule/plan/kernel_time.h"
 #include "graticule/plan/passes.h"
 #include "graticule/plan/work.h"
 
@@ -114,26 +115,47 @@ bool fills_bubble(const Options& options, const Axes& axes) {
          !is_lean(options.train.activations.value_or(Activations::keep));
 }
 
+// The smallest size of a product of this rank's blocks: it says how well a product is done.
+int64_t narrowest_of(const RankShare& share, const ModelShape& shape) {
+  return std::min({shape.dim, share.queries.size() * shape.head_dim(), share.hidden.size()});
+}
+
+// Forward, backward and forward again of each block with each micro-batch.
+int64_t passes_through(const std::vector<BlockRuns>& blocks) {
+  int64_t passes = 0;
+  for (const BlockRuns& runs : blocks) passes += 2 * runs.once.times + runs.linear_again.times;
+  return passes;
+}
+
 StepTime time_of_rank(const Cluster& cluster, const Options& options, const ModelShape& shape,
                       const Axes& axes, int rank) {
-  const Rates& rates = options.train.precision == Precision::bf16 ? cluster.bf16 : cluster.fp32;
+  const Precision precision = options.train.precision;
   const RankShare share = rank_share(options, shape, axes, rank);
   const std::vector<BlockRuns> blocks = runs_of(options, shape, axes, share);
   const StepWork work = work_of_step(options, shape, axes, rank);
+  const auto linear_seconds = [&](double flops) {
+    return seconds_of({.kind = Kernel::Kind::linear, .flops = flops, .width = narrowest_of(share, shape)},
+                      cluster, precision);
+  };
   StepTime time;
-  time.linear = work.all().linear / rates.linear;
-  time.attention = work.all().attention / rates.attention;
-  time.pointwise = pointwise_bytes(blocks, share, shape) / cluster.memory_bandwidth;
+  time.linear = linear_seconds(work.all().linear);
+  time.attention =
+      seconds_of({Kernel::Kind::attention, work.all().attention, 0, shape.head_dim()}, cluster, precision);
+  time.pointwise =
+      seconds_of({.kind = Kernel::Kind::pointwise, .bytes = pointwise_bytes(blocks, share, shape)}, cluster,
+                 precision) +
+      cluster.block * static_cast<double>(passes_through(blocks));
   time.optimizer = optimizer_bytes(blocks, share, options, shape, axes) / cluster.memory_bandwidth;
   // Weight gradients that fill a bubble hide nothing besides.
-  const double filling = fills_bubble(options, axes) ? work.backward.linear / 2 / rates.linear : 0;
+  const double filling = fills_bubble(options, axes) ? linear_seconds(work.backward.linear / 2) : 0;
   const double compute = time.linear + time.pointwise - filling;
   Cover cover{time.attention, compute, 2.0 / 3 * compute / static_cast<double>(share.micro_batches.size())};
   double sends = 0;
   for (const Exchange& exchange : exchanges_of_step(options, shape, axes, rank)) {
     const double seconds = seconds_of(exchange, cluster);
     time.exchange[exchange.group] += seconds;
-    time.exposed += exposed_of(exchange, seconds, options.parallel, cover);
+    const double bare = exposed_of(exchange, seconds, options.parallel, cover);
+    time.exposed += bare + (1 - cluster.overlap) * (seconds - bare);
     if (exchange.group.starts_with("pipeline")) sends += seconds;
   }
   time.bubble = bubble_of(time, filling, sends, options.parallel, axes);
@@ -146,20 +168,25 @@ double seconds_of(const Exchange& exchange, const Cluster& cluster) {
   const int64_t devices = cluster.devices_per_node;
   const int64_t beside = std::clamp<int64_t>(devices / exchange.stride, 1, exchange.ranks);  // of one node
   const auto bytes = static_cast<double>(exchange.bytes), steps = static_cast<double>(exchange.steps);
+  const double message = steps > 0 ? bytes / steps : bytes;
+  const double within = rate_at(cluster.within_node.by_message, message, cluster.within_node.bandwidth);
   if (beside == exchange.ranks) {
-    return bytes / cluster.within_node.bandwidth + steps * cluster.within_node.latency;
+    return bytes / within + steps * cluster.within_node.latency;
   }
   const int64_t nodes_apart = ((exchange.ranks - 1) * exchange.stride + devices) / devices;
-  const double across = cluster.share_of_interfaces() * taper_of(cluster, nodes_apart);
-  const double waits = steps * cluster.interface.latency;
+  const Link& interface = cluster.interface;
+  const double across = cluster.share_of_interfaces() / interface.bandwidth *
+                        rate_at(interface.by_message, message, interface.bandwidth) *
+                        taper_of(cluster, nodes_apart);
+  const double waits = steps * interface.latency;
   if (exchange.pattern == Pattern::pairwise) {
     const double outside =
         static_cast<double>(exchange.ranks - beside) / static_cast<double>(exchange.ranks - 1);
-    return std::max(bytes * outside / across, bytes * (1 - outside) / cluster.within_node.bandwidth) + waits;
+    return std::max(bytes * outside / across, bytes * (1 - outside) / within) + waits;
   }
   // Of the ranks beside each other in a node one sends to the next node, with the interfaces of all.
   const double shared = across * static_cast<double>(beside);
-  return bytes / (beside > 1 ? std::min(shared, cluster.within_node.bandwidth) : shared) + waits;
+  return bytes / (beside > 1 ? std::min(shared, within) : shared) + waits;
 }
 
 StepTime time_of_step(const Cluster& cluster, const Options& options, const ModelShape& shape,
