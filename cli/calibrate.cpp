@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -26,17 +27,17 @@ double slowest(const Group& everyone, double seconds) {
   return everyone.all_reduce(at::full({1}, seconds, at::kDouble), Reduction::max).wait().item<double>();
 }
 
-/// The least of some calls that all ranks begin together, of the slowest rank.
-double fastest_call(const Group& everyone, int calls, const std::function<void()>& call) {
-  double best = 0;
-  for (int i = 0; i < calls; ++i) {
+/// The median of some calls that all ranks begin together, of the slowest rank.
+double timed(const Group& everyone, size_t calls, const std::function<void()>& call) {
+  std::vector<double> seconds(calls);
+  for (double& one : seconds) {
     everyone.barrier();
     const auto start = Clock::now();
     call();
-    const double seconds = slowest(everyone, since(start));
-    if (i == 0 || seconds < best) best = seconds;
+    one = slowest(everyone, since(start));
   }
-  return best;
+  std::sort(seconds.begin(), seconds.end());
+  return seconds[calls / 2];
 }
 
 struct Model {
@@ -44,8 +45,8 @@ struct Model {
 };
 
 // Every head width and width that models have; few tokens show what a block costs besides its work.
-constexpr Model models[] = {{128, 64, 4},   {2048, 64, 4},  {1024, 128, 4},
-                            {2048, 256, 4}, {1024, 512, 8}, {512, 1024, 8}};
+constexpr Model models[] = {{128, 64, 4},   {2048, 64, 4}, {1024, 128, 4},
+                            {2048, 256, 4}, {512, 512, 8}, {256, 1024, 8}};
 
 Options options_of(const Model& model, Precision precision) {
   Options options;
@@ -55,27 +56,32 @@ Options options_of(const Model& model, Precision precision) {
   return options;
 }
 
-// Every rank on its own, all at once: they share the node's memory as in a run.
+// Every rank on its own, all at once: they share the node's memory as in a run. The step of middle length
+// counts: what else the machine does, it will do beside a run too.
 MeasuredStep measured_step(const Model& model, Precision precision, const Group& everyone) {
-  constexpr int calls = 5;
+  constexpr size_t fewest = 3, most = 25;
+  constexpr double enough_s = 0.6;
   MeasuredStep step{options_of(model, precision), {}};
   step.shape = shape_of(step.options.model, 1, 1, model.tokens);
   RandomTokens tokens = random_tokens(step.options, step.shape, lone_world());
   tokens.run();
-  double best = 0;
-  for (int i = 0; i < calls; ++i) {
-    Trace trace;
+  std::vector<std::pair<double, Trace>> runs;
+  for (double all = 0; runs.size() < fewest || (all < enough_s && runs.size() < most);) {
+    auto& [seconds, trace] = runs.emplace_back();
     const TraceSession session(trace);
     everyone.barrier();
     const auto start = Clock::now();
     tokens.run();
-    const double seconds = slowest(everyone, since(start));
-    if (i > 0 && seconds >= best) continue;
-    best = seconds;
-    const auto part = [&](const char* name) { return slowest(everyone, trace.seconds[name]); };
-    step.linear = part("linear"), step.attention = part("attention"), step.optimizer = part("optimizer");
-    step.rest = std::max(seconds - step.linear - step.attention - step.optimizer, 0.01 * seconds);
+    seconds = slowest(everyone, since(start));
+    all += seconds;
   }
+  std::sort(runs.begin(), runs.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  auto& [seconds, trace] = runs[runs.size() / 2];
+  const auto part = [&trace = trace, &everyone](const char* name) {
+    return slowest(everyone, trace.seconds[name]);
+  };
+  step.linear = part("linear"), step.attention = part("attention"), step.optimizer = part("optimizer");
+  step.rest = std::max(seconds - step.linear - step.attention - step.optimizer, 0.01 * seconds);
   return step;
 }
 
@@ -84,11 +90,10 @@ MeasuredMessage measured_message(const Group& group, const Group& everyone, int6
   const int64_t p = group.size(), rows = std::max<int64_t>(bytes / 4, 1);
   const std::vector<int64_t> shares(static_cast<size_t>(p), rows);
   const at::Tensor all = at::ones({rows * p}), mine = at::ones({rows});
-  const int calls = bytes < (1 << 20) ? 50 : 8;
-  const double seconds =
-      fastest_call(everyone, calls, [&] { group.all_to_all(all, shares, shares).wait(); }) +
-      fastest_call(everyone, calls, [&] { group.all_gather(mine, shares).wait(); }) +
-      fastest_call(everyone, calls, [&] { group.reduce_scatter(all, shares).wait(); });
+  const size_t calls = bytes < (1 << 20) ? 50 : 8;
+  const double seconds = timed(everyone, calls, [&] { group.all_to_all(all, shares, shares).wait(); }) +
+                         timed(everyone, calls, [&] { group.all_gather(mine, shares).wait(); }) +
+                         timed(everyone, calls, [&] { group.reduce_scatter(all, shares).wait(); });
   return {static_cast<double>(rows * 4 * (p - 1)), seconds / 3};
 }
 
@@ -106,7 +111,7 @@ double measured_overlap(const Group& group, const Group& everyone) {
   const std::vector<int64_t> shares(static_cast<size_t>(p), rows / p);
   const at::Tensor all = at::ones({rows / p * p}), a = at::ones({256, 256});
   const auto exchange = [&] { return group.all_to_all(all, shares, shares); };
-  const double alone = fastest_call(everyone, 5, [&] { exchange().wait(); });
+  const double alone = timed(everyone, 5, [&] { exchange().wait(); });
   const auto work = [&](Pending* pending) {
     const auto start = Clock::now();
     int products = 0;
@@ -123,8 +128,8 @@ double measured_overlap(const Group& group, const Group& everyone) {
       if (pending) pending->poll();
     }
   };
-  const double computing = fastest_call(everyone, 5, [&] { repeat(nullptr); });
-  const double both = fastest_call(everyone, 5, [&] {
+  const double computing = timed(everyone, 5, [&] { repeat(nullptr); });
+  const double both = timed(everyone, 5, [&] {
     Pending pending = exchange();
     repeat(&pending);
     pending.wait();
@@ -166,14 +171,21 @@ Cluster measured_cluster(const World& world, const Group& everyone) {
   return cluster;
 }
 
-void write(const std::string& path, const std::string& text) {
+// Opened before anything is measured, so that a bad path costs no time.
+void probe(const std::string& path) {
   const auto folder = std::filesystem::path(path).parent_path();
   std::error_code error;
   if (!folder.empty()) std::filesystem::create_directories(folder, error);
+  if (!std::ofstream(path, std::ios::app)) {
+    fail("plan", "'", path, "' cannot be written: choose another file with --write");
+  }
+}
+
+void write(const std::string& path, const std::string& text) {
   std::ofstream file(path);
   file << text;
   file.flush();
-  if (!file) fail("plan", "'", path, "' cannot be written: choose another file with --write");
+  if (!file) fail("plan", "'", path, "' cannot be written: is the disk full?");
 }
 
 }  // namespace
@@ -185,6 +197,7 @@ int run_calibrate(const CalibrateArguments& arguments, const World& world) {
       refuse("plan", world.size, " ranks, ", world.local_size,
              " on this node: start the same number on every node");
     }
+    if (world.rank == 0) probe(arguments.write);
   });
   set_threads(0, world);
   const Cluster cluster = measured_cluster(world, everyone);

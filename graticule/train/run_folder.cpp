@@ -39,6 +39,8 @@ std::optional<CheckpointInfo> checkpoint_to_resume(const std::string& folder, co
 }
 
 void write_whole(const std::string& path, const std::string& content) {
+  std::error_code error;  // what cannot be made cannot be written to either
+  std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
   const std::string aside = path + ".part";
   std::ofstream file(aside);
   file << content;
