@@ -3,7 +3,7 @@
     bench/plan_accuracy.py times     predicted against measured step time, 20 recipes of 1 and 2 ranks
     bench/plan_accuracy.py choice    the planner's first choice against the fastest of all layouts of 2 and 4 ranks
 
-Both calibrate first (`plan --calibrate`, once for each number of ranks, into --folder) and print Markdown. `choice` times
+Both calibrate first (`plan --calibrate`, once for each number of ranks) and print Markdown. `choice` times
 every product of axes, with each method of the context axis and the recipe's other settings; then the choice and the
 three fastest again, in turns, because the machine is noisy. Run it on a quiet one.
 """

@@ -220,6 +220,7 @@ Cluster cluster_of(const toml::table& table, const std::string& where) {
   cluster.pointwise = giga * device.number_or("pointwise_gb_s", bandwidth, cluster.memory_bandwidth / giga);
   cluster.block = micro * device.number_or("block_us", block_time, 0);
   cluster.overlap = device.number_or("overlap", part, 1);
+  cluster.host = giga * device.number_or("host_gb_s", bandwidth, 0);
   cluster.bf16 = rates_of(device.section("bf16"));
   cluster.fp32 = rates_of(device.section("fp32"));
   device.refuse_unknown();

@@ -63,6 +63,7 @@ struct Cluster {
   double pointwise = 0;         ///< the same as point-wise work sustains it
   double block = 0;             ///< seconds that a block takes besides, forward or backward, however small
   double overlap = 1;           ///< of an exchange, what may go on beneath work
+  double host = 0;  ///< bytes a second and direction to where activations are offloaded; 0: not known
   Rates bf16, fp32;
   Link within_node;  ///< of a device; one alone in its node has none
   Link interface;    ///< of one network interface; a cluster of one node has none

@@ -67,6 +67,21 @@ double optimizer_bytes(const std::vector<BlockRuns>& blocks, const RankShare& sh
   return owned * (4 + 8 + 4 + 8 + 4 * moment + 4 + static_cast<double>(share.element));
 }
 
+// What a lean block leaves away from the device and takes back (parallel/training_pass): its input, the
+// output of attention and its log-sum-exp in fp32. The tokenizer's input stays where it is.
+double offloaded_bytes(const std::vector<BlockRuns>& blocks, const RankShare& share,
+                       const ModelShape& shape) {
+  const int64_t input = share.tokens.size() * shape.dim * share.element;
+  const int64_t attention = share.layer_tokens * share.queries.size() * shape.head_dim() * share.element +
+                            share.query_tokens * share.own_queries.size() * int64_t{sizeof(float)};
+  int64_t bytes = 0;
+  for (const BlockRuns& runs : blocks) {
+    if (runs.block == 0) continue;
+    bytes += runs.once.samples * (input + (runs.block <= shape.depth ? attention : 0));
+  }
+  return 2 * static_cast<double>(bytes);
+}
+
 /// Seconds of work that exchanges may hide under, used up as they do.
 struct Cover {
   double attention, compute;  ///< compute: linear layers and point-wise work
@@ -80,14 +95,19 @@ double hide(double seconds, double& under) {
 }
 
 // What of an exchange no work hides (docs/planner.md says why).
-double exposed_of(const Exchange& exchange, double seconds, const ParallelOptions& parallel, Cover& cover) {
+double exposed_of(const Exchange& exchange, double seconds, const Options& options, Cover& cover) {
+  const ParallelOptions& parallel = options.parallel;
   const std::string& group = exchange.group;
+  const bool lean = is_lean(options.train.activations.value_or(Activations::keep));
   const auto in_parts = [&](double parts) {
     return seconds / parts + hide(seconds * (1 - 1 / parts), cover.attention);
   };
   if (group == "tensor") return seconds * (exchange.pattern == Pattern::ring ? 2.0 / 3 : 1.0 / 2);
   if (group == "ulysses") return in_parts(static_cast<double>(parallel.head_groups));
   if (group == "context" && exchange.pattern == Pattern::neighbour) return hide(seconds, cover.attention);
+  if (group == "context" && lean && parallel.head_groups > 1) {
+    return in_parts(static_cast<double>(parallel.head_groups));
+  }
   if (group == "context") return parallel.gather_heads > 0 ? in_parts(2) : seconds;
   if (group == "whole weights" || group == "cut weights") {
     const bool once = parallel.shard == Shard::none || parallel.shard == Shard::optimizer;
@@ -154,9 +174,14 @@ StepTime time_of_rank(const Cluster& cluster, const Options& options, const Mode
   for (const Exchange& exchange : exchanges_of_step(options, shape, axes, rank)) {
     const double seconds = seconds_of(exchange, cluster);
     time.exchange[exchange.group] += seconds;
-    const double bare = exposed_of(exchange, seconds, options.parallel, cover);
+    const double bare = exposed_of(exchange, seconds, options, cover);
     time.exposed += bare + (1 - cluster.overlap) * (seconds - bare);
     if (exchange.group.starts_with("pipeline")) sends += seconds;
+  }
+  if (options.train.activations == Activations::offload && cluster.host > 0) {
+    const double seconds = offloaded_bytes(blocks, share, shape) / cluster.host;
+    time.exchange["offload"] = seconds;
+    time.exposed += hide(hide(seconds, cover.compute), cover.attention);
   }
   time.bubble = bubble_of(time, filling, sends, options.parallel, axes);
   return time;

@@ -14,7 +14,7 @@ namespace graticule {
 /// Seconds of a step, of the busiest rank.
 struct StepTime {
   double linear = 0, attention = 0, pointwise = 0;
-  std::map<std::string, double> exchange;  ///< by group label, if nothing were hidden
+  std::map<std::string, double> exchange;  ///< by group label, and "offload", if nothing were hidden
   double exposed = 0;                      ///< of all exchange, what no work hides
   double bubble = 0;                       ///< waiting for other stages of the pipeline
   double optimizer = 0;

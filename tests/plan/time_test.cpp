@@ -67,6 +67,25 @@ TEST(Time, FasterMachinesAreNeverSlower) {
   }
 }
 
+TEST(Time, OffloadingHidesUnderWork) {
+  std::mt19937_64 random(1);
+  Draw draw = draw_layout(random, {Activations::offload}, 8);
+  draw.axes = {}, draw.options.parallel = {};
+  Cluster cluster = cluster_named("dgx_h100");
+  cluster.host = 0;
+  const double free_of_it = time_of_step(cluster, draw.options, draw.shape, draw.axes).total();
+  cluster.host = 1e15;
+  EXPECT_NEAR(time_of_step(cluster, draw.options, draw.shape, draw.axes).total(), free_of_it, 1e-12);
+  cluster.host = 1;  // by the byte: all that work does not hide
+  const StepTime slow = time_of_step(cluster, draw.options, draw.shape, draw.axes);
+  const ModelShape& s = draw.shape;
+  const int64_t t = s.grid.tokens(), e = draw.options.train.precision == Precision::bf16 ? 2 : 4;
+  const int64_t bytes =
+      2 * draw.options.data.batch * t * (s.dim * e + s.depth * (2 * s.dim * e + 4 * s.heads));
+  EXPECT_DOUBLE_EQ(slow.exchange.at("offload"), static_cast<double>(bytes));
+  EXPECT_NEAR(slow.total(), free_of_it + static_cast<double>(bytes) - slow.compute(), 1e-6);
+}
+
 // Many ranks exchange little beside what they compute here, so the bubble is that of equal stages.
 TEST(Time, BubbleIsTheSchedules) {
   std::mt19937_64 random(1);
