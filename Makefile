@@ -4,7 +4,7 @@
 JOBS ?= $(shell awk -v cores="$$(nproc)" '/MemAvailable/ { n = int($$2 / 2e6); print n < 1 ? 1 : n < cores ? n : cores }' /proc/meminfo)
 SOURCES = $(shell find graticule cli python tests bench -name '*.h' -o -name '*.cpp')
 
-.PHONY: help setup build demo test bench lint format clean
+.PHONY: help setup build demo test bench scaling lint format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ test: build ## Build and run every test: C++, Python, examples, style of the Pyt
 bench: setup ## Build and run the benchmarks
 	@tools/build.sh bench $(JOBS)
 	@for program in $$(find build/bench/bench -type f -executable -name '*_bench'); do "$$program"; done
+
+scaling: build ## Plan and simulate 8 to 2,048 GPUs, write docs/scaling.md
+	@.venv/bin/python bench/scaling.py --jobs $(JOBS)
 
 lint: ## Check format and style of all files, with clang-format, clang-tidy and ruff
 	@tools/setup.sh lint
