@@ -294,7 +294,8 @@ other jobs on the network. Models: {models}.
 
 *Weak* scaling gives every {RANKS_A_SAMPLE} ranks one sample, *strong* scaling keeps {STRONG_BATCH} samples a step. A
 column is the planner's best layout of a family over all shard levels, policies, micro-batches and data degrees:
-`ulysses`, `lss` and `ring` have that one sequence axis, "ulysses x lss or ring" may have both, "all axes" tensor and pipeline too.
+`ulysses`, `lss` and `ring` have that one sequence axis, "ulysses x lss or ring" may have both, "all axes" tensor and
+pipeline too.
 
 ## The paper's 94 %
 
