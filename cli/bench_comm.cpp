@@ -4,10 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "cli/job.h"
+#include "cli/timing.h"
 #include "graticule/comm/group.h"
 #include "graticule/comm/mpi_raw.h"
 #include "graticule/core/error.h"
@@ -88,22 +88,12 @@ std::vector<Case> cases(const Group& group, int64_t n, at::ScalarType type) {
   };
 }
 
-double slowest(const Group& group, double seconds) {
-  return group.all_reduce(at::full({1}, seconds, at::kDouble), Reduction::max).wait().item<double>();
-}
-
 /// Seconds a call, of the slowest rank.
 double timed(const Group& group, int64_t calls, const std::function<void()>& call) {
-  group.barrier();
-  const auto start = std::chrono::steady_clock::now();
-  for (int64_t i = 0; i < calls; ++i) call();
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-  return slowest(group, elapsed.count() / static_cast<double>(calls));
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
+  const auto repeat = [&] {
+    for (int64_t i = 0; i < calls; ++i) call();
+  };
+  return seconds_of_slowest(repeat, group) / static_cast<double>(calls);
 }
 
 void verify(const Case& c, const at::Tensor& got, const char* whose) {

@@ -1,10 +1,10 @@
 #include "cli/bench_schemes.h"
+#include "cli/timing.h"
 
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "graticule/comm/mesh.h"
@@ -79,10 +79,6 @@ AttentionOptions options_of(const SchemeBench& bench, const Mesh& mesh, int64_t 
           .keep_exchanged = !bench.exchange_again};
 }
 
-double largest(double x, const Group& everyone) {
-  return everyone.all_reduce(at::full({1}, x, at::kDouble), Reduction::max).wait().item<double>();
-}
-
 void verify(const SchemeBench& bench, const Mesh& mesh) {
   const int64_t tokens = std::max<int64_t>(std::min<int64_t>(bench.sizes.tokens, 257), mesh.sequence.size());
   at::manual_seed(0);
@@ -109,19 +105,6 @@ struct Samples {
   std::vector<double> seconds, kernel_seconds, exchange_seconds, share;
   int64_t bytes_sent = 0;
 };
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
-double seconds_of_slowest(const std::function<void()>& work, const Group& everyone) {
-  everyone.barrier();
-  const auto start = std::chrono::steady_clock::now();
-  work();
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-  return largest(elapsed.count(), everyone);
-}
 
 void take_turn(Samples& samples, const Mesh& mesh, const std::function<void()>& scheme,
                const std::function<void()>& kernel) {

@@ -4,11 +4,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "cli/job.h"
 #include "cli/random_tokens.h"
+#include "cli/timing.h"
 #include "graticule/core/error.h"
 #include "graticule/core/trace.h"
 #include "graticule/plan/time.h"
@@ -57,14 +57,7 @@ Measured measure(const Work& work, int64_t repeats, int64_t warm_up, const Group
   reset_peak_memory();
   const TraceSession session(measured.trace);
   for (int64_t i = 0; i < repeats; ++i) {
-    everyone.barrier();
-    const auto start = std::chrono::steady_clock::now();
-    work.step();
-    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-    measured.seconds.push_back(
-        everyone.all_reduce(at::full({1}, elapsed.count(), at::kDouble), Reduction::max)
-            .wait()
-            .item<double>());
+    measured.seconds.push_back(seconds_of_slowest(work.step, everyone));
   }
   for (const auto& [label, traffic] : traffic_of(work.mesh)) {
     const auto found = before.find(label);

@@ -4,11 +4,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <fstream>
 
 #include "cli/random_tokens.h"
+#include "cli/timing.h"
 #include "graticule/core/error.h"
 #include "graticule/core/trace.h"
 #include "graticule/plan/calibration.h"
@@ -19,25 +19,11 @@ namespace graticule {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-double slowest(const Group& everyone, double seconds) {
-  return everyone.all_reduce(at::full({1}, seconds, at::kDouble), Reduction::max).wait().item<double>();
-}
-
-/// The median of some calls that all ranks begin together, of the slowest rank.
+/// The median of some calls.
 double timed(const Group& everyone, size_t calls, const std::function<void()>& call) {
   std::vector<double> seconds(calls);
-  for (double& one : seconds) {
-    everyone.barrier();
-    const auto start = Clock::now();
-    call();
-    one = slowest(everyone, since(start));
-  }
-  std::sort(seconds.begin(), seconds.end());
-  return seconds[calls / 2];
+  for (double& one : seconds) one = seconds_of_slowest(call, everyone);
+  return median(seconds);
 }
 
 struct Model {
@@ -69,16 +55,13 @@ MeasuredStep measured_step(const Model& model, Precision precision, const Group&
   for (double all = 0; runs.size() < fewest || (all < enough_s && runs.size() < most);) {
     auto& [seconds, trace] = runs.emplace_back();
     const TraceSession session(trace);
-    everyone.barrier();
-    const auto start = Clock::now();
-    tokens.run();
-    seconds = slowest(everyone, since(start));
+    seconds = seconds_of_slowest([&] { tokens.run(); }, everyone);
     all += seconds;
   }
   std::sort(runs.begin(), runs.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   auto& [seconds, trace] = runs[runs.size() / 2];
   const auto part = [&trace = trace, &everyone](const char* name) {
-    return slowest(everyone, trace.seconds[name]);
+    return largest(trace.seconds[name], everyone);
   };
   step.linear = part("linear"), step.attention = part("attention"), step.optimizer = part("optimizer");
   step.rest = std::max(seconds - step.linear - step.attention - step.optimizer, 0.01 * seconds);
@@ -112,16 +95,8 @@ double measured_overlap(const Group& group, const Group& everyone) {
   const at::Tensor all = at::ones({rows / p * p}), a = at::ones({256, 256});
   const auto exchange = [&] { return group.all_to_all(all, shares, shares); };
   const double alone = timed(everyone, 5, [&] { exchange().wait(); });
-  const auto work = [&](Pending* pending) {
-    const auto start = Clock::now();
-    int products = 0;
-    for (; since(start) < 2 * alone || products < 8; ++products) {
-      at::mm(a, a);
-      if (pending) pending->poll();
-    }
-    return products;
-  };
-  const int products = work(nullptr);
+  const double one = timed(everyone, 25, [&] { at::mm(a, a); });
+  const int products = static_cast<int>(std::clamp(2 * alone / one, 8.0, 1e5));
   const auto repeat = [&](Pending* pending) {
     for (int i = 0; i < products; ++i) {
       at::mm(a, a);
