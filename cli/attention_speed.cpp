@@ -1,5 +1,4 @@
 #include "cli/attention_speed.h"
-#include "cli/timing.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/native/CPUBlas.h>
@@ -9,6 +8,7 @@
 #include <functional>
 #include <vector>
 
+#include "cli/timing.h"
 #include "graticule/attention/kernel/flash.h"
 #include "graticule/attention/kernel/flash_aten.h"
 #include "graticule/attention/kernel/reference.h"

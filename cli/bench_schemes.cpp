@@ -1,5 +1,4 @@
 #include "cli/bench_schemes.h"
-#include "cli/timing.h"
 
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
@@ -7,6 +6,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "cli/timing.h"
 #include "graticule/comm/mesh.h"
 #include "graticule/core/error.h"
 #include "graticule/core/trace.h"
