@@ -32,8 +32,10 @@ class Bill {
       items_.push_back({group.label, pattern, group.ranks, group.stride});
       found = items_.end() - 1;
     }
-    found->bytes += bytes, found->steps += steps;
+    found->bytes += bytes * times_, found->steps += steps * times_;
   }
+  /// What is added from now on counts `times` times.
+  void repeat(int64_t times) { times_ = times; }
   void gather(const Members& group, int64_t own_bytes, const Runs& runs) {
     add(group, Pattern::ring, own_bytes * (group.ranks - 1) * runs.samples, (group.ranks - 1) * runs.times);
   }
@@ -52,6 +54,7 @@ class Bill {
 
  private:
   std::vector<Exchange> items_;
+  int64_t times_ = 1;
 };
 
 /// What every bill reads.
@@ -234,11 +237,12 @@ std::vector<Exchange> exchanges_of_step(const Options& options, const ModelShape
                                         int rank) {
   const Step step{options, shape, axes, rank_share(options, shape, axes, rank)};
   Bill bill;
-  for (const BlockRuns& runs : runs_of(options, shape, axes, step.share)) {
+  for (const auto& [runs, count] : alike_blocks(runs_of(options, shape, axes, step.share), shape.depth)) {
+    bill.repeat(count);
     bill_block_weights(bill, step, runs);
-    if (runs.block == 0 || runs.block > shape.depth) continue;
-    bill_block(bill, step, runs);
+    if (runs.block > 0 && runs.block <= shape.depth) bill_block(bill, step, runs);
   }
+  bill.repeat(1);
   bill_pipeline(bill, step);
   // Squared error, weight and wish to stop in one; the gradient's norm in another.
   const Members world{"world", axes.world(), 1, rank};
