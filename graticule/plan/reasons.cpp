@@ -13,7 +13,10 @@ namespace {
 constexpr double worth_a_word = 0.05;  // share of a step
 constexpr double as_fast = 0.002;      // share by which two steps differ in name only
 
-std::string share_text(double seconds, double of) { return fmt::format("{:.0f} %", 100 * seconds / of); }
+std::string share_text(double seconds, double of) {
+  const double percent = 100 * seconds / of;
+  return fmt::format("{:.{}f} %", percent, percent < 10 ? 1 : 0);
+}
 
 /// The group whose exchange takes longest, hidden or not.
 std::string slowest_exchange(const StepTime& time) {
@@ -107,6 +110,7 @@ std::string why_too_large(const Candidate& candidate, int64_t memory) {
 std::string seconds_text(double seconds) {
   if (seconds >= 100) return fmt::format("{:.0f} s", seconds);
   if (seconds >= 1) return fmt::format("{:.3g} s", seconds);
+  if (seconds == 0) return "0 s";
   if (seconds >= 1e-3) return fmt::format("{:.3g} ms", 1e3 * seconds);
   return fmt::format("{:.3g} us", 1e6 * seconds);
 }
