@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "cli/choose_layout.h"
 #include "cli/job.h"
 #include "cli/random_tokens.h"
 #include "cli/timing.h"
@@ -152,8 +153,13 @@ int run_bench_step(const BenchArguments& arguments, const World& world) {
     agree(world, everyone, [&] {
       problem.emplace(define_problem(read_recipe(arguments.recipe, arguments.set)));
       refuse_auto(problem->options);
-      lay_out(problem->options, problem->shape);
+      set_threads(problem->options.train.threads, world);
     });
+    const TrainOptions& train = problem->options.train;
+    const auto device = train.device == "cuda" ? c10::DeviceType::CUDA : c10::DeviceType::CPU;
+    choose_layout(problem->options, problem->shape, world, everyone,
+                  memory_limit(train.memory_gib, device, world.local_size));
+    agree(world, everyone, [&] { lay_out(problem->options, problem->shape); });
     run.emplace(build(*problem, world, true));
     work = {[&run] { train_step(*run, false); }, run->options.data.batch * run->shape.grid.tokens(),
             parameters(run->shape), run->mesh};

@@ -165,25 +165,25 @@ void write(const std::string& path, const std::string& text) {
 
 }  // namespace
 
-int run_calibrate(const CalibrateArguments& arguments, const World& world) {
+int run_calibrate(const std::string& wanted, const World& world) {
+  const std::string path = wanted.empty() ? "clusters/here.toml" : wanted;
   const Group everyone = group_of_all(world);
   agree(world, everyone, [&] {
     if (world.size % world.local_size != 0) {
       refuse("plan", world.size, " ranks, ", world.local_size,
              " on this node: start the same number on every node");
     }
-    if (world.rank == 0) probe(arguments.write);
+    if (world.rank == 0) probe(path);
   });
   set_threads(0, world);
   const Cluster cluster = measured_cluster(world, everyone);
   agree(world, everyone, [&] {
     if (world.rank != 0) return;
-    write(arguments.write,
-          to_toml(cluster, fmt::format("Measured by `graticule plan --calibrate` with {} ranks a "
-                                       "node of {} threads on {} nodes.",
-                                       world.local_size, at::get_num_threads(), cluster.nodes)));
-    fmt::print("{}: {} ranks a node; linear layers {:.0f}, attention {:.0f} GFLOP/s in fp32\n",
-               arguments.write, world.local_size, cluster.fp32.linear / 1e9, cluster.fp32.attention / 1e9);
+    write(path, to_toml(cluster, fmt::format("Measured by `graticule plan --calibrate` with {} ranks a "
+                                             "node of {} threads on {} nodes.",
+                                             world.local_size, at::get_num_threads(), cluster.nodes)));
+    fmt::print("{}: {} ranks a node; linear layers {:.0f}, attention {:.0f} GFLOP/s in fp32\n", path,
+               world.local_size, cluster.fp32.linear / 1e9, cluster.fp32.attention / 1e9);
   });
   return 0;
 }

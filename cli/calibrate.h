@@ -7,13 +7,8 @@
 
 namespace graticule {
 
-struct CalibrateArguments {
-  bool wanted = false;
-  std::string write = "clusters/here.toml";
-};
-
-/// All ranks together: steps of small models, messages within and across nodes. Rank 0 writes the cluster.
-/// Collective.
-int run_calibrate(const CalibrateArguments& arguments, const World& world);
+/// All ranks together: steps of small models, messages within and across nodes. Rank 0 writes the cluster to
+/// `path` (empty: clusters/here.toml). Collective.
+int run_calibrate(const std::string& path, const World& world);
 
 }  // namespace graticule

@@ -5,6 +5,7 @@
 #include "cli/commands.h"
 #include "cli/job.h"
 #include "cli/plan_dry_run.h"
+#include "cli/plan_layouts.h"
 #include "graticule/core/error.h"
 #include "graticule/parallel/timeline.h"
 
@@ -17,7 +18,8 @@ struct PlanArguments {
   int stages = 0, micro_batches = 0, chunks = 1;
   std::vector<double> costs = {1, 1, 1};
   DryRunArguments dry;
-  bool runs_dry = false;
+  LayoutArguments layouts;
+  bool runs_dry = false, calibrates = false;
   bool json = false;
 };
 
@@ -76,20 +78,45 @@ int show_schedule(const PlanArguments& a) {
 
 int run_plan(const PlanArguments& arguments) {
   if (arguments.runs_dry) return show_dry_run(arguments.dry, arguments.json);
+  if (!arguments.layouts.cluster.empty()) {
+    LayoutArguments layouts = arguments.layouts;
+    layouts.recipe = arguments.dry.recipe, layouts.set = arguments.dry.set;
+    layouts.ranks = arguments.dry.place.ranks;
+    return show_layouts(layouts, arguments.json);
+  }
+  if (!arguments.layouts.write.empty()) {
+    refuse("plan", "--write ", arguments.layouts.write,
+           ": there is nothing to write: give RECIPE --cluster NAME --ranks N, or --calibrate");
+  }
   if (arguments.show == "schedule") return show_schedule(arguments);
   if (arguments.show.empty()) {
-    refuse("plan", "nothing to say: give RECIPE --ranks N --dry-run RANK, or --show schedule");
+    refuse("plan",
+           "nothing to say: give RECIPE --ranks N with --cluster NAME or --dry-run RANK, --show schedule, or "
+           "--calibrate");
   }
   refuse("plan", "--show ", arguments.show, ": choose schedule");
 }
 
-void add_dry_run(CLI::App& command, PlanArguments& a) {
-  auto* recipe = command.add_option("recipe", a.dry.recipe, "The recipe of a dry run, a TOML file");
-  auto* ranks = command.add_option("--ranks", a.dry.place.ranks, "Ranks of the dry run's world");
+void add_layouts_and_dry_run(CLI::App& command, PlanArguments& a) {
+  auto* recipe = command.add_option("recipe", a.dry.recipe, "The recipe, a TOML file");
+  auto* ranks = command.add_option("--ranks", a.dry.place.ranks, "Ranks of the run");
+  auto* cluster = command.add_option("--cluster", a.layouts.cluster,
+                                     "The fastest layouts that fit on this machine: a name of clusters/, or "
+                                     "a TOML file; what the recipe says of its layout stays");
+  command.add_flag("--free", a.layouts.free, "Forget what the recipe says of its layout and activations")
+      ->needs(cluster);
+  command
+      .add_option("--explain", a.layouts.explain,
+                  "Compare this layout with the best: data=2,ulysses=4,shard=full,activations=recompute")
+      ->needs(cluster);
+  command.add_option("--write", a.layouts.write,
+                     "File for the recipe with the best layout; of --calibrate: for the machine (default: "
+                     "clusters/here.toml)");
   auto* rank = command.add_option("--dry-run", a.dry.place.rank,
                                   "A step of this rank without its memory: what it holds and sends");
+  cluster->needs(recipe)->needs(ranks)->excludes(rank);
   rank->needs(recipe)->needs(ranks)->each([&a](const std::string&) { a.runs_dry = true; });
-  command.add_option("--local-size", a.dry.place.local_size, "Ranks a node of that world")
+  command.add_option("--local-size", a.dry.place.local_size, "Ranks a node of a dry run's world")
       ->capture_default_str();
   command.add_option("--set", a.dry.set, "section.key=value, wins over the recipe")->allow_extra_args(false);
 }
@@ -99,13 +126,17 @@ void add_dry_run(CLI::App& command, PlanArguments& a) {
 void add_plan(CLI::App& app, Action& action) {
   auto* command = app.add_subcommand("plan", "Say what a run would do, without running it");
   const auto a = std::make_shared<PlanArguments>();
-  add_dry_run(*command, *a);
+  add_layouts_and_dry_run(*command, *a);
   auto* show =
       command->add_option("--show", a->show, "schedule: the pipeline's order, drawn, with its idle time");
   command->add_option("--kind", a->kind, "gpipe, 1f1b, interleaved or zero_bubble")->capture_default_str();
   auto* stages = command->add_option("--stages", a->stages, "Ranks of the pipeline");
   auto* micro_batches = command->add_option("--micro-batches", a->micro_batches, "Micro-batches of a step");
-  show->needs(stages)->needs(micro_batches)->excludes("--dry-run")->excludes("--ranks");
+  show->needs(stages)
+      ->needs(micro_batches)
+      ->excludes("--dry-run")
+      ->excludes("--ranks")
+      ->excludes("--cluster");
   command->add_option("--chunks", a->chunks, "Chunks of the model a rank holds; interleaved: 2 or more")
       ->capture_default_str();
   command
@@ -115,14 +146,16 @@ void add_plan(CLI::App& app, Action& action) {
           "(default: 1,1,1). A drawn cell is a unit, so whole numbers are best")
       ->delimiter(',');
   command->add_flag("--json", a->json, "Print JSON");
-  const auto measure = std::make_shared<CalibrateArguments>();
-  command->add_flag("--calibrate", measure->wanted,
-                    "Measure this machine, with the ranks that run this, for --cluster here");
-  command->add_option("--write", measure->write, "File that is written")->capture_default_str();
-  command->callback([&action, a, measure] {
-    action = [a, measure] {
-      if (measure->wanted) return run_job([&](const World& world) { return run_calibrate(*measure, world); });
-      return run_alone([&] { return run_plan(*a); });
+  command
+      ->add_flag("--calibrate", a->calibrates,
+                 "Measure this machine, with the ranks that run this, for --cluster here")
+      ->excludes("--cluster")
+      ->excludes("--dry-run")
+      ->excludes("--show");
+  command->callback([&action, a] {
+    action = [a] {
+      if (!a->calibrates) return run_alone([&] { return run_plan(*a); });
+      return run_job([&](const World& world) { return run_calibrate(a->layouts.write, world); });
     };
   });
 }

@@ -4,8 +4,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/choose_layout.h"
 #include "cli/memory_report.h"
 #include "graticule/train/build.h"
+#include "graticule/train/memory.h"
 
 namespace graticule {
 
@@ -25,20 +27,34 @@ nlohmann::json report(const DryRun& run, const DryRank& place, const ModelShape&
   return json;
 }
 
+// The sentence that training would log, when it would choose the layout itself.
+std::optional<std::string> planned_as_in_training(Problem& problem, const DryRank& place) {
+  const TrainOptions& train = problem.options.train;
+  const auto device = train.device == "cuda" ? c10::DeviceType::CUDA : c10::DeviceType::CPU;
+  const auto chosen = chosen_layout(problem.options, problem.shape, place.ranks, place.local_size,
+                                    memory_limit(train.memory_gib, device, place.local_size));
+  if (!chosen) return std::nullopt;
+  problem.options = with_layout(problem.options, chosen->layout);
+  return chosen->why;
+}
+
 }  // namespace
 
 int show_dry_run(const DryRunArguments& arguments, bool json) {
-  const Problem problem = define_problem(read_recipe(arguments.recipe, arguments.set));
+  Problem problem = define_problem(read_recipe(arguments.recipe, arguments.set));
   const DryRank& place = arguments.place;
+  validate(place);
   // Kernels take scratch for each thread.
   World node;
   node.local_size = place.local_size;
   set_threads(problem.options.train.threads, node);
+  const auto planned = planned_as_in_training(problem, place);
   const DryRun run = dry_run(problem.options, problem.shape, place);
   if (json) {
     fmt::print("{}\n", report(run, place, problem.shape).dump());
     return 0;
   }
+  if (planned) fmt::print("{}\n", *planned);
   const int64_t tokens = problem.shape.grid.tokens();
   fmt::print("rank {} of {} ({}): tokens {} to {} of {}, samples {} to {} of {}, owns {} of {} parameters\n",
              place.rank, place.ranks, described(run.axes), run.tokens.begin, run.tokens.end, tokens,

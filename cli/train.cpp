@@ -1,5 +1,7 @@
+#include <fstream>
 #include <iostream>
 
+#include "cli/choose_layout.h"
 #include "cli/commands.h"
 #include "cli/fit.h"
 #include "cli/job.h"
@@ -32,8 +34,15 @@ void say_what_runs(const Run& run) {
             << std::endl;
 }
 
+// Why the layout is what it is, where the program chose it.
+void log_layout(const std::string& why, const Run& run, bool json) {
+  std::ofstream(run.options.run.out + "/log.txt", std::ios::app) << why << "\n";
+  if (!json) std::cout << why << std::endl;
+}
+
 // From the first allocation on; every tensor is booked in `ledger`.
-void run_problem(const TrainArguments& arguments, const Problem& problem, const World& world,
+void run_problem(const TrainArguments& arguments, const Problem& problem,
+                 const std::optional<std::string>& planned, const World& world,
                  const std::optional<CheckpointInfo>& checkpoint, const Ledger& ledger) {
   Run run = build(problem, world, true, checkpoint ? std::optional(checkpoint->statistics) : std::nullopt);
   agree(world, run.mesh.world, [&] {
@@ -46,6 +55,7 @@ void run_problem(const TrainArguments& arguments, const Problem& problem, const 
     if (world.rank == 0) write_whole(run.options.run.out + "/recipe.toml", to_toml(run.options));
   });
   if (world.rank == 0 && !arguments.json) say_what_runs(run);
+  if (world.rank == 0 && planned) log_layout(*planned, run, arguments.json);
   train(run, world, arguments.json, ledger);
   if (!arguments.memory) return;
   const RankMemory largest = largest_memory(ledger, run.mesh.world);
@@ -58,12 +68,13 @@ int run_train(const TrainArguments& arguments, const World& world) {
   std::optional<CheckpointInfo> checkpoint;
   agree(world, everyone, [&] {
     problem.emplace(define_problem(read_recipe(arguments.recipe, arguments.set)));
-    resolve_axes(problem->options, world.size, problem->shape);
     set_threads(problem->options.train.threads, world);
   });
   const TrainOptions& train = problem->options.train;
   const auto device = train.device == "cuda" ? c10::DeviceType::CUDA : c10::DeviceType::CPU;
   const auto limit = memory_limit(train.memory_gib, device, world.local_size);
+  const auto planned = choose_layout(problem->options, problem->shape, world, everyone, limit);
+  agree(world, everyone, [&] { resolve_axes(problem->options, world.size, problem->shape); });
   fit_in_memory(problem->options, problem->shape, world, everyone, limit);
   agree(world, everyone, [&] {
     const std::string& folder = problem->options.run.out;
@@ -73,7 +84,8 @@ int run_train(const TrainArguments& arguments, const World& world) {
         [&] { checkpoint = checkpoint_to_resume(problem->options.run.out, arguments.resume); });
   Ledger ledger(limit);
   const MemoryWatch watch(ledger, device);
-  explain_out_of_memory(ledger, [&] { run_problem(arguments, *problem, world, checkpoint, ledger); });
+  explain_out_of_memory(ledger,
+                        [&] { run_problem(arguments, *problem, planned, world, checkpoint, ledger); });
   return 0;
 }
 

@@ -61,12 +61,16 @@ std::map<std::string, Traffic> less(std::map<std::string, Traffic> all,
 
 }  // namespace
 
-DryRun dry_run(const Options& recipe, const ModelShape& shape, const DryRank& place) {
+void validate(const DryRank& place) {
   if (place.ranks < 1) refuse("plan", place.ranks, " ranks: choose 1 or more");
   if (place.local_size < 1) refuse("plan", place.local_size, " ranks a node: choose 1 or more");
   if (place.rank < 0 || place.rank >= place.ranks) {
     refuse("plan", "rank ", place.rank, " of ", place.ranks, ": choose 0 to ", place.ranks - 1);
   }
+}
+
+DryRun dry_run(const Options& recipe, const ModelShape& shape, const DryRank& place) {
+  validate(place);
   Options options = recipe;
   const World world = dry_world(place.rank, place.ranks, place.local_size);
   const Mesh mesh = mesh_of(options, shape, world);

@@ -20,6 +20,9 @@ struct DryRank {
   int ranks = 1, rank = 0, local_size = 1;
 };
 
+/// Refuses a rank outside the world, and an empty node.
+void validate(const DryRank& place);
+
 struct DryRun {
   Booked peak;                             ///< tensors of the rank's device, when they were most
   std::map<std::string, Traffic> traffic;  ///< of one step, by group label; groups that sent nothing left out

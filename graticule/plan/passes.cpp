@@ -1,5 +1,7 @@
 #include "graticule/plan/passes.h"
 
+#include <algorithm>
+
 #include "graticule/parallel/schedule.h"
 
 namespace graticule {
@@ -8,14 +10,7 @@ namespace {
 
 using Kind = StageAction::Kind;
 
-/// One block of one action, as parallel/training_pass runs them.
-struct Task {
-  Kind kind;
-  int micro;
-  size_t block;  ///< of this rank's
-};
-
-bool needs_weights(const Task& task) { return task.kind != Kind::backward_weight; }
+bool needs_weights(Kind kind) { return kind != Kind::backward_weight; }
 
 // Where each chunk of a stage begins in the chain, and its number of blocks.
 std::vector<Span> chunks_of(const ModelShape& shape, int stages, int64_t stage, int chunks) {
@@ -28,24 +23,28 @@ std::vector<Span> chunks_of(const ModelShape& shape, int stages, int64_t stage, 
   return mine;
 }
 
-std::vector<Task> tasks_of(const Options& options, const Axes& axes, const RankShare& share,
-                           const std::vector<Span>& chunks) {
-  std::vector<size_t> first = {0};
-  for (const Span& chunk : chunks) first.push_back(first.back() + static_cast<size_t>(chunk.size()));
-  std::vector<Task> tasks;
-  for (const StageAction& action :
-       schedule_of(options.parallel.schedule, axes.pipeline, static_cast<int>(share.place.pipeline),
-                   static_cast<int>(chunks.size()), static_cast<int>(share.micro_batches.size()))) {
-    const auto chunk = static_cast<size_t>(action.chunk);
-    for (size_t i = 0; i < first[chunk + 1] - first[chunk]; ++i) {
-      tasks.push_back({action.kind, action.micro,
-                       action.kind == Kind::forward ? first[chunk] + i : first[chunk + 1] - 1 - i});
-    }
-  }
-  return tasks;
-}
+// How often the blocks of each chunk come into use, and for which of them the weights are there already. An
+// action takes a chunk's blocks in order, forward from the first on, backward from the last, and weights stay
+// between two neighbours of the list that are the same block.
+struct Uses {
+  std::vector<int64_t> of_chunk, saved_at_first, saved_at_last;
+};
 
-void add(Runs& runs, int64_t samples) { ++runs.times, runs.samples += samples; }
+Uses uses_of(const std::vector<StageAction>& actions, const std::vector<Span>& chunks) {
+  const std::vector<int64_t> none(chunks.size(), 0);
+  Uses uses{none, none, none};
+  int64_t there = -1;  // the block in use, if its weights were needed
+  for (const StageAction& action : actions) {
+    const auto chunk = static_cast<size_t>(action.chunk);
+    const int64_t first = chunks[chunk].begin, last = chunks[chunk].end - 1;
+    const bool forward = action.kind == Kind::forward, needs = needs_weights(action.kind);
+    if (needs) ++uses.of_chunk[chunk];
+    if (needs && there == (forward ? first : last))
+      ++(forward ? uses.saved_at_first : uses.saved_at_last)[chunk];
+    there = needs ? (forward ? last : first) : -1;
+  }
+  return uses;
+}
 
 }  // namespace
 
@@ -66,26 +65,38 @@ std::vector<BlockRuns> runs_of(const Options& options, const ModelShape& shape, 
                                const RankShare& share) {
   const std::vector<Span> chunks =
       chunks_of(shape, axes.pipeline, share.place.pipeline, static_cast<int>(options.parallel.chunks));
+  const Uses uses =
+      uses_of(schedule_of(options.parallel.schedule, axes.pipeline, static_cast<int>(share.place.pipeline),
+                          static_cast<int>(chunks.size()), static_cast<int>(share.micro_batches.size())),
+              chunks);
+  const Runs once{std::ssize(share.micro_batches), share.samples()};
+  const Again again = runs_again(options.train.activations.value_or(Activations::keep));
   std::vector<BlockRuns> blocks;
-  for (const Span& chunk : chunks) {
-    for (int64_t block = chunk.begin; block < chunk.end; ++block) blocks.push_back({.block = block});
-  }
-  const Activations policy = options.train.activations.value_or(Activations::keep);
-  const std::vector<Task> tasks = tasks_of(options, axes, share, chunks);
-  for (size_t i = 0; i < tasks.size(); ++i) {
-    const Task& task = tasks[i];
-    BlockRuns& block = blocks[task.block];
-    // Weights stay between two tasks that need the same ones.
-    const bool there = i > 0 && needs_weights(tasks[i - 1]) && tasks[i - 1].block == task.block;
-    if (needs_weights(task) && !there) ++block.gathers;
-    if (task.kind != Kind::forward) continue;
-    const int64_t samples = share.micro_batches[static_cast<size_t>(task.micro)];
-    const Again again = runs_again(policy);
-    add(block.once, samples);
-    if (again.linear) add(block.linear_again, samples);
-    if (again.attention) add(block.attention_again, samples);
+  for (size_t i = 0; i < chunks.size(); ++i) {
+    for (int64_t block = chunks[i].begin; block < chunks[i].end; ++block) {
+      const int64_t saved = (block == chunks[i].begin ? uses.saved_at_first[i] : 0) +
+                            (block == chunks[i].end - 1 ? uses.saved_at_last[i] : 0);
+      blocks.push_back({block, once, again.linear ? once : Runs{}, again.attention ? once : Runs{},
+                        uses.of_chunk[i] - saved});
+    }
   }
   return blocks;
+}
+
+std::vector<AlikeBlocks> alike_blocks(const std::vector<BlockRuns>& blocks, int64_t depth) {
+  std::vector<AlikeBlocks> kinds;
+  for (const BlockRuns& runs : blocks) {
+    const bool transformer = runs.block > 0 && runs.block <= depth;
+    const auto known = std::find_if(kinds.begin(), kinds.end(), [&](const AlikeBlocks& kind) {
+      return transformer && kind.runs.block > 0 && kind.runs.block <= depth &&
+             kind.runs.gathers == runs.gathers;
+    });
+    if (known == kinds.end())
+      kinds.push_back({runs, 1});
+    else
+      ++known->count;
+  }
+  return kinds;
 }
 
 }  // namespace graticule

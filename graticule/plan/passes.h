@@ -28,6 +28,14 @@ struct BlockRuns {
 std::vector<BlockRuns> runs_of(const Options& options, const ModelShape& shape, const Axes& axes,
                                const RankShare& share);
 
+/// Blocks of a stage that differ in nothing but their number: transformer blocks; tokenizer and head are each
+/// one.
+struct AlikeBlocks {
+  BlockRuns runs;  ///< of the first of them
+  int64_t count;
+};
+std::vector<AlikeBlocks> alike_blocks(const std::vector<BlockRuns>& blocks, int64_t depth);
+
 /// What a policy runs a second time.
 struct Again {
   bool linear, attention;

@@ -32,8 +32,10 @@ class Bill {
       items_.push_back({group.label, pattern, group.ranks, group.stride});
       found = items_.end() - 1;
     }
-    found->bytes += bytes, found->steps += steps;
+    found->bytes += bytes * times_, found->steps += steps * times_;
   }
+  /// What is added from now on counts `times` times.
+  void repeat(int64_t times) { times_ = times; }
   void gather(const Members& group, int64_t own_bytes, const Runs& runs) {
     add(group, Pattern::ring, own_bytes * (group.ranks - 1) * runs.samples, (group.ranks - 1) * runs.times);
   }
@@ -52,6 +54,7 @@ class Bill {
 
  private:
   std::vector<Exchange> items_;
+  int64_t times_ = 1;
 };
 
 /// What every bill reads.
@@ -212,19 +215,26 @@ void bill_block_weights(Bill& bill, const Step& step, const BlockRuns& runs) {
   bill_weights(bill, step, holders_of("cut weights", replicas, shard, P, replica), n.cut, runs.gathers);
 }
 
-void bill_block(Bill& bill, const Step& step, const BlockRuns& runs) {
+// `blocks` blocks that run alike.
+void bill_blocks(Bill& bill, const Step& step, const BlockRuns& runs, int64_t blocks) {
   const ParallelOptions& parallel = step.options.parallel;
+  bill.repeat(blocks);
   if (!is_lean(step.options.train.activations.value_or(Activations::keep))) {
     bill_tensor(bill, step, runs.once, runs.once);
     bill_ulysses(bill, step, step.share, parallel.head_groups, parallel.keep_exchanged, runs.once, runs.once);
     bill_context(bill, step, step.share, runs.once, runs.once);
     return;
   }
-  const auto shares = head_group_shares(step.share, step.options, step.shape, step.axes);
+  RankShare one = step.share;
+  one.micro_batches.clear();  // what a group sends depends on its heads alone
+  const auto shares = head_group_shares(one, step.options, step.shape, step.axes);
   bill_lean_tensor(bill, step, runs, std::ssize(shares));
-  for (const RankShare& share : shares) {
-    bill_ulysses(bill, step, share, 1, false, runs.once + runs.attention_again, runs.once);
-    bill_context(bill, step, share, runs.once + runs.attention_again, runs.once);
+  for (auto first = shares.begin(), next = first; first != shares.end(); first = next) {
+    next = std::find_if(first, shares.end(),
+                        [&](const RankShare& share) { return share.keys.size() != first->keys.size(); });
+    bill.repeat(blocks * (next - first));
+    bill_ulysses(bill, step, *first, 1, false, runs.once + runs.attention_again, runs.once);
+    bill_context(bill, step, *first, runs.once + runs.attention_again, runs.once);
   }
 }
 
@@ -234,11 +244,12 @@ std::vector<Exchange> exchanges_of_step(const Options& options, const ModelShape
                                         int rank) {
   const Step step{options, shape, axes, rank_share(options, shape, axes, rank)};
   Bill bill;
-  for (const BlockRuns& runs : runs_of(options, shape, axes, step.share)) {
+  for (const auto& [runs, count] : alike_blocks(runs_of(options, shape, axes, step.share), shape.depth)) {
+    bill.repeat(count);
     bill_block_weights(bill, step, runs);
-    if (runs.block == 0 || runs.block > shape.depth) continue;
-    bill_block(bill, step, runs);
+    if (runs.block > 0 && runs.block <= shape.depth) bill_blocks(bill, step, runs, count);
   }
+  bill.repeat(1);
   bill_pipeline(bill, step);
   // Squared error, weight and wish to stop in one; the gradient's norm in another.
   const Members world{"world", axes.world(), 1, rank};

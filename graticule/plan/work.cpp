@@ -50,13 +50,16 @@ StepWork work_of_step(const Options& options, const ModelShape& shape, const Axe
   const Work by_backward{2, 2.5};  // two products for one; five for attention's two
   const RankShare share = rank_share(options, shape, axes, rank);
   StepWork step;
-  for (const BlockRuns& runs : runs_of(options, shape, axes, share)) {
-    const Work forward = forward_of(runs.block, share, shape);
+  for (const auto& [runs, count] : alike_blocks(runs_of(options, shape, axes, share), shape.depth)) {
+    const auto blocks = static_cast<double>(count);
+    const Work forward = Work{blocks, blocks} * forward_of(runs.block, share, shape);
     step.forward = step.forward + forward * samples(runs.once, runs.once);
     step.backward = step.backward + by_backward * forward * samples(runs.once, runs.once);
     if (!is_lean(options.train.activations.value_or(Activations::keep))) continue;
     const bool transformer = runs.block > 0 && runs.block <= shape.depth;
-    const Work again = transformer ? block_again(share, shape, runs.attention_again.times > 0) : forward;
+    const Work again = transformer
+                           ? Work{blocks, blocks} * block_again(share, shape, runs.attention_again.times > 0)
+                           : forward;
     step.again = step.again + again * samples(runs.once, runs.once);
   }
   return step;

@@ -23,36 +23,22 @@ double distance(const Axes& a, const Axes& b) {
 }
 
 std::vector<int> divisors(int n) {
-  std::vector<int> all;
-  for (int d = 1; d <= n; ++d) {
-    if (n % d == 0) all.push_back(d);
+  std::vector<int> small, large;
+  for (int d = 1; d * d <= n; ++d) {
+    if (n % d != 0) continue;
+    small.push_back(d);
+    if (d * d < n) large.push_back(n / d);
   }
-  return all;
-}
-
-// Every layout of `ranks` that can train the recipe, the nearest to `wanted` first.
-std::vector<Axes> layouts_that_work(const Axes& wanted, int ranks, const Options& options,
-                                    const ModelShape& shape) {
-  std::vector<Axes> all;
-  for (const int pipeline : divisors(ranks)) {
-    for (const int data : divisors(ranks / pipeline)) {
-      for (const int context : divisors(ranks / pipeline / data)) {
-        for (const int ulysses : divisors(ranks / pipeline / data / context)) {
-          const Axes axes{pipeline, data, context, ulysses, ranks / pipeline / data / context / ulysses};
-          if (!trouble_with(axes, options, shape)) all.push_back(axes);
-        }
-      }
-    }
-  }
-  std::stable_sort(all.begin(), all.end(),
-                   [&](const Axes& a, const Axes& b) { return distance(a, wanted) < distance(b, wanted); });
-  return all;
+  small.insert(small.end(), large.rbegin(), large.rend());
+  return small;
 }
 
 [[noreturn]] void refuse_layout(const std::string& reason, const Axes& wanted, int ranks,
                                 const Options& options, const ModelShape& shape) {
   constexpr size_t shown = 3;
-  const std::vector<Axes> working = layouts_that_work(wanted, ranks, options, shape);
+  std::vector<Axes> working = layouts_that_work(options, ranks, shape);
+  std::stable_sort(working.begin(), working.end(),
+                   [&](const Axes& a, const Axes& b) { return distance(a, wanted) < distance(b, wanted); });
   std::string list;
   for (size_t i = 0; i < std::min(shown, working.size()); ++i) {
     list += (i > 0 ? "; " : "") + described(working[i]);
@@ -111,6 +97,21 @@ std::optional<std::string> trouble_with(const Axes& axes, const Options& options
                 replicas);
   }
   return std::nullopt;
+}
+
+std::vector<Axes> layouts_that_work(const Options& options, int ranks, const ModelShape& shape) {
+  std::vector<Axes> all;
+  for (const int pipeline : divisors(ranks)) {
+    for (const int data : divisors(ranks / pipeline)) {
+      for (const int context : divisors(ranks / pipeline / data)) {
+        for (const int ulysses : divisors(ranks / pipeline / data / context)) {
+          const Axes axes{pipeline, data, context, ulysses, ranks / pipeline / data / context / ulysses};
+          if (!trouble_with(axes, options, shape)) all.push_back(axes);
+        }
+      }
+    }
+  }
+  return all;
 }
 
 Axes resolve_axes(const Options& options, int ranks, const ModelShape& shape) {

@@ -3,7 +3,6 @@
 #include <toml++/toml.h>
 
 #include <fstream>
-#include <set>
 
 #include "graticule/core/error.h"
 #include "graticule/train/recipe_fields.h"
@@ -185,6 +184,15 @@ void apply_override(toml::table& recipe, const std::string& assignment) {
   parsed.get("value")->visit([&](auto& node) { table.insert_or_assign(key, std::move(node)); });
 }
 
+std::set<std::string> names_in(const toml::table& recipe) {
+  std::set<std::string> names;
+  for (const auto& [section, node] : recipe) {
+    names.insert(std::string(section.str()));
+    for (const auto& [key, value] : *node.as_table()) names.insert(text(section.str(), ".", key.str()));
+  }
+  return names;
+}
+
 void require(bool good, const std::string& where, const std::string& message) {
   if (!good) refuse(where, message);
 }
@@ -258,6 +266,7 @@ Options parse_recipe(const std::string& toml_text, const std::string& where,
   visit_fields(reader, options);
   reader.refuse_unknown();
   check_ranges(options, where);
+  options.named = names_in(recipe);
   return options;
 }
 

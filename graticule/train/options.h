@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -88,6 +89,7 @@ struct Options {
   ParallelOptions parallel;
   TrainOptions train;
   RunOptions run;
+  std::set<std::string> named;  ///< sections, and "section.key", that the file or an override gives
 };
 
 /// Reads a recipe. `overrides` are "section.key=value" texts that win over the file. Refuses an unknown

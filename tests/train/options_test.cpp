@@ -60,5 +60,14 @@ TEST(Recipe, IsTheSameAfterWritingAndReading) {
   EXPECT_EQ(to_toml(parse_recipe(to_toml(options), "again")), to_toml(options));
 }
 
+TEST(Recipe, KnowsWhatItNames) {
+  const std::string toml = "[data]\npath = \"p\"\n[parallel]\nshard = \"none\"\n";
+  const Options options = parse_recipe(toml, "r", {"train.activations=keep"});
+  const std::set<std::string> expected = {"data",           "data.path", "parallel",
+                                          "parallel.shard", "train",     "train.activations"};
+  EXPECT_EQ(options.named, expected);
+  EXPECT_TRUE(parse_recipe(to_toml(options), "r").named.contains("parallel.data"));
+}
+
 }  // namespace
 }  // namespace graticule

@@ -1,0 +1,53 @@
+// What a planner chooses from: every layout of a number of ranks that a recipe leaves open. A *frame* is the
+// degrees, the context method, the schedule, the micro-batches and the activation policy; a frame's
+// *variants* are how its weights are sharded and how its heads are exchanged.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "graticule/core/axes.h"
+#include "graticule/model/shape.h"
+#include "graticule/train/options.h"
+
+namespace graticule {
+
+/// All that [parallel] and train.activations say.
+struct Layout {
+  ParallelOptions parallel;  ///< every degree given
+  Activations activations = Activations::keep;
+};
+
+Axes axes_of(const Layout& layout);
+
+/// The recipe with the layout in it.
+Options with_layout(Options options, const Layout& layout);
+
+/// The recipe's words.
+std::string_view word_for(Shard level);
+std::string_view word_for(Activations policy);
+
+/// "data 2 x ulysses 4, ring, shard full of 8, recompute, ...": what differs from a recipe's defaults.
+std::string described(const Layout& layout);
+
+/// The keys of a recipe that a layout decides.
+const std::vector<std::string>& layout_keys();
+
+/// The degrees for `ranks` that keep those that the recipe gives, and that trouble_with (train/layout.h)
+/// finds nothing wrong with.
+std::vector<Axes> open_axes(const Options& options, const ModelShape& shape, int ranks);
+
+/// The frames of these degrees, each with its first variant: keys that the recipe names stay as they are, all
+/// others take the values that make a difference (docs/planner.md). None is given twice.
+std::vector<Layout> frames_of(const Options& options, const ModelShape& shape, const Axes& axes);
+
+/// The variants of a frame, itself the first: one exchange of all heads, the least sharding. A node has
+/// `devices` ranks.
+std::vector<Layout> variants_of(const Options& options, const ModelShape& shape, const Layout& frame,
+                                int64_t devices);
+
+/// The variant that holds the least: the most sharding and the smallest exchanges.
+Layout leanest_variant(const std::vector<Layout>& variants);
+
+}  // namespace graticule
