@@ -108,9 +108,10 @@ CallMemory lss_backward(const Heads& x) {
     f.drop(Account::attention, y.keys(x.S(), fp32_bytes) + (wide ? y.queries(fp32_bytes) : 0));
   }
   take_reduced(call.finish, strides.back());
+  call.holds = true;
   if (strides.size() > 1) {
-    const int64_t all = x.queries(x.e()) + x.keys(x.N, x.e());
-    call.finish.brief(Account::activations, all);
+    call.joined.of(Account::activations) = x.queries(x.e()) + x.keys(x.N, x.e());
+    call.finish.make(Account::activations, call.joined.total());
   }
   return call;
 }
@@ -153,7 +154,7 @@ CallMemory ring_backward(const Heads& x) {
   return call;
 }
 
-CallMemory local(const Footprint& kernel) { return {{}, kernel, {}}; }
+CallMemory local(const Footprint& kernel) { return {.attend = kernel}; }
 
 CallMemory context_forward(const Heads& x) {
   if (gathers(x.s)) return lss_forward(x);
@@ -170,22 +171,38 @@ Heads own_heads(const AttentionCall& call) {
   return {call.sizes, share.query_tokens, share.own_queries.size(), share.own_keys.size()};
 }
 
-/// A ulysses call: the messages of each of its groups of heads, by its tokens and by its heads.
+/// A ulysses call's groups of heads: the pieces of each that this rank attends with in turn (of as many query heads a
+/// key), and the heads of all ranks, a key on several counted for each.
 struct Exchanges {
   const AttentionCall& call;
-  std::vector<Heads> own;   ///< heads of this rank
-  std::vector<int64_t> H, G;  ///< heads of all ranks, a key on several counted for each
+  std::vector<std::vector<Heads>> own;
+  std::vector<int64_t> H, G;
 
   int64_t width(int64_t heads) const { return call.sizes.group(heads * call.sizes.shape.head_dim()); }
   int64_t by_tokens(size_t i, int64_t queries, int64_t keys) const { return width(queries * H[i] + keys * G[i]); }
   int64_t by_heads(size_t i, int64_t queries, int64_t keys) const {
-    return queries * own[i].queries(call.sizes.e()) + keys * own[i].keys(own[i].N, call.sizes.e()) / 2;
+    int64_t bytes = 0;
+    for (const Heads& x : own[i]) bytes += queries * x.queries(x.e()) + keys * x.keys(x.N, x.e()) / 2;
+    return bytes;
   }
   /// dq, dk, dv or out by tokens, all heads.
   int64_t placed(int64_t queries, int64_t keys) const {
     return width(queries * call.heads.queries.size() + keys * call.heads.keys.size());
   }
+  /// Whether outputs are copied into a message.
+  bool copies(size_t i) const { return call.sizes.b > 1 || own[i].size() > 1; }
 };
+
+std::vector<Heads> pieces_of(const Heads& like, const Span& queries, const Span& keys, int64_t queries_a_key) {
+  std::vector<Heads> pieces;
+  for (int64_t key = keys.begin; key < keys.end; ++key) {
+    const int64_t its = intersect(queries, {key * queries_a_key, (key + 1) * queries_a_key}).size();
+    const bool even = !pieces.empty() && pieces.back().h == its * pieces.back().g;
+    if (!even) pieces.push_back({like.s, like.N, 0, 0});
+    pieces.back().h += its, pieces.back().g += 1;
+  }
+  return pieces;
+}
 
 Exchanges exchanges_of(const AttentionCall& call) {
   const int64_t U = call.sizes.axes.ulysses;
@@ -195,9 +212,13 @@ Exchanges exchanges_of(const AttentionCall& call) {
     keys += theirs, most = std::max(most, theirs);
   }
   const int64_t groups = std::min(call.head_groups, most);
-  const Heads all = own_heads(call);
   Exchanges x{call, {}, span_sizes(call.heads.queries.size(), groups), span_sizes(keys, groups)};
-  for (const int64_t g : span_sizes(all.g, groups)) x.own.push_back(all.with(g));
+  const Span& own = call.heads.own_keys;
+  for (int64_t i = 0; i < groups; ++i) {
+    const Span part = span_of(own.size(), groups, i);
+    x.own.push_back(pieces_of(own_heads(call), call.heads.own_queries, {own.begin + part.begin, own.begin + part.end},
+                              call.heads.queries.size() / call.heads.keys.size()));
+  }
   return x;
 }
 
@@ -209,24 +230,23 @@ Footprint start_exchange(const Exchanges& x, size_t i, int64_t queries, int64_t 
 CallMemory ulysses_forward(const AttentionCall& call) {
   const Exchanges x = exchanges_of(call);
   const size_t groups = x.own.size();
-  const bool copies = call.sizes.b > 1;
   CallMemory result;
   const auto place = [&](Footprint& f, size_t i) {
     if (i == 0) f.make(Account::activations, x.placed(1, 0));
-    const int64_t sent = copies ? x.by_heads(i, 1, 0) : 0;
+    const int64_t sent = x.copies(i) ? x.by_heads(i, 1, 0) : 0;
     f.drop(Account::exchange, x.by_tokens(i, 1, 0) + sent);
-    if (!copies && !call.keeps_exchanged) f.drop(Account::attention, x.by_heads(i, 1, 0));
+    if (!x.copies(i) && !call.keeps_exchanged) f.drop(Account::attention, x.by_heads(i, 1, 0));
   };
   result.start = start_exchange(x, 0, 1, 2);
   Footprint& f = result.attend;
   for (size_t i = 0; i < groups; ++i) {
     if (i + 1 < groups) f.run(start_exchange(x, i + 1, 1, 2));
     f.drop(Account::exchange, x.by_tokens(i, 1, 2));
-    f.run(context_forward(x.own[i]).whole());
-    if (copies) f.make(Account::exchange, x.by_heads(i, 1, 0));
+    for (const Heads& piece : x.own[i]) f.run(context_forward(piece).whole());
+    if (x.copies(i)) f.make(Account::exchange, x.by_heads(i, 1, 0));
     f.make(Account::exchange, x.by_tokens(i, 1, 0));
     if (!call.keeps_exchanged) f.drop(Account::exchange, x.by_heads(i, 1, 2));
-    if (copies && !call.keeps_exchanged) f.drop(Account::attention, x.by_heads(i, 1, 0));
+    if (x.copies(i) && !call.keeps_exchanged) f.drop(Account::attention, x.by_heads(i, 1, 0));
     if (i > 0) place(f, i - 1);
   }
   place(result.finish, groups - 1);
@@ -242,14 +262,18 @@ CallMemory ulysses_backward(const AttentionCall& call) {
     if (i == 0) f.make(Account::activations, x.placed(1, 2));
     f.drop(Account::exchange, x.by_heads(i, 1, 2) + x.by_tokens(i, 1, 2));
   };
+  result.holds = true;
   result.start = start_exchange(x, 0, queries, keys);
   Footprint& f = result.attend;
   for (size_t i = 0; i < groups; ++i) {
     if (i + 1 < groups) f.run(start_exchange(x, i + 1, queries, keys));
     f.drop(Account::exchange, x.by_tokens(i, queries, keys));
     f.make(Account::exchange, x.by_heads(i, 1, 2));
-    const Footprint inner = context_backward(x.own[i]).whole();
-    f.run(inner).undo(inner.left).make(Account::exchange, x.by_tokens(i, 1, 2));
+    for (const Heads& piece : x.own[i]) {
+      const Footprint inner = context_backward(piece).whole();
+      f.run(inner).undo(inner.left);
+    }
+    f.make(Account::exchange, x.by_tokens(i, 1, 2));
     f.drop(Account::exchange, x.by_heads(i, queries, keys));
     if (i > 0) place(f, i - 1);
   }

@@ -12,11 +12,22 @@ namespace graticule {
 
 /// The phases of a call (attention/scheme.h).
 struct CallMemory {
-  Footprint start, attend, finish;
+  Footprint start = {}, attend = {}, finish = {};
+  /// Until the call goes, it holds its results too, or the parts that they were joined of.
+  bool holds = false;
+  Booked joined = {};
 
+  /// All of them, and the call is gone.
   Footprint whole() const {
     Footprint f;
-    return f.run(start).run(attend).run(finish);
+    f.run(start).run(attend).run(finish);
+    return joined.total() == 0 ? f : f.undo(f.left).run({joined, joined});
+  }
+  /// What goes when its result is dropped while the call is still there.
+  Booked dropped() const { return holds ? joined : all(); }
+  Booked all() const {
+    Footprint f;
+    return f.run(start).run(attend).run(finish).left;
   }
 };
 

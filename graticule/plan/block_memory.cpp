@@ -48,7 +48,7 @@ Footprint projection_forward(const PassSizes& s, const Widths& w, Saves saves) {
 Footprint projection_backward(const PassSizes& s, const Widths& w) {
   Footprint f;
   if (s.shape.qk_norm) {  // q's and k's norms, each widened to the whole projection and added up
-    f.make(activations, s.group(w.X)).brief(activations, 3 * s.group(w.H)).brief(activations, s.group(w.X + w.H));
+    f.make(activations, 3 * s.group(w.X)).drop(activations, 2 * s.group(w.X)).brief(activations, 3 * s.group(w.H));
     f.drop(activations, s.group(w.X));  // what they were before
   }
   f.run(linear_backward(s, LayerCut::column, w.C, w.X));
@@ -118,7 +118,8 @@ BlockMemory kept_block(const PassSizes& s) {
   d.run(attention).drop(activations, s.group(w.H)).undo(attended.left).drop(activations, qkv);
   d.make(activations, s.group(w.H) - s.done(s.group(w.H)));
   // Each of q, k, v widened to all of them, and added up.
-  d.make(activations, 2 * s.group(w.X)).undo(attention.left).drop(activations, s.group(w.X));
+  d.make(activations, 3 * s.group(w.X) - s.group(2 * w.G)).make(activations, s.group(2 * w.G)).undo(attention.left);
+  d.drop(activations, 2 * s.group(w.X));
   d.run(projection_backward(s, w)).drop(activations, s.done(s.group(w.X)));
   d.make(activations, s.mine(w.C)).drop(activations, s.mine(w.C) + s.done(s.mine(w.C)));
   d.make(activations, s.mine(w.C) - s.done(s.mine(w.C)));  // the output's gradient
@@ -231,21 +232,22 @@ Footprint lean_mlp_backward(const Lean& lean) {
   return tiled_backward(lean.tiles, f, 2 * w.C * w.I + w.I + w.C);
 }
 
-/// dq, dk, dv of a group, given, are put side by side: then x again, and its gradient.
-Footprint group_backward(const Lean& lean, size_t group, const Booked& d) {
+/// The call's dq, dk, dv of a group are put side by side: then x again, and its gradient.
+Footprint group_backward(const Lean& lean, size_t group, const CallMemory& call) {
   const PassSizes& tile = lean.tiles.one;
   const Widths w = widths_of(lean.s, lean.groups[group]);
   Footprint one;
   one.run(projection_forward(tile, w, Saves::yes)).run(projection_backward(tile, w));
   one.drop(activations, tile.group(w.X) + tile.mine(w.C));
   Footprint f;
-  f.make(activations, lean.s.group(w.X)).undo(d).make(activations, lean.rows(w));
+  f.make(activations, lean.s.group(w.X)).undo(call.dropped()).make(activations, lean.rows(w));
   if (lean.alone()) {
     f.run(tiled_backward(lean.tiles, one, w.X * (w.C + 1)));
   } else {  // added to its rows of the sums at once
     f.run(one).drop(gradients, one.left.of(gradients));
   }
-  return f.drop(activations, lean.rows(w) + lean.s.group(w.X));
+  f.drop(activations, lean.rows(w) + lean.s.group(w.X)).undo(call.all());
+  return f.run({call.dropped(), call.dropped()});
 }
 
 /// Attention's output, given, goes with its log-sum-exps.
@@ -267,7 +269,7 @@ Footprint lean_attention_backward(const Lean& lean) {
   const auto take = [&](size_t i) {
     f.run(calls[i].finish);
     if (!lean.alone() && i == 0) f.make(gradients, w.X * (w.C + 1) * fp32_bytes);
-    f.run(group_backward(lean, i, calls[i].whole().left));
+    f.run(group_backward(lean, i, calls[i]));
   };
   start(0);
   for (size_t i = 0; i < groups; ++i) {

@@ -24,21 +24,24 @@ int64_t values(const PassSizes& s, int64_t element) {
   return s.b * s.t * s.shape.grid.variables_per_token() * s.shape.grid.pixels() * element;
 }
 
-// One query a place over the tokens of all its variables: x, k, v of each, k * q and v * weight.
+// One query a place over the tokens of all its variables: x, k, v of each, k * q and v * weight. x lies variable by
+// variable: linear layers copy it.
 void aggregate(const PassSizes& s, EndSizes& end) {
   const int64_t V = s.shape.grid.variables, wide = s.mine(V * s.C()), rows = s.b * s.t * V;
   Footprint& f = end.run;
   f.make(activations, 2 * wide).drop(activations, wide);
-  f.run(plain_forward(s, rows, s.C(), s.C())).run(plain_forward(s, rows, s.C(), s.C()));
+  for (int i = 0; i < 2; ++i) {
+    f.make(activations, wide).run(plain_forward(s, rows, s.C(), s.C())).drop(activations, wide);
+  }
   f.brief(activations, wide).brief(activations, wide);
   f.run(plain_forward(s, s.b * s.t, s.C(), s.C())).make(activations, s.mine(s.C()));
   end.saved += 3 * wide + s.mine(s.C());
   Footprint& d = end.derivative;
   d.run(plain_backward(s, s.b * s.t, s.C(), s.C())).drop(activations, s.mine(s.C()));
   d.make(activations, 2 * wide).drop(activations, 2 * wide);  // of v and of its weights; v
-  d.run(plain_backward(s, rows, s.C(), s.C())).drop(activations, wide);
+  d.run(plain_backward(s, rows, s.C(), s.C(), true, wide)).drop(activations, wide);
   d.make(activations, 2 * wide).drop(activations, 2 * wide);  // of k and of q; k
-  d.run(plain_backward(s, rows, s.C(), s.C())).drop(activations, wide);
+  d.run(plain_backward(s, rows, s.C(), s.C(), true, wide)).drop(activations, wide);
   d.drop(activations, 3 * wide + s.mine(s.C()));
 }
 

@@ -7,16 +7,23 @@ namespace graticule {
 namespace {
 
 constexpr int64_t fp32_bytes = 4;
-constexpr int64_t most_inner = 8192, fewest = 16;  // of matrix_product
+// Of matrix_product: B whole, A 192 rows at a time, both in panels.
+constexpr int64_t most_inner = 8192, fewest = 16, panel = 16, depth = 128, left_rows = 192;
+
+int64_t rounded(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
 // Columns or rows first: with several samples the wire wants tokens first, which takes a copy.
 int64_t if_several(const PassSizes& s, int64_t bytes) { return s.b > 1 ? bytes : 0; }
 
-// dy [rows, out] x [rows, in] and the sum of dy over its rows, taken in fp32.
-Footprint weight_gradients(const PassSizes& s, int64_t rows, int64_t bias_rows, int64_t in, int64_t out) {
+// dy [rows, out] x [rows, in].
+Footprint weight_gradient(const PassSizes& s, int64_t rows, int64_t in, int64_t out) {
+  return product_memory(s, Account::gradients, out, rows, in);
+}
+
+// The sum of dy over its rows, on the CPU of a wide copy.
+Footprint bias_gradient(const PassSizes& s, int64_t rows, int64_t out) {
   Footprint f;
-  f.run(product_memory(s, Account::gradients, out, rows, in));
-  if (s.e() < fp32_bytes && s.scratch.threads > 0) f.brief(Account::gradients, bias_rows * out * fp32_bytes);
+  if (s.e() < fp32_bytes && s.scratch.threads > 0) f.brief(Account::gradients, rows * out * fp32_bytes);
   return f.make(Account::gradients, out * s.e());
 }
 
@@ -29,7 +36,8 @@ Footprint column_backward(const PassSizes& s, int64_t in, int64_t out) {
   f.make(Account::exchange, P * s.mine(in));
   if (!s.defers) {
     f.drop(Account::exchange, if_several(s, s.mine(in)));
-    f.run(weight_gradients(s, s.b * s.T, s.b * s.T, in, out)).drop(Account::activations, s.group(in));
+    f.run(weight_gradient(s, s.b * s.T, in, out)).drop(Account::activations, s.group(in));
+    f.run(bias_gradient(s, s.b * s.T, out));
   }
   f.make(Account::activations, s.mine(in)).drop(Account::exchange, P * s.mine(in));
   return f.drop(Account::activations, s.group(in) + dy);
@@ -42,16 +50,17 @@ Footprint row_backward(const PassSizes& s, int64_t in, int64_t out) {
   f.run(product_memory(s, Account::activations, s.b * s.T, out, in));
   if (s.defers) return f;
   f.make(Account::gradients, if_several(s, s.group(in)));
-  f.run(weight_gradients(s, s.b * s.T, s.b * s.t, in, out));
-  f.drop(Account::gradients, if_several(s, s.group(in)));
-  return f.drop(Account::activations, s.group(out));
+  f.run(weight_gradient(s, s.b * s.T, in, out)).drop(Account::gradients, if_several(s, s.group(in)));
+  return f.run(bias_gradient(s, s.b * s.t, out)).drop(Account::activations, s.group(out));
 }
 
 }  // namespace
 
 Footprint product_memory(const PassSizes& s, Account account, int64_t rows, int64_t inner, int64_t columns) {
   const bool packs = s.scratch.packs_products && rows >= fewest && columns >= fewest;
-  const int64_t packed = packs ? std::min(inner, most_inner) * columns * fp32_bytes : 0;
+  const int64_t terms = std::min(inner, most_inner);
+  const int64_t right = terms * rounded(columns, panel), left = (rounded(terms, depth) + depth) * left_rows;
+  const int64_t packed = packs ? (right + left) * fp32_bytes : 0;
   const int64_t wide = packs && inner > most_inner && s.e() < fp32_bytes ? rows * columns * fp32_bytes : 0;
   Footprint f;
   if (wide == 0) return f.make(account, rows * columns * s.e()).brief(account, packed);
@@ -62,10 +71,12 @@ Footprint plain_forward(const PassSizes& s, int64_t rows, int64_t in, int64_t ou
   return product_memory(s, Account::activations, rows, in, out);
 }
 
-Footprint plain_backward(const PassSizes& s, int64_t rows, int64_t in, int64_t out, bool for_input) {
+Footprint plain_backward(const PassSizes& s, int64_t rows, int64_t in, int64_t out, bool for_input,
+                         int64_t copy) {
   Footprint f;
   if (for_input) f.run(product_memory(s, Account::activations, rows, out, in));
-  return f.run(weight_gradients(s, rows, rows, in, out));
+  f.make(Account::gradients, copy).run(weight_gradient(s, rows, in, out)).drop(Account::gradients, copy);
+  return f.run(bias_gradient(s, rows, out));
 }
 
 Footprint linear_forward(const PassSizes& s, LayerCut cut, int64_t in, int64_t out) {
@@ -94,15 +105,15 @@ Footprint linear_backward(const PassSizes& s, LayerCut cut, int64_t in, int64_t 
 
 Footprint linear_weights(const PassSizes& s, LayerCut cut, int64_t in, int64_t out) {
   const int64_t rows = s.b * s.T;
-  if (s.axes.tensor == 1) return weight_gradients(s, rows, rows, in, out);
   Footprint f;
+  if (s.axes.tensor == 1) return f.run(weight_gradient(s, rows, in, out)).run(bias_gradient(s, rows, out));
   if (cut == LayerCut::row) {
-    f.make(Account::gradients, if_several(s, s.group(in))).run(weight_gradients(s, rows, s.b * s.t, in, out));
-    return f.drop(Account::gradients, if_several(s, s.group(in)));
+    f.make(Account::gradients, if_several(s, s.group(in))).run(weight_gradient(s, rows, in, out));
+    return f.drop(Account::gradients, if_several(s, s.group(in))).run(bias_gradient(s, s.b * s.t, out));
   }
   f.make(Account::exchange, if_several(s, s.mine(in))).make(Account::gradients, s.group(in));
-  f.drop(Account::exchange, if_several(s, s.mine(in))).run(weight_gradients(s, rows, rows, in, out));
-  return f.drop(Account::gradients, s.group(in));
+  f.drop(Account::exchange, if_several(s, s.mine(in))).run(weight_gradient(s, rows, in, out));
+  return f.drop(Account::gradients, s.group(in)).run(bias_gradient(s, rows, out));
 }
 
 int64_t linear_deferred(const PassSizes& s, LayerCut cut, int64_t in, int64_t out) {

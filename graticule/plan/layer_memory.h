@@ -47,8 +47,10 @@ Footprint linear_backward(const PassSizes& sizes, LayerCut cut, int64_t in, int6
 Footprint linear_weights(const PassSizes& sizes, LayerCut cut, int64_t in, int64_t out);
 /// What a deferred one holds till then: the layer's input, and its output's gradient.
 int64_t linear_deferred(const PassSizes& sizes, LayerCut cut, int64_t in, int64_t out);
-/// The same of a layer that no axis cuts, over `rows` rows; nothing is deferred. `for_input` false: the weights' alone.
+/// The same of a layer that no axis cuts, over `rows` rows; nothing is deferred. `for_input` false: the weights'
+/// alone. `copy`: bytes of an input that has to be laid out row by row for them.
 Footprint plain_forward(const PassSizes& sizes, int64_t rows, int64_t in, int64_t out);
-Footprint plain_backward(const PassSizes& sizes, int64_t rows, int64_t in, int64_t out, bool for_input = true);
+Footprint plain_backward(const PassSizes& sizes, int64_t rows, int64_t in, int64_t out, bool for_input = true,
+                         int64_t copy = 0);
 
 }  // namespace graticule

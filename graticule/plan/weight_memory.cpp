@@ -66,9 +66,9 @@ void PartSizes::take_gradients(Footprint& f, bool last) {
     return;
   }
   if (local_.total() == 0) hold(f, local_, gradients, wide);
-  f.drop(gradients, fresh);
-  if (!last) return;
-  if (ranks_ == 1) {
+  if (!last) {
+    // summed up
+  } else if (ranks_ == 1) {
     reducing_ = std::exchange(local_, {});
   } else if (level_ == Shard::none) {
     hold(f, reducing_, gradients, wide);
@@ -77,6 +77,7 @@ void PartSizes::take_gradients(Footprint& f, bool last) {
     reducing_ = std::exchange(local_, {});
     hold(f, reducing_, Account::exchange, ranks_ * owned_ * fp32_bytes);
   }
+  f.drop(gradients, fresh);
 }
 
 void PartSizes::collect(Footprint& f) {
