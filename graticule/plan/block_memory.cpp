@@ -304,6 +304,7 @@ BlockMemory lean_block(const PassSizes& s, Activations policy) {
   if (twice) d.run(attended);
   d.run(again).run(lean_mlp_backward(lean)).drop(activations, s.mine(w.C));
   d.run(lean_attention_backward(lean));
+  if (getenv("DBG")) { auto p=[&](const char* n, const Footprint& x){ std::fprintf(stderr,"%s most %f left %f\n",n,double(x.most.total())/1048576,double(x.left.total())/1048576);}; p("attended",attended);p("again",again);p("mlp",lean_mlp_backward(lean));p("att",lean_attention_backward(lean)); p("group0",group_backward(lean,0,attention_backward(call_of(s,lean.groups[0],true)))); p("project0",project(lean,0)); auto c=attention_backward(call_of(s,lean.groups[0],true)); p("start",c.start);p("attend",c.attend);p("finish",c.finish);}
   const BlockParameters n = parameters_of(s);
   const int64_t fresh = (n.whole + n.cut) * s.e();
   d.drop(gradients, d.left.of(gradients)).make(gradients, fresh);

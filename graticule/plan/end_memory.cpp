@@ -18,6 +18,7 @@ constexpr auto activations = Account::activations, gradients = Account::gradient
 struct EndSizes {
   Footprint run, derivative;
   int64_t output, saved;
+  Footprint weights = {};  ///< of deferred layers
 };
 
 int64_t values(const PassSizes& s, int64_t element) {
@@ -81,14 +82,23 @@ EndSizes head_run(const PassSizes& s) {
   if (each) f.make(activations, out).drop(activations, out);
   if (cast) f.make(activations, end.output).drop(activations, out);
   Footprint& d = end.derivative;
-  d.make(activations, cast ? out : 0).run(plain_backward(s, rows, s.C(), width));
+  // Leaves the input's gradient; given the output's, of `dy` bytes, and the input, of x bytes, which go.
+  const auto layer = [&](int64_t columns, int64_t dy, bool defers) {
+    if (!defers) {
+      d.run(plain_backward(s, rows, s.C(), columns)).drop(activations, dy + x);
+      return;
+    }
+    d.run(product_memory(s, activations, rows, columns, s.C()));
+    end.weights.run(plain_backward(s, rows, s.C(), columns, false)).drop(activations, dy + x);
+  };
+  d.make(activations, cast ? out : 0);
+  layer(width, cast ? out : 0, s.defers && !each);
   if (each) d.make(activations, 2 * x).drop(activations, 2 * x);  // each variable's widened to all tokens, added up
-  d.drop(activations, cast ? out : 0);
   for (int64_t i = 0; i < s.shape.head_layers; ++i) {
-    d.drop(activations, x).make(activations, x).drop(activations, 2 * x);
-    d.run(plain_backward(s, rows, s.C(), s.C())).drop(activations, x);
+    d.make(activations, x).drop(activations, 2 * x);  // GELU
+    layer(s.C(), x, s.defers);
   }
-  d.drop(activations, 0).make(activations, x).drop(activations, x + normed);
+  d.make(activations, x).drop(activations, x + normed - x);
   return end;
 }
 
@@ -100,7 +110,10 @@ BlockMemory end_block(const PassSizes& s, Activations policy, bool head, int64_t
   Footprint& d = block.backward;
   if (!is_lean(policy)) {
     block.forward = whole.run;
-    d.run(whole.derivative).drop(gradients, d.left.of(gradients)).make(gradients, elements * s.e());
+    d.run(whole.derivative);
+    block.weights = whole.weights;
+    Footprint& last = s.defers && head ? block.weights : d;
+    last.drop(gradients, last.left.of(gradients)).make(gradients, elements * s.e());
     return block;
   }
   const int64_t tile = s.options.train.tile_tokens, count = std::max<int64_t>(1, (s.t + tile - 1) / tile);

@@ -22,6 +22,8 @@ bool goes_back(const BlockTask& task) {
   return task.action.kind == Kind::backward || task.action.kind == Kind::backward_input;
 }
 
+bool needs_weights(const BlockTask& task) { return task.action.kind != Kind::backward_weight; }
+
 class Step {
  public:
   explicit Step(const PassSizes& sizes)
@@ -43,6 +45,8 @@ class Step {
     taken_.assign(blocks_.size(), 0);
     for (at_ = 0; at_ < tasks_.size(); ++at_) {
       const BlockTask& task = tasks_[at_];
+      expect(task.begins ? &task : nullptr);
+      expect(task.ends ? next(needs_weights) : nullptr);
       if (task.action.kind == Kind::forward) forward(task);
       if (goes_back(task)) backward(task);
       if (task.action.kind == Kind::backward_weight) backward_weight(task);
@@ -91,7 +95,7 @@ class Step {
     if (memo) return *memo;
     PassSizes s = s_;
     s.b = samples(task);
-    s.defers = s.options.parallel.schedule == ScheduleKind::zero_bubble && policy() == Activations::keep && kind == 1;
+    s.defers = s.options.parallel.schedule == ScheduleKind::zero_bubble && policy() == Activations::keep && kind > 0;
     memo = kind == 0   ? tokenizer_block(s, policy())
            : kind == 2 ? head_block(s, policy())
            : policy() == Activations::keep ? kept_block(s) : lean_block(s, policy());
@@ -101,13 +105,13 @@ class Step {
   // This task's weights, and the start of those that the next one needs.
   void gather(const BlockTask& task) {
     for (PartSizes& part : parts_[task.block]) part.gather(f_);
-    const BlockTask* after = next([](const BlockTask& t) { return t.action.kind != Kind::backward_weight; });
+    const BlockTask* after = next(needs_weights);
     if (!after) return;
     for (PartSizes& part : parts_[after->block]) part.prefetch(f_);
   }
 
   void release(const BlockTask& task) {
-    if (next() && next()->action.kind != Kind::backward_weight && next()->block == task.block) return;
+    if (next() && needs_weights(*next()) && next()->block == task.block) return;
     for (PartSizes& part : parts_[task.block]) part.release(f_);
   }
 
@@ -119,27 +123,24 @@ class Step {
     return policy() == Activations::offload && elsewhere && !turns && !is_first(task);
   }
 
-  // A message that was sent is held until the next one goes.
+  // A message that was sent is held until the next one goes. One stage hands its chunks' on to itself.
   void send(int64_t& sent, int64_t bytes) {
+    if (s_.axes.pipeline == 1) return;
     f_.drop(activations, sent);
     sent = bytes;
   }
 
-  // What the next action begins with is received under the one before.
-  void expect_next() {
-    const BlockTask* after = next([](const BlockTask& t) { return t.action.kind != Kind::backward_weight; });
-    if (!after || (goes_back(*after) ? is_last(*after) : is_first(*after)) || expected_ > 0) return;
-    f_.make(activations, expected_ = flow(*after));
-  }
-  void receive(const BlockTask& task) {
-    if (expected_ == 0) f_.make(activations, flow(task));
-    expected_ = 0;
+  // The message that an action begins with has its place from the last task of the action before.
+  void expect(const BlockTask* task) {
+    if (!task || task == expected_ || !needs_weights(*task) || s_.axes.pipeline == 1) return;
+    if (goes_back(*task) ? is_last(*task) : is_first(*task)) return;
+    f_.make(activations, flow(*task));
+    expected_ = task;
   }
 
   // A block's input is the output of the one before, or came as a message.
   void forward(const BlockTask& task) {
     const BlockMemory& block = memory(task);
-    if (task.begins && !is_first(task)) receive(task);
     gather(task);
     f_.run(block.forward);
     if (goes_away(task)) {
@@ -154,7 +155,6 @@ class Step {
     } else {
       send(sent_ahead_, policy() == Activations::keep ? 0 : block.output);
     }
-    expect_next();
   }
 
   void bring_back(const BlockTask& task) {
@@ -166,7 +166,6 @@ class Step {
 
   void backward(const BlockTask& task) {
     const BlockMemory& block = memory(task);
-    if (task.begins && !is_last(task)) receive(task);
     gather(task);
     bring_back(task);
     if (const BlockTask* back = next(goes_back)) bring_back(*back);
@@ -174,7 +173,8 @@ class Step {
     const int64_t dy = is_last(task) ? samples(task) * field_ : flow(task);
     if (block.input_gradient > 0 || is_first(task)) f_.drop(activations, dy);
     if (policy() == Activations::keep) {  // the output is the next block's input
-      f_.drop(activations, block.output + (task.ends && !is_first(task) ? flow(task) : 0));
+      const bool message = task.ends && !is_first(task) && s_.axes.pipeline > 1;
+      f_.drop(activations, block.output + (message ? flow(task) : 0));
     } else if (!is_first(task)) {
       f_.drop(activations, flow(task));
     }
@@ -182,7 +182,6 @@ class Step {
     release(task);
     if (!task.ends) return;
     if (!is_first(task)) send(sent_back_, flow(task));
-    expect_next();
   }
 
   void backward_weight(const BlockTask& task) {
@@ -222,7 +221,8 @@ class Step {
   std::map<std::pair<int64_t, int64_t>, std::optional<BlockMemory>> memories_;  ///< by kind of block and samples
   std::map<std::pair<int, size_t>, bool> away_;
   int64_t field_ = 0;  ///< bytes of a sample's fields on this rank
-  int64_t sent_ahead_ = 0, sent_back_ = 0, expected_ = 0;
+  int64_t sent_ahead_ = 0, sent_back_ = 0;
+  const BlockTask* expected_ = nullptr;
   std::vector<size_t> taken_;
   std::optional<size_t> reducing_;
   Footprint f_;
