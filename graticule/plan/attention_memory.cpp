@@ -25,20 +25,22 @@ struct Heads {
 };
 
 Footprint kernel_forward(const Heads& x, int64_t keys, int64_t element) {
-  const int64_t pairs = std::min(x.s.scratch.threads, x.s.b * x.g);
+  const int64_t together = std::min(x.s.scratch.threads, x.s.b * x.g);
   Footprint f;
   f.make(Account::attention, x.queries(element) + x.lse());
-  return f.brief(Account::attention, pairs * 2 * keys * x.s.shape.head_dim() * fp32_bytes);
+  return f.brief(Account::attention, together * 2 * keys * x.s.shape.head_dim() * x.s.scratch.packed_bytes);
 }
 
 // Packed: q and dout by rows and by columns, dq, and two numbers of each query; dk and dv.
 Footprint kernel_backward(const Heads& x, int64_t keys, int64_t element) {
-  const int64_t pairs = std::min(x.s.scratch.threads, x.s.b * x.g), D = x.s.shape.head_dim();
+  const int64_t D = x.s.shape.head_dim(), packed = x.s.scratch.packed_bytes;
+  const int64_t together = packed == 0 ? 0 : std::min(x.s.scratch.threads, x.s.b * x.g);
   const int64_t ranges = (x.N + most_queries - 1) / most_queries;
   const int64_t queries = x.g == 0 ? 0 : x.h / x.g * ((x.N + ranges - 1) / ranges);
   Footprint f;
   f.make(Account::attention, x.queries(element) + x.keys(keys, element));
-  return f.brief(Account::attention, pairs * (queries * (5 * D + 2) + 2 * keys * D) * fp32_bytes);
+  const int64_t a_pair = queries * (4 * D * packed + (D + 2) * fp32_bytes) + 2 * keys * D * fp32_bytes;
+  return f.brief(Account::attention, together * a_pair);
 }
 
 bool gathers(const PassSizes& s) {
@@ -79,7 +81,8 @@ CallMemory lss_forward(const Heads& x) {
     f.drop(Account::activations, strides[i].keys(x.S(), x.e()));
   }
   if (strides.size() == 1) return call;
-  f.make(Account::activations, x.queries(x.e()) + x.lse()).drop(Account::attention, x.queries(x.e()) + x.lse());
+  f.make(Account::activations, x.queries(x.e()) + x.lse())
+      .drop(Account::attention, x.queries(x.e()) + x.lse());
   return call;
 }
 
@@ -171,15 +174,17 @@ Heads own_heads(const AttentionCall& call) {
   return {call.sizes, share.query_tokens, share.own_queries.size(), share.own_keys.size()};
 }
 
-/// A ulysses call's groups of heads: the pieces of each that this rank attends with in turn (of as many query heads a
-/// key), and the heads of all ranks, a key on several counted for each.
+/// A ulysses call's groups of heads: the pieces of each that this rank attends with in turn (of as many query
+/// heads a key), and the heads of all ranks, a key on several counted for each.
 struct Exchanges {
   const AttentionCall& call;
   std::vector<std::vector<Heads>> own;
   std::vector<int64_t> H, G;
 
   int64_t width(int64_t heads) const { return call.sizes.group(heads * call.sizes.shape.head_dim()); }
-  int64_t by_tokens(size_t i, int64_t queries, int64_t keys) const { return width(queries * H[i] + keys * G[i]); }
+  int64_t by_tokens(size_t i, int64_t queries, int64_t keys) const {
+    return width(queries * H[i] + keys * G[i]);
+  }
   int64_t by_heads(size_t i, int64_t queries, int64_t keys) const {
     int64_t bytes = 0;
     for (const Heads& x : own[i]) bytes += queries * x.queries(x.e()) + keys * x.keys(x.N, x.e()) / 2;
@@ -193,7 +198,8 @@ struct Exchanges {
   bool copies(size_t i) const { return call.sizes.b > 1 || own[i].size() > 1; }
 };
 
-std::vector<Heads> pieces_of(const Heads& like, const Span& queries, const Span& keys, int64_t queries_a_key) {
+std::vector<Heads> pieces_of(const Heads& like, const Span& queries, const Span& keys,
+                             int64_t queries_a_key) {
   std::vector<Heads> pieces;
   for (int64_t key = keys.begin; key < keys.end; ++key) {
     const int64_t its = intersect(queries, {key * queries_a_key, (key + 1) * queries_a_key}).size();
@@ -216,7 +222,8 @@ Exchanges exchanges_of(const AttentionCall& call) {
   const Span& own = call.heads.own_keys;
   for (int64_t i = 0; i < groups; ++i) {
     const Span part = span_of(own.size(), groups, i);
-    x.own.push_back(pieces_of(own_heads(call), call.heads.own_queries, {own.begin + part.begin, own.begin + part.end},
+    x.own.push_back(pieces_of(own_heads(call), call.heads.own_queries,
+                              {own.begin + part.begin, own.begin + part.end},
                               call.heads.queries.size() / call.heads.keys.size()));
   }
   return x;

@@ -1,7 +1,8 @@
 // What attention's exchanges and kernels hold, in sizes: attention/{ulysses,lss,ring,kernel} without tensors.
 //
-// Legend: b samples, T tokens of the tensor group, N those of the ulysses group, S all, D head width, H, G query and
-// key heads of the call, h, g those that ulysses leaves of them, R, U context and ulysses ranks, e bytes an element.
+// Legend: b samples, T tokens of the tensor group, N those of the ulysses group, S all, D head width, H, G
+// query and key heads of the call, h, g those that ulysses leaves of them, R, U context and ulysses ranks, e
+// bytes an element.
 #pragma once
 
 #include <vector>
@@ -31,8 +32,8 @@ struct CallMemory {
   }
 };
 
-/// A call with the heads of `heads`. Of ulysses: how many groups of heads are exchanged one after the other, and
-/// whether heads stay where they were attended with.
+/// A call with the heads of `heads`. Of ulysses: how many groups of heads are exchanged one after the other,
+/// and whether heads stay where they were attended with.
 struct AttentionCall {
   const PassSizes& sizes;
   const RankShare& heads;

@@ -1,5 +1,5 @@
-// Legend: layer_memory.h; H, G this rank's query and key heads, X = (H + 2 G) D the width of q | k | v, I its hidden
-// units of the MLP.
+// Legend: layer_memory.h; H, G this rank's query and key heads, X = (H + 2 G) D the width of q | k | v, I its
+// hidden units of the MLP.
 
 #include "graticule/plan/block_memory.h"
 
@@ -23,6 +23,12 @@ Widths widths_of(const PassSizes& s, const RankShare& heads) {
   return {s.C(), H, G, H + 2 * G, s.share.hidden.size()};
 }
 
+// Attention lays its heads out samples first, the MLP's hidden units lie as their layer makes them.
+Layer qkv_layer(const Widths& w) { return {Layer::Cut::column, w.C, w.X, true}; }
+Layer out_layer(const Widths& w) { return {Layer::Cut::row, w.H, w.C, true}; }
+Layer fc1_layer(const Widths& w) { return {Layer::Cut::column, w.C, w.I, false}; }
+Layer fc2_layer(const Widths& w) { return {Layer::Cut::row, w.I, w.C, false}; }
+
 /// Whether autograd records: what derivatives need stays.
 enum class Saves { no, yes };
 
@@ -34,7 +40,7 @@ int64_t if_saved(Saves saves, int64_t bytes) { return saves == Saves::yes ? 0 : 
 /// x -> q | k | v. Saved: the norm's output and, where q and k are normalised, what they were before.
 Footprint projection_forward(const PassSizes& s, const Widths& w, Saves saves) {
   Footprint f;
-  f.make(activations, norm(s)).run(linear_forward(s, LayerCut::column, w.C, w.X));
+  f.make(activations, norm(s)).run(linear_forward(s, qkv_layer(w)));
   f.drop(activations, if_saved(saves, norm(s)));
   if (!s.shape.qk_norm) return f;
   for (const int64_t part : {w.H, w.G}) {
@@ -48,10 +54,12 @@ Footprint projection_forward(const PassSizes& s, const Widths& w, Saves saves) {
 Footprint projection_backward(const PassSizes& s, const Widths& w) {
   Footprint f;
   if (s.shape.qk_norm) {  // q's and k's norms, each widened to the whole projection and added up
-    f.make(activations, 3 * s.group(w.X)).drop(activations, 2 * s.group(w.X)).brief(activations, 3 * s.group(w.H));
+    f.make(activations, 3 * s.group(w.X))
+        .drop(activations, 2 * s.group(w.X))
+        .brief(activations, 3 * s.group(w.H));
     f.drop(activations, s.group(w.X));  // what they were before
   }
-  f.run(linear_backward(s, LayerCut::column, w.C, w.X));
+  f.run(linear_backward(s, qkv_layer(w)));
   if (s.shape.qk_norm) f.drop(activations, s.group(w.X));
   return f.make(activations, s.mine(w.C)).drop(activations, s.mine(w.C) + s.done(norm(s)));
 }
@@ -59,19 +67,19 @@ Footprint projection_backward(const PassSizes& s, const Widths& w) {
 /// x1 -> the MLP's branch. Saved: the norm's output, the hidden units before and after GELU.
 Footprint mlp_forward(const PassSizes& s, const Widths& w, Saves saves) {
   Footprint f;
-  f.make(activations, norm(s)).run(linear_forward(s, LayerCut::column, w.C, w.I));
+  f.make(activations, norm(s)).run(linear_forward(s, fc1_layer(w)));
   f.drop(activations, if_saved(saves, norm(s)));
   f.make(activations, s.group(w.I)).drop(activations, if_saved(saves, s.group(w.I)));
-  f.run(linear_forward(s, LayerCut::row, w.I, w.C));
+  f.run(linear_forward(s, fc2_layer(w)));
   return f.drop(activations, if_saved(saves, s.group(w.I)));
 }
 
 /// The branch's gradient, given, -> that of x1; all that was saved is gone.
 Footprint mlp_backward(const PassSizes& s, const Widths& w) {
   Footprint f;
-  f.run(linear_backward(s, LayerCut::row, w.I, w.C)).drop(activations, s.done(s.group(w.I)));
+  f.run(linear_backward(s, fc2_layer(w))).drop(activations, s.done(s.group(w.I)));
   f.make(activations, s.group(w.I)).drop(activations, 2 * s.group(w.I));
-  f.run(linear_backward(s, LayerCut::column, w.C, w.I)).drop(activations, s.done(s.group(w.I)));
+  f.run(linear_backward(s, fc1_layer(w))).drop(activations, s.done(s.group(w.I)));
   return f.make(activations, s.mine(w.C)).drop(activations, s.mine(w.C) + s.done(norm(s)));
 }
 
@@ -85,11 +93,9 @@ AttentionCall call_of(const PassSizes& s, const RankShare& heads, bool lean) {
 /// Layer by layer in the order of their backwards, what it waited for going.
 Footprint deferred_weights(const PassSizes& s, const Widths& w) {
   Footprint f;
-  const auto layer = [&](LayerCut cut, int64_t in, int64_t out) {
-    f.run(linear_weights(s, cut, in, out)).drop(activations, linear_deferred(s, cut, in, out));
-  };
-  layer(LayerCut::row, w.I, w.C), layer(LayerCut::column, w.C, w.I);
-  layer(LayerCut::row, w.H, w.C), layer(LayerCut::column, w.C, w.X);
+  for (const Layer& layer : {fc2_layer(w), fc1_layer(w), out_layer(w), qkv_layer(w)}) {
+    f.run(linear_weights(s, layer)).drop(activations, linear_deferred(s, layer));
+  }
   return f.drop(activations, 2 * (norm(s) - s.mine(w.C)));
 }
 
@@ -106,19 +112,21 @@ BlockMemory kept_block(const PassSizes& s) {
 
   Footprint& f = block.forward;
   f.run(projection_forward(s, w, Saves::yes)).run(attended).drop(activations, by_heads ? s.group(w.X) : 0);
-  f.run(linear_forward(s, LayerCut::row, w.H, w.C)).make(activations, s.mine(w.C));  // x1
+  f.run(linear_forward(s, out_layer(w))).make(activations, s.mine(w.C));  // x1
   f.run(mlp_forward(s, w, Saves::yes)).make(activations, block.output);
   f.drop(activations, 2 * s.mine(w.C));  // the branches
 
   Footprint& d = block.backward;
   d.run(mlp_backward(s, w)).make(activations, s.mine(w.C)).drop(activations, s.mine(w.C));
   d.drop(activations, s.mine(w.C));  // x1
-  d.run(linear_backward(s, LayerCut::row, w.H, w.C));
+  d.run(linear_backward(s, out_layer(w)));
   const Footprint attention = attention_backward(call).whole();
   d.run(attention).drop(activations, s.group(w.H)).undo(attended.left).drop(activations, qkv);
   d.make(activations, s.group(w.H) - s.done(s.group(w.H)));
   // Each of q, k, v widened to all of them, and added up.
-  d.make(activations, 3 * s.group(w.X) - s.group(2 * w.G)).make(activations, s.group(2 * w.G)).undo(attention.left);
+  d.make(activations, 3 * s.group(w.X) - s.group(2 * w.G))
+      .make(activations, s.group(2 * w.G))
+      .undo(attention.left);
   d.drop(activations, 2 * s.group(w.X));
   d.run(projection_backward(s, w)).drop(activations, s.done(s.group(w.X)));
   d.make(activations, s.mine(w.C)).drop(activations, s.mine(w.C) + s.done(s.mine(w.C)));
@@ -139,7 +147,8 @@ struct Tiles {
 };
 
 Tiles tiles_of(const PassSizes& s, int64_t most_tokens) {
-  const int64_t tile = s.options.train.tile_tokens, count = std::max<int64_t>(1, (most_tokens + tile - 1) / tile);
+  const int64_t tile = s.options.train.tile_tokens,
+                count = std::max<int64_t>(1, (most_tokens + tile - 1) / tile);
   PassSizes one = s;
   one.t = (s.t + count - 1) / count, one.T = (s.T + count - 1) / count;
   return {count, one};
@@ -152,8 +161,8 @@ Footprint tiled_forward(const Tiles& tiles, const Footprint& tile, int64_t resul
   return f.make(activations, whole).run(tile).drop(activations, result);
 }
 
-/// `tile`, a run and its derivative which leave a tile's gradients of `elements` weights, over all tiles: these are
-/// summed, in fp32 from the second on.
+/// `tile`, a run and its derivative which leave a tile's gradients of `elements` weights, over all tiles:
+/// these are summed, in fp32 from the second on.
 Footprint tiled_backward(const Tiles& tiles, const Footprint& tile, int64_t elements) {
   const int64_t e = tiles.one.e(), sum = elements * fp32_bytes;
   Footprint f;
@@ -201,7 +210,7 @@ Footprint attend(const Lean& lean) {
     if (lean.alone()) return;
     if (i == 0) f.make(activations, lean.s.group(H));
     const int64_t part = lean.s.group(widths_of(lean.s, lean.groups[i]).H);
-    f.drop(lean.s.axes.ulysses > 1 ? activations : Account::attention, part);
+    f.drop(calls[i].all().of(activations) >= part ? activations : Account::attention, part);
   };
   f.run(project(lean, 0)).run(calls[0].start);
   for (size_t i = 0; i < groups; ++i) {
@@ -218,7 +227,7 @@ Footprint after_attention(const Lean& lean) {
   const PassSizes& tile = lean.tiles.one;
   const Widths w = widths_of(lean.s, lean.s.share);
   Footprint f;
-  f.run(linear_forward(tile, LayerCut::row, w.H, w.C)).make(activations, tile.mine(w.C));
+  f.run(linear_forward(tile, out_layer(w))).make(activations, tile.mine(w.C));
   f.drop(activations, tile.mine(w.C));
   return tiled_forward(lean.tiles, f, tile.mine(w.C), lean.s.mine(w.C));
 }
@@ -259,7 +268,7 @@ Footprint lean_attention_backward(const Lean& lean) {
   for (const RankShare& heads : lean.groups) calls.push_back(attention_backward(call_of(s, heads, true)));
   Footprint f, merging;
   merging.make(activations, lean.tiles.one.mine(w.C)).drop(activations, lean.tiles.one.mine(w.C));
-  merging.run(linear_backward(lean.tiles.one, LayerCut::row, w.H, w.C));
+  merging.run(linear_backward(lean.tiles.one, out_layer(w)));
   merging.drop(activations, lean.tiles.one.group(w.H));
   f.make(activations, s.group(w.H)).run(tiled_backward(lean.tiles, merging, w.C * (w.H + 1)));
   const bool exchanges = s.axes.ulysses > 1;  // q, k, v have gone when the exchange has started
@@ -294,7 +303,9 @@ BlockMemory lean_block(const PassSizes& s, Activations policy) {
 
   Footprint& f = block.forward;
   Footprint mlp;
-  mlp.run(mlp_forward(tile, w, Saves::no)).make(activations, tile.mine(w.C)).drop(activations, tile.mine(w.C));
+  mlp.run(mlp_forward(tile, w, Saves::no))
+      .make(activations, tile.mine(w.C))
+      .drop(activations, tile.mine(w.C));
   f.run(attended).run(again);
   if (twice) f.undo(attended.left);
   f.run(tiled_forward(lean.tiles, mlp, tile.mine(w.C), block.output)).drop(activations, s.mine(w.C));
@@ -304,7 +315,6 @@ BlockMemory lean_block(const PassSizes& s, Activations policy) {
   if (twice) d.run(attended);
   d.run(again).run(lean_mlp_backward(lean)).drop(activations, s.mine(w.C));
   d.run(lean_attention_backward(lean));
-  if (getenv("DBG")) { auto p=[&](const char* n, const Footprint& x){ std::fprintf(stderr,"%s most %f left %f\n",n,double(x.most.total())/1048576,double(x.left.total())/1048576);}; p("attended",attended);p("again",again);p("mlp",lean_mlp_backward(lean));p("att",lean_attention_backward(lean)); p("group0",group_backward(lean,0,attention_backward(call_of(s,lean.groups[0],true)))); p("project0",project(lean,0)); auto c=attention_backward(call_of(s,lean.groups[0],true)); p("start",c.start);p("attend",c.attend);p("finish",c.finish);}
   const BlockParameters n = parameters_of(s);
   const int64_t fresh = (n.whole + n.cut) * s.e();
   d.drop(gradients, d.left.of(gradients)).make(gradients, fresh);

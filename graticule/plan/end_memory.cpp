@@ -14,7 +14,8 @@ namespace {
 constexpr int64_t fp32_bytes = 4;
 constexpr auto activations = Account::activations, gradients = Account::gradients;
 
-/// One run over tokens, and its derivative, which leaves the weights' gradients and gives back all that was saved.
+/// One run over tokens, and its derivative, which leaves the weights' gradients and gives back all that was
+/// saved.
 struct EndSizes {
   Footprint run, derivative;
   int64_t output, saved;
@@ -25,8 +26,8 @@ int64_t values(const PassSizes& s, int64_t element) {
   return s.b * s.t * s.shape.grid.variables_per_token() * s.shape.grid.pixels() * element;
 }
 
-// One query a place over the tokens of all its variables: x, k, v of each, k * q and v * weight. x lies variable by
-// variable: linear layers copy it.
+// One query a place over the tokens of all its variables: x, k, v of each, k * q and v * weight. x lies
+// variable by variable: linear layers copy it.
 void aggregate(const PassSizes& s, EndSizes& end) {
   const int64_t V = s.shape.grid.variables, wide = s.mine(V * s.C()), rows = s.b * s.t * V;
   Footprint& f = end.run;
@@ -93,7 +94,8 @@ EndSizes head_run(const PassSizes& s) {
   };
   d.make(activations, cast ? out : 0);
   layer(width, cast ? out : 0, s.defers && !each);
-  if (each) d.make(activations, 2 * x).drop(activations, 2 * x);  // each variable's widened to all tokens, added up
+  if (each)
+    d.make(activations, 2 * x).drop(activations, 2 * x);  // each variable's widened to all tokens, added up
   for (int64_t i = 0; i < s.shape.head_layers; ++i) {
     d.make(activations, x).drop(activations, 2 * x);  // GELU
     layer(s.C(), x, s.defers);
@@ -126,7 +128,8 @@ BlockMemory end_block(const PassSizes& s, Activations policy, bool head, int64_t
   d.make(activations, block.input_gradient);
   for (int64_t i = 0; i < std::min<int64_t>(2, count); ++i) {
     d.run(part.run).run(part.derivative).drop(activations, part.output + (head ? one.mine(s.C()) : 0));
-    if (i == 0) d.drop(gradients, d.left.of(gradients)).make(gradients, elements * (count > 1 ? fp32_bytes : s.e()));
+    if (i == 0)
+      d.drop(gradients, d.left.of(gradients)).make(gradients, elements * (count > 1 ? fp32_bytes : s.e()));
   }
   d.drop(gradients, d.left.of(gradients)).make(gradients, elements * s.e());
   return block;

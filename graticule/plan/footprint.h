@@ -1,5 +1,5 @@
-// A ledger of sizes: what a piece of a program holds, counted without its tensors. Pieces add up to larger ones: run
-// one after the other, the most at once and what stays follow from those of each.
+// A ledger of sizes: what a piece of a program holds, counted without its tensors. Pieces add up to larger
+// ones: run one after the other, the most at once and what stays follow from those of each.
 #pragma once
 
 #include "graticule/core/ledger.h"

@@ -1,4 +1,5 @@
-// A step of parallel/training_pass and train/step in sizes: its tasks in order, each with what its block's run holds.
+// A step of parallel/training_pass and train/step in sizes: its tasks in order, each with what its block's
+// run holds.
 
 #include "graticule/plan/memory.h"
 
@@ -55,7 +56,6 @@ class Step {
   }
 
   const Booked& peak() const { return f_.most; }
-  const Booked& left() const { return f_.left; }
 
  private:
   bool is_first(const BlockTask& task) const { return blocks_[task.block] == 0; }
@@ -68,7 +68,8 @@ class Step {
   const BlockTask* next() const { return at_ + 1 < tasks_.size() ? &tasks_[at_ + 1] : nullptr; }
   template <class Wanted>
   const BlockTask* next(const Wanted& wanted) const {
-    const auto found = std::find_if(tasks_.begin() + static_cast<std::ptrdiff_t>(at_) + 1, tasks_.end(), wanted);
+    const auto found =
+        std::find_if(tasks_.begin() + static_cast<std::ptrdiff_t>(at_) + 1, tasks_.end(), wanted);
     return found == tasks_.end() ? nullptr : &*found;
   }
 
@@ -95,10 +96,12 @@ class Step {
     if (memo) return *memo;
     PassSizes s = s_;
     s.b = samples(task);
-    s.defers = s.options.parallel.schedule == ScheduleKind::zero_bubble && policy() == Activations::keep && kind > 0;
-    memo = kind == 0   ? tokenizer_block(s, policy())
-           : kind == 2 ? head_block(s, policy())
-           : policy() == Activations::keep ? kept_block(s) : lean_block(s, policy());
+    s.defers =
+        s.options.parallel.schedule == ScheduleKind::zero_bubble && policy() == Activations::keep && kind > 0;
+    memo = kind == 0                       ? tokenizer_block(s, policy())
+           : kind == 2                     ? head_block(s, policy())
+           : policy() == Activations::keep ? kept_block(s)
+                                           : lean_block(s, policy());
     return *memo;
   }
 
@@ -218,7 +221,8 @@ class Step {
   const std::vector<BlockTask> tasks_;
   std::vector<int64_t> blocks_;  ///< of the chain, in the order in which this rank holds them
   std::vector<std::vector<PartSizes>> parts_;
-  std::map<std::pair<int64_t, int64_t>, std::optional<BlockMemory>> memories_;  ///< by kind of block and samples
+  std::map<std::pair<int64_t, int64_t>, std::optional<BlockMemory>>
+      memories_;  ///< by kind of block and samples
   std::map<std::pair<int, size_t>, bool> away_;
   int64_t field_ = 0;  ///< bytes of a sample's fields on this rank
   int64_t sent_ahead_ = 0, sent_back_ = 0;
@@ -237,7 +241,6 @@ Booked memory_of_step(const Options& options, const ModelShape& shape, const Axe
   const PassSizes sizes{options, shape, axes, share, scratch, 0, share.tokens.size(), share.layer_tokens};
   Step step(sizes);
   step.run(), step.run();
-  if (getenv("LEAK")) for (const Account a : all_accounts) std::fprintf(stderr, "left %s %f\n", std::string(name_of(a)).c_str(), double(step.left().of(a)) / 1048576);
   return step.peak();
 }
 

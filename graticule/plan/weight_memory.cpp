@@ -57,7 +57,8 @@ void PartSizes::release(Footprint& f) {
 }
 
 void PartSizes::take_gradients(Footprint& f, bool last) {
-  const int64_t fresh = n_ * element_, wide = n_ * fp32_bytes;
+  int64_t fresh = n_ * element_;
+  const int64_t wide = n_ * fp32_bytes;
   f.make(gradients, fresh).drop(gradients, fresh);  // flat beside what each weight has, which goes
   if (level_ == Shard::gradients || level_ == Shard::full) {
     f.drop(gradients, fresh);
@@ -65,10 +66,15 @@ void PartSizes::take_gradients(Footprint& f, bool last) {
     if (ranks_ > 1) hold(f, reducing_, Account::exchange, ranks_ * owned_ * element_);
     return;
   }
-  if (local_.total() == 0) hold(f, local_, gradients, wide);
+  if (local_.total() == 0) {  // in fp32 the flat one itself
+    if (element_ == fp32_bytes) f.drop(gradients, std::exchange(fresh, 0));
+    hold(f, local_, gradients, wide);
+  }
   if (!last) {
-    // summed up
-  } else if (ranks_ == 1) {
+    f.drop(gradients, fresh);
+    return;
+  }
+  if (ranks_ == 1) {
     reducing_ = std::exchange(local_, {});
   } else if (level_ == Shard::none) {
     hold(f, reducing_, gradients, wide);

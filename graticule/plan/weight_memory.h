@@ -1,4 +1,5 @@
-// What a block's weights, their gradients and the optimizer's state hold, in sizes: parallel/shard without tensors.
+// What a block's weights, their gradients and the optimizer's state hold, in sizes: parallel/shard without
+// tensors.
 #pragma once
 
 #include <vector>
@@ -7,7 +8,8 @@
 
 namespace graticule {
 
-/// Weights that are sharded over the same ranks, through a step: each function books what parallel/shard's does.
+/// Weights that are sharded over the same ranks, through a step: each function books what parallel/shard's
+/// does.
 class PartSizes {
  public:
   /// n weights over `ranks` ranks, of which this is `rank`; as many shards lie `copies` times.
