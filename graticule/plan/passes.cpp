@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "graticule/parallel/schedule.h"
-
 namespace graticule {
 
 namespace {
@@ -12,15 +10,9 @@ using Kind = StageAction::Kind;
 
 bool needs_weights(Kind kind) { return kind != Kind::backward_weight; }
 
-// Where each chunk of a stage begins in the chain, and its number of blocks.
-std::vector<Span> chunks_of(const ModelShape& shape, int stages, int64_t stage, int chunks) {
-  const int64_t blocks = shape.depth + 2;
-  if (stages * chunks == 1) return {{0, blocks}};
-  const std::vector<Span> all = stage_spans(blocks, stages * chunks);
-  std::vector<Span> mine;
-  for (int chunk = 0; chunk < chunks; ++chunk)
-    mine.push_back(all[static_cast<size_t>(chunk * stages + stage)]);
-  return mine;
+std::vector<StageAction> actions_of(const Options& options, const Axes& axes, const RankShare& share) {
+  return schedule_of(options.parallel.schedule, axes.pipeline, static_cast<int>(share.place.pipeline),
+                     static_cast<int>(options.parallel.chunks), static_cast<int>(share.micro_batches.size()));
 }
 
 // How often the blocks of each chunk come into use, and for which of them the weights are there already. An
@@ -48,6 +40,35 @@ Uses uses_of(const std::vector<StageAction>& actions, const std::vector<Span>& c
 
 }  // namespace
 
+std::vector<Span> chunks_of(const Options& options, const ModelShape& shape, const Axes& axes,
+                            const RankShare& share) {
+  const int64_t blocks = shape.depth + 2;
+  const int stages = axes.pipeline, chunks = static_cast<int>(options.parallel.chunks);
+  if (stages * chunks == 1) return {{0, blocks}};
+  const std::vector<Span> all = stage_spans(blocks, stages * chunks);
+  std::vector<Span> mine;
+  for (int chunk = 0; chunk < chunks; ++chunk) {
+    mine.push_back(all[static_cast<size_t>(chunk * stages + share.place.pipeline)]);
+  }
+  return mine;
+}
+
+std::vector<BlockTask> tasks_of(const Options& options, const Axes& axes, const RankShare& share,
+                                const std::vector<Span>& chunks) {
+  std::vector<size_t> first = {0};
+  for (const Span& chunk : chunks) first.push_back(first.back() + static_cast<size_t>(chunk.size()));
+  std::vector<BlockTask> tasks;
+  for (const StageAction& action : actions_of(options, axes, share)) {
+    const auto chunk = static_cast<size_t>(action.chunk);
+    const size_t blocks = first[chunk + 1] - first[chunk];
+    for (size_t i = 0; i < blocks; ++i) {
+      tasks.push_back({action, action.kind == Kind::forward ? first[chunk] + i : first[chunk + 1] - 1 - i,
+                       i == 0, i + 1 == blocks});
+    }
+  }
+  return tasks;
+}
+
 Again runs_again(Activations policy) {
   switch (policy) {
     case Activations::keep:
@@ -63,12 +84,8 @@ Again runs_again(Activations policy) {
 
 std::vector<BlockRuns> runs_of(const Options& options, const ModelShape& shape, const Axes& axes,
                                const RankShare& share) {
-  const std::vector<Span> chunks =
-      chunks_of(shape, axes.pipeline, share.place.pipeline, static_cast<int>(options.parallel.chunks));
-  const Uses uses =
-      uses_of(schedule_of(options.parallel.schedule, axes.pipeline, static_cast<int>(share.place.pipeline),
-                          static_cast<int>(chunks.size()), static_cast<int>(share.micro_batches.size())),
-              chunks);
+  const std::vector<Span> chunks = chunks_of(options, shape, axes, share);
+  const Uses uses = uses_of(actions_of(options, axes, share), chunks);
   const Runs once{std::ssize(share.micro_batches), share.samples()};
   const Again again = runs_again(options.train.activations.value_or(Activations::keep));
   std::vector<BlockRuns> blocks;

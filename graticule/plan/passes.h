@@ -5,9 +5,26 @@
 #include <vector>
 
 #include "graticule/core/axes.h"
+#include "graticule/parallel/schedule.h"
 #include "graticule/plan/share.h"
 
 namespace graticule {
+
+/// One block of one action, as parallel/training_pass runs them.
+struct BlockTask {
+  StageAction action;
+  size_t block;       ///< of this rank's
+  bool begins, ends;  ///< the action
+};
+
+/// The blocks of this rank's stage chunk by chunk, as spans of the chain's blocks (0 tokenizer, 1 .. depth
+/// transformer blocks, depth + 1 head).
+std::vector<Span> chunks_of(const Options& options, const ModelShape& shape, const Axes& axes,
+                            const RankShare& share);
+
+/// What the rank runs in a step, in order.
+std::vector<BlockTask> tasks_of(const Options& options, const Axes& axes, const RankShare& share,
+                                const std::vector<Span>& chunks);
 
 /// How many micro-batches went through something, and their samples together.
 struct Runs {
