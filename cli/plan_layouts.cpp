@@ -19,7 +19,7 @@ namespace graticule {
 
 namespace {
 
-constexpr size_t shown = 10, compared_with = 2;
+constexpr size_t shown = 10;
 
 Options recipe_of(const LayoutArguments& arguments) {
   Options options = read_recipe(arguments.recipe, arguments.set);
@@ -117,20 +117,6 @@ void print_head(const Question& question, const Plan& plan) {
   fmt::print("the best of {} frames of layouts, with their best variants:\n\n", plan.frames);
 }
 
-std::vector<std::string> reasons_of(const Question& question, const Plan& plan) {
-  const Candidate& best = plan.best.front();
-  std::vector<std::string> sentences = {what_limits(best)};
-  for (size_t i = 1; i < std::min(plan.best.size(), 1 + compared_with); ++i) {
-    sentences.push_back("It is " + compared(best, plan.best[i]) + ".");
-  }
-  if (plan.too_large) {
-    sentences.push_back(text("Memory decides too: ", described(plan.too_large->layout), " would take ",
-                             seconds_text(plan.too_large->time.total()), ", but ",
-                             why_too_large(*plan.too_large, question.memory), "."));
-  }
-  return sentences;
-}
-
 // How the layout that the user asks for compares with the best; JSON holds the same.
 nlohmann::json explain(const Question& question, const Plan& plan, const std::string& wanted, bool json) {
   const Options options = with_keys(question.options, wanted);
@@ -185,7 +171,7 @@ int show_layouts(const LayoutArguments& arguments, bool json) {
   if (plan.best.empty()) refuse_memory(question, *plan.leanest);
 
   const Check check = check_of(question, plan.best.front());
-  const std::vector<std::string> reasons = reasons_of(question, plan);
+  const std::vector<std::string> reasons = reasons_for(plan, question.memory);
   nlohmann::json report = {{"cluster", cluster.name},
                            {"ranks", question.ranks},
                            {"memory_limit_bytes", question.memory},

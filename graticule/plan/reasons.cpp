@@ -11,7 +11,8 @@ namespace graticule {
 namespace {
 
 constexpr double worth_a_word = 0.05;  // share of a step
-constexpr double as_fast = 0.002;      // share by which two steps differ in name only
+constexpr double as_fast = 0.005;      // share by which two steps differ in name only
+constexpr size_t compared_with = 2;
 
 std::string share_text(double seconds, double of) {
   const double percent = 100 * seconds / of;
@@ -24,6 +25,26 @@ std::string slowest_exchange(const StepTime& time) {
                                         [](const auto& a, const auto& b) { return a.second < b.second; });
   if (slowest == time.exchange.end()) return "";
   return text("over ", slowest->first, " most: ", seconds_text(slowest->second), " if nothing hid it");
+}
+
+double all_exchange(const StepTime& time) {
+  double sum = 0;
+  for (const auto& [group, seconds] : time.exchange) sum += seconds;
+  return sum;
+}
+
+// The lines 2 to `last` of the table, and the one of them that has clearly less to hide than the first.
+std::string equals_of(const std::vector<Candidate>& best, size_t last) {
+  std::string words = text(last > 2 ? "Lines 2 to " : "Line ", last, last > 2 ? " are" : " is",
+                           " as fast within ", fmt::format("{:.1f}", 100 * as_fast), " %");
+  size_t least = 0;
+  for (size_t i = 1; i < last; ++i) {
+    if (all_exchange(best[i].time) < all_exchange(best[least].time)) least = i;
+  }
+  const double ours = all_exchange(best[0].time), theirs = all_exchange(best[least].time);
+  if (ours - theirs < worth_a_word * best[0].time.total()) return words + ".";
+  return words + text("; line ", least + 1, " relies least on hiding its exchange: ", seconds_text(theirs),
+                      " in all, where the first has ", seconds_text(ours), ".");
 }
 
 double seconds_over(const StepTime& time, const std::string& group) {
@@ -96,6 +117,25 @@ std::string compared(const Candidate& winner, const Candidate& other) {
   }
   return text(seconds_text(gain), " (", share_text(gain, other.time.total()), ") faster than ", name, ": ",
               why);
+}
+
+std::vector<std::string> reasons_for(const Plan& plan, int64_t memory) {
+  const Candidate& first = plan.best.front();
+  std::vector<std::string> sentences = {what_limits(first)};
+  const auto slower = std::find_if(plan.best.begin(), plan.best.end(), [&](const Candidate& other) {
+    return other.time.total() > first.time.total() * (1 + as_fast);
+  });
+  const auto last = static_cast<size_t>(slower - plan.best.begin());
+  if (last > 1) sentences.push_back(equals_of(plan.best, last));
+  for (size_t i = last; i < std::min(plan.best.size(), last + compared_with); ++i) {
+    sentences.push_back(text("It is ", compared(first, plan.best[i]), "."));
+  }
+  if (plan.too_large) {
+    sentences.push_back(text("Memory decides too: ", described(plan.too_large->layout), " would take ",
+                             seconds_text(plan.too_large->time.total()), ", but ",
+                             why_too_large(*plan.too_large, memory), "."));
+  }
+  return sentences;
 }
 
 std::string why_too_large(const Candidate& candidate, int64_t memory) {
