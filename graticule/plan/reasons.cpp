@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "graticule/core/error.h"
 
@@ -19,12 +20,22 @@ std::string share_text(double seconds, double of) {
   return fmt::format("{:.{}f} %", percent, percent < 10 ? 1 : 0);
 }
 
-/// The group whose exchange takes longest, hidden or not.
+// Of a step's exchange, what goes over each axis, and for the weights of all kinds together.
+std::map<std::string, double> exchange_by_kind(const StepTime& time) {
+  std::map<std::string, double> kinds;
+  for (const auto& [group, seconds] : time.exchange) {
+    kinds[group.find("weights") == std::string::npos ? text("over ", group) : "of weights"] += seconds;
+  }
+  return kinds;
+}
+
+/// The exchange that takes longest, hidden or not.
 std::string slowest_exchange(const StepTime& time) {
-  const auto slowest = std::max_element(time.exchange.begin(), time.exchange.end(),
+  const auto kinds = exchange_by_kind(time);
+  const auto slowest = std::max_element(kinds.begin(), kinds.end(),
                                         [](const auto& a, const auto& b) { return a.second < b.second; });
-  if (slowest == time.exchange.end()) return "";
-  return text("over ", slowest->first, " most: ", seconds_text(slowest->second), " if nothing hid it");
+  if (slowest == kinds.end()) return "";
+  return text(slowest->first, ": ", seconds_text(slowest->second), " if nothing hid it");
 }
 
 double all_exchange(const StepTime& time) {
@@ -47,22 +58,16 @@ std::string equals_of(const std::vector<Candidate>& best, size_t last) {
                       " in all, where the first has ", seconds_text(ours), ".");
 }
 
-double seconds_over(const StepTime& time, const std::string& group) {
-  const auto found = time.exchange.find(group);
-  return found == time.exchange.end() ? 0 : found->second;
-}
-
-// The group in whose exchange two layouts differ most, to the winner's advantage.
+// The exchange in which two layouts differ most, to the winner's advantage.
 std::string deciding_exchange(const StepTime& winner, const StepTime& other) {
-  std::string name;
-  double most = 0;
-  for (const auto& [group, seconds] : other.exchange) {
-    const double gain = seconds - seconds_over(winner, group);
-    if (gain > most) name = group, most = gain;
-  }
-  if (name.empty()) return "less of it hides";
-  return text("over ", name, " ", seconds_text(seconds_over(winner, name)), " against ",
-              seconds_text(seconds_over(other, name)), ", if nothing hid it");
+  auto ours = exchange_by_kind(winner);
+  const auto theirs = exchange_by_kind(other);
+  const auto gain = [&](const auto& kind) { return kind.second - ours[kind.first]; };
+  const auto most = std::max_element(theirs.begin(), theirs.end(),
+                                     [&](const auto& a, const auto& b) { return gain(a) < gain(b); });
+  if (most == theirs.end() || gain(*most) <= 0) return "more of it is hidden";
+  return text(most->first, " ", seconds_text(ours[most->first]), " against ", seconds_text(most->second),
+              ", if nothing hid it");
 }
 
 }  // namespace
@@ -98,7 +103,7 @@ std::string what_limits(const Candidate& candidate) {
     words += text(i == 1 ? "; then " : ", ", parts[i].words, " ", share_text(parts[i].seconds, time.total()));
   }
   const std::string exchange = slowest_exchange(time);
-  return words + (exchange.empty() ? "." : text(". Exchange goes ", exchange, "."));
+  return words + (exchange.empty() ? "." : text(". The longest exchange is ", exchange, "."));
 }
 
 std::string compared(const Candidate& winner, const Candidate& other) {
