@@ -89,19 +89,37 @@ void refuse_memory(const Question& question, const Candidate& leanest) {
                          : text(".\nChanges under which something fits, each tried:", changes));
 }
 
-// One step of the real program as the fullest rank of the best layout.
+/// A dry run of the best layout's fullest rank.
 struct Check {
   int rank;
   int64_t bytes;
 };
 
-Check check_of(const Question& question, const Candidate& best) {
+// Attention calls and tiles of a rank's step: what the time of a dry run grows with.
+int64_t calls_of(const Question& question, const Layout& layout) {
+  const ParallelOptions& p = layout.parallel;
+  const int64_t blocks = question.shape.depth / p.pipeline + 1;
+  const int64_t tiles =
+      question.shape.grid.tokens() / (p.context * p.ulysses) / question.options.train.tile_tokens;
+  const int64_t attention = p.head_groups * (p.context_method == ContextMethod::ring ? p.context : 1);
+  return p.micro_batches * blocks * (attention + tiles);
+}
+
+// Nothing where it would take longer than some seconds.
+std::optional<Check> check_of(const Question& question, const Candidate& best) {
+  constexpr int64_t most_calls = 8'000;
+  if (calls_of(question, best.layout) > most_calls) return std::nullopt;
   const Axes axes = axes_of(best.layout);
   const int rank = best.stage * (axes.world() / axes.pipeline);
   const int node = static_cast<int>(std::min<int64_t>(question.cluster.devices_per_node, question.ranks));
-  return {rank,
-          dry_run(with_layout(question.options, best.layout), question.shape, {question.ranks, rank, node})
-              .peak.total()};
+  const Options options = with_layout(question.options, best.layout);
+  return Check{rank, dry_run(options, question.shape, {question.ranks, rank, node}).peak.total()};
+}
+
+std::string described(const std::optional<Check>& check) {
+  if (!check) return "No dry run of the best layout was made: its many calls would take long.";
+  return text("A dry run of rank ", check->rank, ", the fullest of the best layout, holds ",
+              gib(check->bytes), ".");
 }
 
 void print_head(const Question& question, const Plan& plan) {
@@ -170,7 +188,7 @@ int show_layouts(const LayoutArguments& arguments, bool json) {
   if (plan.frames == 0) refuse_ranks(question);
   if (plan.best.empty()) refuse_memory(question, *plan.leanest);
 
-  const Check check = check_of(question, plan.best.front());
+  const std::optional<Check> check = check_of(question, plan.best.front());
   const std::vector<std::string> reasons = reasons_for(plan, question.memory);
   nlohmann::json report = {{"cluster", cluster.name},
                            {"ranks", question.ranks},
@@ -180,15 +198,14 @@ int show_layouts(const LayoutArguments& arguments, bool json) {
                            {"batch", problem.options.data.batch},
                            {"frames", plan.frames},
                            {"reasons", reasons},
-                           {"checked", {{"rank", check.rank}, {"peak_bytes", check.bytes}}},
                            {"best", nlohmann::json::array()}};
   for (const Candidate& candidate : plan.best) report["best"].push_back(to_json(question, candidate));
+  if (check) report["checked"] = {{"rank", check->rank}, {"peak_bytes", check->bytes}};
   if (plan.too_large) report["too_large"] = to_json(question, *plan.too_large);
   if (!json) {
     print_head(question, plan);
     print_table(question, plan.best);
-    fmt::print("\nA dry run of rank {}, the fullest of the best layout, holds {}.\n", check.rank,
-               gib(check.bytes));
+    fmt::print("\n{}\n", described(check));
     fmt::print("\nThe best is {}.\n", described(plan.best.front().layout));
     for (const std::string& sentence : reasons) fmt::print("{}\n", sentence);
   }
