@@ -6,20 +6,20 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "cli/explain_layout.h"
 #include "cli/plan_report.h"
 #include "graticule/core/error.h"
 #include "graticule/plan/advice.h"
 #include "graticule/plan/dry_run.h"
 #include "graticule/plan/reasons.h"
 #include "graticule/train/build.h"
-#include "graticule/train/layout.h"
 #include "graticule/train/run_folder.h"
 
 namespace graticule {
 
 namespace {
 
-constexpr size_t shown = 10, compared_with = 2;
+constexpr size_t shown = 10;
 
 Options recipe_of(const LayoutArguments& arguments) {
   Options options = read_recipe(arguments.recipe, arguments.set);
@@ -28,41 +28,6 @@ Options recipe_of(const LayoutArguments& arguments) {
   options.train.activations.reset();
   for (const std::string& key : layout_keys()) options.named.erase(key);
   return options;
-}
-
-// The recipe with the keys of "data=2,shard=full" named besides.
-Options with_keys(const Options& options, const std::string& layout) {
-  std::vector<std::string> names;
-  for (const std::string& key : layout_keys()) names.push_back(key.substr(key.find('.') + 1));
-  std::vector<std::string> overrides;
-  std::set<std::string> named = options.named;
-  std::stringstream parts(layout);
-  for (std::string part; std::getline(parts, part, ',');) {
-    part.erase(std::remove(part.begin(), part.end(), ' '), part.end());
-    const std::string name = part.substr(0, part.find('='));
-    const auto known = std::find(names.begin(), names.end(), name);
-    if (known == names.end() || part.find('=') == std::string::npos) {
-      refuse("plan", "--explain '", part, "': write key=value, such as data=2,shard=full; did you mean ",
-             nearest_name(name, names), "?");
-    }
-    const std::string& key = layout_keys()[static_cast<size_t>(known - names.begin())];
-    overrides.push_back(key + part.substr(part.find('=')));
-    named.insert(key);
-  }
-  Options result = parse_recipe(to_toml(options), "plan --explain", overrides);
-  result.named = std::move(named);
-  return result;
-}
-
-// Why no layout of these ranks keeps what the recipe says: the words of training.
-std::string trouble_of(const Question& question) {
-  try {
-    resolve_axes(question.options, question.ranks, question.shape);
-  } catch (const std::invalid_argument& error) {
-    return error.what();
-  }
-  return text("[parallel] no layout of ", question.ranks,
-              " ranks has all that the recipe fixes: leave a key out");
 }
 
 void refuse_ranks(const Question& question) {
@@ -89,19 +54,37 @@ void refuse_memory(const Question& question, const Candidate& leanest) {
                          : text(".\nChanges under which something fits, each tried:", changes));
 }
 
-// One step of the real program as the fullest rank of the best layout.
+/// A dry run of the best layout's fullest rank.
 struct Check {
   int rank;
   int64_t bytes;
 };
 
-Check check_of(const Question& question, const Candidate& best) {
+// Attention calls and tiles of a rank's step: what the time of a dry run grows with.
+int64_t calls_of(const Question& question, const Layout& layout) {
+  const ParallelOptions& p = layout.parallel;
+  const int64_t blocks = question.shape.depth / p.pipeline + 1;
+  const int64_t tiles =
+      question.shape.grid.tokens() / (p.context * p.ulysses) / question.options.train.tile_tokens;
+  const int64_t attention = p.head_groups * (p.context_method == ContextMethod::ring ? p.context : 1);
+  return p.micro_batches * blocks * (attention + tiles);
+}
+
+// Nothing where it would take longer than some seconds.
+std::optional<Check> check_of(const Question& question, const Candidate& best) {
+  constexpr int64_t most_calls = 8'000;
+  if (calls_of(question, best.layout) > most_calls) return std::nullopt;
   const Axes axes = axes_of(best.layout);
   const int rank = best.stage * (axes.world() / axes.pipeline);
   const int node = static_cast<int>(std::min<int64_t>(question.cluster.devices_per_node, question.ranks));
-  return {rank,
-          dry_run(with_layout(question.options, best.layout), question.shape, {question.ranks, rank, node})
-              .peak.total()};
+  const Options options = with_layout(question.options, best.layout);
+  return Check{rank, dry_run(options, question.shape, {question.ranks, rank, node}).peak.total()};
+}
+
+std::string described(const std::optional<Check>& check) {
+  if (!check) return "No dry run of the best layout was made: its many calls would take long.";
+  return text("A dry run of rank ", check->rank, ", the fullest of the best layout, holds ",
+              gib(check->bytes), ".");
 }
 
 void print_head(const Question& question, const Plan& plan) {
@@ -115,49 +98,6 @@ void print_head(const Question& question, const Plan& plan) {
           : fmt::format(" ({} less {:.0f} % for the runtime)", gib(static_cast<int64_t>(cluster.memory)),
                         100 * runtime_reserve));
   fmt::print("the best of {} frames of layouts, with their best variants:\n\n", plan.frames);
-}
-
-std::vector<std::string> reasons_of(const Question& question, const Plan& plan) {
-  const Candidate& best = plan.best.front();
-  std::vector<std::string> sentences = {what_limits(best)};
-  for (size_t i = 1; i < std::min(plan.best.size(), 1 + compared_with); ++i) {
-    sentences.push_back("It is " + compared(best, plan.best[i]) + ".");
-  }
-  if (plan.too_large) {
-    sentences.push_back(text("Memory decides too: ", described(plan.too_large->layout), " would take ",
-                             seconds_text(plan.too_large->time.total()), ", but ",
-                             why_too_large(*plan.too_large, question.memory), "."));
-  }
-  return sentences;
-}
-
-// How the layout that the user asks for compares with the best; JSON holds the same.
-nlohmann::json explain(const Question& question, const Plan& plan, const std::string& wanted, bool json) {
-  const Options options = with_keys(question.options, wanted);
-  const Question narrow{question.cluster, options, question.shape, question.ranks, question.memory};
-  const Plan other = plan_layouts(narrow, 1);
-  nlohmann::json result = {{"asked", wanted}};
-  std::string verdict;
-  if (other.frames == 0) {
-    verdict = text(wanted, " cannot be trained: ", trouble_of(narrow));
-    result["works"] = false;
-  } else if (other.best.empty()) {
-    verdict = text(described(other.leanest->layout), " is the leanest of ", wanted,
-                   " and does not fit: ", why_too_large(*other.leanest, question.memory));
-    result["works"] = true, result["fits"] = false, result["leanest"] = to_json(narrow, *other.leanest);
-  } else {
-    const Candidate& theirs = other.best.front();
-    verdict = text("the best of ", wanted, " is ", described(theirs.layout), ". The best of all is ",
-                   compared(plan.best.front(), theirs));
-    result["works"] = true, result["fits"] = true, result["best"] = to_json(narrow, theirs);
-    if (!json) {
-      fmt::print("\n{} beside the best of all:\n\n", wanted);
-      print_table(question, {plan.best.front(), theirs});
-    }
-  }
-  if (!json) fmt::print("\n{}\n", verdict);
-  result["verdict"] = verdict;
-  return result;
 }
 
 void write_recipe(const LayoutArguments& arguments, const Options& recipe, const Question& question,
@@ -184,8 +124,8 @@ int show_layouts(const LayoutArguments& arguments, bool json) {
   if (plan.frames == 0) refuse_ranks(question);
   if (plan.best.empty()) refuse_memory(question, *plan.leanest);
 
-  const Check check = check_of(question, plan.best.front());
-  const std::vector<std::string> reasons = reasons_of(question, plan);
+  const std::optional<Check> check = check_of(question, plan.best.front());
+  const std::vector<std::string> reasons = reasons_for(plan, question.memory);
   nlohmann::json report = {{"cluster", cluster.name},
                            {"ranks", question.ranks},
                            {"memory_limit_bytes", question.memory},
@@ -194,15 +134,14 @@ int show_layouts(const LayoutArguments& arguments, bool json) {
                            {"batch", problem.options.data.batch},
                            {"frames", plan.frames},
                            {"reasons", reasons},
-                           {"checked", {{"rank", check.rank}, {"peak_bytes", check.bytes}}},
                            {"best", nlohmann::json::array()}};
   for (const Candidate& candidate : plan.best) report["best"].push_back(to_json(question, candidate));
+  if (check) report["checked"] = {{"rank", check->rank}, {"peak_bytes", check->bytes}};
   if (plan.too_large) report["too_large"] = to_json(question, *plan.too_large);
   if (!json) {
     print_head(question, plan);
     print_table(question, plan.best);
-    fmt::print("\nA dry run of rank {}, the fullest of the best layout, holds {}.\n", check.rank,
-               gib(check.bytes));
+    fmt::print("\n{}\n", described(check));
     fmt::print("\nThe best is {}.\n", described(plan.best.front().layout));
     for (const std::string& sentence : reasons) fmt::print("{}\n", sentence);
   }

@@ -19,6 +19,7 @@ struct Layout {
   Activations activations = Activations::keep;
 };
 
+/// Its degrees.
 Axes axes_of(const Layout& layout);
 
 /// The recipe with the layout in it.
@@ -37,17 +38,5 @@ const std::vector<std::string>& layout_keys();
 /// The degrees for `ranks` that keep those that the recipe gives, and that trouble_with (train/layout.h)
 /// finds nothing wrong with.
 std::vector<Axes> open_axes(const Options& options, const ModelShape& shape, int ranks);
-
-/// The frames of these degrees, each with its first variant: keys that the recipe names stay as they are, all
-/// others take the values that make a difference (docs/planner.md). None is given twice.
-std::vector<Layout> frames_of(const Options& options, const ModelShape& shape, const Axes& axes);
-
-/// The variants of a frame, itself the first: one exchange of all heads, the least sharding. A node has
-/// `devices` ranks.
-std::vector<Layout> variants_of(const Options& options, const ModelShape& shape, const Layout& frame,
-                                int64_t devices);
-
-/// The variant that holds the least: the most sharding and the smallest exchanges.
-Layout leanest_variant(const std::vector<Layout>& variants);
 
 }  // namespace graticule

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "graticule/core/error.h"
+#include "graticule/plan/layout_choices.h"
 #include "graticule/plan/memory.h"
 
 namespace graticule {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "graticule/core/error.h"
 
@@ -11,37 +12,62 @@ namespace graticule {
 namespace {
 
 constexpr double worth_a_word = 0.05;  // share of a step
-constexpr double as_fast = 0.002;      // share by which two steps differ in name only
+constexpr double as_fast = 0.005;      // share by which two steps differ in name only
+constexpr size_t compared_with = 2;
 
 std::string share_text(double seconds, double of) {
   const double percent = 100 * seconds / of;
   return fmt::format("{:.{}f} %", percent, percent < 10 ? 1 : 0);
 }
 
-/// The group whose exchange takes longest, hidden or not.
-std::string slowest_exchange(const StepTime& time) {
-  const auto slowest = std::max_element(time.exchange.begin(), time.exchange.end(),
-                                        [](const auto& a, const auto& b) { return a.second < b.second; });
-  if (slowest == time.exchange.end()) return "";
-  return text("over ", slowest->first, " most: ", seconds_text(slowest->second), " if nothing hid it");
-}
-
-double seconds_over(const StepTime& time, const std::string& group) {
-  const auto found = time.exchange.find(group);
-  return found == time.exchange.end() ? 0 : found->second;
-}
-
-// The group in whose exchange two layouts differ most, to the winner's advantage.
-std::string deciding_exchange(const StepTime& winner, const StepTime& other) {
-  std::string name;
-  double most = 0;
-  for (const auto& [group, seconds] : other.exchange) {
-    const double gain = seconds - seconds_over(winner, group);
-    if (gain > most) name = group, most = gain;
+// Of a step's exchange, what goes over each axis, and for the weights of all kinds together.
+std::map<std::string, double> exchange_by_kind(const StepTime& time) {
+  std::map<std::string, double> kinds;
+  for (const auto& [group, seconds] : time.exchange) {
+    kinds[group.find("weights") == std::string::npos ? text("over ", group) : "of weights"] += seconds;
   }
-  if (name.empty()) return "less of it hides";
-  return text("over ", name, " ", seconds_text(seconds_over(winner, name)), " against ",
-              seconds_text(seconds_over(other, name)), ", if nothing hid it");
+  return kinds;
+}
+
+/// The exchange that takes longest, hidden or not.
+std::string slowest_exchange(const StepTime& time) {
+  const auto kinds = exchange_by_kind(time);
+  const auto slowest = std::max_element(kinds.begin(), kinds.end(),
+                                        [](const auto& a, const auto& b) { return a.second < b.second; });
+  if (slowest == kinds.end()) return "";
+  return text(slowest->first, ": ", seconds_text(slowest->second), " if nothing hid it");
+}
+
+double all_exchange(const StepTime& time) {
+  double sum = 0;
+  for (const auto& [group, seconds] : time.exchange) sum += seconds;
+  return sum;
+}
+
+// The lines 2 to `last` of the table, and the one of them that has clearly less to hide than the first.
+std::string equals_of(const std::vector<Candidate>& best, size_t last) {
+  std::string words = text(last > 2 ? "Lines 2 to " : "Line ", last, last > 2 ? " are" : " is",
+                           " as fast within ", fmt::format("{:.1f}", 100 * as_fast), " %");
+  size_t least = 0;
+  for (size_t i = 1; i < last; ++i) {
+    if (all_exchange(best[i].time) < all_exchange(best[least].time)) least = i;
+  }
+  const double ours = all_exchange(best[0].time), theirs = all_exchange(best[least].time);
+  if (ours - theirs < worth_a_word * best[0].time.total()) return words + ".";
+  return words + text("; line ", least + 1, " relies least on hiding its exchange: ", seconds_text(theirs),
+                      " in all, where the first has ", seconds_text(ours), ".");
+}
+
+// The exchange in which two layouts differ most, to the winner's advantage.
+std::string deciding_exchange(const StepTime& winner, const StepTime& other) {
+  auto ours = exchange_by_kind(winner);
+  const auto theirs = exchange_by_kind(other);
+  const auto gain = [&](const auto& kind) { return kind.second - ours[kind.first]; };
+  const auto most = std::max_element(theirs.begin(), theirs.end(),
+                                     [&](const auto& a, const auto& b) { return gain(a) < gain(b); });
+  if (most == theirs.end() || gain(*most) <= 0) return "more of it is hidden";
+  return text(most->first, " ", seconds_text(ours[most->first]), " against ", seconds_text(most->second),
+              ", if nothing hid it");
 }
 
 }  // namespace
@@ -77,7 +103,7 @@ std::string what_limits(const Candidate& candidate) {
     words += text(i == 1 ? "; then " : ", ", parts[i].words, " ", share_text(parts[i].seconds, time.total()));
   }
   const std::string exchange = slowest_exchange(time);
-  return words + (exchange.empty() ? "." : text(". Exchange goes ", exchange, "."));
+  return words + (exchange.empty() ? "." : text(". The longest exchange is ", exchange, "."));
 }
 
 std::string compared(const Candidate& winner, const Candidate& other) {
@@ -96,6 +122,25 @@ std::string compared(const Candidate& winner, const Candidate& other) {
   }
   return text(seconds_text(gain), " (", share_text(gain, other.time.total()), ") faster than ", name, ": ",
               why);
+}
+
+std::vector<std::string> reasons_for(const Plan& plan, int64_t memory) {
+  const Candidate& first = plan.best.front();
+  std::vector<std::string> sentences = {what_limits(first)};
+  const auto slower = std::find_if(plan.best.begin(), plan.best.end(), [&](const Candidate& other) {
+    return other.time.total() > first.time.total() * (1 + as_fast);
+  });
+  const auto last = static_cast<size_t>(slower - plan.best.begin());
+  if (last > 1) sentences.push_back(equals_of(plan.best, last));
+  for (size_t i = last; i < std::min(plan.best.size(), last + compared_with); ++i) {
+    sentences.push_back(text("It is ", compared(first, plan.best[i]), "."));
+  }
+  if (plan.too_large) {
+    sentences.push_back(text("Memory decides too: ", described(plan.too_large->layout), " would take ",
+                             seconds_text(plan.too_large->time.total()), ", but ",
+                             why_too_large(*plan.too_large, memory), "."));
+  }
+  return sentences;
 }
 
 std::string why_too_large(const Candidate& candidate, int64_t memory) {

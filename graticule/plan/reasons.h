@@ -4,6 +4,7 @@
 
 #include <array>
 #include <string>
+#include <vector>
 
 #include "graticule/plan/planner.h"
 
@@ -33,6 +34,11 @@ std::string what_limits(const Candidate& candidate);
 /// "0.31 s less than NAME, by less exposed exchange (...)": the part that decides between `winner` and
 /// `other`.
 std::string compared(const Candidate& winner, const Candidate& other);
+
+/// Why the best of a plan is the best, in sentences: what limits it, which others are as fast and which of
+/// them relies least on hiding its exchange, by what it beats the next ones, and which faster one does not
+/// fit in `memory`.
+std::vector<std::string> reasons_for(const Plan& plan, int64_t memory);
 
 /// What a layout would need, what a rank may hold, and the account that takes most of it.
 std::string why_too_large(const Candidate& candidate, int64_t memory);

@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "graticule/plan/advice.h"
+#include "graticule/plan/layout_choices.h"
 #include "graticule/plan/reasons.h"
 #include "tests/plan/layout_draws.h"
 

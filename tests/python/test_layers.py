@@ -19,8 +19,8 @@ MAY_INCLUDE = {
     "python": [*HEART, "data", "train", "plan"],
 }
 # Files with an arrow of their own: the tensor axis cuts the linear layer, and the executor runs the weight gradients
-# that it deferred; the planner reads the recipe and counts by the model's own formulas, the pipeline's own schedules and
-# training's own verdict on layouts (all plain values), its dry run drives the real program.
+# that it deferred; the planner reads the recipe and counts by the model's own formulas, the pipeline's own schedules
+# and training's own verdict on layouts (all plain values), its dry run drives the real program.
 EXCEPTIONS = {
     "parallel": ["graticule/attention/kernel/linear.h"],
     "plan": [

@@ -1,0 +1,190 @@
+#include "graticule/plan/layout_choices.h"
+
+#include <algorithm>
+
+#include "graticule/plan/passes.h"
+#include "graticule/train/layout.h"
+
+namespace graticule {
+
+namespace {
+
+constexpr int64_t several_nodes = 8;
+
+/// What a key may be: what the recipe names, else all of `values`.
+template <class T>
+std::vector<T> open(const Options& options, const char* key, const T& given, std::vector<T> values) {
+  if (options.named.contains(key)) return {given};
+  return values;
+}
+
+std::vector<int64_t> ascending(std::vector<int64_t> values) {
+  std::sort(values.begin(), values.end());
+  values.erase(std::unique(values.begin(), values.end()), values.end());
+  return values;
+}
+
+struct Schedule {
+  ScheduleKind kind;
+  int64_t chunks;
+};
+
+// Without a pipeline a schedule changes nothing. gpipe idles as long as 1f1b, and holds more.
+std::vector<Schedule> schedules_of(const Options& options, const ModelShape& shape, const Axes& axes) {
+  const ParallelOptions& given = options.parallel;
+  std::vector<ScheduleKind> kinds = {ScheduleKind::one_f_one_b};
+  if (axes.pipeline > 1) kinds.push_back(ScheduleKind::zero_bubble);
+  if (axes.pipeline > 1 || given.chunks > 1) kinds.push_back(ScheduleKind::interleaved);
+  std::vector<Schedule> schedules;
+  for (const ScheduleKind kind : open(options, "parallel.schedule", given.schedule, kinds)) {
+    const bool several = kind == ScheduleKind::interleaved;
+    std::vector<int64_t> chunks = several ? std::vector<int64_t>{} : std::vector<int64_t>{1};
+    for (int64_t n = 2; several && n * axes.pipeline <= shape.depth; n *= 2) chunks.push_back(n);
+    for (const int64_t n : open(options, "parallel.chunks", given.chunks, chunks)) {
+      if (several == (n > 1) && n * axes.pipeline <= shape.depth) schedules.push_back({kind, n});
+    }
+  }
+  return schedules;
+}
+
+// One, a few for each stage, and one sample each: more fill a pipeline better and hold less at a time.
+std::vector<int64_t> micro_batches_of(const Options& options, const Axes& axes) {
+  const int64_t samples = options.data.batch / axes.data;
+  std::vector<int64_t> counts = {1, samples};
+  for (int64_t n = axes.pipeline; n <= 8 * axes.pipeline; n *= 2) counts.push_back(std::min(n, samples));
+  return open(options, "parallel.micro_batches", options.parallel.micro_batches, ascending(counts));
+}
+
+// What a CPU offloads to host memory stays where it was.
+std::vector<Activations> policies_of(const Options& options) {
+  const TrainOptions& train = options.train;
+  if (options.named.contains("train.activations") && train.activations) return {*train.activations};
+  std::vector<Activations> policies = {Activations::keep, Activations::recompute_but_attention,
+                                       Activations::recompute};
+  if (train.device != "cpu" || !train.offload_to.empty()) policies.push_back(Activations::offload);
+  return policies;
+}
+
+/// How weights are sharded.
+struct Sharding {
+  Shard level;
+  int64_t ranks;
+};
+
+// All ranks, those of a node, those of several nodes. One rank alone shards nothing, but `full` releases
+// weights.
+std::vector<Sharding> shardings_of(const Options& options, const Axes& axes, int64_t devices) {
+  const int64_t replicas = int64_t{axes.data} * axes.sequence();
+  std::vector<Shard> levels = {Shard::none, Shard::optimizer, Shard::gradients, Shard::full};
+  if (replicas * axes.tensor == 1) levels = {Shard::none, Shard::full};
+  std::vector<int64_t> ranks = {0};
+  for (const int64_t together : {devices, several_nodes * devices}) {
+    int64_t most = 1;
+    for (int64_t n = 2; n < replicas && n * axes.tensor <= together; ++n) {
+      if (replicas % n == 0) most = n;
+    }
+    if (most > 1 && most != ranks.back()) ranks.push_back(most);
+  }
+  std::vector<Sharding> shardings;
+  for (const Shard level : open(options, "parallel.shard", options.parallel.shard, levels)) {
+    for (const int64_t n : open(options, "parallel.shard_ranks", options.parallel.shard_ranks,
+                                level == Shard::none ? std::vector<int64_t>{0} : ranks)) {
+      shardings.push_back({level, n});
+    }
+  }
+  return shardings;
+}
+
+/// How heads are exchanged.
+struct HeadExchange {
+  int64_t head_groups, gather_heads;
+  bool keep_exchanged;
+};
+
+// A group has a key head for each rank that takes part, or some of them idle.
+std::vector<int64_t> head_groups_of(const Options& options, const ModelShape& shape, const Axes& axes,
+                                    bool lean) {
+  const int64_t given = options.parallel.head_groups;
+  if (!lean && axes.ulysses == 1) return {given};
+  const int64_t most = std::max<int64_t>(1, shape.key_heads() / axes.tensor / axes.ulysses);
+  return open(options, "parallel.head_groups", given,
+              ascending({1, std::min<int64_t>(2, most), std::min<int64_t>(4, most), most}));
+}
+
+std::vector<HeadExchange> exchanges_of(const Options& options, const ModelShape& shape, const Layout& frame) {
+  const Axes axes = axes_of(frame);
+  const ParallelOptions& given = options.parallel;
+  const bool lean = is_lean(frame.activations);
+  const bool gathers = axes.context > 1 && frame.parallel.context_method == ContextMethod::lss;
+  const bool keeps = !lean && axes.ulysses > 1;
+  const int64_t keys = std::max<int64_t>(1, shape.key_heads() / axes.tensor / axes.ulysses);
+  std::vector<HeadExchange> exchanges;
+  for (const bool keep : open(options, "parallel.keep_exchanged", given.keep_exchanged,
+                              keeps ? std::vector<bool>{true, false} : std::vector{given.keep_exchanged})) {
+    for (const int64_t groups : head_groups_of(options, shape, axes, lean)) {
+      std::vector<int64_t> strides = {given.gather_heads};
+      for (const int64_t n : {keys / groups / 2, int64_t{1}}) {
+        if (gathers && n > 0 && n < keys / groups && n != strides.back()) strides.push_back(n);
+      }
+      for (const int64_t stride : open(options, "parallel.gather_heads", given.gather_heads, strides)) {
+        exchanges.push_back({groups, stride, keep});
+      }
+    }
+  }
+  return exchanges;
+}
+
+}  // namespace
+
+std::vector<Layout> frames_of(const Options& options, const ModelShape& shape, const Axes& axes) {
+  Layout frame{options.parallel};
+  ParallelOptions& p = frame.parallel;
+  fill_in(p, axes);
+  std::vector<ContextMethod> methods = {p.context_method};
+  if (axes.context > 1) {
+    methods =
+        open(options, "parallel.context_method", p.context_method, {ContextMethod::lss, ContextMethod::ring});
+  }
+  std::vector<Layout> frames;
+  for (const ContextMethod method : methods) {
+    for (const auto& [kind, chunks] : schedules_of(options, shape, axes)) {
+      for (const int64_t micro_batches : micro_batches_of(options, axes)) {
+        for (const Activations policy : policies_of(options)) {
+          // A lean block makes all its gradients at once: zero_bubble is 1f1b there.
+          const bool same = kind == ScheduleKind::zero_bubble && is_lean(policy);
+          if (same && !options.named.contains("parallel.schedule")) continue;
+          p.context_method = method, p.schedule = kind, p.chunks = chunks;
+          p.micro_batches = micro_batches, frame.activations = policy;
+          frames.push_back(frame);
+        }
+      }
+    }
+  }
+  return frames;
+}
+
+std::vector<Layout> variants_of(const Options& options, const ModelShape& shape, const Layout& frame,
+                                int64_t devices) {
+  const std::vector<HeadExchange> exchanges = exchanges_of(options, shape, frame);
+  std::vector<Layout> variants;
+  for (const auto& [level, ranks] : shardings_of(options, axes_of(frame), devices)) {
+    for (const auto& [groups, stride, keep] : exchanges) {
+      Layout& variant = variants.emplace_back(frame);
+      variant.parallel.shard = level, variant.parallel.shard_ranks = ranks;
+      variant.parallel.head_groups = groups, variant.parallel.gather_heads = stride;
+      variant.parallel.keep_exchanged = keep;
+    }
+  }
+  return variants;
+}
+
+Layout leanest_variant(const std::vector<Layout>& variants) {
+  const Shard level = variants.back().parallel.shard;
+  const auto first = std::find_if(variants.begin(), variants.end(),
+                                  [&](const Layout& variant) { return variant.parallel.shard == level; });
+  return *std::find_if(variants.rbegin(), variants.rend(), [&](const Layout& variant) {
+    return variant.parallel.shard == level && variant.parallel.shard_ranks == first->parallel.shard_ranks;
+  });
+}
+
+}  // namespace graticule
