@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "cli/random_tokens.h"
 #include "cli/timing.h"
@@ -130,6 +131,8 @@ Cluster measured_cluster(const World& world, const Group& everyone) {
   cluster.name = "here";
   cluster.devices_per_node = world.local_size, cluster.nodes = world.size / world.local_size;
   cluster.memory = static_cast<double>(memory_limit(0, at::kCPU, world.local_size).value_or(1LL << 30));
+  const auto threads = static_cast<double>(world.local_size * at::get_num_threads());
+  cluster.sharing = std::max(1.0, threads / std::max(1U, std::thread::hardware_concurrency()));
   std::vector<MeasuredStep> steps;
   for (const Precision precision : {Precision::fp32, Precision::bf16}) {
     for (const Model& model : models) steps.push_back(measured_step(model, precision, everyone));

@@ -124,9 +124,10 @@ std::string to_toml(const Cluster& cluster, const std::string& source) {
       "rate "
       "that was\n# measured, the data sheet's is not known.\n\nname = \"{}\"\nnodes = {}\ndevices_per_node = "
       "{}\n\n[device]\nmemory_gib = {:.4g}\nmemory_bandwidth_gb_s = {:.4g}\npointwise_gb_s = {:.4g}\n"
-      "block_us = {:.4g}\noverlap = {:.2f}\n",
+      "block_us = {:.4g}\nsharing = {:.4g}\noverlap = {:.2f}\n",
       source, cluster.name, cluster.nodes, cluster.devices_per_node, cluster.memory / (1LL << 30),
-      cluster.memory_bandwidth / 1e9, cluster.pointwise / 1e9, cluster.block * 1e6, cluster.overlap);
+      cluster.memory_bandwidth / 1e9, cluster.pointwise / 1e9, cluster.block * 1e6, cluster.sharing,
+      cluster.overlap);
   text += text_of("bf16", cluster.bf16) + text_of("fp32", cluster.fp32);
   if (cluster.devices_per_node > 1) text += "\n[within_node]\n" + text_of(cluster.within_node);
   if (cluster.nodes > 1) {

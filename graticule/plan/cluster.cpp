@@ -24,7 +24,7 @@ struct Range {
 // What devices and links of this decade have, with room on both sides: a slip of the unit falls outside.
 constexpr Range rate{0.001, 100e3, "TFLOP/s"}, bandwidth{0.001, 20e3, "GB/s"},
     latency{0.1, 1e5, "microseconds"}, width{1, 1e6, "wide"}, message{1, 1e12, "bytes"},
-    part{0, 1, "a whole"}, block_time{0, 1e6, "microseconds"}, memory{0.5, 4096, "GiB"},
+    part{0, 1, "a whole"}, block_time{0, 1e6, "microseconds"}, turns{1, 1024, "ranks"}, memory{0.5, 4096, "GiB"},
     share{0.01, 1, "the bandwidth below"}, nodes{1, 1e6, "nodes"}, pieces{1, 4096, "pieces"};
 
 std::string printed(const toml::node& node) {
@@ -219,6 +219,7 @@ Cluster cluster_of(const toml::table& table, const std::string& where) {
   cluster.memory_bandwidth = giga * device.number("memory_bandwidth_gb_s", bandwidth);
   cluster.pointwise = giga * device.number_or("pointwise_gb_s", bandwidth, cluster.memory_bandwidth / giga);
   cluster.block = micro * device.number_or("block_us", block_time, 0);
+  cluster.sharing = device.number_or("sharing", turns, 1);
   cluster.overlap = device.number_or("overlap", part, 1);
   cluster.host = giga * device.number_or("host_gb_s", bandwidth, 0);
   cluster.bf16 = rates_of(device.section("bf16"));

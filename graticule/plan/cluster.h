@@ -62,6 +62,7 @@ struct Cluster {
   double memory_bandwidth = 0;  ///< bytes a second between a device and its memory
   double pointwise = 0;         ///< the same as point-wise work sustains it
   double block = 0;             ///< seconds that a block takes besides, forward or backward, however small
+  double sharing = 1;           ///< ranks that take turns on what computes for one, as CPU ranks on a core
   double overlap = 1;           ///< of an exchange, what may go on beneath work
   double host = 0;  ///< bytes a second and direction to where activations are offloaded; 0: not known
   Rates bf16, fp32;

@@ -119,12 +119,15 @@ double exposed_of(const Exchange& exchange, double seconds, const Options& optio
 }
 
 // Idle time of a stage (docs/pipeline.md), and the messages of filling and draining. `filling`: weight
-// gradients that fill it.
-double bubble_of(const StepTime& time, double filling, double sends, const ParallelOptions& parallel,
-                 const Axes& axes) {
+// gradients that fill it. Where ranks take turns, the others have what an idle one leaves them, and the
+// step is no shorter than all ranks' work.
+double bubble_of(const StepTime& time, double filling, double sends, double sharing,
+                 const ParallelOptions& parallel, const Axes& axes) {
   const auto rounds = static_cast<double>(parallel.micro_batches * parallel.chunks);
   const double busy = std::max(0.0, time.compute() + time.exposed - 2 * filling);
-  return (axes.pipeline - 1) * (busy + sends) / rounds;
+  const double idle = (axes.pipeline - 1) * (busy + sends) / rounds;
+  const double work = time.compute() + time.exposed;
+  return std::max(0.0, (work + idle) / sharing - work);
 }
 
 // With fewer micro-batches than stages zero_bubble has more than its formula, and at most 1f1b's bubble.
@@ -183,7 +186,7 @@ StepTime time_of_rank(const Cluster& cluster, const Options& options, const Mode
     time.exchange["offload"] = seconds;
     time.exposed += hide(hide(seconds, cover.compute), cover.attention);
   }
-  time.bubble = bubble_of(time, filling, sends, options.parallel, axes);
+  time.bubble = bubble_of(time, filling, sends, cluster.sharing, options.parallel, axes);
   return time;
 }
 

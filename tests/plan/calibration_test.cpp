@@ -15,7 +15,7 @@ Cluster machine() {
   cluster.name = "somewhere", cluster.nodes = 2, cluster.devices_per_node = 2,
   cluster.interfaces_per_node = 1;
   cluster.memory = 8.0 * (1LL << 30), cluster.memory_bandwidth = 30e9, cluster.pointwise = 4e9;
-  cluster.block = 2e-4, cluster.overlap = 0.25;
+  cluster.block = 2e-4, cluster.overlap = 0.25, cluster.sharing = 2;
   cluster.fp32 = {0.07e12, 0.07e12, 0.06e12, {{64, 0.05e12}, {256, 0.07e12}}, {{16, 0.05e12}, {64, 0.06e12}}};
   cluster.bf16 = {0.2e12, 0.2e12, 0.1e12, {{64, 0.1e12}, {256, 0.2e12}}, {{16, 0.08e12}, {64, 0.1e12}}};
   cluster.within_node = {3e9, 2e-5, {{1e5, 1e9}, {1e7, 3e9}}};
@@ -83,6 +83,7 @@ TEST(Calibration, WritesWhatAClusterIsReadFrom) {
   const Cluster read = parse_cluster(to_toml(known, "by hand"), "here.toml");
   expect_equal(read, known);
   EXPECT_EQ(read.overlap, known.overlap);
+  EXPECT_EQ(read.sharing, known.sharing);
   EXPECT_EQ(read.devices_per_node, known.devices_per_node);
   expect_equal(read.within_node.by_message, known.within_node.by_message);
   expect_equal(read.interface.by_message, known.interface.by_message);

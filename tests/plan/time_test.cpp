@@ -105,6 +105,25 @@ TEST(Time, BubbleIsTheSchedules) {
   }
 }
 
+TEST(Time, AnIdleRankLeavesItsTurnToOthers) {
+  std::mt19937_64 random(1);
+  Draw draw = draw_layout(random, {Activations::keep}, 8);
+  draw.axes = {.pipeline = 2};
+  ParallelOptions& p = draw.options.parallel;
+  p = {}, fill_in(p, draw.axes);
+  Cluster cluster = cluster_named("dgx_h100");
+  for (Link* link : {&cluster.within_node, &cluster.interface}) link->bandwidth = 1e18, link->latency = 0;
+  const auto time = [&](int64_t micro_batches, double sharing) {
+    p.micro_batches = micro_batches, cluster.sharing = sharing;
+    return time_of_step(cluster, draw.options, draw.shape, draw.axes);
+  };
+  // One micro-batch: one of two stages works at a time, so two that share a core lose nothing.
+  EXPECT_NEAR(time(1, 1).bubble, time(1, 1).compute(), 1e-3 * time(1, 1).compute());
+  EXPECT_NEAR(time(1, 2).bubble, 0, 1e-3 * time(1, 1).compute());
+  EXPECT_EQ(time(4, 2).bubble, 0);
+  EXPECT_GT(time(1, 1.5).bubble, 0);
+}
+
 TEST(Time, RefusesMoreRanksThanDevices) {
   std::mt19937_64 random(1);
   Draw draw = draw_layout(random, {Activations::keep}, 8);
