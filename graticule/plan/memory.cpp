@@ -19,7 +19,6 @@ using Kind = StageAction::Kind;
 
 constexpr int64_t fp32_bytes = 4;
 constexpr int64_t most_waiting = int64_t{64} << 20, most_ahead = 2;  // bytes and steps: data/loader's
-constexpr auto activations = Account::activations;
 
 bool goes_back(const BlockTask& task) {
   return task.action.kind == Kind::backward || task.action.kind == Kind::backward_input;
@@ -134,7 +133,7 @@ class Step {
   // A message that was sent is held until the next one goes. One stage hands its chunks' on to itself.
   void send(int64_t& sent, int64_t bytes) {
     if (s_.axes.pipeline == 1) return;
-    f_.drop(activations, sent);
+    f_.drop(sent);
     sent = bytes;
   }
 
@@ -142,7 +141,7 @@ class Step {
   void expect(const BlockTask* task) {
     if (!task || task == expected_ || !needs_weights(*task) || s_.axes.pipeline == 1) return;
     if (goes_back(*task) ? is_last(*task) : is_first(*task)) return;
-    f_.make(activations, flow(*task));
+    f_.make(flow(*task));
     expected_ = task;
   }
 
@@ -153,13 +152,13 @@ class Step {
     f_.run(block.forward);
     if (goes_away(task)) {
       away_.insert({task.action.micro, task.block});
-      f_.undo(block.kept).drop(activations, flow(task));
+      f_.undo(block.kept).drop(flow(task));
     }
     release(task);
     if (!task.ends) return;
     const int64_t goes = policy() == Activations::keep ? 0 : block.output;
     if (is_last(task)) {  // judged
-      f_.make(activations, samples(task) * field_).drop(activations, goes);
+      f_.make(samples(task) * field_).drop(goes);
     } else {
       send(sent_ahead_, goes);
     }
@@ -167,7 +166,7 @@ class Step {
 
   void bring_back(const BlockTask& task) {
     if (away_.erase({task.action.micro, task.block}) == 0) return;
-    f_.make(activations, flow(task)).run({memory(task).kept, memory(task).kept});
+    f_.make(flow(task)).run({memory(task).kept, memory(task).kept});
   }
 
   void backward(const BlockTask& task) {
@@ -177,12 +176,12 @@ class Step {
     if (const BlockTask* back = next(goes_back)) bring_back(*back);
     f_.run(block.backward);
     const int64_t dy = is_last(task) ? samples(task) * field_ : flow(task);
-    if (block.input_gradient > 0 || is_first(task)) f_.drop(activations, dy);
+    if (block.input_gradient > 0 || is_first(task)) f_.drop(dy);
     if (policy() == Activations::keep) {  // the output is the next block's input
       const bool message = task.ends && !is_first(task) && s_.axes.pipeline > 1;
-      f_.drop(activations, block.output + (message ? flow(task) : 0));
+      f_.drop(block.output + (message ? flow(task) : 0));
     } else if (!is_first(task)) {
-      f_.drop(activations, flow(task));
+      f_.drop(flow(task));
     }
     if (task.action.kind != Kind::backward_input) take_gradients(task.block);
     release(task);
