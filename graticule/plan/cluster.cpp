@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "graticule/core/error.h"
+#include "graticule/train/toml_text.h"
 
 namespace graticule {
 
@@ -24,17 +25,6 @@ struct Range {
 constexpr Range rate{0.01, 100e3, "TFLOP/s"}, bandwidth{0.1, 20e3, "GB/s"}, latency{0.1, 1e3, "microseconds"},
     memory{0.5, 4096, "GiB"}, share{0.01, 1, "the bandwidth below"}, nodes{1, 1e6, "nodes"},
     pieces{1, 4096, "pieces"};
-
-std::string printed(const toml::node& node) {
-  std::ostringstream stream;
-  node.visit([&](const auto& value) {
-    if constexpr (toml::is_table<decltype(value)>)
-      stream << toml::toml_formatter{value};
-    else
-      stream << value;
-  });
-  return stream.str();
-}
 
 // One table of the file; remembers the keys that were asked for.
 class Section {
