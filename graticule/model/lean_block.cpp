@@ -31,7 +31,7 @@ std::vector<HeadGroup> head_groups_of(const ModelShape& shape, const TensorLayer
   const BlockShare share = block_share(shape, layers);
   const int64_t H = share.queries.size(), G = share.keys.size(), D = shape.head_dim(), R = H / G;
   // As many on every rank of the tensor axis: they project together.
-  const int64_t count = std::min(groups, std::max<int64_t>(1, shape.key_heads() / layers.group.size()));
+  const int64_t count = head_group_count(shape, groups, layers.group.size());
   std::vector<HeadGroup> list;
   for (int64_t i = 0; i < count; ++i) {
     const Span keys = span_of(G, count, i), queries{keys.begin * R, keys.end * R};

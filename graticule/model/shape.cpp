@@ -1,5 +1,7 @@
 #include "graticule/model/shape.h"
 
+#include <algorithm>
+
 #include "graticule/core/error.h"
 
 namespace graticule {
@@ -70,6 +72,10 @@ int64_t head_parameters(const ModelShape& shape) {
 
 int64_t parameters(const ModelShape& shape) {
   return tokenizer_parameters(shape) + shape.depth * block_parameters(shape) + head_parameters(shape);
+}
+
+int64_t head_group_count(const ModelShape& shape, int64_t wished, int64_t tensor_ranks) {
+  return std::min(wished, std::max<int64_t>(1, shape.key_heads() / tensor_ranks));
 }
 
 Flops flops(const ModelShape& shape) {

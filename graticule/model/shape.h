@@ -34,6 +34,10 @@ int64_t block_parameters(const ModelShape& shape);
 int64_t head_parameters(const ModelShape& shape);
 int64_t parameters(const ModelShape& shape);
 
+/// Groups that a lean block takes its heads in when `wished` are: as many on every rank of the tensor axis,
+/// each with a key head there (one group where some rank has none).
+int64_t head_group_count(const ModelShape& shape, int64_t wished, int64_t tensor_ranks);
+
 /// Floating-point operations (a multiply and an add are two) of one sample's forward pass, over all ranks.
 /// Blocks: (4 C^2 (1 + G/H) + 4 C hidden) S linear, 4 S^2 C attention, each times depth; norms and
 /// activations left out.

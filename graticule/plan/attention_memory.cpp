@@ -60,7 +60,7 @@ std::vector<Heads> strides_of(const Heads& x) {
 
 Footprint start_gather(const Heads& x) {
   Footprint f;
-  return f.make(Account::exchange, x.keys(x.N, x.e())).make(Account::activations, x.keys(x.S(), x.e()));
+  return f.make(Account::exchange, x.keys(x.N, x.e())).make(x.keys(x.S(), x.e()));
 }
 
 // Starts the gather after the one that comes, whose sender's copy goes.
@@ -78,17 +78,16 @@ CallMemory lss_forward(const Heads& x) {
   for (size_t i = 0; i < strides.size(); ++i) {
     next_gather(f, strides, i);
     f.run(kernel_forward(strides[i], x.S(), x.e()));
-    f.drop(Account::activations, strides[i].keys(x.S(), x.e()));
+    f.drop(strides[i].keys(x.S(), x.e()));
   }
   if (strides.size() == 1) return call;
-  f.make(Account::activations, x.queries(x.e()) + x.lse())
-      .drop(Account::attention, x.queries(x.e()) + x.lse());
+  f.make(x.queries(x.e()) + x.lse()).drop(Account::attention, x.queries(x.e()) + x.lse());
   return call;
 }
 
 // Sums of dK|dV come home: what is mine of them stays.
 void take_reduced(Footprint& f, const Heads& x) {
-  f.make(Account::activations, x.keys(x.N, x.e()));
+  f.make(x.keys(x.N, x.e()));
   f.drop(Account::exchange, x.keys(x.S(), fp32_bytes) + x.s.axes.context * x.keys(x.N, fp32_bytes));
 }
 
@@ -103,8 +102,8 @@ CallMemory lss_backward(const Heads& x) {
     const Heads& y = strides[i];
     next_gather(f, strides, i);
     f.run(kernel_backward(y, x.S(), fp32_bytes));
-    f.drop(Account::activations, y.keys(x.S(), x.e()));
-    if (wide) f.make(Account::activations, y.queries(x.e()));
+    f.drop(y.keys(x.S(), x.e()));
+    if (wide) f.make(y.queries(x.e()));
     if (i > 0) take_reduced(f, strides[i - 1]);
     f.make(Account::exchange, y.keys(x.S(), fp32_bytes));
     f.make(Account::exchange, x.s.axes.context * y.keys(x.N, fp32_bytes));
@@ -114,7 +113,7 @@ CallMemory lss_backward(const Heads& x) {
   call.holds = true;
   if (strides.size() > 1) {
     call.joined.of(Account::activations) = x.queries(x.e()) + x.keys(x.N, x.e());
-    call.finish.make(Account::activations, call.joined.total());
+    call.finish.make(call.joined.total());
   }
   return call;
 }
@@ -126,13 +125,13 @@ CallMemory ring_forward(const Heads& x) {
   Footprint& f = call.attend;
   f.make(Account::exchange, block);
   for (int64_t step = 0; step < steps; ++step) {
-    if (step + 1 < steps) f.make(Account::activations, block);
+    if (step + 1 < steps) f.make(block);
     f.run(kernel_forward(x, x.N, fp32_bytes));
     if (step > 0) f.drop(Account::attention, part);
     f.drop(step == 0 ? Account::exchange : Account::activations, block);
   }
   if (x.e() < fp32_bytes) {
-    f.make(Account::activations, x.queries(x.e())).drop(Account::attention, x.queries(fp32_bytes));
+    f.make(x.queries(x.e())).drop(Account::attention, x.queries(fp32_bytes));
   }
   return call;
 }
@@ -144,16 +143,16 @@ CallMemory ring_backward(const Heads& x) {
   Footprint& f = call.attend;
   f.make(Account::exchange, block);
   for (int64_t step = 0; step < steps; ++step) {
-    if (step + 1 < steps) f.make(Account::activations, block);
+    if (step + 1 < steps) f.make(block);
     f.run(kernel_backward(x, x.N, fp32_bytes)).make(Account::exchange, sum);
     f.drop(Account::attention, sum + (step > 0 ? x.queries(fp32_bytes) : 0));
-    if (step > 0) f.drop(Account::exchange, sum).drop(Account::activations, sum);
-    f.make(Account::activations, sum);
+    if (step > 0) f.drop(Account::exchange, sum).drop(sum);
+    f.make(sum);
     f.drop(step == 0 ? Account::exchange : Account::activations, block);
   }
-  f.drop(Account::exchange, sum).make(Account::activations, block);
-  f.make(Account::activations, x.queries(x.e())).drop(Account::attention, x.queries(fp32_bytes));
-  f.drop(Account::activations, sum);
+  f.drop(Account::exchange, sum).make(block);
+  f.make(x.queries(x.e())).drop(Account::attention, x.queries(fp32_bytes));
+  f.drop(sum);
   return call;
 }
 
@@ -239,7 +238,7 @@ CallMemory ulysses_forward(const AttentionCall& call) {
   const size_t groups = x.own.size();
   CallMemory result;
   const auto place = [&](Footprint& f, size_t i) {
-    if (i == 0) f.make(Account::activations, x.placed(1, 0));
+    if (i == 0) f.make(x.placed(1, 0));
     const int64_t sent = x.copies(i) ? x.by_heads(i, 1, 0) : 0;
     f.drop(Account::exchange, x.by_tokens(i, 1, 0) + sent);
     if (!x.copies(i) && !call.keeps_exchanged) f.drop(Account::attention, x.by_heads(i, 1, 0));
@@ -266,7 +265,7 @@ CallMemory ulysses_backward(const AttentionCall& call) {
   const int64_t queries = call.keeps_exchanged ? 1 : 3, keys = call.keeps_exchanged ? 0 : 2;
   CallMemory result;
   const auto place = [&](Footprint& f, size_t i) {
-    if (i == 0) f.make(Account::activations, x.placed(1, 2));
+    if (i == 0) f.make(x.placed(1, 2));
     f.drop(Account::exchange, x.by_heads(i, 1, 2) + x.by_tokens(i, 1, 2));
   };
   result.holds = true;

@@ -40,47 +40,45 @@ int64_t if_saved(Saves saves, int64_t bytes) { return saves == Saves::yes ? 0 : 
 /// x -> q | k | v. Saved: the norm's output and, where q and k are normalised, what they were before.
 Footprint projection_forward(const PassSizes& s, const Widths& w, Saves saves) {
   Footprint f;
-  f.make(activations, norm(s)).run(linear_forward(s, qkv_layer(w)));
-  f.drop(activations, if_saved(saves, norm(s)));
+  f.make(norm(s)).run(linear_forward(s, qkv_layer(w)));
+  f.drop(if_saved(saves, norm(s)));
   if (!s.shape.qk_norm) return f;
   for (const int64_t part : {w.H, w.G}) {
-    f.make(activations, s.group(part)).make(activations, s.group(part)).drop(activations, s.group(part));
+    f.make(s.group(part)).brief(s.group(part));
   }
-  f.make(activations, s.group(w.X)).drop(activations, s.group(w.H + w.G));
-  return f.drop(activations, if_saved(saves, s.group(w.X)));
+  f.make(s.group(w.X)).drop(s.group(w.H + w.G));
+  return f.drop(if_saved(saves, s.group(w.X)));
 }
 
 /// dq | dk | dv, given, -> the gradient of x; all that was saved is gone.
 Footprint projection_backward(const PassSizes& s, const Widths& w) {
   Footprint f;
   if (s.shape.qk_norm) {  // q's and k's norms, each widened to the whole projection and added up
-    f.make(activations, 3 * s.group(w.X))
-        .drop(activations, 2 * s.group(w.X))
-        .brief(activations, 3 * s.group(w.H));
-    f.drop(activations, s.group(w.X));  // what they were before
+    f.make(3 * s.group(w.X)).drop(2 * s.group(w.X)).brief(3 * s.group(w.H));
+    f.drop(s.group(w.X));  // what they were before
   }
   f.run(linear_backward(s, qkv_layer(w)));
-  if (s.shape.qk_norm) f.drop(activations, s.group(w.X));
-  return f.make(activations, s.mine(w.C)).drop(activations, s.mine(w.C) + s.done(norm(s)));
+  if (s.shape.qk_norm) f.drop(s.group(w.X));
+  return f.make(s.mine(w.C)).drop(s.mine(w.C) + s.done(norm(s)));
 }
 
 /// x1 -> the MLP's branch. Saved: the norm's output, the hidden units before and after GELU.
 Footprint mlp_forward(const PassSizes& s, const Widths& w, Saves saves) {
   Footprint f;
-  f.make(activations, norm(s)).run(linear_forward(s, fc1_layer(w)));
-  f.drop(activations, if_saved(saves, norm(s)));
-  f.make(activations, s.group(w.I)).drop(activations, if_saved(saves, s.group(w.I)));
+  f.make(norm(s)).run(linear_forward(s, fc1_layer(w)));
+  f.drop(if_saved(saves, norm(s)));
+  f.make(s.group(w.I)).drop(if_saved(saves, s.group(w.I)));
   f.run(linear_forward(s, fc2_layer(w)));
-  return f.drop(activations, if_saved(saves, s.group(w.I)));
+  return f.drop(if_saved(saves, s.group(w.I)));
 }
 
 /// The branch's gradient, given, -> that of x1; all that was saved is gone.
 Footprint mlp_backward(const PassSizes& s, const Widths& w) {
   Footprint f;
-  f.run(linear_backward(s, fc2_layer(w))).drop(activations, s.done(s.group(w.I)));
-  f.make(activations, s.group(w.I)).drop(activations, 2 * s.group(w.I));
-  f.run(linear_backward(s, fc1_layer(w))).drop(activations, s.done(s.group(w.I)));
-  return f.make(activations, s.mine(w.C)).drop(activations, s.mine(w.C) + s.done(norm(s)));
+  f.run(linear_backward(s, fc2_layer(w))).drop(s.done(s.group(w.I)));
+  f.make(s.group(w.I)).drop(2 * s.group(w.I));
+  f.run(linear_backward(s, fc1_layer(w))).drop(s.done(s.group(w.I)));
+  return f.make(s.mine(w.C)).drop(s.mine(w.C) + s.done(norm(s)));
 }
 
 BlockParameters parameters_of(const PassSizes& s) { return block_parameters_of(s.share, s.shape, s.axes); }
@@ -94,9 +92,9 @@ AttentionCall call_of(const PassSizes& s, const RankShare& heads, bool lean) {
 Footprint deferred_weights(const PassSizes& s, const Widths& w) {
   Footprint f;
   for (const Layer& layer : {fc2_layer(w), fc1_layer(w), out_layer(w), qkv_layer(w)}) {
-    f.run(linear_weights(s, layer)).drop(activations, linear_deferred(s, layer));
+    f.run(linear_weights(s, layer)).drop(linear_deferred(s, layer));
   }
-  return f.drop(activations, 2 * (norm(s) - s.mine(w.C)));
+  return f.drop(2 * (norm(s) - s.mine(w.C)));
 }
 
 }  // namespace
@@ -111,30 +109,27 @@ BlockMemory kept_block(const PassSizes& s) {
   block.output = block.input_gradient = s.mine(w.C);
 
   Footprint& f = block.forward;
-  f.run(projection_forward(s, w, Saves::yes)).run(attended).drop(activations, by_heads ? s.group(w.X) : 0);
-  f.run(linear_forward(s, out_layer(w))).make(activations, s.mine(w.C));  // x1
-  f.run(mlp_forward(s, w, Saves::yes)).make(activations, block.output);
-  f.drop(activations, 2 * s.mine(w.C));  // the branches
+  f.run(projection_forward(s, w, Saves::yes)).run(attended).drop(by_heads ? s.group(w.X) : 0);
+  f.run(linear_forward(s, out_layer(w))).make(s.mine(w.C));  // x1
+  f.run(mlp_forward(s, w, Saves::yes)).make(block.output);
+  f.drop(2 * s.mine(w.C));  // the branches
 
   Footprint& d = block.backward;
-  d.run(mlp_backward(s, w)).make(activations, s.mine(w.C)).drop(activations, s.mine(w.C));
-  d.drop(activations, s.mine(w.C));  // x1
+  d.run(mlp_backward(s, w)).brief(s.mine(w.C));
+  d.drop(s.mine(w.C));  // x1
   d.run(linear_backward(s, out_layer(w)));
   const Footprint attention = attention_backward(call).whole();
-  d.run(attention).drop(activations, s.group(w.H)).undo(attended.left).drop(activations, qkv);
-  d.make(activations, s.group(w.H) - s.done(s.group(w.H)));
-  // Each of q, k, v widened to all of them, and added up.
-  d.make(activations, 3 * s.group(w.X) - s.group(2 * w.G))
-      .make(activations, s.group(2 * w.G))
-      .undo(attention.left);
-  d.drop(activations, 2 * s.group(w.X));
-  d.run(projection_backward(s, w)).drop(activations, s.done(s.group(w.X)));
-  d.make(activations, s.mine(w.C)).drop(activations, s.mine(w.C) + s.done(s.mine(w.C)));
-  d.make(activations, s.mine(w.C) - s.done(s.mine(w.C)));  // the output's gradient
+  d.run(attention).drop(s.group(w.H)).undo(attended.left).drop(qkv);
+  d.make(s.waits(s.group(w.H)));
+  // Each of q, k, v widened to all of them, and added up; dk and dv are gone when dq is.
+  d.make(s.group(3 * w.X - 2 * w.G)).undo(attention.left).make(s.group(2 * w.G)).drop(s.group(2 * w.X));
+  d.run(projection_backward(s, w)).drop(s.done(s.group(w.X)));
+  d.make(s.mine(w.C)).drop(s.mine(w.C) + s.done(s.mine(w.C)));
+  d.make(s.waits(s.mine(w.C)));  // the output's gradient
   if (s.defers) block.weights = deferred_weights(s, w);
   const BlockParameters n = parameters_of(s);
   Footprint& all = s.defers ? block.weights : d;
-  all.drop(gradients, all.left.of(gradients)).make(gradients, (n.whole + n.cut) * s.e());
+  all.leave(gradients, (n.whole + n.cut) * s.e());
   return block;
 }
 
@@ -158,7 +153,7 @@ Tiles tiles_of(const PassSizes& s, int64_t most_tokens) {
 Footprint tiled_forward(const Tiles& tiles, const Footprint& tile, int64_t result, int64_t whole) {
   Footprint f;
   if (tiles.count == 1) return f.run(tile);
-  return f.make(activations, whole).run(tile).drop(activations, result);
+  return f.make(whole).run(tile).drop(result);
 }
 
 /// `tile`, a run and its derivative which leave a tile's gradients of `elements` weights, over all tiles:
@@ -190,10 +185,10 @@ Lean lean_of(const PassSizes& s) {
 Footprint project(const Lean& lean, size_t group) {
   const Widths w = widths_of(lean.s, lean.groups[group]);
   Footprint f;
-  f.make(activations, lean.rows(w));
+  f.make(lean.rows(w));
   f.run(tiled_forward(lean.tiles, projection_forward(lean.tiles.one, w, Saves::no), lean.tiles.one.group(w.X),
                       lean.s.group(w.X)));
-  return f.drop(activations, lean.rows(w));
+  return f.drop(lean.rows(w));
 }
 
 int64_t qkv(const Lean& lean, size_t group) { return lean.s.group(widths_of(lean.s, lean.groups[group]).X); }
@@ -206,9 +201,9 @@ Footprint attend(const Lean& lean) {
   for (const RankShare& heads : lean.groups) calls.push_back(attention_forward(call_of(lean.s, heads, true)));
   Footprint f;
   const auto take = [&](size_t i) {
-    f.run(calls[i].finish).drop(activations, qkv(lean, i));
+    f.run(calls[i].finish).drop(qkv(lean, i));
     if (lean.alone()) return;
-    if (i == 0) f.make(activations, lean.s.group(H));
+    if (i == 0) f.make(lean.s.group(H));
     const int64_t part = lean.s.group(widths_of(lean.s, lean.groups[i]).H);
     f.drop(calls[i].all().of(activations) >= part ? activations : Account::attention, part);
   };
@@ -227,8 +222,8 @@ Footprint after_attention(const Lean& lean) {
   const PassSizes& tile = lean.tiles.one;
   const Widths w = widths_of(lean.s, lean.s.share);
   Footprint f;
-  f.run(linear_forward(tile, out_layer(w))).make(activations, tile.mine(w.C));
-  f.drop(activations, tile.mine(w.C));
+  f.run(linear_forward(tile, out_layer(w))).make(tile.mine(w.C));
+  f.drop(tile.mine(w.C));
   return tiled_forward(lean.tiles, f, tile.mine(w.C), lean.s.mine(w.C));
 }
 
@@ -236,8 +231,8 @@ Footprint lean_mlp_backward(const Lean& lean) {
   const PassSizes& tile = lean.tiles.one;
   const Widths w = widths_of(lean.s, lean.s.share);
   Footprint f;
-  f.run(mlp_forward(tile, w, Saves::yes)).make(activations, tile.mine(w.C)).drop(activations, tile.mine(w.C));
-  f.run(mlp_backward(tile, w)).make(activations, tile.mine(w.C)).drop(activations, 3 * tile.mine(w.C));
+  f.run(mlp_forward(tile, w, Saves::yes)).brief(tile.mine(w.C));
+  f.run(mlp_backward(tile, w)).make(tile.mine(w.C)).drop(3 * tile.mine(w.C));
   return tiled_backward(lean.tiles, f, 2 * w.C * w.I + w.I + w.C);
 }
 
@@ -247,15 +242,15 @@ Footprint group_backward(const Lean& lean, size_t group, const CallMemory& call)
   const Widths w = widths_of(lean.s, lean.groups[group]);
   Footprint one;
   one.run(projection_forward(tile, w, Saves::yes)).run(projection_backward(tile, w));
-  one.drop(activations, tile.group(w.X) + tile.mine(w.C));
+  one.drop(tile.group(w.X) + tile.mine(w.C));
   Footprint f;
-  f.make(activations, lean.s.group(w.X)).undo(call.dropped()).make(activations, lean.rows(w));
+  f.make(lean.s.group(w.X)).undo(call.dropped()).make(lean.rows(w));
   if (lean.alone()) {
     f.run(tiled_backward(lean.tiles, one, w.X * (w.C + 1)));
   } else {  // added to its rows of the sums at once
     f.run(one).drop(gradients, one.left.of(gradients));
   }
-  f.drop(activations, lean.rows(w) + lean.s.group(w.X)).undo(call.all());
+  f.drop(lean.rows(w) + lean.s.group(w.X)).undo(call.all());
   return f.run({call.dropped(), call.dropped()});
 }
 
@@ -267,13 +262,13 @@ Footprint lean_attention_backward(const Lean& lean) {
   std::vector<CallMemory> calls;
   for (const RankShare& heads : lean.groups) calls.push_back(attention_backward(call_of(s, heads, true)));
   Footprint f, merging;
-  merging.make(activations, lean.tiles.one.mine(w.C)).drop(activations, lean.tiles.one.mine(w.C));
+  merging.brief(lean.tiles.one.mine(w.C));
   merging.run(linear_backward(lean.tiles.one, out_layer(w)));
-  merging.drop(activations, lean.tiles.one.group(w.H));
-  f.make(activations, s.group(w.H)).run(tiled_backward(lean.tiles, merging, w.C * (w.H + 1)));
+  merging.drop(lean.tiles.one.group(w.H));
+  f.make(s.group(w.H)).run(tiled_backward(lean.tiles, merging, w.C * (w.H + 1)));
   const bool exchanges = s.axes.ulysses > 1;  // q, k, v have gone when the exchange has started
   const auto start = [&](size_t i) {
-    f.run(project(lean, i)).run(calls[i].start).drop(activations, exchanges ? qkv(lean, i) : 0);
+    f.run(project(lean, i)).run(calls[i].start).drop(exchanges ? qkv(lean, i) : 0);
   };
   const auto take = [&](size_t i) {
     f.run(calls[i].finish);
@@ -283,11 +278,11 @@ Footprint lean_attention_backward(const Lean& lean) {
   start(0);
   for (size_t i = 0; i < groups; ++i) {
     if (i + 1 < groups) start(i + 1);
-    f.run(calls[i].attend).drop(activations, exchanges ? 0 : qkv(lean, i));
+    f.run(calls[i].attend).drop(exchanges ? 0 : qkv(lean, i));
     if (i > 0) take(i - 1);
   }
   take(groups - 1);
-  return f.drop(activations, s.group(w.H));
+  return f.drop(s.group(w.H));
 }
 
 }  // namespace
@@ -303,21 +298,19 @@ BlockMemory lean_block(const PassSizes& s, Activations policy) {
 
   Footprint& f = block.forward;
   Footprint mlp;
-  mlp.run(mlp_forward(tile, w, Saves::no))
-      .make(activations, tile.mine(w.C))
-      .drop(activations, tile.mine(w.C));
+  mlp.run(mlp_forward(tile, w, Saves::no)).brief(tile.mine(w.C));
   f.run(attended).run(again);
   if (twice) f.undo(attended.left);
-  f.run(tiled_forward(lean.tiles, mlp, tile.mine(w.C), block.output)).drop(activations, s.mine(w.C));
+  f.run(tiled_forward(lean.tiles, mlp, tile.mine(w.C), block.output)).drop(s.mine(w.C));
   if (!twice) block.kept = attended.left;
 
   Footprint& d = block.backward;
   if (twice) d.run(attended);
-  d.run(again).run(lean_mlp_backward(lean)).drop(activations, s.mine(w.C));
+  d.run(again).run(lean_mlp_backward(lean)).drop(s.mine(w.C));
   d.run(lean_attention_backward(lean));
   const BlockParameters n = parameters_of(s);
   const int64_t fresh = (n.whole + n.cut) * s.e();
-  d.drop(gradients, d.left.of(gradients)).make(gradients, fresh);
+  d.leave(gradients, fresh);
   d.undo(attended.left);
   return block;
 }

@@ -19,8 +19,16 @@ struct Footprint {
     left.of(account) -= bytes;
     return *this;
   }
-  /// Held for a moment.
+  /// Held for a moment, or takes the place of as much that was there.
   Footprint& brief(Account account, int64_t bytes) { return make(account, bytes).drop(account, bytes); }
+  /// Of activations, as most are.
+  Footprint& make(int64_t bytes) { return make(Account::activations, bytes); }
+  Footprint& drop(int64_t bytes) { return drop(Account::activations, bytes); }
+  Footprint& brief(int64_t bytes) { return brief(Account::activations, bytes); }
+  /// Comes down or up to `bytes` in an account.
+  Footprint& leave(Account account, int64_t bytes) {
+    return drop(account, left.of(account)).make(account, bytes);
+  }
   /// `part` runs next.
   Footprint& run(const Footprint& part) {
     note(sum(left, part.most));

@@ -41,21 +41,19 @@ int64_t copied(const PassSizes& s, const Layer& l, int64_t width) {
 Footprint column_backward(const PassSizes& s, const Layer& l) {
   const int64_t received = s.axes.tensor * s.mine(l.in), dy = copied(s, l, l.out), rows = s.b * s.T;
   Footprint f;
-  f.make(activations, dy);
+  f.make(dy);
   if (!s.defers) f.run(gather(s, activations, l.in));
   f.run(product_memory(s, activations, rows, l.out, l.in)).make(exchange, received);
   if (!s.defers) {
-    f.run(weight_gradient(s, rows, l.in, l.out))
-        .drop(activations, s.group(l.in))
-        .run(bias_gradient(s, rows, l.out));
+    f.run(weight_gradient(s, rows, l.in, l.out)).drop(s.group(l.in)).run(bias_gradient(s, rows, l.out));
   }
-  return f.make(activations, s.mine(l.in)).drop(exchange, received).drop(activations, s.group(l.in) + dy);
+  return f.make(s.mine(l.in)).drop(exchange, received).drop(s.group(l.in) + dy);
 }
 
 Footprint row_backward(const PassSizes& s, const Layer& l) {
   Footprint f;
   f.run(gather(s, activations, l.out)).run(product_memory(s, activations, s.b * s.T, l.out, l.in));
-  return s.defers ? f : f.run(linear_weights(s, l)).drop(activations, s.group(l.out));
+  return s.defers ? f : f.run(linear_weights(s, l)).drop(s.group(l.out));
 }
 
 }  // namespace
@@ -92,15 +90,13 @@ Footprint linear_forward(const PassSizes& s, const Layer& l) {
   if (s.axes.tensor == 1) return plain_forward(s, rows, l.in, l.out);
   Footprint f;
   if (l.cut == Layer::Cut::column) {
-    return f.run(gather(s, activations, l.in))
-        .run(plain_forward(s, rows, l.in, l.out))
-        .drop(activations, s.group(l.in));
+    return f.run(gather(s, activations, l.in)).run(plain_forward(s, rows, l.in, l.out)).drop(s.group(l.in));
   }
-  f.make(activations, copied(s, l, l.in)).run(plain_forward(s, rows, l.in, l.out));
-  f.drop(activations, copied(s, l, l.in)).make(exchange, received).make(activations, sum);
-  f.drop(exchange, received).drop(activations, s.group(l.out)).make(activations, sum);  // with the bias
-  if (s.e() == fp32_bytes) return f.drop(activations, sum);
-  return f.make(activations, s.mine(l.out)).drop(activations, 2 * sum);
+  f.make(copied(s, l, l.in)).run(plain_forward(s, rows, l.in, l.out));
+  f.drop(copied(s, l, l.in)).make(exchange, received).make(sum);
+  f.drop(exchange, received).drop(s.group(l.out)).make(sum);  // with the bias
+  if (s.e() == fp32_bytes) return f.drop(sum);
+  return f.make(s.mine(l.out)).drop(2 * sum);
 }
 
 Footprint linear_backward(const PassSizes& s, const Layer& l) {

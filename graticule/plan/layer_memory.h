@@ -31,8 +31,9 @@ struct PassSizes {
   /// Bytes of [b, t, width] and of [b, T, width].
   int64_t mine(int64_t width) const { return b * t * width * share.element; }
   int64_t group(int64_t width) const { return b * T * width * share.element; }
-  /// What goes of a layer's input or its output's gradient: nothing as long as weight gradients wait for it.
-  int64_t done(int64_t bytes) const { return defers ? 0 : bytes; }
+  /// A layer's input or its output's gradient waits for weight gradients that are deferred; else it goes.
+  int64_t waits(int64_t bytes) const { return defers ? bytes : 0; }
+  int64_t done(int64_t bytes) const { return bytes - waits(bytes); }
 };
 
 /// A linear layer: how the tensor axis cuts it (of one rank both are a plain layer), its widths on this rank,

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "graticule/plan/block_memory.h"
 #include "graticule/plan/passes.h"
@@ -16,8 +17,8 @@ namespace {
 
 using Kind = StageAction::Kind;
 
-constexpr int64_t fp32_bytes = 4, most_waiting = int64_t{64} << 20, most_ahead = 2;
-constexpr auto activations = Account::activations;
+constexpr int64_t fp32_bytes = 4;
+constexpr int64_t most_waiting = int64_t{64} << 20, most_ahead = 2;  // bytes and steps: data/loader's
 
 bool goes_back(const BlockTask& task) {
   return task.action.kind == Kind::backward || task.action.kind == Kind::backward_input;
@@ -80,18 +81,21 @@ class Step {
     }
   }
 
-  // Input and target of the step in use and of those read ahead, one weight for all samples.
+  // Input and target of the step in use and of those read ahead; one weight for all samples where no value is
+  // missing.
   void make_batches() {
     const TokenGrid& grid = s_.shape.grid;
     if (blocks_.front() != 0 && blocks_.back() <= s_.shape.depth) return;
     field_ = s_.t * grid.variables_per_token() * grid.pixels() * fp32_bytes;
     const int64_t fields = 2 * s_.share.samples() * field_;
     const int64_t ahead = std::clamp<int64_t>(most_waiting / std::max<int64_t>(1, fields), 1, most_ahead);
-    f_.make(Account::data, field_ + fields * (1 + (s_.options.train.device == "cpu" ? ahead : 0)));
+    const bool masks = s_.options.data.missing == Missing::mean;
+    const int64_t batch = fields + (masks ? s_.share.samples() * field_ : 0);
+    f_.make(Account::data, field_ + batch * (1 + (s_.options.train.device == "cpu" ? ahead : 0)));
   }
 
   const BlockMemory& memory(const BlockTask& task) {
-    const int64_t kind = is_first(task) ? 0 : is_last(task) ? 2 : 1;
+    const int kind = is_first(task) ? 0 : is_last(task) ? 2 : 1;
     auto& memo = memories_[{kind, samples(task)}];
     if (memo) return *memo;
     PassSizes s = s_;
@@ -129,7 +133,7 @@ class Step {
   // A message that was sent is held until the next one goes. One stage hands its chunks' on to itself.
   void send(int64_t& sent, int64_t bytes) {
     if (s_.axes.pipeline == 1) return;
-    f_.drop(activations, sent);
+    f_.drop(sent);
     sent = bytes;
   }
 
@@ -137,7 +141,7 @@ class Step {
   void expect(const BlockTask* task) {
     if (!task || task == expected_ || !needs_weights(*task) || s_.axes.pipeline == 1) return;
     if (goes_back(*task) ? is_last(*task) : is_first(*task)) return;
-    f_.make(activations, flow(*task));
+    f_.make(flow(*task));
     expected_ = task;
   }
 
@@ -147,24 +151,22 @@ class Step {
     gather(task);
     f_.run(block.forward);
     if (goes_away(task)) {
-      away_[{task.action.micro, task.block}] = true;
-      f_.undo(block.kept).drop(activations, flow(task));
+      away_.insert({task.action.micro, task.block});
+      f_.undo(block.kept).drop(flow(task));
     }
     release(task);
     if (!task.ends) return;
-    if (is_last(task)) {
-      f_.make(activations, samples(task) * field_);
-      if (policy() != Activations::keep) f_.drop(activations, block.output);
+    const int64_t goes = policy() == Activations::keep ? 0 : block.output;
+    if (is_last(task)) {  // judged
+      f_.make(samples(task) * field_).drop(goes);
     } else {
-      send(sent_ahead_, policy() == Activations::keep ? 0 : block.output);
+      send(sent_ahead_, goes);
     }
   }
 
   void bring_back(const BlockTask& task) {
-    const auto found = away_.find({task.action.micro, task.block});
-    if (found == away_.end()) return;
-    away_.erase(found);
-    f_.make(activations, flow(task)).run({memory(task).kept, memory(task).kept});
+    if (away_.erase({task.action.micro, task.block}) == 0) return;
+    f_.make(flow(task)).run({memory(task).kept, memory(task).kept});
   }
 
   void backward(const BlockTask& task) {
@@ -174,17 +176,16 @@ class Step {
     if (const BlockTask* back = next(goes_back)) bring_back(*back);
     f_.run(block.backward);
     const int64_t dy = is_last(task) ? samples(task) * field_ : flow(task);
-    if (block.input_gradient > 0 || is_first(task)) f_.drop(activations, dy);
+    if (block.input_gradient > 0 || is_first(task)) f_.drop(dy);
     if (policy() == Activations::keep) {  // the output is the next block's input
       const bool message = task.ends && !is_first(task) && s_.axes.pipeline > 1;
-      f_.drop(activations, block.output + (message ? flow(task) : 0));
+      f_.drop(block.output + (message ? flow(task) : 0));
     } else if (!is_first(task)) {
-      f_.drop(activations, flow(task));
+      f_.drop(flow(task));
     }
     if (task.action.kind != Kind::backward_input) take_gradients(task.block);
     release(task);
-    if (!task.ends) return;
-    if (!is_first(task)) send(sent_back_, flow(task));
+    if (task.ends && !is_first(task)) send(sent_back_, flow(task));
   }
 
   void backward_weight(const BlockTask& task) {
@@ -221,13 +222,13 @@ class Step {
   const std::vector<BlockTask> tasks_;
   std::vector<int64_t> blocks_;  ///< of the chain, in the order in which this rank holds them
   std::vector<std::vector<PartSizes>> parts_;
-  std::map<std::pair<int64_t, int64_t>, std::optional<BlockMemory>>
-      memories_;  ///< by kind of block and samples
-  std::map<std::pair<int, size_t>, bool> away_;
-  int64_t field_ = 0;  ///< bytes of a sample's fields on this rank
-  int64_t sent_ahead_ = 0, sent_back_ = 0;
+  /// By kind of block (tokenizer, transformer block, head) and samples.
+  std::map<std::pair<int, int64_t>, std::optional<BlockMemory>> memories_;
+  std::set<std::pair<int, size_t>> away_;   ///< micro-batch and block, what they keep is elsewhere
+  int64_t field_ = 0;                       ///< bytes of a sample's fields on this rank
+  int64_t sent_ahead_ = 0, sent_back_ = 0;  ///< bytes of messages
   const BlockTask* expected_ = nullptr;
-  std::vector<size_t> taken_;
+  std::vector<size_t> taken_;  ///< by block: micro-batches whose weight gradients are in
   std::optional<size_t> reducing_;
   Footprint f_;
   size_t at_ = 0;

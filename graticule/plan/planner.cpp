@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "graticule/core/error.h"
+#include "graticule/plan/cpu_scratch.h"
 #include "graticule/plan/layout_choices.h"
 #include "graticule/plan/memory.h"
 
@@ -56,8 +57,8 @@ Candidate measured_up_to(int64_t enough, const Question& question, const Layout&
   const Axes axes = axes_of(layout);
   Candidate fullest{layout};
   for (int stage = 0; stage < axes.pipeline && fullest.memory.total() <= enough; ++stage) {
-    const Booked memory =
-        memory_of_step(options, question.shape, axes, stage * (axes.world() / axes.pipeline));
+    const Booked memory = memory_of_step(options, question.shape, axes,
+                                         stage * (axes.world() / axes.pipeline), scratch_of(options.train));
     if (memory.total() > fullest.memory.total()) fullest.memory = memory, fullest.stage = stage;
   }
   return fullest;

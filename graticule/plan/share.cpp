@@ -1,6 +1,5 @@
 #include "graticule/plan/share.h"
 
-#include <algorithm>
 #include <numeric>
 
 namespace graticule {
@@ -65,8 +64,7 @@ HeadShare heads_of(const RankShare& share, int64_t ulysses_ranks, int64_t ulysse
 
 std::vector<RankShare> head_group_shares(const RankShare& share, const Options& options,
                                          const ModelShape& shape, const Axes& axes) {
-  const int64_t fewest = std::max<int64_t>(1, shape.key_heads() / axes.tensor);
-  const int64_t groups = std::min(options.parallel.head_groups, fewest);
+  const int64_t groups = head_group_count(shape, options.parallel.head_groups, axes.tensor);
   const int64_t queries_a_key = share.queries.size() / share.keys.size();
   std::vector<RankShare> shares;
   for (const int64_t keys : span_sizes(share.keys.size(), groups)) {

@@ -70,18 +70,12 @@ void PartSizes::take_gradients(Footprint& f, bool last) {
     if (element_ == fp32_bytes) f.drop(gradients, std::exchange(fresh, 0));
     hold(f, local_, gradients, wide);
   }
-  if (!last) {
-    f.drop(gradients, fresh);
-    return;
-  }
-  if (ranks_ == 1) {
-    reducing_ = std::exchange(local_, {});
-  } else if (level_ == Shard::none) {
+  if (last && ranks_ > 1 && level_ == Shard::none) {
     hold(f, reducing_, gradients, wide);
     let_go(f, local_);
-  } else {
+  } else if (last) {
     reducing_ = std::exchange(local_, {});
-    hold(f, reducing_, Account::exchange, ranks_ * owned_ * fp32_bytes);
+    if (ranks_ > 1) hold(f, reducing_, Account::exchange, ranks_ * owned_ * fp32_bytes);
   }
   f.drop(gradients, fresh);
 }

@@ -6,21 +6,11 @@
 
 #include "graticule/core/error.h"
 #include "graticule/train/recipe_fields.h"
+#include "graticule/train/toml_text.h"
 
 namespace graticule {
 
 namespace {
-
-std::string printed(const toml::node& node) {
-  std::ostringstream stream;
-  node.visit([&](const auto& value) {
-    if constexpr (toml::is_table<decltype(value)>)
-      stream << toml::toml_formatter{value};
-    else
-      stream << value;
-  });
-  return stream.str();
-}
 
 class Reader {
  public:

@@ -5,22 +5,12 @@
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
-#include "graticule/attention/kernel/flash_cpu.h"
-#include "graticule/attention/kernel/matrix_product.h"
+#include "graticule/plan/cpu_scratch.h"
 #include "graticule/plan/dry_run.h"
 #include "tests/plan/layout_draws.h"
 
 namespace graticule {
 namespace {
-
-// Of this processor's kernels, which a dry run counts for every device.
-Scratch scratch_of(const Options& options) {
-  const at::ScalarType type = options.train.precision == Precision::bf16 ? at::kBFloat16 : at::kFloat;
-  const at::Tensor some = at::empty({64, 64}, at::TensorOptions(at::kMeta).dtype(type));
-  const CpuLevel level = cpu_level(type);
-  const int64_t packed = level == CpuLevel::aten ? 0 : level == CpuLevel::avx512_bf16 ? 2 : 4;
-  return {at::get_num_threads(), packed, prefers_matrix_product(some, some)};
-}
 
 TEST(Memory, OfAStepIsThatOfADryRun) {
   const auto seed = std::random_device{}();
@@ -33,7 +23,7 @@ TEST(Memory, OfAStepIsThatOfADryRun) {
     const int rank = static_cast<int>(random() % static_cast<uint64_t>(draw.axes.world()));
     const Booked measured = dry_run(draw.options, draw.shape, {draw.axes.world(), rank}).peak;
     const Booked counted =
-        memory_of_step(draw.options, draw.shape, draw.axes, rank, scratch_of(draw.options));
+        memory_of_step(draw.options, draw.shape, draw.axes, rank, cpu_scratch(draw.options.train.precision));
     const double error = static_cast<double>(counted.total()) / static_cast<double>(measured.total()) - 1;
     errors.push_back(std::abs(error));
     EXPECT_LT(errors.back(), 0.1) << "seed " << seed << ", draw " << i << ", rank " << rank << ", "
