@@ -1,6 +1,7 @@
 #include "graticule/plan/planner.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <queue>
 #include <set>
@@ -23,17 +24,25 @@ Product product_of(const Layout& layout) {
   return {p.pipeline, p.data, p.context, p.ulysses, p.tensor, p.context_method};
 }
 
+// Sums of the same parts in another order are the same time: to 30 bits.
+double rounded(double seconds) {
+  constexpr int bits = 30;
+  int exponent = 0;
+  const double fraction = std::frexp(seconds, &exponent);
+  return std::ldexp(std::round(std::ldexp(fraction, bits)), exponent - bits);
+}
+
 /// A frame by the least that its variants can take, or a variant by what it takes.
 struct Entry {
   double seconds;
-  size_t order;  ///< the earlier of two that are as fast is the simpler
+  size_t frame, variant;  ///< of two that are as fast, the earlier in the enumeration is the simpler
   bool is_frame;
   Layout layout;
 };
 
 struct Later {
   bool operator()(const Entry& a, const Entry& b) const {
-    return std::tie(a.seconds, a.order) > std::tie(b.seconds, b.order);
+    return std::tie(a.seconds, a.frame, a.variant) > std::tie(b.seconds, b.frame, b.variant);
   }
 };
 
@@ -72,7 +81,7 @@ class Search {
   void add(const Layout& frame) {
     const StepTime time = time_of(frame);
     const double saved = most_saved(time, frame, axes_of(frame));
-    queue_.push({std::max(0.0, time.total() - saved), order_++, true, frame});
+    queue_.push({rounded(std::max(0.0, time.total() - saved)), frames_++, 0, true, frame});
     products_.insert(product_of(frame));
   }
 
@@ -84,7 +93,7 @@ class Search {
       queue_.pop();
       if (several && done_.contains(product_of(entry.layout))) continue;
       if (entry.is_frame)
-        expand(entry.layout);
+        expand(entry);
       else
         judge(entry.layout);
       if (several && done_.size() == products_.size()) break;
@@ -103,7 +112,8 @@ class Search {
     return time_of_step(question_.cluster, options_, question_.shape, axes_of(layout));
   }
 
-  void expand(const Layout& frame) {
+  void expand(const Entry& entry) {
+    const Layout& frame = entry.layout;
     const auto variants =
         variants_of(question_.options, question_.shape, frame, question_.cluster.devices_per_node);
     const Layout leanest = leanest_variant(variants);
@@ -112,7 +122,9 @@ class Search {
       note_too_large(frame);
       return;
     }
-    for (const Layout& variant : variants) queue_.push({time_of(variant).total(), order_++, false, variant});
+    for (size_t i = 0; i < variants.size(); ++i) {
+      queue_.push({rounded(time_of(variants[i]).total()), entry.frame, i, false, variants[i]});
+    }
   }
 
   void judge(const Layout& variant) {
@@ -149,7 +161,7 @@ class Search {
   Options options_;
   std::priority_queue<Entry, std::vector<Entry>, Later> queue_;
   std::set<Product> products_, done_;
-  size_t order_ = 0;
+  size_t frames_ = 0;
   Plan plan_;
 };
 

@@ -120,16 +120,17 @@ TEST(Planner, BestIsTheFastestThatFits) {
     const double fastest = time(*std::min_element(
         all.begin(), all.end(), [&](const Layout& a, const Layout& b) { return time(a) < time(b); }));
     const Plan roomy = plan_layouts(question, 3);
-    EXPECT_DOUBLE_EQ(roomy.best.front().time.total(), fastest);
-    EXPECT_TRUE(std::is_sorted(roomy.best.begin(), roomy.best.end(),
-                               [](const auto& a, const auto& b) { return a.time.total() < b.time.total(); }));
+    EXPECT_NEAR(roomy.best.front().time.total(), fastest, 1e-8 * fastest);
+    EXPECT_TRUE(std::is_sorted(roomy.best.begin(), roomy.best.end(), [](const auto& a, const auto& b) {
+      return a.time.total() < b.time.total() * (1 - 1e-8);
+    }));
 
     question.memory = measured(question, all.front()).memory.total();
     const Plan tight = plan_layouts(question, 1);
     ASSERT_EQ(tight.best.size(), 1U);
     EXPECT_LE(tight.best.front().memory.total(), question.memory);
     std::erase_if(all, [&](const Layout& layout) {
-      return time(layout) >= tight.best.front().time.total() * (1 - 1e-12);
+      return time(layout) >= tight.best.front().time.total() * (1 - 1e-8);
     });
     for (size_t i = 0; i < std::min<size_t>(all.size(), 40); ++i) {
       EXPECT_GT(measured(question, all[i]).memory.total(), question.memory) << described(all[i]);
@@ -181,8 +182,8 @@ TEST(Planner, PartsAddUpAndAreCompared) {
   std::mt19937_64 random(1);
   const Draw draw = open_draw(random, 4);
   const Cluster cluster = cluster_named("dgx_h100");
-  const Question question{cluster, draw.options, draw.shape, 8, int64_t{1} << 40};
-  const Plan plan = plan_layouts(question, 10);
+  const Question question{cluster, draw.options, draw.shape, 4, int64_t{1} << 40};
+  const Plan plan = plan_layouts(question, 4);
   for (const Candidate& candidate : plan.best) {
     double sum = 0;
     for (const Part& part : parts_of(candidate.time)) sum += part.seconds;
