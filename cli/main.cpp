@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
   graticule::add_check(app, action);
   graticule::add_bench(app, action);
   graticule::add_plan(app, action);
+  graticule::add_simulate(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

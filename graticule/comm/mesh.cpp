@@ -26,15 +26,18 @@ std::string what_fits(const Axes& axes, int world) {
 
 /// The ranks that differ from this one on the given axes only, in the order of their world ranks.
 std::vector<int> members_over(const World& world, const Axes& axes, std::initializer_list<Axis> over) {
-  const auto beside = [&](int rank) {
-    return std::all_of(all_axes.begin(), all_axes.end(), [&](Axis axis) {
-      return std::find(over.begin(), over.end(), axis) != over.end() ||
-             axes.coordinate(axis, rank) == axes.coordinate(axis, world.rank);
-    });
-  };
-  std::vector<int> members;
-  for (int rank = 0; rank < world.size; ++rank) {
-    if (beside(rank)) members.push_back(rank);
+  // Slowest axis first: each axis taken in repeats what is there already, `stride` ranks apart.
+  std::vector<int> members = {world.rank};
+  int stride = axes.world();
+  for (const Axis axis : all_axes) {
+    stride /= axes.degree(axis);
+    if (std::find(over.begin(), over.end(), axis) == over.end()) continue;
+    const int degree = axes.degree(axis), here = axes.coordinate(axis, world.rank);
+    std::vector<int> spread;
+    for (const int member : members) {
+      for (int i = 0; i < degree; ++i) spread.push_back(member + (i - here) * stride);
+    }
+    members = std::move(spread);
   }
   return members;
 }

@@ -3,6 +3,7 @@
 #include "graticule/comm/sum.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/record_function.h>
 
 #include <algorithm>
 #include <array>
@@ -55,6 +56,7 @@ bool is_half(at::ScalarType type) { return type == at::kBFloat16 || type == at::
 at::Tensor sum_of_parts(const std::vector<at::Tensor>& parts, at::ScalarType result) {
   const at::ScalarType type = parts[0].scalar_type();
   at::Tensor sum = at::empty(parts[0].sizes(), parts[0].options().dtype(result));
+  RECORD_FUNCTION("graticule::sum_of_parts", std::vector<c10::IValue>({parts, sum}));
   if (sum.is_meta()) return sum;
   const auto loops = [&](at::ScalarType in, at::ScalarType out) {
     return sum.is_cpu() && type == in && result == out;

@@ -34,7 +34,8 @@ Batch meta_batch(const LoaderOptions& loader, const at::Tensor& weight_TKP) {
 }
 
 // A loader holds some steps ready beside the one in use, in the host's memory: no part of a GPU's.
-void take_steps(Chain& chain, const Mesh& mesh, const Options& options, const LoaderOptions& loader) {
+void take_steps(Chain& chain, const Mesh& mesh, const Options& options, const LoaderOptions& loader,
+                StepRecorder* recorder) {
   const size_t ahead = options.train.device == "cpu" ? static_cast<size_t>(steps_ahead(loader)) : 0;
   const at::Tensor weight_TKP = [&] {
     const Accounted booked(Account::data);
@@ -45,8 +46,10 @@ void take_steps(Chain& chain, const Mesh& mesh, const Options& options, const Lo
     while (ready.size() <= ahead) ready.push_back(meta_batch(loader, weight_TKP));
     const Batch batch = std::move(ready.front());
     ready.pop_front();
+    if (recorder && step == steps) recorder->start();
     step_on(batch, chain, mesh, options, step, false);
   }
+  if (recorder) recorder->stop();
 }
 
 std::map<std::string, Traffic> less(std::map<std::string, Traffic> all,
@@ -69,10 +72,11 @@ void validate(const DryRank& place) {
   }
 }
 
-DryRun dry_run(const Options& recipe, const ModelShape& shape, const DryRank& place) {
+DryRun dry_run(const Options& recipe, const ModelShape& shape, const DryRank& place, StepRecorder* recorder) {
   validate(place);
   Options options = recipe;
-  const World world = dry_world(place.rank, place.ranks, place.local_size);
+  const World world =
+      dry_world(place.rank, place.ranks, place.local_size, recorder ? recorder->listener() : DryListener{});
   const Mesh mesh = mesh_of(options, shape, world);
   Layers layers = layers_of(options, shape, mesh, world);
   layers.chain.shard.device = at::kMeta;
@@ -90,12 +94,18 @@ DryRun dry_run(const Options& recipe, const ModelShape& shape, const DryRank& pl
   const Span none{layers.tokens.begin, layers.tokens.begin};
   const LoaderOptions loader = loader_options(options, shape, mesh, reads ? layers.tokens : none);
   const auto before = traffic_of(mesh);
-  take_steps(chain, mesh, options, loader);
+  take_steps(chain, mesh, options, loader, recorder);
 
   DryRun result{ledger.peak(), less(traffic_of(mesh), before), mesh.axes, loader.samples, layers.tokens};
   for (auto& [label, traffic] : result.traffic) traffic.bytes_sent /= steps, traffic.operations /= steps;
   for (const auto* part : chain.parts()) result.owned += part->owned().size();
   return result;
+}
+
+StepTrace trace_of_step(const Options& options, const ModelShape& shape, const DryRank& place) {
+  StepRecorder recorder(place.rank);
+  dry_run(options, shape, place, &recorder);
+  return recorder.trace();
 }
 
 }  // namespace graticule

@@ -11,6 +11,7 @@
 #include "graticule/core/ledger.h"
 #include "graticule/core/span.h"
 #include "graticule/model/shape.h"
+#include "graticule/plan/step_trace.h"
 #include "graticule/train/options.h"
 
 namespace graticule {
@@ -34,7 +35,11 @@ struct DryRun {
 /// Runs two training steps (in the second, the first one's gradients and weights are still there), with the
 /// batches that a loader reads ahead. Leaves nothing behind. Refuses a rank outside the world and layouts
 /// that cannot work; nothing else is collective or global, so a rank of a real run may do it for itself.
-/// activations = auto counts as keep.
-DryRun dry_run(const Options& options, const ModelShape& shape, const DryRank& place);
+/// activations = auto counts as keep. `recorder` records the second step.
+DryRun dry_run(const Options& options, const ModelShape& shape, const DryRank& place,
+               StepRecorder* recorder = nullptr);
+
+/// What the rank does in a step, in order (same refusals).
+StepTrace trace_of_step(const Options& options, const ModelShape& shape, const DryRank& place);
 
 }  // namespace graticule

@@ -1,5 +1,7 @@
 #include "graticule/train/optimizer.h"
 
+#include <ATen/record_function.h>
+
 #include <algorithm>
 
 #include "graticule/core/ledger.h"
@@ -82,6 +84,7 @@ at::Tensor gradient_square_sum(Chain& chain, const Group& world) {
 
 void update(Chain& chain, const AdamW& adamw, double lr, const at::Tensor& scale, int64_t step) {
   const Scope timed("optimizer");
+  RECORD_FUNCTION("graticule::update", std::vector<c10::IValue>());
   const Accounted booked(Account::optimizer);
   const at::NoGradGuard no_grad;
   for (auto* part : chain.parts()) {

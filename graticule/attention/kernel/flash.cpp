@@ -1,5 +1,6 @@
 #include "graticule/attention/kernel/flash.h"
 
+#include <ATen/record_function.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
@@ -138,6 +139,7 @@ FlashResult flash_forward(const at::Tensor& q_BTHD, const at::Tensor& k_BSGD, co
   const auto dtype = result.value_or(q_BTHD.scalar_type());
   if (is_symbolic(q_BTHD) || is_symbolic(k_BSGD)) return shapes_of_forward(q_BTHD, dtype);
   check_inputs(q_BTHD, k_BSGD, v_BSGD);
+  RECORD_FUNCTION("graticule::flash_forward", std::vector<c10::IValue>({q_BTHD, k_BSGD, v_BSGD}));
   if (q_BTHD.numel() == 0) return shapes_of_forward(q_BTHD, dtype);
   const auto factor = scale_or_default(scale, q_BTHD);
   if (q_BTHD.is_cuda()) return as(dtype, flash_gpu_forward(q_BTHD, k_BSGD, v_BSGD, factor));
@@ -160,6 +162,7 @@ FlashGradients flash_backward(const at::Tensor& dout_BTHD, const at::Tensor& q_B
   if (is_symbolic(q_BTHD) || is_symbolic(k_BSGD)) return shapes();
   check_inputs(q_BTHD, k_BSGD, v_BSGD);
   check_gradients(dout_BTHD, q_BTHD, out_BTHD, lse_BHT, dlse_BHT);
+  RECORD_FUNCTION("graticule::flash_backward", std::vector<c10::IValue>({q_BTHD, k_BSGD, v_BSGD}));
   if (q_BTHD.numel() == 0) {
     const auto none = shapes();
     return {none.dq_BTHD, none.dk_BSGD.zero_(), none.dv_BSGD.zero_()};

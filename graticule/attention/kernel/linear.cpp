@@ -1,5 +1,6 @@
 #include "graticule/attention/kernel/linear.h"
 
+#include <ATen/record_function.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <utility>
@@ -71,6 +72,7 @@ void DeferredGradients::run() {
 
 at::Tensor product(const at::Tensor& a_MK, const at::Tensor& b_KN, const std::optional<at::Tensor>& bias_N) {
   const Scope scope("linear");
+  RECORD_FUNCTION("graticule::product", std::vector<c10::IValue>({a_MK, b_KN}));
   if (prefers_matrix_product(a_MK, b_KN)) return matrix_product(a_MK, b_KN, bias_N, a_MK.scalar_type());
   return bias_N ? at::addmm(*bias_N, a_MK, b_KN) : at::mm(a_MK, b_KN);
 }

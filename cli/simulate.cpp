@@ -1,0 +1,119 @@
+#include "cli/simulate.h"
+
+#include <fmt/format.h>
+
+#include <fstream>
+
+#include "cli/commands.h"
+#include "cli/job.h"
+#include "graticule/core/error.h"
+#include "graticule/plan/planner.h"
+#include "graticule/plan/time.h"
+#include "graticule/train/build.h"
+#include "graticule/train/layout.h"
+
+namespace graticule {
+
+namespace {
+
+struct SimulateArguments {
+  std::string recipe, cluster, trace, picture, slow;
+  std::vector<std::string> set;
+  int ranks = 0;
+  double jitter = 0;
+  std::optional<double> overlap;
+  SimulationOptions options;
+  bool json = false;
+};
+
+constexpr int most_drawn = 64;
+
+// All ranks of a small world, else the first of each class.
+std::vector<int> ranks_to_draw(const WorldTraces& traces) {
+  std::vector<int> ranks;
+  std::vector<bool> seen(traces.traces.size(), false);
+  for (size_t rank = 0; rank < traces.ranks.size(); ++rank) {
+    const size_t trace = traces.ranks[rank].trace;
+    if (traces.ranks.size() > most_drawn && (seen[trace] || ranks.size() == most_drawn)) continue;
+    seen[trace] = true;
+    ranks.push_back(static_cast<int>(rank));
+  }
+  return ranks;
+}
+
+// "K" or "K:FACTOR".
+void read_slow_nodes(const std::string& text, SimulationOptions& options) {
+  if (text.empty()) return;
+  std::istringstream stream(text);
+  char colon = ':';
+  stream >> options.slow_nodes;
+  const bool alone = stream.eof();
+  if (!alone) stream >> colon >> options.slow_factor;
+  if (stream.fail() || !stream.eof() || colon != ':')
+    refuse("simulate", "--slow-nodes ", text,
+           ": give a number of nodes and if you like a factor, as in 2:1.5");
+}
+
+void write_file(const std::string& path, const std::string& content) {
+  std::ofstream file(path);
+  file << content;
+  file.close();
+  if (!file) fail("simulate", path, " could not be written: is the folder there, is the disk full?");
+}
+
+// As training does: a recipe without [parallel] has the planner's layout.
+void plan_where_nothing_is_said(SimulatedStep& step, int ranks) {
+  if (step.options.named.contains("parallel")) return;
+  const int64_t memory = usable_memory(step.cluster, step.options);
+  const Plan plan = plan_layouts({step.cluster, step.options, step.shape, ranks, memory}, 1);
+  if (!plan.best.empty()) step.options = with_layout(step.options, plan.best.front().layout);
+}
+
+int run_simulate(SimulateArguments a) {
+  const Problem problem = define_problem(read_recipe(a.recipe, a.set));
+  SimulatedStep step{problem.options, problem.shape, {}, cluster_named(a.cluster), {}, 0};
+  if (a.ranks < 1) refuse("simulate", a.ranks, " ranks: choose 1 or more");
+  plan_where_nothing_is_said(step, a.ranks);
+  step.axes = resolve_axes(step.options, a.ranks, step.shape);
+  fill_in(step.options.parallel, step.axes);
+  step.closed_form = time_of_step(step.cluster, step.options, step.shape, step.axes).total();
+  read_slow_nodes(a.slow, a.options);
+  a.options.jitter = a.jitter / 100;
+  a.options.overlap = a.overlap.value_or(step.cluster.overlap);
+  const WorldTraces traces =
+      traces_of_world(step.options, step.shape, a.ranks, static_cast<int>(step.cluster.devices_per_node));
+  if (!a.trace.empty() || !a.picture.empty()) a.options.drawn = ranks_to_draw(traces);
+  step.simulation = simulate_step(traces, step.cluster, step.options.train.precision, a.options);
+  if (!a.trace.empty()) write_file(a.trace, trace_of(step.simulation, step.cluster.devices_per_node));
+  if (!a.picture.empty()) {
+    write_file(a.picture, picture_of(step.simulation, fmt::format("{} ranks of {}: {}", a.ranks,
+                                                                  step.cluster.name, described(step.axes))));
+  }
+  print_simulation(step, a.json);
+  return 0;
+}
+
+}  // namespace
+
+void add_simulate(CLI::App& app, Action& action) {
+  auto* command =
+      app.add_subcommand("simulate", "Simulate a training step on a whole machine, with its links");
+  const auto a = std::make_shared<SimulateArguments>();
+  command->add_option("recipe", a->recipe, "The recipe, a TOML file")->required();
+  command->add_option("--cluster", a->cluster, "A name of clusters/, or a TOML file")->required();
+  command->add_option("--ranks", a->ranks, "Ranks, one a device")->required();
+  command->add_option("--trace", a->trace, "Write this JSON file for ui.perfetto.dev");
+  command->add_option("--picture", a->picture, "Write this SVG file");
+  command->add_option("--jitter", a->jitter, "Standard deviation of kernels' times, in percent")
+      ->capture_default_str();
+  command->add_option("--slow-nodes", a->slow, "K or K:FACTOR: so many nodes compute slower (default 1.5)");
+  command->add_option("--seed", a->options.seed, "Of jitter and the choice of slow nodes")
+      ->capture_default_str();
+  command->add_option("--overlap", a->overlap,
+                      "Share of an exchange that goes on beneath compute (default: the cluster's)");
+  command->add_option("--set", a->set, "section.key=value, wins over the recipe")->allow_extra_args(false);
+  command->add_flag("--json", a->json, "Print JSON");
+  command->callback([&action, a] { action = [a] { return run_alone([&] { return run_simulate(*a); }); }; });
+}
+
+}  // namespace graticule
