@@ -67,6 +67,10 @@ Program program_of(const StepTrace& trace, const Cluster& cluster, Precision pre
   return program;
 }
 
+bool is_message(const TracedStart& start) {
+  return start.exchange.kind == DryExchange::Kind::send || start.exchange.kind == DryExchange::Kind::receive;
+}
+
 /// Everything that the actors of one simulation share. SimGrid runs one actor at a time.
 class Machine {
  public:
@@ -99,6 +103,7 @@ class RankActor {
  private:
   void start(size_t number);
   void join(size_t number);
+  void join_for(size_t number);
   void wait(size_t number);
   void work();
   void draw(Interval::Kind kind, std::string_view what, double start, double end) {
@@ -182,16 +187,27 @@ void RankActor::start(size_t number) {
 void RankActor::join(size_t number) {
   const TracedStart& start = *program_.starts[number];
   const bool receives = start.exchange.kind == DryExchange::Kind::receive;
-  const bool message = receives || start.exchange.kind == DryExchange::Kind::send;
   const auto& groups = machine_.traces_.ranks[rank_].groups;
   const auto place =
-      static_cast<size_t>(message ? receives : groups.at(trace_.groups[start.group].label).place);
+      static_cast<size_t>(is_message(start) ? receives : groups.at(trace_.groups[start.group].label).place);
   underway_[number] =
       machine_.channel_of(rank_, start).join(place, {&start.exchange, trace_.groups[start.group].rank});
 }
 
+// Where messages move only while ranks wait: those of stages in any wait, an operation of all ranks of a
+// group in the wait for it. All ranks of a group wait in one order, so none waits for ever.
+void RankActor::join_for(size_t number) {
+  const size_t group = program_.starts[number]->group;
+  std::erase_if(unjoined_, [&](size_t unjoined) {
+    const TracedStart& start = *program_.starts[unjoined];
+    if (!is_message(start) && !(start.group == group && unjoined <= number)) return false;
+    join(unjoined);
+    return true;
+  });
+}
+
 void RankActor::wait(size_t number) {
-  for (const size_t unjoined : std::exchange(unjoined_, {})) join(unjoined);
+  join_for(number);
   const auto exchange = underway_.extract(number).mapped();
   const std::string& label = trace_.groups[program_.starts[number]->group].label;
   const double begin = s4u::Engine::get_clock();

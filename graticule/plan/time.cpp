@@ -85,7 +85,7 @@ double offloaded_bytes(const std::vector<BlockRuns>& blocks, const RankShare& sh
 /// Seconds of work that exchanges may hide under, used up as they do.
 struct Cover {
   double attention, compute;  ///< compute: linear layers and point-wise work
-  double last_backward;       ///< of the compute, that of the last micro-batch
+  double last_backward;       ///< of both, what the last micro-batch's backward has
 };
 
 double hide(double seconds, double& under) {
@@ -111,7 +111,7 @@ double exposed_of(const Exchange& exchange, double seconds, const Options& optio
   if (group == "context") return parallel.gather_heads > 0 ? in_parts(2) : seconds;
   if (group == "whole weights" || group == "cut weights") {
     const bool once = parallel.shard == Shard::none || parallel.shard == Shard::optimizer;
-    return hide(seconds, once ? cover.last_backward : cover.compute);
+    return once ? hide(seconds, cover.last_backward) : hide(hide(seconds, cover.compute), cover.attention);
   }
   // Other micro-batches are under way; what is left is in the bubble.
   if (group == "pipeline" || group == "pipeline back") return 0;
@@ -172,7 +172,10 @@ StepTime time_of_rank(const Cluster& cluster, const Options& options, const Mode
   // Weight gradients that fill a bubble hide nothing besides.
   const double filling = fills_bubble(options, axes) ? linear_seconds(work.backward.linear / 2) : 0;
   const double compute = time.linear + time.pointwise - filling;
-  Cover cover{time.attention, compute, 2.0 / 3 * compute / static_cast<double>(share.micro_batches.size())};
+  // Backward is two of three parts of a linear layer, five of seven of attention.
+  Cover cover{
+      time.attention, compute,
+      (2.0 / 3 * compute + 5.0 / 7 * time.attention) / static_cast<double>(share.micro_batches.size())};
   double sends = 0;
   for (const Exchange& exchange : exchanges_of_step(options, shape, axes, rank)) {
     const double seconds = seconds_of(exchange, cluster);

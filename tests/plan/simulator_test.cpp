@@ -148,7 +148,18 @@ TEST(Simulator, APipelinesBubbleIsTheSchedules) {
   }
 }
 
-// Half the work waits below an exchange where messages move beneath compute, and none else.
+// No rank waits for ever where messages move only in waits, and none is faster for it.
+TEST(Simulator, WithoutOverlapEveryScheduleEnds) {
+  for (const ScheduleKind kind : {ScheduleKind::gpipe, ScheduleKind::one_f_one_b, ScheduleKind::interleaved,
+                                  ScheduleKind::zero_bubble}) {
+    const Draw draw = pipeline_draw(kind);
+    const WorldTraces traces = traces_of_world(draw.options, draw.shape, 2, 2);
+    const auto seconds = [&](double overlap) { return seconds_of(traces, {.overlap = overlap}); };
+    EXPECT_GE(seconds(0), seconds(1) * (1 - 1e-9)) << name_of(kind);
+  }
+}
+
+// Half a second's work hides half an exchange where messages move beneath compute, and nothing elsewhere.
 TEST(Simulator, OverlapHidesExchanges) {
   const DryExchange gather{Kind::all_gather, {gigabyte, gigabyte}};
   WorldTraces traces = one_exchange({{0, 4}, {1}, {2}, {3}}, gather);
