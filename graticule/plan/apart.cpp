@@ -1,9 +1,11 @@
 #include "graticule/plan/apart.h"
 
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 #include <cstdio>
 #include <exception>
 
@@ -64,6 +66,7 @@ std::string run_apart(const std::function<std::string()>& work) {
   if (child < 0)
     fail("process", "no process could be started: memory or the number of processes is at its limit");
   if (child == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);  // whoever ends this process ends the copy
     in.write_all(told(work));
     in.close_now();
     _exit(0);

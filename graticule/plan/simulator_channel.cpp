@@ -1,6 +1,5 @@
 #include "graticule/plan/simulator_channel.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace graticule {
@@ -44,7 +43,7 @@ void Channel::carry_all() {
   carrying_ = false;
 }
 
-void Channel::send(std::span<const Flow> flows) const {
+void Channel::send(const std::vector<Flow>& flows) const {
   std::vector<s4u::CommPtr> messages;
   for (const Flow& flow : flows) {
     const auto from = static_cast<size_t>(flow.from), to = static_cast<size_t>(flow.to);
@@ -61,23 +60,11 @@ void Channel::send(std::span<const Flow> flows) const {
   for (const auto& message : messages) message->wait();
 }
 
-// SimGrid searches an actor's messages whenever one ends, so that many take several actors.
-void Channel::send_all(std::span<const Flow> flows) const {
-  constexpr size_t an_actor = 64;
-  if (flows.size() <= an_actor) return send(flows);
-  std::vector<s4u::ActorPtr> senders;
-  for (size_t first = 0; first < flows.size(); first += an_actor) {
-    const auto part = flows.subspan(first, std::min(an_actor, flows.size() - first));
-    senders.push_back(s4u::Actor::create("messages", platform_.nodes.front(), [this, part] { send(part); }));
-  }
-  for (const auto& sender : senders) sender->join();
-}
-
 void Channel::carry_out(Underway& exchange) {
   exchange.began = s4u::Engine::get_clock();
   const Flows flows = flows_of(devices_, exchange.parts, cluster_, fold_);
   if (flows.ahead > 0) s4u::this_actor::sleep_for(flows.ahead);
-  send_all(flows.flows);
+  send(flows.flows);
   flows_ += static_cast<int64_t>(flows.flows.size());
   exchange.done = true, exchange.ended = s4u::Engine::get_clock();
   for (const auto& sleeper : exchange.sleepers) sleeper->release();

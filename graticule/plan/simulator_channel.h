@@ -3,7 +3,6 @@
 
 #include <deque>
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -38,9 +37,8 @@ class Channel {
  private:
   void carry_all();
   void carry_out(Underway& exchange);
-  /// Sends, and returns when all has arrived.
-  void send_all(std::span<const Flow> flows) const;
-  void send(std::span<const Flow> flows) const;
+  /// Returns when all has arrived.
+  void send(const std::vector<Flow>& flows) const;
 
   std::vector<int64_t> devices_;
   const Cluster& cluster_;
