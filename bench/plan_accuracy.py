@@ -5,7 +5,7 @@
 
 Both calibrate first (`plan --calibrate`, once for each number of ranks) and print Markdown. `choice` times
 every product of axes, with each method of the context axis and the recipe's other settings; then the choice and the
-three fastest again, in turns, because the machine is noisy. Run it on a quiet one.
+two fastest again, in turns, because the machine is noisy. Run it on a quiet one.
 """
 
 import argparse
@@ -22,7 +22,7 @@ PROGRAM = ROOT / "build" / "release" / "graticule"
 MPIEXEC = ROOT / ".venv" / "bin" / "mpiexec"
 FOLDER = ROOT / "build" / "plan_accuracy"
 OF_TRAIN = ("precision", "activations")
-TURNS = 3
+TURNS = 2
 
 
 def output_of(ranks: int, *words: object) -> str:
@@ -169,7 +169,7 @@ def measured_layouts(recipe: Path, ranks: int, settings: str) -> dict[str, float
     seconds = {}
     for layout in layouts_of(ranks):
         try:
-            seconds[layout] = timed(recipe, ranks, f"{layout} {settings}", 2)["step_s_min"]
+            seconds[layout] = timed(recipe, ranks, f"{layout} {settings}", 1)["step_s_min"]
         except RuntimeError as error:  # a layout that this recipe does not allow
             if "exit code" not in str(error) and "graticule: [" not in str(error):
                 raise
@@ -194,7 +194,7 @@ def choice() -> None:
         recipe = written(recipes[model])
         seconds = measured_layouts(recipe, ranks, settings)
         plan = chosen(recipe, ranks, settings)
-        best = sorted(seconds, key=seconds.get)[:3]
+        best = sorted(seconds, key=seconds.get)[:2]
         again = {layout: [] for layout in best}
         mine = []
         for _ in range(TURNS):

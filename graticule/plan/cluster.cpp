@@ -25,8 +25,9 @@ struct Range {
 // What devices and links of this decade have, with room on both sides: a slip of the unit falls outside.
 constexpr Range rate{0.001, 100e3, "TFLOP/s"}, bandwidth{0.001, 20e3, "GB/s"},
     latency{0.1, 1e5, "microseconds"}, width{1, 1e6, "wide"}, message{1, 1e12, "bytes"},
-    part{0, 1, "a whole"}, block_time{0, 1e6, "microseconds"}, turns{1, 1024, "ranks"}, memory{0.5, 4096, "GiB"},
-    share{0.01, 1, "the bandwidth below"}, nodes{1, 1e6, "nodes"}, pieces{1, 4096, "pieces"};
+    part{0, 1, "a whole"}, block_time{0, 1e6, "microseconds"}, turns{1, 1024, "ranks"},
+    memory{0.5, 4096, "GiB"}, share{0.01, 1, "the bandwidth below"}, nodes{1, 1e6, "nodes"},
+    pieces{1, 4096, "pieces"};
 
 // One table of the file; remembers the keys that were asked for.
 class Section {

@@ -9,7 +9,8 @@
 namespace graticule {
 
 struct Kernel {
-  enum class Kind { linear, attention, pointwise } kind;
+  enum class Kind { linear, attention, pointwise };
+  Kind kind = Kind::pointwise;
   double flops = 0;   ///< of products
   double bytes = 0;   ///< that point-wise work moves through memory
   int64_t width = 0;  ///< linear: the smallest of the product's three sizes; attention: head width

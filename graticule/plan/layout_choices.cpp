@@ -178,13 +178,17 @@ std::vector<Layout> variants_of(const Options& options, const ModelShape& shape,
   return variants;
 }
 
-Layout leanest_variant(const std::vector<Layout>& variants) {
-  const Shard level = variants.back().parallel.shard;
-  const auto first = std::find_if(variants.begin(), variants.end(),
-                                  [&](const Layout& variant) { return variant.parallel.shard == level; });
-  return *std::find_if(variants.rbegin(), variants.rend(), [&](const Layout& variant) {
-    return variant.parallel.shard == level && variant.parallel.shard_ranks == first->parallel.shard_ranks;
-  });
+std::vector<Layout> leanest_variants(const std::vector<Layout>& variants) {
+  std::vector<Layout> leanest;  // variants stand by level, then by ranks, the most first, then by exchange
+  for (const Layout& variant : variants) {
+    const bool same_level = !leanest.empty() && leanest.back().parallel.shard == variant.parallel.shard;
+    if (!same_level) {
+      leanest.push_back(variant);
+    } else if (leanest.back().parallel.shard_ranks == variant.parallel.shard_ranks) {
+      leanest.back() = variant;
+    }
+  }
+  return leanest;
 }
 
 }  // namespace graticule

@@ -18,7 +18,8 @@ std::vector<Layout> frames_of(const Options& options, const ModelShape& shape, c
 std::vector<Layout> variants_of(const Options& options, const ModelShape& shape, const Layout& frame,
                                 int64_t devices);
 
-/// The variant that holds the least: the most sharding and the smallest exchanges.
-Layout leanest_variant(const std::vector<Layout>& variants);
+/// The variants that may hold the least: of each level of sharding that over most ranks, with the smallest
+/// exchanges. Small models hold more when sharded fully, for what is gathered.
+std::vector<Layout> leanest_variants(const std::vector<Layout>& variants);
 
 }  // namespace graticule

@@ -116,9 +116,9 @@ class Search {
     const Layout& frame = entry.layout;
     const auto variants =
         variants_of(question_.options, question_.shape, frame, question_.cluster.devices_per_node);
-    const Layout leanest = leanest_variant(variants);
-    if (!fits(leanest)) {
-      keep_leanest(leanest);
+    const auto leanest = leanest_variants(variants);
+    if (std::none_of(leanest.rbegin(), leanest.rend(), [&](const Layout& one) { return fits(one); })) {
+      for (const Layout& one : leanest) keep_leanest(one);
       note_too_large(frame);
       return;
     }

@@ -111,7 +111,8 @@ double exposed_of(const Exchange& exchange, double seconds, const Options& optio
   if (group == "context") return parallel.gather_heads > 0 ? in_parts(2) : seconds;
   if (group == "whole weights" || group == "cut weights") {
     const bool once = parallel.shard == Shard::none || parallel.shard == Shard::optimizer;
-    return once ? hide(seconds, cover.last_backward) : hide(hide(seconds, cover.compute), cover.attention);
+    const double may = once ? seconds - hide(seconds, cover.last_backward) : seconds;
+    return seconds - may + hide(hide(may, cover.compute), cover.attention);
   }
   // Other micro-batches are under way; what is left is in the bubble.
   if (group == "pipeline" || group == "pipeline back") return 0;

@@ -40,6 +40,15 @@ Work forward_of(int64_t block, const RankShare& share, const ModelShape& shape) 
   return {part * (block == 0 ? all.tokenizer : all.head), 0};
 }
 
+// The query heads whose attention falls to this rank: a lean block's groups are cut over ulysses one by one.
+Span queries_of(const RankShare& share, const Options& options, const ModelShape& shape, const Axes& axes) {
+  if (!is_lean(options.train.activations.value_or(Activations::keep))) return share.own_queries;
+  int64_t queries = 0;
+  for (const RankShare& group : head_group_shares(share, options, shape, axes))
+    queries += group.own_queries.size();
+  return {0, queries};
+}
+
 Work samples(const Runs& linear, const Runs& attention) {
   return {static_cast<double>(linear.samples), static_cast<double>(attention.samples)};
 }
@@ -48,7 +57,8 @@ Work samples(const Runs& linear, const Runs& attention) {
 
 StepWork work_of_step(const Options& options, const ModelShape& shape, const Axes& axes, int rank) {
   const Work by_backward{2, 2.5};  // two products for one; five for attention's two
-  const RankShare share = rank_share(options, shape, axes, rank);
+  RankShare share = rank_share(options, shape, axes, rank);
+  share.own_queries = queries_of(share, options, shape, axes);
   StepWork step;
   for (const auto& [runs, count] : alike_blocks(runs_of(options, shape, axes, share), shape.depth)) {
     const auto blocks = static_cast<double>(count);

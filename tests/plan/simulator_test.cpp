@@ -21,7 +21,7 @@ constexpr double GB = 1e9;
 Cluster small_cluster() {
   Cluster cluster;
   cluster.name = "small", cluster.nodes = 4, cluster.devices_per_node = 4;
-  cluster.memory_bandwidth = 1e12;
+  cluster.memory_bandwidth = cluster.pointwise = 1e12;
   cluster.bf16 = cluster.fp32 = {1e12, 1e12, 1e12};
   cluster.within_node = {10 * GB, 1e-3}, cluster.interface = {GB, 1e-2};
   cluster.interfaces_per_node = 1;
@@ -138,7 +138,7 @@ TEST(Simulator, APipelinesBubbleIsTheSchedules) {
   for (const ScheduleKind kind : {ScheduleKind::gpipe, ScheduleKind::one_f_one_b}) {
     const Draw draw = pipeline_draw(kind);
     Cluster cluster = small_cluster();
-    cluster.memory_bandwidth = 1e30, cluster.within_node = {1e15, 0};
+    cluster.memory_bandwidth = cluster.pointwise = 1e30, cluster.within_node = {1e15, 0};
     const Simulation step =
         simulate_step(traces_of_world(draw.options, draw.shape, 2, 2), cluster, Precision::fp32, {});
     double busy = 0;

@@ -7,8 +7,8 @@
 #include <set>
 
 #include "graticule/plan/dry_run.h"
-#include "graticule/plan/passes.h"
 #include "graticule/plan/traffic.h"
+#include "graticule/plan/work.h"
 #include "tests/plan/layout_draws.h"
 
 namespace graticule {
@@ -44,16 +44,6 @@ Tokenizer tokenizer_of(const Draw& draw, int rank) {
   return {part * patches, 4 * part * aggregation + 8 * C * static_cast<double>(share.samples())};
 }
 
-// A lean block's groups of heads are cut over ulysses one by one, the closed form cuts all heads at once.
-bool heads_fall_alike(const Draw& draw, int rank) {
-  if (!is_lean(*draw.options.train.activations)) return true;
-  const RankShare share = rank_share(draw.options, draw.shape, draw.axes, rank);
-  int64_t by_groups = 0;
-  for (const RankShare& group : head_group_shares(share, draw.options, draw.shape, draw.axes))
-    by_groups += group.own_queries.size();
-  return by_groups == share.own_queries.size();
-}
-
 TEST(StepTrace, HasTheProductsAndBytesOfTheClosedForms) {
   const auto seed = std::random_device{}();
   std::cout << "seed " << seed << "\n";
@@ -70,9 +60,7 @@ TEST(StepTrace, HasTheProductsAndBytesOfTheClosedForms) {
                planned = work_of_step(draw.options, draw.shape, draw.axes, rank).all();
     const Tokenizer tokenizer = tokenizer_of(draw, rank);
     EXPECT_NEAR(traced.linear, planned.linear - tokenizer.unwanted, tokenizer.slack + 1e-9 * planned.linear);
-    if (heads_fall_alike(draw, rank)) {
-      EXPECT_NEAR(traced.attention, planned.attention, 1e-9 * planned.attention);
-    }
+    EXPECT_NEAR(traced.attention, planned.attention, 1e-9 * planned.attention);
     EXPECT_EQ(bytes_of(trace), bytes_of_step(draw.options, draw.shape, draw.axes, rank));
     expect_in_order(trace);
   }
