@@ -112,9 +112,9 @@ CHOICES = [  # model, settings
     ("736 tokens, width 96, 4 samples", "precision=bf16"),
     ("512 tokens, width 512", ""),
     ("512 tokens, width 512", "activations=recompute_but_attention"),
-    ("11,776 tokens, width 64", ""),
-    ("5,313 tokens, width 96, 3 heads", ""),
     ("512 tokens aggregated of 23 variables", ""),
+    ("5,313 tokens, width 96, 3 heads", ""),
+    ("11,776 tokens, width 64", ""),
 ]
 
 

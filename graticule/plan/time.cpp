@@ -120,15 +120,17 @@ double exposed_of(const Exchange& exchange, double seconds, const Options& optio
 }
 
 // Idle time of a stage (docs/pipeline.md), and the messages of filling and draining. `filling`: weight
-// gradients that fill it. Where ranks take turns, the others have what an idle one leaves them, and the
-// step is no shorter than all ranks' work.
-double bubble_of(const StepTime& time, double filling, double sends, double sharing,
+// gradients that fill it. Where ranks take turns on a core, those at work have what idle ones leave; in the
+// worst case they sit on the same core, and the others poll.
+double bubble_of(const StepTime& time, double filling, double sends, const Cluster& cluster,
                  const ParallelOptions& parallel, const Axes& axes) {
   const auto rounds = static_cast<double>(parallel.micro_batches * parallel.chunks);
   const double busy = std::max(0.0, time.compute() + time.exposed - 2 * filling);
   const double idle = (axes.pipeline - 1) * (busy + sends) / rounds;
   const double work = time.compute() + time.exposed;
-  return std::max(0.0, (work + idle) / sharing - work);
+  const auto beside = static_cast<double>(std::min<int64_t>(axes.world(), cluster.devices_per_node));
+  const double at_work = std::max(1.0, beside * work / (work + idle));
+  return std::max(0.0, (work + idle) * std::min(1.0, at_work / cluster.sharing) - work);
 }
 
 // With fewer micro-batches than stages zero_bubble has more than its formula, and at most 1f1b's bubble.
@@ -190,7 +192,7 @@ StepTime time_of_rank(const Cluster& cluster, const Options& options, const Mode
     time.exchange["offload"] = seconds;
     time.exposed += hide(hide(seconds, cover.compute), cover.attention);
   }
-  time.bubble = bubble_of(time, filling, sends, cluster.sharing, options.parallel, axes);
+  time.bubble = bubble_of(time, filling, sends, cluster, options.parallel, axes);
   return time;
 }
 

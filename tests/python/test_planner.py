@@ -110,7 +110,8 @@ def test_says_what_would_fit(tmp_path):
 def test_training_without_a_section_asks_the_planner(tmp_path):
     recipe = write_recipe(tmp_path, steps=2)
     (tmp_path / "clusters").mkdir()
-    here = (ROOT / "clusters" / "cpu.toml").read_text().replace('name = "cpu"', 'name = "our_server"')
+    guess = (ROOT / "clusters" / "cpu.toml").read_text()
+    here = guess.replace('name = "cpu"', 'name = "our_server"').replace("devices_per_node = 64", "devices_per_node = 2")
     (tmp_path / "clusters" / "here.toml").write_text(here)
     result = graticule("train", recipe, ranks=2, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
