@@ -119,7 +119,8 @@ class Search {
     const auto leanest = leanest_variants(variants);
     if (std::none_of(leanest.rbegin(), leanest.rend(), [&](const Layout& one) { return fits(one); })) {
       for (const Layout& one : leanest) keep_leanest(one);
-      note_too_large(frame);
+      if (plan_.too_large && plan_.too_large->time.total() <= entry.seconds) return;
+      for (const Layout& variant : variants) note_too_large(variant);
       return;
     }
     for (size_t i = 0; i < variants.size(); ++i) {

@@ -135,7 +135,7 @@ TEST(Planner, BestIsTheFastestThatFits) {
     for (size_t i = 0; i < std::min<size_t>(all.size(), 40); ++i) {
       EXPECT_GT(measured(question, all[i]).memory.total(), question.memory) << described(all[i]);
     }
-    EXPECT_TRUE(tight.too_large || tight.best.front().time.total() <= fastest);
+    EXPECT_TRUE(tight.too_large || tight.best.front().time.total() <= fastest * (1 + 1e-8));
   }
 }
 
