@@ -15,6 +15,7 @@
 #include "graticule/plan/calibration.h"
 #include "graticule/train/build.h"
 #include "graticule/train/memory.h"
+#include "graticule/train/run_folder.h"
 
 namespace graticule {
 
@@ -156,21 +157,14 @@ Cluster measured_cluster(const World& world, const Group& everyone) {
   return cluster;
 }
 
-// Opened before anything is measured, so that a bad path costs no time.
+// Before anything is measured, so that a bad path costs no time. An interrupted run leaves what was there.
 void probe(const std::string& path) {
   const auto folder = std::filesystem::path(path).parent_path();
   std::error_code error;
   if (!folder.empty()) std::filesystem::create_directories(folder, error);
-  if (!std::ofstream(path, std::ios::app)) {
+  if (!std::ofstream(path + ".part")) {
     fail("plan", "'", path, "' cannot be written: choose another file with --write");
   }
-}
-
-void write(const std::string& path, const std::string& text) {
-  std::ofstream file(path);
-  file << text;
-  file.flush();
-  if (!file) fail("plan", "'", path, "' cannot be written: is the disk full?");
 }
 
 }  // namespace
@@ -189,9 +183,9 @@ int run_calibrate(const std::string& wanted, const World& world) {
   const Cluster cluster = measured_cluster(world, everyone);
   agree(world, everyone, [&] {
     if (world.rank != 0) return;
-    write(path, to_toml(cluster, fmt::format("Measured by `graticule plan --calibrate` with {} ranks a "
-                                             "node of {} threads on {} nodes.",
-                                             world.local_size, at::get_num_threads(), cluster.nodes)));
+    write_whole(path, to_toml(cluster, fmt::format("Measured by `graticule plan --calibrate` with {} ranks a "
+                                                   "node of {} threads on {} nodes.",
+                                                   world.local_size, at::get_num_threads(), cluster.nodes)));
     fmt::print("{}: {} ranks a node; linear layers {:.0f}, attention {:.0f} GFLOP/s in fp32\n", path,
                world.local_size, cluster.fp32.linear / 1e9, cluster.fp32.attention / 1e9);
   });

@@ -5,21 +5,15 @@
 
 #include "graticule/core/error.h"
 #include "graticule/plan/dry_run.h"
+#include "graticule/plan/layouts.h"
 
 namespace graticule {
 
 namespace {
 
-struct Policy {
-  const char* name;
-  Activations value;
-};
-
 // The fastest first.
-constexpr std::array policies = {Policy{"keep", Activations::keep},
-                                 Policy{"recompute_but_attention", Activations::recompute_but_attention},
-                                 Policy{"recompute", Activations::recompute},
-                                 Policy{"offload", Activations::offload}};
+constexpr std::array policies = {Activations::keep, Activations::recompute_but_attention,
+                                 Activations::recompute, Activations::offload};
 
 // On a CPU what is offloaded to host memory stays where it was.
 bool saves_memory(Activations policy, const TrainOptions& train) {
@@ -35,10 +29,11 @@ Booked peak_with(Activations policy, Options options, const ModelShape& shape, c
 std::string leaner_policies(Activations chosen, const Options& options, const ModelShape& shape,
                             const World& world, int64_t limit) {
   std::string list;
-  for (const auto& [name, policy] : policies) {
+  for (const Activations policy : policies) {
     if (policy <= chosen || !saves_memory(policy, options.train)) continue;
     const int64_t bytes = peak_with(policy, options, shape, world).total();
-    if (bytes <= limit) list += text(list.empty() ? "" : ", ", "\"", name, "\" with ", gib(bytes));
+    if (bytes <= limit)
+      list += text(list.empty() ? "" : ", ", "\"", word_for(policy), "\" with ", gib(bytes));
   }
   return list.empty() ? "" : text("\nOf train.activations these fit: ", list);
 }
@@ -53,7 +48,7 @@ void fit_in_memory(Options& options, const ModelShape& shape, const World& world
     return;
   }
   Booked peak;
-  for (const auto& [name, policy] : policies) {
+  for (const Activations policy : policies) {
     if (policy != wanted.value_or(policy)) continue;
     if (!wanted && !saves_memory(policy, options.train)) continue;
     agree(world, everyone, [&] { peak = peak_with(policy, options, shape, world); });

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
+#include <sstream>
 
 #include "cli/commands.h"
 #include "cli/job.h"
@@ -11,6 +11,7 @@
 #include "graticule/plan/time.h"
 #include "graticule/train/build.h"
 #include "graticule/train/layout.h"
+#include "graticule/train/run_folder.h"
 
 namespace graticule {
 
@@ -54,13 +55,6 @@ void read_slow_nodes(const std::string& text, SimulationOptions& options) {
            ": give a number of nodes and if you like a factor, as in 2:1.5");
 }
 
-void write_file(const std::string& path, const std::string& content) {
-  std::ofstream file(path);
-  file << content;
-  file.close();
-  if (!file) fail("simulate", path, " could not be written: is the folder there, is the disk full?");
-}
-
 // As training does: a recipe without [parallel] has the planner's layout.
 void plan_where_nothing_is_said(SimulatedStep& step, int ranks) {
   if (step.options.named.contains("parallel")) return;
@@ -84,10 +78,10 @@ int run_simulate(SimulateArguments a) {
       traces_of_world(step.options, step.shape, a.ranks, static_cast<int>(step.cluster.devices_per_node));
   if (!a.trace.empty() || !a.picture.empty()) a.options.drawn = ranks_to_draw(traces);
   step.simulation = simulate_step(traces, step.cluster, step.options.train.precision, a.options);
-  if (!a.trace.empty()) write_file(a.trace, trace_of(step.simulation, step.cluster.devices_per_node));
+  if (!a.trace.empty()) write_whole(a.trace, trace_of(step.simulation, step.cluster.devices_per_node));
   if (!a.picture.empty()) {
-    write_file(a.picture, picture_of(step.simulation, fmt::format("{} ranks of {}: {}", a.ranks,
-                                                                  step.cluster.name, described(step.axes))));
+    write_whole(a.picture, picture_of(step.simulation, fmt::format("{} ranks of {}: {}", a.ranks,
+                                                                   step.cluster.name, described(step.axes))));
   }
   print_simulation(step, a.json);
   return 0;
