@@ -23,6 +23,7 @@ nlohmann::json report(const DryRun& run, const DryRank& place, const ModelShape&
   json["tokens"] = {run.tokens.begin, run.tokens.end};
   json["samples"] = {run.samples.begin, run.samples.end};
   json["parameters"] = parameters(shape), json["owned_parameters"] = run.owned;
+  json["flops_a_sample"] = {{"forward", flops(shape).forward()}, {"step", flops(shape).step()}};
   json["sent"] = sent;
   return json;
 }
@@ -60,6 +61,9 @@ int show_dry_run(const DryRunArguments& arguments, bool json) {
              place.rank, place.ranks, described(run.axes), run.tokens.begin, run.tokens.end, tokens,
              run.samples.begin, run.samples.end, problem.options.data.batch, run.owned,
              parameters(problem.shape));
+  const Flops work = flops(problem.shape);
+  fmt::print("a sample takes {:.4g} FLOPs forward, {:.4g} a step, over all ranks\n", work.forward(),
+             work.step());
   fmt::print("tensors at the peak of a step:\n{}\n", table_of(run.peak));
   if (run.traffic.empty()) fmt::print("sends nothing\n");
   for (const auto& [label, traffic] : run.traffic) {

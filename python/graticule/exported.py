@@ -1,0 +1,148 @@
+"""An exported model (graticule export) in plain PyTorch, as docs/model.md writes it down.
+
+    weights, model, statistics = exported.read("model.safetensors")
+    output = exported.run_model(weights, model, fields, lead_hours=24)
+
+Legend: V variables, Y rows (south first), X columns, R x Q places, P pixels of a patch, S tokens, C width, H heads.
+"""
+
+import json
+import math
+import struct
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+
+def read(path):
+    """The weights by name, the model's sizes, and the statistics that normalise fields."""
+    with open(path, "rb") as file:
+        raw = file.read()
+    (length,) = struct.unpack("<Q", raw[:8])
+    header = json.loads(raw[8 : 8 + length])
+    metadata = header.pop("__metadata__")
+    weights = {}
+    for name, entry in header.items():
+        begin, end = (8 + length + offset for offset in entry["data_offsets"])
+        weights[name] = torch.from_numpy(np.frombuffer(raw[begin:end], "<f4").reshape(entry["shape"]).copy())
+    return weights, json.loads(metadata["model"]), json.loads(metadata["statistics"])
+
+
+def normalise(fields, model, statistics):
+    """[V, Y, X] in physical units -> normalised."""
+    scale = [statistics["variables"][name] for name in model["variables"]]
+    mean, deviation = (torch.tensor([s[key] for s in scale])[:, None, None].float() for key in ("mean", "deviation"))
+    return (fields - mean) / deviation
+
+
+def positions(model, rows, columns):
+    """[R Q, C]: what is added to the token of each place."""
+    c = model["dim"] // 4
+    k = torch.arange(c, dtype=torch.float64)
+    y = (torch.arange(rows, dtype=torch.float64) + 0.5) / rows
+    t = (torch.arange(columns, dtype=torch.float64) + 0.5) / columns
+    along_y = math.pi * y[:, None] * 2 ** (8 * k / c)
+    along_x = 2 * math.pi * t[:, None] * (1 + torch.floor(k * columns / (2 * c)))
+    y_part = torch.cat([along_y.sin(), along_y.cos()], 1)[:, None].expand(rows, columns, 2 * c)
+    x_part = torch.cat([along_x.sin(), along_x.cos()], 1)[None].expand(rows, columns, 2 * c)
+    return torch.cat([y_part, x_part], 2).reshape(rows * columns, 4 * c).float()
+
+
+def patches(fields, p):
+    """[V, Y, X] -> [V, R Q, P], R and Q; zeros off the grid."""
+    V, Y, X = fields.shape
+    fields = F.pad(fields, (0, -X % p, 0, -Y % p))
+    R, Q = fields.shape[1] // p, fields.shape[2] // p
+    return fields.reshape(V, R, p, Q, p).permute(0, 1, 3, 2, 4).reshape(V, R * Q, p * p), R, Q
+
+
+def merge_variables(w, model, each_VSC):
+    """The tokens of a place's variables -> one token: cross-attention with a learned query."""
+    H, D = model["heads"], model["dim"] // model["heads"]
+
+    def part(name, value):
+        return F.linear(value, w[f"tokenizer.aggregate.{name}.weight"], w[f"tokenizer.aggregate.{name}.bias"])
+
+    q = part("q", w["tokenizer.aggregate.query"]).view(H, D)
+    k, v = (part(name, each_VSC).unflatten(-1, (H, D)) for name in "kv")
+    p = (torch.einsum("hd,vshd->vsh", q, k) / math.sqrt(D)).softmax(0)
+    return part("out", (p[..., None] * v).sum(0).flatten(1))
+
+
+def tokenize(w, model, x_VSP):
+    """Patches -> [S, C], before place and lead."""
+    if model["tokens"] == "channels":
+        flat = x_VSP.permute(1, 0, 2).flatten(1)
+        return F.linear(flat, w["tokenizer.patch.weight"], w["tokenizer.patch.bias"])
+    each = torch.einsum("vsp,vcp->vsc", x_VSP, w["tokenizer.patch.weight"])
+    each = each + (w["tokenizer.patch.bias"] + w["tokenizer.variable"])[:, None]
+    return each.flatten(0, 1) if model["tokens"] == "full" else merge_variables(w, model, each)
+
+
+def embed(w, model, fields, lead_hours):
+    """Normalised fields [V, Y, X] -> the first block's input [S, C]."""
+    x_VSP, R, Q = patches(fields, model["patch"])
+    x = tokenize(w, model, x_VSP)
+    x = x + positions(model, R, Q).repeat(x.shape[0] // (R * Q), 1)
+    return x + lead_hours / 100 * w["tokenizer.lead.weight"] + w["tokenizer.lead.bias"]
+
+
+def norm(w, x, name):
+    return F.layer_norm(x, x.shape[-1:], w[name + ".weight"], w[name + ".bias"])
+
+
+def queries_keys_values(w, model, x_SC, name):
+    """Each [S, H, D], keys and values repeated where heads share them."""
+    S, H, G = x_SC.shape[0], model["heads"], model["kv_heads"]
+    D = model["dim"] // H
+    q, k, v = F.linear(x_SC, w[name + ".qkv.weight"], w[name + ".qkv.bias"]).split([H * D, G * D, G * D], 1)
+    q, k, v = q.view(S, H, D), k.view(S, G, D), v.view(S, G, D)
+    if model["qk_norm"]:
+        q, k = norm(w, q, name + ".q_norm"), norm(w, k, name + ".k_norm")
+    return q, *(t.repeat_interleave(H // G, 1) for t in (k, v))
+
+
+def weigh(q_tHD, k_SHD):
+    """How much each query attends to each token: [H, t, S], rows sum to 1."""
+    return (torch.einsum("thd,shd->hts", q_tHD, k_SHD) / math.sqrt(q_tHD.shape[-1])).softmax(-1)
+
+
+def block(w, model, x_SC, i):
+    b = f"blocks.{i}"
+    q, k, v = queries_keys_values(w, model, norm(w, x_SC, b + ".norm1"), b + ".attention")
+    mixed = torch.einsum("hts,shd->thd", weigh(q, k), v).flatten(1)
+    x_SC = x_SC + F.linear(mixed, w[b + ".attention.out.weight"], w[b + ".attention.out.bias"])
+    h = norm(w, x_SC, b + ".norm2")
+    h = F.gelu(F.linear(h, w[b + ".mlp.fc1.weight"], w[b + ".mlp.fc1.bias"]))
+    return x_SC + F.linear(h, w[b + ".mlp.fc2.weight"], w[b + ".mlp.fc2.bias"])
+
+
+def run_model(w, model, fields, lead_hours):
+    """Normalised fields [V, Y, X] -> the model's output [V, Y, X]."""
+    p, V = model["patch"], len(model["variables"])
+    R, Q = -(-model["rows"] // p), -(-model["columns"] // p)
+    x = embed(w, model, fields, lead_hours)
+    for i in range(model["depth"]):
+        x = block(w, model, x, i)
+    x = norm(w, x, "head.norm")
+    for i in range(model["head_layers"]):
+        x = F.gelu(F.linear(x, w[f"head.hidden.{i}.weight"], w[f"head.hidden.{i}.bias"]))
+    if model["tokens"] == "full":
+        x = x.view(V, R * Q, -1)
+        out = torch.einsum("vsc,vpc->vsp", x, w["head.out.weight"]) + w["head.out.bias"][:, None]
+    else:
+        out = F.linear(x, w["head.out.weight"], w["head.out.bias"]).view(R * Q, V, p * p).transpose(0, 1)
+    out = out.reshape(V, R, Q, p, p).permute(0, 1, 3, 2, 4).reshape(V, R * p, Q * p)
+    return out[:, : model["rows"], : model["columns"]]
+
+
+def attention_of_token(w, model, fields, lead_hours, token):
+    """What one token attends to in each block: [depth, H, S]."""
+    x, seen = embed(w, model, fields, lead_hours), []
+    for i in range(model["depth"]):
+        name = f"blocks.{i}"
+        q, k, _ = queries_keys_values(w, model, norm(w, x, name + ".norm1"), name + ".attention")
+        seen.append(weigh(q[token : token + 1], k)[:, 0])
+        x = block(w, model, x, i)
+    return torch.stack(seen)

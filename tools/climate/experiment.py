@@ -1,0 +1,140 @@
+"""What a budget asks for: the data, the searches, the trainings, the scores, as parts in the order they are done."""
+
+import json
+import os
+import statistics
+
+import arms
+import program
+import training
+
+# Leads of the scores: (trained lead, steps). One step is a direct forecast, more are rolled out.
+LEADS = [(24, 3), (6, 4), (72, 1)]
+
+
+def data_part(data):
+    first, last = data["years"]
+
+    def make(runner):
+        return runner.run(
+            [".venv/bin/python", "tools/gcm/make_dataset.py", "--years", str(first), str(last), "--out", data["path"]],
+            data["path"] + ".log",
+        )
+
+    return f"data of {first} to {last}", data["path"], make
+
+
+def define_all(budget):
+    """study -> arm -> definition (arms.define)."""
+    return {study["name"]: {arm: arms.define(study, arm) for arm in study["arms"]} for study in budget["study"]}
+
+
+def searched(definitions):
+    """The arms that have a learning rate of their own: those of another width; a longer training takes its arm's."""
+    return [arm for arm in definitions if not arm.endswith("-long")]
+
+
+def search_run(study, arm, lr):
+    return f"search/{study['name']}-{arm}-{lr}"
+
+
+def search_parts(budget, definitions, folder):
+    """One short training for each arm and learning rate, and its score on validation times."""
+    trainings, scores = [], []
+    search = budget["search"]
+    for study in budget["study"]:
+        of_study = definitions[study["name"]]
+        for arm in searched(of_study):
+            short = {**of_study[arm], "steps": search["samples"] // arms.value_of(study, "data.batch")}
+            for lr in search["lr"]:
+                name, run = f"search {study['name']} {arm} lr {lr}", search_run(study, arm, lr)
+                trainings.append(training.train(name, folder, run, budget, study, short, lr, seed=0))
+                out = f"{folder}/{run}"
+                scores.append(
+                    training.validate(
+                        f"score of {name}", out, f"{out}/valid.json", search["dates"], budget["data"]["valid"]
+                    )
+                )
+    return trainings, scores
+
+
+def relative_error(path):
+    """The mean over variables of a model's RMSE over the climatology's: what a search makes small."""
+    with open(path) as file:
+        rows = json.load(file)["scores"]
+    rmse = {(row["forecast"], row["variable"]): row["rmse"] for row in rows}
+    return statistics.fmean(
+        rmse["model", variable] / rmse["climatology", variable] for forecast, variable in rmse if forecast == "model"
+    )
+
+
+def search_results(budget, definitions, folder):
+    """study -> arm -> {learning rate: error on validation times}."""
+
+    def error(study, arm, lr):
+        return relative_error(f"{folder}/{search_run(study, arm, lr)}/valid.json")
+
+    return {
+        study["name"]: {
+            arm: {lr: error(study, arm, lr) for lr in budget["search"]["lr"]}
+            for arm in searched(definitions[study["name"]])
+        }
+        for study in budget["study"]
+    }
+
+
+def best_lr(results, study, arm):
+    own = results[study["name"]]
+    errors = own[arm if arm in own else arms.tokens_of(arm)]
+    return min(errors, key=errors.get)
+
+
+def run_name(study, arm, seed):
+    return f"{study['name']}-{arm}-{seed}"
+
+
+def training_parts(budget, definitions, results, folder):
+    """Seed by seed, so that a budget which is cut short has whole seeds; dearest first within one."""
+    parts = []
+    for study in budget["study"]:
+        for arm in study["arms"]:
+            definition, lr = definitions[study["name"]][arm], best_lr(results, study, arm)
+            for seed in study["seeds"]:
+                run = run_name(study, arm, seed)
+                part = training.train(f"training {run}", folder, run, budget, study, definition, lr, seed)
+                parts.append(((study["seeds"].index(seed), -definition["flops"] * definition["samples"]), part))
+    return [part for _, part in sorted(parts, key=lambda pair: pair[0])]
+
+
+def test_parts(budget, folder):
+    """Scores of every model on the test year, and forecast fields of each arm's first seed."""
+    parts = []
+    scores = budget["scores"]
+    for study in budget["study"]:
+        for arm in study["arms"]:
+            for seed in study["seeds"]:
+                run = run_name(study, arm, seed)
+                out = f"{folder}/{run}"
+                for lead, steps in LEADS:
+                    name = f"test of {run}, {lead} h"
+                    parts.append(training.test(name, out, f"{out}/test-{lead}.json", lead, steps, scores["dates"]))
+            run = run_name(study, arm, study["seeds"][0])
+            out = f"{folder}/{run}"
+            span = (scores["fields_from"], scores["fields_until"], scores["fields_every"])
+            parts.append(training.fields(f"fields of {run}", out, f"{out}/fields-24.nc", 24, *span))
+    return parts
+
+
+def hold_settings(path, settings):
+    """Writes what a folder of results was made with, or refuses another one there."""
+    wanted = json.dumps(settings, indent=1)
+    if not os.path.exists(path):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path + ".new", "w") as file:
+            file.write(wanted)
+        os.replace(path + ".new", path)
+    with open(path) as file:
+        if file.read() != wanted:
+            raise program.FailedError(
+                f"{path} was made with other settings than the budget has now: remove its folder, or give another --out"
+            )

@@ -1,0 +1,63 @@
+"""Fields of forecasts beside the truth: maps of error, spectra, and what a token attends to."""
+
+import subprocess
+
+import numpy as np
+import torch
+
+import program
+from graticule import exported, run_files
+
+
+def _of(dataset, name):
+    variable, _, level = name.partition("@")
+    return dataset[variable].sel(level=int(level)) if level else dataset[variable]
+
+
+def forecast(run, name):
+    """[time (initial), latitude, longitude] at the file's first lead."""
+    with run_files.open_fields(run_files.Path(f"{run}/fields-24.nc")) as opened:
+        return _of(opened, name).isel(prediction_timedelta=0).transpose("time", "latitude", "longitude").load()
+
+
+def truth(run, store, name):
+    """The same from the data, at the valid times, labelled by the initial ones."""
+    ours = forecast(run, name)
+    valid = ours.time.values + ours.prediction_timedelta.values
+    field = _of(store, name).sel(time=valid).sortby("latitude").transpose("time", "latitude", "longitude")
+    return ours.copy(data=field.values)
+
+
+def land(store):
+    return store["land_sea_mask"].transpose("latitude", "longitude").sortby("latitude")
+
+
+def error_map(run, store, name):
+    """RMSE over the dates of each place."""
+    return np.sqrt(((forecast(run, name) - truth(run, store, name)) ** 2).mean("time"))
+
+
+def spectrum(field):
+    """Mean power by zonal wavenumber over dates and the latitudes from 30 to 60 degrees, both hemispheres."""
+    middle = field.where((np.abs(field.latitude) > 30) & (np.abs(field.latitude) < 60), drop=True)
+    waves = np.fft.rfft(middle.values, axis=-1) / middle.shape[-1]
+    power = np.abs(waves) ** 2
+    power[..., 1:] *= 2
+    return power.mean(axis=(0, 1))
+
+
+def attention(run, store, time, variable, latitude, longitude):
+    """Of the last block, mean over heads, for a variable's token at a place: [V, R, Q], variables, (row, column)."""
+    path = f"{run}/model.safetensors"
+    subprocess.run([program.PROGRAM, "export", run, path], check=True, capture_output=True)
+    weights, model, statistics = exported.read(path)
+    now = store.sel(time=time).sortby("latitude") if "time" in store.dims else store
+    stacked = [_of(now, name).transpose("latitude", "longitude").values for name in model["variables"]]
+    normalised = exported.normalise(torch.from_numpy(np.stack(stacked)).float(), model, statistics)
+    p = model["patch"]
+    rows, columns = -(-model["rows"] // p), -(-model["columns"] // p)
+    row = int((latitude + 90) / 180 * rows)
+    column = int(longitude / 360 * columns)
+    token = (model["variables"].index(variable) * rows + row) * columns + column
+    looked = exported.attention_of_token(weights, model, normalised, 24, token)
+    return looked[-1].mean(0).reshape(-1, rows, columns).numpy(), model["variables"], (row, column)

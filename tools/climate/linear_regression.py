@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""Linear regression: the forecast that a network has to beat to have learned more than a matrix.
+
+All variables of the whole globe at a time, normalised by place, predict the change of a target over a lead. There
+are fewer times than numbers a time, so the ridge solution is found among the times: with the n x m matrix X of n
+training times and m numbers, and Y of changes,
+
+    W = X^T (X X^T + penalty I)^-1 Y,    forecast(x) = Y^T (X X^T + penalty I)^-1 X x
+
+The penalty is the one with the least error on validation times, for each lead.
+"""
+
+import json
+import os
+
+import numpy as np
+import torch
+import xarray as xr
+
+import program
+
+
+def names_of(variables):
+    return [tuple(name.split("@")) if "@" in name else (name, None) for name in variables]
+
+
+def fields(store, variables, times):
+    """[time, variable, latitude, longitude], fp32."""
+    chosen = []
+    for name, level in names_of(variables):
+        field = store[name].sel(level=int(level)) if level else store[name]
+        chosen.append(field.sel(time=times).transpose("time", "latitude", "longitude").values)
+    return np.stack(chosen, axis=1).astype(np.float32)
+
+
+def times_with_valid(store, span, lead, stride=1):
+    """Times of `span` (dates, the last one whole) whose time `lead` hours later lies in it too."""
+    inside = store.time.sel(time=slice(*span)).values
+    later = inside + np.timedelta64(lead, "h")
+    return inside[np.isin(later, inside)][::stride]
+
+
+class Normal:
+    """Mean and deviation by place over the training times."""
+
+    def __init__(self, values):
+        self.mean, self.deviation = values.mean(axis=0), values.std(axis=0) + 1e-12
+
+    def flat(self, values):
+        return torch.from_numpy(((values - self.mean) / self.deviation).reshape(len(values), -1))
+
+
+def fit_lead(store, inputs, targets, data, lead, settings):
+    """The function initial times -> forecast [time, target, latitude, longitude], and the errors by penalty."""
+    train = times_with_valid(store, data["train"], lead, settings["stride"])
+    now = fields(store, inputs, train)
+    change = fields(store, targets, train + np.timedelta64(lead, "h")) - fields(store, targets, train)
+    normal, scale = Normal(now), Normal(change)
+    x, y = normal.flat(now), scale.flat(change)
+    gram = x @ x.T
+
+    def changes(weights, times):
+        predicted = (normal.flat(fields(store, inputs, times)) @ x.T) @ weights
+        return predicted.numpy().reshape(len(times), *change.shape[1:]) * scale.deviation + scale.mean
+
+    valid = times_with_valid(store, data["valid"], lead, 24)
+    truth = fields(store, targets, valid + np.timedelta64(lead, "h")) - fields(store, targets, valid)
+    best, errors = None, {}
+    for penalty in settings["penalties"]:
+        factor = torch.linalg.cholesky(gram + penalty * torch.eye(len(gram)))
+        weights = torch.cholesky_solve(y, factor)
+        off = (changes(weights, valid) - truth) / scale.deviation
+        errors[penalty] = float(np.sqrt(np.mean(off**2)))
+        if best is None or errors[penalty] < min(value for key, value in errors.items() if key != penalty):
+            best = weights
+    return (lambda times: fields(store, targets, times) + changes(best, times)), errors
+
+
+def part(budget, inputs, targets, dates_of, result):
+    """The part that fits and scores: `dates_of`: lead -> file of scores whose dates are forecast."""
+
+    def make(runner):
+        store = xr.open_zarr(budget["data"]["path"])
+        weight = np.cos(np.deg2rad(store.latitude.values))
+        weight /= weight.mean()
+        rows, searched = [], {}
+        for lead, path in dates_of.items():
+            if runner.stopped:
+                raise program.FailedError("stopped")
+            predict, searched[lead] = fit_lead(store, inputs, targets, budget["data"], lead, budget["regression"])
+            with open(path) as file:
+                dates = np.array(json.load(file)["dates"], "datetime64[ns]")
+            off = predict(dates) - fields(store, targets, dates + np.timedelta64(lead, "h"))
+            errors = (off.astype(np.float64) ** 2 * weight[:, None]).mean(axis=(2, 3))
+            for i, target in enumerate(targets):
+                mse = errors[:, i]
+                rows.append({"variable": target, "lead_hours": lead, "forecast": "regression", "mse": mse.tolist()})
+        with open(result + ".new", "w") as file:
+            json.dump({"scores": rows, "searched": searched}, file)
+        os.replace(result + ".new", result)
+
+    return "linear regression", result, make

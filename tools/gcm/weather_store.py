@@ -1,0 +1,84 @@
+"""The Zarr store as WeatherBench 2 lays it out, written piece by piece, and the state to go on from.
+
+The whole time axis exists from the start, so a piece that is written twice is the same: a run that was stopped between
+a piece and its state writes that piece again. The store bears the ending .partial until its last piece is in.
+"""
+
+import os
+import shutil
+
+import numcodecs
+import numpy as np
+import xarray as xr
+
+UNITS = {
+    "temperature": "K",
+    "geopotential": "m**2 s**-2",
+    "u_component_of_wind": "m s**-1",
+    "v_component_of_wind": "m s**-1",
+    "specific_humidity": "kg kg**-1",
+    "surface_pressure": "Pa",
+    "mean_sea_level_pressure": "Pa",
+    "2m_temperature": "K",
+    "10m_u_component_of_wind": "m s**-1",
+    "10m_v_component_of_wind": "m s**-1",
+    "toa_incident_solar_radiation": "J m**-2",
+    "land_sea_mask": "(0 - 1)",
+    "geopotential_at_surface": "m**2 s**-2",
+    "orography": "m",
+}
+TIMES_A_CHUNK = 8
+COMPRESSOR = numcodecs.Blosc(cname="lz4", clevel=5, shuffle=1)
+
+
+def dataset(fields, **axes):
+    """`fields`: name -> array over the last of time, level, longitude, latitude, by its number of dimensions."""
+    names = {2: ("longitude", "latitude"), 3: ("time", "longitude", "latitude")}
+    names[4] = ("time", "level", "longitude", "latitude")
+    made = xr.Dataset(
+        {name: (names[field.ndim], field, {"units": UNITS[name]}) for name, field in fields.items()}, coords=axes
+    )
+    return made[sorted(made.data_vars)]
+
+
+def create(path, fields, constants, times, levels, longitudes, latitudes, attributes):
+    """An empty store for all of `times`; `fields`: name -> shape of one time."""
+    import dask.array as da
+
+    empty = {
+        name: da.full((len(times), *shape), np.float32(np.nan), dtype=np.float32, chunks=(TIMES_A_CHUNK, *shape))
+        for name, shape in fields.items()
+    }
+    made = dataset({**empty, **constants}, time=times, level=levels, longitude=longitudes, latitude=latitudes)
+    made.attrs = attributes
+    made["longitude"].attrs = {"units": "degrees_east", "standard_name": "longitude"}
+    made["latitude"].attrs = {"units": "degrees_north", "standard_name": "latitude"}
+    made["level"].attrs = {"units": "hPa", "standard_name": "air_pressure"}
+    encoding = {name: {"compressors": (COMPRESSOR,), "_FillValue": np.float32(np.nan)} for name in made.data_vars}
+    encoding["time"] = {"units": "hours since 1959-01-01", "dtype": "int64", "calendar": "proleptic_gregorian"}
+    shutil.rmtree(path, ignore_errors=True)
+    made.to_zarr(path, mode="w", zarr_format=2, consolidated=True, encoding=encoding, compute=False)
+
+
+def write(path, first, fields):
+    """Times first.. of each field."""
+    count = len(next(iter(fields.values())))
+    dataset(fields).to_zarr(path, region={"time": slice(first, first + count)}, zarr_format=2)
+
+
+def save_state(path, state, written):
+    """`written`: times that are in the store. The file is replaced as a whole."""
+    arrays = {"tracer_" + name: np.asarray(modal) for name, modal in state.tracers.items()}
+    for name in ("vorticity", "divergence", "temperature_variation", "log_surface_pressure", "sim_time"):
+        arrays[name] = np.asarray(getattr(state, name))
+    with open(path + ".new", "wb") as file:
+        np.savez(file, written=written, **arrays)
+    os.replace(path + ".new", path)
+
+
+def load_state(path, make):
+    """`make`: of the class of states, by keyword. Gives the state and the number of times written."""
+    with np.load(path) as arrays:
+        tracers = {name[7:]: arrays[name] for name in arrays if name.startswith("tracer_")}
+        rest = {name: arrays[name] for name in arrays if name != "written" and not name.startswith("tracer_")}
+        return make(tracers=tracers, **rest), int(arrays["written"])
