@@ -19,18 +19,27 @@ struct EvalArguments {
   std::string checkpoint, out, convention = "wb2";
   std::vector<std::string> set, range;
   int64_t steps = 1, samples = 0;
-  bool json = false;
+  std::optional<int64_t> lead;
+  bool by_date = false, json = false;
 };
 
 nlohmann::json scores_json(const Evaluation& evaluation, const EvalArguments& arguments,
                            const std::string& checkpoint) {
-  nlohmann::json scores = nlohmann::json::array();
-  for (const ScoreLine& line : evaluation.lines) scores.push_back(to_json(line));
-  return {{"convention", arguments.convention},
-          {"checkpoint", checkpoint},
-          {"samples", evaluation.samples},
-          {"climatology", evaluation.climatology},
-          {"scores", scores}};
+  nlohmann::json scores = {
+      {"convention", arguments.convention},         {"checkpoint", checkpoint},
+      {"lead_hours", evaluation.lead_hours},        {"steps", arguments.steps},
+      {"samples", evaluation.initial_times.size()}, {"climatology", evaluation.climatology},
+      {"scores", nlohmann::json::array()}};
+  for (const ScoreLine& line : evaluation.lines) {
+    scores["scores"].push_back(to_json(line));
+    if (!arguments.by_date) continue;
+    scores["scores"].back()["mse"] = line.by_time.mse;  // a NaN becomes null
+    scores["scores"].back()["acc_by_date"] = line.by_time.acc;
+  }
+  for (const int64_t time : evaluation.initial_times) {
+    if (arguments.by_date) scores["dates"].push_back(format_time(time));
+  }
+  return scores;
 }
 
 std::string acc_text(double acc) { return std::isfinite(acc) ? fmt::format("{:.3f}", acc) : "-"; }
@@ -59,6 +68,7 @@ int run_eval(const EvalArguments& arguments, const World& world) {
     if (range.size() != 2)
       refuse("eval", "no times to score: give --range FIRST LAST, or data.test in the recipe");
     options.range = parse_time_range(range[0], range[1]);
+    options.lead_hours = arguments.lead;
     options.steps = arguments.steps;
     options.max_samples = arguments.samples;
     options.convention = convention_named(arguments.convention);
@@ -75,8 +85,8 @@ int run_eval(const EvalArguments& arguments, const World& world) {
       fmt::print("{}\n", scores.dump());
       return;
     }
-    fmt::print("RMSE over {} initial times, convention {}; climatology: {}\n", evaluation.samples,
-               arguments.convention, evaluation.climatology);
+    fmt::print("RMSE over {} initial times, convention {}; climatology: {}\n",
+               evaluation.initial_times.size(), arguments.convention, evaluation.climatology);
     print_table(evaluation);
     fmt::print("scores written to {}\n", out);
   });
@@ -92,10 +102,9 @@ void add_eval(CLI::App& app, Action& action) {
       ->add_option("checkpoint", arguments->checkpoint,
                    "A run folder (its newest checkpoint) or RUN/checkpoints/step-N")
       ->required();
-  command
-      ->add_option("--steps", arguments->steps,
-                   "Leads to score: the trained lead times 1 to this, by roll-out")
+  command->add_option("--steps", arguments->steps, "Times to score: the lead times 1 to this, by roll-out")
       ->capture_default_str();
+  command->add_option("--lead", arguments->lead, "One of the recipe's leads, in hours (default: its first)");
   command->add_option("--range", arguments->range, "First and last time (default: the recipe's data.test)")
       ->expected(2);
   command->add_option("--samples", arguments->samples, "Initial times, spread evenly; 0: all")
@@ -104,6 +113,8 @@ void add_eval(CLI::App& app, Action& action) {
   command->add_option("--out", arguments->out, "Where the scores go (default: RUN/scores.json)");
   command->add_option("--set", arguments->set, "section.key=value, wins over the recipe")
       ->allow_extra_args(false);
+  command->add_flag("--by-date", arguments->by_date,
+                    "The scores file also holds every initial time's squared error and correlation");
   command->add_flag("--json", arguments->json, "Print the scores as JSON");
   command->callback([&action, arguments] {
     action = [arguments] { return run_job([&](const World& world) { return run_eval(*arguments, world); }); };

@@ -6,23 +6,36 @@
 #include "cli/trained_run.h"
 #include "graticule/core/error.h"
 #include "graticule/train/forecast.h"
+#include "graticule/train/rollout.h"
 
 namespace graticule {
 
 namespace {
 
 struct ForecastArguments {
-  std::string checkpoint, init, out, truth;
+  std::string checkpoint, init, until, out, truth;
   std::vector<std::string> set;
-  int64_t steps = 1;
+  int64_t every = 0, steps = 1;
+  std::optional<int64_t> lead;
 };
+
+// --init alone, or every so many hours from it up to --until (a bare date includes its whole day).
+std::vector<int64_t> initial_times(const ForecastArguments& arguments) {
+  if (arguments.until.empty()) return {parse_time(arguments.init)};
+  if (arguments.every < 1) refuse("forecast", "--every ", arguments.every, ": at least 1 hour");
+  const TimeRange range = parse_time_range(arguments.init, arguments.until);
+  std::vector<int64_t> times;
+  for (int64_t time = range.begin; time <= range.end; time += arguments.every * 3600) times.push_back(time);
+  return times;
+}
 
 int run_forecast(const ForecastArguments& arguments, const World& world) {
   const Group everyone = group_of_all(world);
   TrainedRun trained = load_trained_run(arguments.checkpoint, arguments.set, world, everyone);
   ForecastOptions options;
   agree(world, everyone, [&] {
-    options.initial_time = parse_time(arguments.init);
+    options.initial_times = initial_times(arguments);
+    options.lead_hours = arguments.lead;
     options.steps = arguments.steps;
     options.out = arguments.out.empty() ? run_folder_of(trained.info) + "/forecast.nc" : arguments.out;
     options.truth = arguments.truth;
@@ -30,9 +43,12 @@ int run_forecast(const ForecastArguments& arguments, const World& world) {
   });
   write_forecast(trained.run, world, options);
   if (world.rank == 0) {
+    const auto& times = options.initial_times;
     std::cout << options.out << " holds " << options.steps << " steps of "
-              << trained.run.options.data.lead_hours.front() << " h from "
-              << format_time(options.initial_time) << "\n";
+              << chosen_lead(trained.run, options.lead_hours) << " h from " << format_time(times.front());
+    if (times.size() > 1)
+      std::cout << " to " << format_time(times.back()) << ", " << times.size() << " times";
+    std::cout << "\n";
   }
   return 0;
 }
@@ -40,13 +56,18 @@ int run_forecast(const ForecastArguments& arguments, const World& world) {
 }  // namespace
 
 void add_forecast(CLI::App& app, Action& action) {
-  auto* command = app.add_subcommand("forecast", "Roll a trained model out from one time of the data");
+  auto* command = app.add_subcommand("forecast", "Roll a trained model out from times of the data");
   const auto arguments = std::make_shared<ForecastArguments>();
   command
       ->add_option("checkpoint", arguments->checkpoint,
                    "A run folder (its newest checkpoint) or RUN/checkpoints/step-N")
       ->required();
   command->add_option("--init", arguments->init, "The initial time, such as 2001-12-01T06")->required();
+  auto* until = command->add_option("--until", arguments->until, "Start again up to this time");
+  auto* every = command->add_option("--every", arguments->every, "Hours between initial times");
+  until->needs(every);
+  every->needs(until);
+  command->add_option("--lead", arguments->lead, "One of the recipe's leads, in hours (default: its first)");
   command->add_option("--steps", arguments->steps, "How many leads ahead")->capture_default_str();
   command->add_option("--out", arguments->out, "FILE.nc or DIR.zarr (default: RUN/forecast.nc)");
   command->add_option("--truth", arguments->truth,

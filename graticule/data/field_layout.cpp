@@ -48,7 +48,10 @@ FieldLayout layout_of(const FieldWriterOptions& options) {
   axes.push_back({"prediction_timedelta",
                   {options.lead_hours.begin(), options.lead_hours.end()},
                   true,
-                  {{"units", "hours"}, {"standard_name", "forecast_period"}, {"long_name", "lead time"}}});
+                  {{"units", "hours"},
+                   {"dtype", "timedelta64[ns]"},  // asks xarray to decode it; newer ones leave hours alone
+                   {"standard_name", "forecast_period"},
+                   {"long_name", "lead time"}}});
   axes.push_back({"level",
                   {levels.begin(), levels.end()},
                   true,

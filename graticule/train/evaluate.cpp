@@ -114,11 +114,12 @@ class Scorer {
 
 Evaluation evaluate(Run& run, const World& world, const EvaluationOptions& options) {
   const Catalog& catalog = run.source->catalog();
-  const int lead = static_cast<int>(run.options.data.lead_hours.front());
+  int lead = 0;
   std::vector<Sample> samples;
   Span mine;
   std::optional<Climatology> climatology;
   agree(world, run.mesh.world, [&] {
+    lead = chosen_lead(run, options.lead_hours);
     samples = samples_of(catalog, options, lead);
     mine = span_of(std::ssize(samples), run.mesh.data.size(), run.mesh.data.rank());
     if (!options.baselines) return;
@@ -161,16 +162,19 @@ Evaluation evaluate(Run& run, const World& world, const EvaluationOptions& optio
   }
   scorer.sums().merge(run.mesh.stage.all_reduce(scorer.sums().values()).wait());
 
-  Evaluation evaluation{{}, count, climatology ? climatology->description() : ""};
+  Evaluation evaluation{{}, {}, lead, climatology ? climatology->description() : ""};
+  for (const Sample& sample : samples)
+    evaluation.initial_times.push_back(catalog.times[static_cast<size_t>(sample.initial)]);
   for (size_t target = 0; target < run.options.data.targets.size(); ++target) {
     const std::string& name = run.options.data.targets[target];
     for (int64_t step = 0; step < options.steps; ++step) {
       for (int64_t kind = 0; kind < (options.baselines ? 3 : 1); ++kind) {
-        Score score =
-            scorer.sums().score(scorer.series(static_cast<int64_t>(target), step, kind), options.convention);
+        const int64_t series = scorer.series(static_cast<int64_t>(target), step, kind);
+        Score score = scorer.sums().score(series, options.convention);
         if (!options.baselines) score.acc = std::nan("");  // no climatology, no anomalies
-        evaluation.lines.push_back(
-            {name, (step + 1) * lead, kinds[kind], score, catalog.variables[catalog.index_of(name)].units});
+        evaluation.lines.push_back({name, (step + 1) * lead, kinds[kind], score,
+                                    scorer.sums().by_time(series),
+                                    catalog.variables[catalog.index_of(name)].units});
       }
     }
   }

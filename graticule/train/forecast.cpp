@@ -20,20 +20,19 @@ int64_t index_of_time(const Catalog& catalog, int64_t time) {
   const int64_t nearest =
       found == times.end() || (found != times.begin() && time - *(found - 1) < *found - time) ? *(found - 1)
                                                                                               : *found;
-  refuse("forecast", "the data have nothing at --init ", format_time(time), ": the nearest time is ",
-         format_time(nearest));
+  refuse("forecast", "the data have nothing at the initial time ", format_time(time),
+         ": the nearest time is ", format_time(nearest));
 }
 
-FieldWriterOptions layout(const Run& run, const ForecastOptions& options, const std::string& path,
+FieldWriterOptions layout(const Run& run, const ForecastOptions& options, int lead, const std::string& path,
                           const std::string& title) {
   const Catalog& catalog = run.source->catalog();
   FieldWriterOptions file;
   file.path = path;
   file.latitudes = catalog.latitudes, file.longitudes = catalog.longitudes;
   file.latitude_descending = catalog.latitude_descending;
-  file.times = {options.initial_time};
-  for (int64_t k = 1; k <= options.steps; ++k)
-    file.lead_hours.push_back(static_cast<int>(k * run.options.data.lead_hours.front()));
+  file.times = options.initial_times;
+  for (int64_t k = 1; k <= options.steps; ++k) file.lead_hours.push_back(static_cast<int>(k * lead));
   for (const auto& name : run.options.data.targets)
     file.variables.push_back(catalog.variables[catalog.index_of(name)]);
   file.attributes = {{"title", title},
@@ -54,15 +53,15 @@ at::Tensor gather_variable(const Run& run, const at::Tensor& mine_tP, int64_t va
 }
 
 // Writes the targets one by one; `part_of` gives this rank's patches of a variable in physical units.
-void write_targets(const Run& run, const std::function<at::Tensor(int64_t variable)>& part_of, int64_t step,
-                   FieldWriter* writer) {
+void write_targets(const Run& run, const std::function<at::Tensor(int64_t variable)>& part_of, int64_t time,
+                   int64_t step, std::optional<FieldWriter>& writer) {
   const auto& data = run.options.data;
   for (const auto& target : data.targets) {
     const auto v = std::find(data.variables.begin(), data.variables.end(), target) - data.variables.begin();
     const at::Tensor patches_SP = gather_variable(run, part_of(v), v);
     if (!writer) continue;
     const at::Tensor field_YX = from_patches(patches_SP, run.shape.grid);
-    writer->write(target, 0, step, {field_YX.data_ptr<float>(), static_cast<size_t>(field_YX.numel())});
+    writer->write(target, time, step, {field_YX.data_ptr<float>(), static_cast<size_t>(field_YX.numel())});
   }
 }
 
@@ -74,45 +73,66 @@ void agree_on_writer(const World& world, const Group& everyone, std::optional<Fi
   });
 }
 
+// The data's index of each valid time of one initial time.
+std::vector<int64_t> truth_of(const Catalog& catalog, int64_t initial_time, int64_t lead_seconds,
+                              int64_t steps) {
+  std::vector<int64_t> indices;
+  for (int64_t k = 1; k <= steps; ++k) {
+    const int64_t valid = initial_time + k * lead_seconds;
+    if (!std::binary_search(catalog.times.begin(), catalog.times.end(), valid)) {
+      refuse("forecast", "--truth: the data have nothing at ", format_time(valid),
+             ": give fewer steps, an earlier --until, or no --truth");
+    }
+    indices.push_back(index_of_time(catalog, valid));
+  }
+  return indices;
+}
+
 }  // namespace
 
 void write_forecast(Run& run, const World& world, const ForecastOptions& options) {
   const Catalog& catalog = run.source->catalog();
-  const int lead = static_cast<int>(run.options.data.lead_hours.front());
-  const int64_t lead_seconds = int64_t{lead} * 3600;
-  int64_t initial = 0;
-  std::vector<int64_t> truth_indices;
+  const bool with_truth = !options.truth.empty();
+  int lead = 0;
+  int64_t lead_seconds = 0;
+  std::vector<VariableScale> scales;
+  std::vector<int64_t> initial;             // in the catalogue
+  std::vector<std::vector<int64_t>> valid;  // likewise, by initial time and step
   agree(world, run.mesh.world, [&] {
-    initial = index_of_time(catalog, options.initial_time);
-    for (int64_t k = 1; k <= options.steps && !options.truth.empty(); ++k) {
-      const int64_t valid = options.initial_time + k * lead_seconds;
-      if (!std::binary_search(catalog.times.begin(), catalog.times.end(), valid)) {
-        refuse("forecast", "--truth: the data have nothing at ", format_time(valid),
-               ": give fewer steps, or no --truth");
-      }
-      truth_indices.push_back(index_of_time(catalog, valid));
+    lead = chosen_lead(run, options.lead_hours);
+    lead_seconds = int64_t{lead} * 3600;
+    scales = variable_scales(run, lead);
+    for (const int64_t time : options.initial_times) {
+      initial.push_back(index_of_time(catalog, time));
+      if (with_truth) valid.push_back(truth_of(catalog, time, lead_seconds, options.steps));
+      for (int64_t k = 1; k < options.steps; ++k) require_forcings(run, scales, time + k * lead_seconds);
     }
   });
   std::optional<FieldWriter> forecast, truth;
-  agree_on_writer(world, run.mesh.world, forecast, layout(run, options, options.out, "Forecast"));
-  if (!options.truth.empty())
-    agree_on_writer(world, run.mesh.world, truth, layout(run, options, options.truth, "Truth of a forecast"));
+  agree_on_writer(world, run.mesh.world, forecast, layout(run, options, lead, options.out, "Forecast"));
+  if (with_truth) {
+    agree_on_writer(world, run.mesh.world, truth,
+                    layout(run, options, lead, options.truth, "Truth of a forecast"));
+  }
 
-  const std::vector<VariableScale> scales = variable_scales(run, lead);
-  at::Tensor state_TKP = state_at(run, initial);
-  for (int64_t step = 0; step < options.steps; ++step) {
-    state_TKP = advance(run, scales, state_TKP, lead);
-    const auto predicted = [&](int64_t v) {
-      return physical(of_variable(state_TKP, run.shape.grid, run.tokens, v), scales[static_cast<size_t>(v)]);
-    };
-    write_targets(run, predicted, step, forecast ? &*forecast : nullptr);
-    if (!truth_indices.empty()) {
-      const int64_t index = truth_indices[static_cast<size_t>(step)];
-      write_targets(
-          run, [&](int64_t v) { return variable_at(run, v, index); }, step, truth ? &*truth : nullptr);
+  for (size_t i = 0; i < initial.size(); ++i) {
+    const auto time = static_cast<int64_t>(i);
+    at::Tensor state_TKP = state_at(run, initial[i]);
+    for (int64_t step = 0; step < options.steps; ++step) {
+      state_TKP = advance(run, scales, state_TKP, lead);
+      const auto predicted = [&](int64_t v) {
+        return physical(of_variable(state_TKP, run.shape.grid, run.tokens, v),
+                        scales[static_cast<size_t>(v)]);
+      };
+      write_targets(run, predicted, time, step, forecast);
+      if (with_truth) {
+        const int64_t index = valid[i][static_cast<size_t>(step)];
+        write_targets(
+            run, [&](int64_t v) { return variable_at(run, v, index); }, time, step, truth);
+      }
+      if (step + 1 < options.steps)
+        read_forcings(run, scales, state_TKP, options.initial_times[i] + (step + 1) * lead_seconds);
     }
-    if (step + 1 < options.steps)
-      read_forcings(run, scales, state_TKP, options.initial_time + (step + 1) * lead_seconds);
   }
   agree(world, run.mesh.world, [&] {
     if (forecast) forecast->finish();

@@ -22,6 +22,7 @@ Sums operator+(const Sums& a, const Sums& b) {
           a.w_o2 + b.w_o2, a.w_fo + b.w_fo,         a.pixels + b.pixels, a.f + b.f,     a.o + b.o};
 }
 
+double square_error(const Sums& s) { return s.w_error2 / s.w; }
 double correlation(const Sums& s) { return s.w_fo / std::sqrt(s.w_f2 * s.w_o2); }
 
 /// The correlation of f' - mean(f') and o' - mean(o'), plain means over pixels, by expanding the products.
@@ -48,6 +49,12 @@ at::Tensor sums_of(const at::Tensor& forecast, const at::Tensor& truth, const at
   const at::Tensor w_o = w * o;
   return at::stack({w.sum(), (w * error).dot(error), w_f.sum(), w_o.sum(), w_f.dot(f), w_o.dot(o), w_f.dot(o),
                     counted.sum().to(at::kDouble), f.sum(), o.sum()});
+}
+
+// By time.
+std::span<const Sums> of_series(const at::Tensor& sums, int64_t series) {
+  const auto times = static_cast<size_t>(sums.size(1));
+  return {static_cast<const Sums*>(sums.const_data_ptr()) + static_cast<size_t>(series) * times, times};
 }
 
 constexpr std::array<Convention, 3> conventions = {Convention::wb2, Convention::wb1, Convention::climax};
@@ -106,15 +113,13 @@ void ScoreSums::merge(const at::Tensor& total) {
 }
 
 Score ScoreSums::score(int64_t series, Convention convention) const {
-  const at::Tensor rows = sums_[series].contiguous();
-  const std::span times(static_cast<const Sums*>(rows.const_data_ptr()), static_cast<size_t>(rows.size(0)));
   Sums total;
   double count = 0, square = 0, root = 0, correlations = 0;
-  for (const Sums& time : times) {
+  for (const Sums& time : of_series(sums_, series)) {
     if (time.w == 0) continue;
     count += 1;
-    square += time.w_error2 / time.w;
-    root += std::sqrt(time.w_error2 / time.w);
+    square += square_error(time);
+    root += std::sqrt(square_error(time));
     correlations += correlation(time);
     total = total + time;
   }
@@ -127,6 +132,15 @@ Score ScoreSums::score(int64_t series, Convention convention) const {
       return {root / count, correlation(total)};
   }
   GRATICULE_CHECK(false, "an unknown convention");
+}
+
+TimeScores ScoreSums::by_time(int64_t series) const {
+  TimeScores scores;
+  for (const Sums& time : of_series(sums_, series)) {
+    scores.mse.push_back(square_error(time));
+    scores.acc.push_back(correlation(time));
+  }
+  return scores;
 }
 
 }  // namespace graticule

@@ -3,11 +3,11 @@
 //
 // With f the forecast, o the truth, c the climatology, w the weight of a pixel, f' = f - c, o' = o - c, <.>
 // the weighted mean over the grid at one time and mean_t the mean over times:
-//            RMSE                           ACC
-//   wb2      sqrt(mean_t <(f - o)^2>)       mean_t( <f' o'> / sqrt(<f'^2> <o'^2>) ) WeatherBench 2 wb1
-//   sqrt(mean_t <(f - o)^2>)       one ratio of sums over all times, f' and o' less their plain means
-//   WeatherBench 1 climax   mean_t sqrt(<(f - o)^2>)       one ratio of sums over all times ClimaX
-// The climatology is the caller's: by day and hour for wb2, the time mean of the evaluated truth for wb1 and
+// - wb2 (WeatherBench 2): RMSE sqrt(mean_t <(f - o)^2>), ACC mean_t( <f' o'> / sqrt(<f'^2> <o'^2>) );
+// - wb1 (WeatherBench 1): the same RMSE, ACC one ratio of sums over all times, f' and o' less their plain
+//   means;
+// - climax (ClimaX): RMSE mean_t sqrt(<(f - o)^2>), ACC one ratio of sums over all times.
+// The climatology is the caller's: by day and hour for wb2, the time mean of the scored range for wb1 and
 // climax. docs/scores.md says more.
 #pragma once
 
@@ -36,6 +36,12 @@ struct Score {
   double acc = 0;  ///< NaN where it is not defined: a forecast that is the climatology has no anomalies
 };
 
+/// Of every time. NaN where nothing counts at a time, or the correlation is not defined there.
+struct TimeScores {
+  std::vector<double> mse;  ///< <(f - o)^2>
+  std::vector<double> acc;  ///< <f' o'> / sqrt(<f'^2> <o'^2>), the same in every convention
+};
+
 /// Partial sums of many series (one a variable, lead and kind of forecast) over the same evaluated times.
 /// Every rank makes one of the same size, adds its own pixels, and all sum theirs before a score is taken:
 ///   sums.merge(group.all_reduce(sums.values()).wait());
@@ -55,6 +61,7 @@ class ScoreSums {
   void merge(const at::Tensor& total);
   /// Times whose weight is 0 are left out; NaN when none is left.
   Score score(int64_t series, Convention convention) const;
+  TimeScores by_time(int64_t series) const;
 
  private:
   at::Tensor sums_;

@@ -15,6 +15,18 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
 
 }  // namespace
 
+int chosen_lead(const Run& run, std::optional<int64_t> asked_hours) {
+  const auto& leads = run.options.data.lead_hours;
+  const int64_t hours = asked_hours.value_or(leads.front());
+  if (std::find(leads.begin(), leads.end(), hours) == leads.end()) {
+    std::string trained;
+    for (const int64_t lead : leads) trained += text(trained.empty() ? "" : ", ", lead);
+    refuse("lead", "--lead ", hours, ": the model was trained for ", trained,
+           " h; choose one of them, with --steps for later times");
+  }
+  return static_cast<int>(hours);
+}
+
 std::vector<VariableScale> variable_scales(const Run& run, int lead_hours) {
   const Catalog& catalog = run.source->catalog();
   std::vector<VariableScale> scales;
@@ -64,19 +76,22 @@ at::Tensor advance(Run& run, const std::vector<VariableScale>& scales, const at:
   return next_TKP;
 }
 
-void read_forcings(const Run& run, const std::vector<VariableScale>& scales, const at::Tensor& state_TKP,
-                   int64_t time) {
+void require_forcings(const Run& run, const std::vector<VariableScale>& scales, int64_t time) {
   std::string names;
   for (size_t v = 0; v < scales.size(); ++v) {
     if (scales[v].forcing) names += (names.empty() ? "" : ", ") + run.options.data.variables[v];
   }
-  if (names.empty()) return;
+  const auto& times = run.source->catalog().times;
+  if (names.empty() || std::binary_search(times.begin(), times.end(), time)) return;
+  refuse("forecast", "the model reads ", names, " at each step, but the data have nothing at ",
+         format_time(time), ": give fewer steps, or data that reach so far");
+}
+
+void read_forcings(const Run& run, const std::vector<VariableScale>& scales, const at::Tensor& state_TKP,
+                   int64_t time) {
+  require_forcings(run, scales, time);
   const auto& times = run.source->catalog().times;
   const auto found = std::lower_bound(times.begin(), times.end(), time);
-  if (found == times.end() || *found != time) {
-    refuse("forecast", "the model reads ", names, " at each step, but the data have nothing at ",
-           format_time(time), ": give fewer steps, or data that reach so far");
-  }
   const Span variables = run.shape.grid.variables_of(run.tokens);
   for (int64_t v = variables.begin; v < variables.end; ++v) {
     const auto variable = static_cast<size_t>(v);

@@ -7,9 +7,16 @@
 
 #include <ATen/ATen.h>
 
+#include <cstdint>
+#include <optional>
+#include <vector>
+
 #include "graticule/train/run.h"
 
 namespace graticule {
+
+/// The lead that was asked for, or the recipe's first. Refuses one that the model was not trained for.
+int chosen_lead(const Run& run, std::optional<int64_t> asked_hours);
 
 /// What turns a variable's normalised values into physical ones.
 struct VariableScale {
@@ -35,8 +42,10 @@ at::Tensor variable_at(const Run& run, int64_t variable, int64_t time_index);
 at::Tensor advance(Run& run, const std::vector<VariableScale>& scales, const at::Tensor& state_TKP,
                    int lead_hours);
 
-/// Overwrites the forcings of a state by the data's at `time`, where the data reach so far; else refuses,
-/// naming them.
+/// Refuses a time that the data do not have where the model reads forcings, naming them.
+void require_forcings(const Run& run, const std::vector<VariableScale>& scales, int64_t time);
+
+/// Overwrites the forcings of a state by the data's at `time`, as `require_forcings` allows it.
 void read_forcings(const Run& run, const std::vector<VariableScale>& scales, const at::Tensor& state_TKP,
                    int64_t time);
 
