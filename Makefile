@@ -4,10 +4,13 @@
 JOBS ?= $(shell awk -v cores="$$(nproc)" '/MemAvailable/ { n = int($$2 / 2e6); print n < 1 ? 1 : n < cores ? n : cores }' /proc/meminfo)
 SOURCES = $(shell find graticule cli python tests bench -name '*.h' -o -name '*.cpp')
 
-.PHONY: help setup build demo test bench scaling lint format clean
+# What `make reproduce` may take: small (half an hour on two cores), evening (three hours), night, or a TOML file.
+BUDGET ?= night
+
+.PHONY: help setup build demo test bench scaling reproduce lint format clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing: Debian packages, and .venv with PyTorch and MPICH
 	@tools/setup.sh
@@ -27,6 +30,9 @@ bench: setup ## Build and run the benchmarks
 
 scaling: build ## Plan and simulate 8 to 2,048 GPUs, write docs/scaling.md
 	@.venv/bin/python bench/scaling.py --jobs $(JOBS)
+
+reproduce: build ## The climate experiment: data, trainings, scores, docs/climate.md (BUDGET=small|evening|night)
+	@PYTHONPATH=python .venv/bin/python tools/climate/reproduce.py --budget $(BUDGET)
 
 lint: ## Check format and style of all files, with clang-format, clang-tidy and ruff
 	@tools/setup.sh lint

@@ -10,10 +10,11 @@ from command import VARIABLES, graticule, write_recipe
 
 xr = pytest.importorskip("xarray")
 scores = pytest.importorskip("scores")
-import xarray_scores as plain
 from scores.continuous import additive_bias, mse
 from scores.functions import create_latitude_weights
 from scores.processing import broadcast_and_match_nan
+
+import xarray_scores as plain
 
 CONVENTIONS = ("wb2", "wb1", "climax")
 RANGE = ("2004-12-26", "2005-01-06")  # holds a day 366
@@ -153,6 +154,6 @@ def test_two_other_scorers_agree(trained, lead, steps):
                 off = difference(line, scorer(*fields), with_acc)
                 key = (scorer.__name__, convention, kind, line["variable"], line["lead_hours"])
                 largest[key] = off
-                assert with_acc or line["acc"] is None and set(line["acc_by_date"]) == {None}
+                assert with_acc or (line["acc"] is None and set(line["acc_by_date"]) == {None})
     print(json.dumps({" ".join(map(str, key)): value for key, value in largest.items()}, indent=1))
     assert max(largest.values()) < TOLERANCE

@@ -86,7 +86,7 @@ def daily_climatology(training, times):
         for year in np.unique(years):
             days = of_hour.sel(time=of_hour["time"].dt.year == year)
             days = days.assign_coords(time=days["time"].dt.dayofyear.values).reindex(time=np.arange(1, 367))
-            common_year = not np.datetime64(f"{year}-12-31").astype(object).timetuple().tm_yday == 366
+            common_year = np.datetime64(f"{year}-12-31").astype(object).timetuple().tm_yday != 366
             if common_year:
                 days = xr.concat([days.sel(time=slice(1, 365)), days.sel(time=[365]).assign_coords(time=[366])], "time")
             by_day.append(days.rename(time="day"))

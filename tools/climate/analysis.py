@@ -16,23 +16,9 @@ from scipy import stats
 
 import arms
 import experiment
+from quantities import FORECASTS, SCORED
 
 RESAMPLES, BLOCK = 2000, 3  # blocks of dates: weather stays for longer than one
-
-SCORED = {
-    "2 m temperature": (["2m_temperature"], "K"),
-    "temperature 850 hPa": (["temperature@850"], "K"),
-    "temperature 500 hPa": (["temperature@500"], "K"),
-    "geopotential 500 hPa": (["geopotential@500"], "m²/s²"),
-    "wind 850 hPa": (["u_component_of_wind@850", "v_component_of_wind@850"], "m/s"),
-}
-TEMPERATURES = list(SCORED)[:3]
-# Lead in hours and the lead of its steps.
-FORECASTS = [(6, 6), (24, 24), (72, 72), (24, 6), (72, 24)]
-
-
-def kind_of(lead, step):
-    return "direct" if lead == step else f"{lead // step} steps of {step} h"
 
 
 @dataclasses.dataclass

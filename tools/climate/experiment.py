@@ -3,10 +3,13 @@
 import json
 import os
 import statistics
+import tomllib
 
 import arms
+import linear_regression
 import program
 import training
+from quantities import SCORED
 
 # Leads of the scores: (trained lead, steps). One step is a direct forecast, more are rolled out.
 LEADS = [(24, 3), (6, 4), (72, 1)]
@@ -26,7 +29,11 @@ def data_part(data):
 
 def define_all(budget):
     """study -> arm -> definition (arms.define)."""
-    return {study["name"]: {arm: arms.define(study, arm) for arm in study["arms"]} for study in budget["study"]}
+    data = training.data_settings(budget["data"])
+    return {
+        study["name"]: {arm: arms.define(study | {"set": [*data, *study["set"]]}, arm) for arm in study["arms"]}
+        for study in budget["study"]
+    }
 
 
 def searched(definitions):
@@ -123,6 +130,17 @@ def test_parts(budget, folder):
             span = (scores["fields_from"], scores["fields_until"], scores["fields_every"])
             parts.append(training.fields(f"fields of {run}", out, f"{out}/fields-24.nc", 24, *span))
     return parts
+
+
+def regression_part(budget, folder):
+    """Linear regression from all variables of the recipe that change, on the dates that the models forecast."""
+    study = budget["study"][0]
+    with open(study["recipe"], "rb") as file:
+        inputs = tomllib.load(file)["data"]["variables"]
+    run = f"{folder}/{run_name(study, study['arms'][0], study['seeds'][0])}"
+    dates_of = {lead: f"{run}/test-{lead}.json" for lead, _ in LEADS}
+    targets = [name for names, _ in SCORED.values() for name in names]
+    return linear_regression.part(budget, inputs, targets, dates_of, f"{folder}/regression.json")
 
 
 def hold_settings(path, settings):

@@ -51,7 +51,7 @@ def attention(run, store, time, variable, latitude, longitude):
     path = f"{run}/model.safetensors"
     subprocess.run([program.PROGRAM, "export", run, path], check=True, capture_output=True)
     weights, model, statistics = exported.read(path)
-    now = store.sel(time=time).sortby("latitude") if "time" in store.dims else store
+    now = store.sel(time=np.datetime64(time, "ns")).sortby("latitude")
     stacked = [_of(now, name).transpose("latitude", "longitude").values for name in model["variables"]]
     normalised = exported.normalise(torch.from_numpy(np.stack(stacked)).float(), model, statistics)
     p = model["patch"]

@@ -81,13 +81,14 @@ def part(budget, inputs, targets, dates_of, result):
 
     def make(runner):
         store = xr.open_zarr(budget["data"]["path"])
+        changing = [name for name in inputs if "time" in store[name.partition("@")[0]].dims]
         weight = np.cos(np.deg2rad(store.latitude.values))
         weight /= weight.mean()
         rows, searched = [], {}
         for lead, path in dates_of.items():
             if runner.stopped:
                 raise program.FailedError("stopped")
-            predict, searched[lead] = fit_lead(store, inputs, targets, budget["data"], lead, budget["regression"])
+            predict, searched[lead] = fit_lead(store, changing, targets, budget["data"], lead, budget["regression"])
             with open(path) as file:
                 dates = np.array(json.load(file)["dates"], "datetime64[ns]")
             off = predict(dates) - fields(store, targets, dates + np.timedelta64(lead, "h"))

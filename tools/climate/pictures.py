@@ -7,6 +7,7 @@ import matplotlib
 import analysis
 import experiment
 import fields
+import quantities
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -43,19 +44,21 @@ def save(figure, path):
 
 def error_by_lead(found, path):
     """Direct forecasts: one panel a quantity, a line a model, bars of 95 %."""
-    quantities = [*analysis.TEMPERATURES, "geopotential 500 hPa"]
+    shown = [*quantities.TEMPERATURES, "geopotential 500 hPa"]
     with plt.rc_context(STYLE):
         figure, panels = plt.subplots(2, 2, figsize=(10, 8))
-        for axes, quantity in zip(panels.flat, quantities, strict=True):
+        for axes, quantity in zip(panels.flat, shown, strict=True):
             for shift, (name, errors) in enumerate(found.items()):
-                keys = [(quantity, lead, step) for lead, step in analysis.FORECASTS if lead == step]
+                keys = [(quantity, lead, step) for lead, step in quantities.FORECASTS if lead == step]
                 keys = [key for key in keys if key in errors.mse]
                 values = np.array([analysis.score(errors, key) for key in keys])
                 leads = np.array([key[1] for key in keys]) * (1 + 0.012 * (shift - len(found) / 2))
                 look = {"linestyle": "-", "markersize": 5, "linewidth": 1.5, "capsize": 2, **LOOKS[name]}
                 axes.errorbar(leads, values[:, 0], yerr=values[:, 1], label=NAMES.get(name, name), **look)
             axes.set(xscale="log", title=quantity, xlabel="lead (hours)", ylim=(0, None))
-            axes.set(ylabel=f"RMSE ({analysis.SCORED[quantity][1]})", xticks=[6, 24, 72], xticklabels=["6", "24", "72"])
+            axes.set(
+                ylabel=f"RMSE ({quantities.SCORED[quantity][1]})", xticks=[6, 24, 72], xticklabels=["6", "24", "72"]
+            )
             axes.minorticks_off()
         handles, labels = panels[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The climate experiment, whole: makes the data, searches, trains, scores, and writes the page.
 
-  python tools/climate/reproduce.py --budget night
+  PYTHONPATH=python python tools/climate/reproduce.py --budget night
 
 Every part leaves a file when it is done. Stop it at any time and give the same command again: it goes on from there.
 """
@@ -13,25 +13,34 @@ import sys
 import tomllib
 
 import experiment
+import page
 import parts
 import program
 
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 BUDGETS = "tools/climate/budgets"
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    known = sorted(name.removesuffix(".toml") for name in os.listdir(BUDGETS))
-    parser.add_argument("--budget", choices=known, default="night", help=f"a file of {BUDGETS} (default: night)")
+    known = ", ".join(sorted(name.removesuffix(".toml") for name in os.listdir(BUDGETS)))
+    parser.add_argument("--budget", default="night", help=f"{known}, or a TOML file like those of {BUDGETS} (night)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="trainings at once, a core each (all)")
     parser.add_argument("--out", help="folder of the runs (default: runs/climate/BUDGET)")
+    parser.add_argument("--page", default="docs/climate.md", help="the page; its pictures go to pictures/ beside it")
     parsed = parser.parse_args()
     if parsed.jobs < 1:
         parser.error(f"--jobs {parsed.jobs}: at least 1")
+    parsed.file = parsed.budget if parsed.budget.endswith(".toml") else f"{BUDGETS}/{parsed.budget}.toml"
+    if not os.path.exists(parsed.file):
+        parser.error(f"--budget {parsed.budget}: choose {known}, or name a TOML file")
+    name = os.path.basename(parsed.file).removesuffix(".toml")
+    parsed.out = parsed.out or f"runs/climate/{name}"
     return parsed
 
 
-def reproduce(budget, folder, jobs):
+def reproduce(options, budget):
+    folder, jobs = options.out, options.jobs
     parts.run_all([experiment.data_part(budget["data"])], 1)
     definitions = experiment.define_all(budget)
     experiment.hold_settings(f"{folder}/budget.json", {"budget": budget, "definitions": definitions})
@@ -42,16 +51,22 @@ def reproduce(budget, folder, jobs):
     parts.run_all(experiment.training_parts(budget, definitions, results, folder), jobs)
     # Only now, with every choice made and every model trained, is the test year read.
     parts.run_all(experiment.test_parts(budget, folder), jobs)
+    parts.run_all([experiment.regression_part(budget, folder)], 1)
+    page.write(options, budget, definitions, results)
+    program.say(f"wrote {options.page}")
 
 
 def main():
+    os.chdir(ROOT)
     options = arguments()
-    os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
-    with open(f"{BUDGETS}/{options.budget}.toml", "rb") as file:
-        budget = tomllib.load(file)
+    with open(options.file, "rb") as file:
+        try:
+            budget = tomllib.load(file)
+        except tomllib.TOMLDecodeError as error:
+            sys.exit(f"[climate] {options.file}: {error}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        reproduce(budget, options.out or f"runs/climate/{options.budget}", options.jobs)
+        reproduce(options, budget)
     except program.FailedError as error:
         sys.exit(f"[climate] {error}")
     except KeyboardInterrupt:

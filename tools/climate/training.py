@@ -1,5 +1,6 @@
 """The commands that train and score one model, each as a part whose result is a file."""
 
+import contextlib
 import os
 import shutil
 
@@ -76,6 +77,14 @@ def test(name, run, result, lead, steps, dates):
 
 def fields(name, run, result, lead, first, last, every):
     """The part that writes the forecast fields of many initial times."""
-    return _later(
-        name, run, result, "forecast", run, "--lead", lead, "--init", first, "--until", last, "--every", every
-    )  # fmt: skip
+    half = result.replace(".nc", ".new.nc")
+    span = ("--init", first, "--until", last, "--every", every)
+    _, _, write = _later(name, run, half, "forecast", run, "--lead", lead, *span)
+
+    def make(runner):
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(half)
+        write(runner)
+        os.replace(half, result)
+
+    return name, result, make

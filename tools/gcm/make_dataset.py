@@ -5,12 +5,11 @@
   python tools/gcm/make_dataset.py --truncation T85 --days 20 --out data/gcm_128x256.zarr
 
 The model is dinosaur (PyPI: dinosaur-dycore) with an idealised forcing, see atmosphere.py: its output is no reanalysis.
-A run that was stopped goes on where it stopped when the same command is given again. Memory: one month.
+A run that was stopped goes on where it stopped when the same command is given again. Memory: one piece.
 """
 
 import argparse
 import os
-import shutil
 import sys
 import time
 
@@ -22,11 +21,10 @@ import numpy as np
 from dinosaur import primitive_equations
 
 import pressure_levels
-import weather_store
 from atmosphere import STEP_MINUTES, make_atmosphere, refine, state_at_rest
+from weather_store import WeatherStore
 
 HOURS = 6
-PIECE = 120  # times a piece: a month
 ROWS = {"T21": 32, "T42": 64, "T85": 128}
 
 
@@ -40,12 +38,15 @@ def arguments():
     parser.add_argument("--layers", type=int, default=8, help="sigma layers of the model")
     parser.add_argument("--spin-up", type=int, default=120, help="days at T21 before the first (default: 120)")
     parser.add_argument("--settle", type=int, default=10, help="of which days at the truncation itself")
+    parser.add_argument("--piece", type=int, default=30, help="days in memory, lost at most by a stop (default: 30)")
     parser.add_argument("--seed", type=int, default=0, help="of continents and first state")
     parsed = parser.parse_args()
     if parsed.years[0] > parsed.years[1]:
         parser.error(f"--years {parsed.years[0]} {parsed.years[1]}: the first is after the last")
     if min(parsed.levels) < 100 or max(parsed.levels) > 1000:
         parser.error(f"--levels {parsed.levels}: from 100 to 1000 hPa")
+    if parsed.piece < 1 or (parsed.days is not None and parsed.days < 1):
+        parser.error("--piece and --days: at least 1")
     if not 0 <= parsed.settle <= parsed.spin_up:
         parser.error(f"--settle {parsed.settle}: from 0 to the {parsed.spin_up} days of --spin-up")
     if os.path.exists(parsed.out):
@@ -91,55 +92,70 @@ def spin_up(atmosphere, options, first_time):
     return state
 
 
+def description(options):
+    return {
+        "title": "output of an idealised general circulation model, not reanalysis",
+        "source": f"dinosaur {options.truncation}, {options.layers} sigma layers, seed {options.seed}, "
+        f"{options.spin_up} days of spin-up, of which {options.settle} at the truncation",
+        "Conventions": "CF-1.8",
+    }
+
+
+def begin(store, atmosphere, out, diagnose, options, times):
+    """The state before the first time, and a store without values; or the state of a run that was stopped."""
+    rows = ROWS[options.truncation]
+    if store.begun():
+        store.check(times, options.levels, description(options))
+        state, done = store.load_state(primitive_equations.State)
+        print(f"going on after {done} of {len(times)} times", flush=True)
+        return state, done
+    state = spin_up(atmosphere, options, times[0])
+    shapes = {name: field.shape for name, field in jax.eval_shape(diagnose, state).items()}
+    shapes["toa_incident_solar_radiation"] = (2 * rows, rows)
+    store.create(
+        shapes,
+        pressure_levels.constants(atmosphere, out, rows),
+        {
+            "time": times.astype("datetime64[ns]"),
+            "level": options.levels,
+            **pressure_levels.coordinates(out, rows),
+        },
+        description(options),
+    )
+    store.save_state(state, 0)
+    return state, 0
+
+
 def main():
     options = arguments()
     rows = ROWS[options.truncation]
     times = times_of(options.years, options.days)
     atmosphere = make_atmosphere(options.truncation, options.layers, HOURS, options.seed)
     out = pressure_levels.output_grid(atmosphere.grid, rows)
-    longitudes, latitudes = pressure_levels.coordinates(out, rows)
-    levels_pa = [100.0 * level for level in options.levels]
+    coordinates = pressure_levels.coordinates(out, rows)
+    levels = [100.0 * level for level in options.levels]
 
     def diagnose(state):
-        return pressure_levels.weather(atmosphere, out, rows, levels_pa, state)
+        return pressure_levels.weather(atmosphere, out, rows, levels, state)
 
-    partial, state_path = options.out + ".partial", options.out + ".state.npz"
-    if os.path.exists(partial) and os.path.exists(state_path):
-        state, done = weather_store.load_state(state_path, primitive_equations.State)
-        print(f"going on after {done} of {len(times)} times", flush=True)
-    else:
-        state, done = spin_up(atmosphere, options, times[0]), 0
-        shapes = {name: field.shape for name, field in jax.eval_shape(diagnose, state).items()}
-        shapes["toa_incident_solar_radiation"] = (len(longitudes), len(latitudes))
-        attributes = {
-            "title": "output of an idealised general circulation model, not reanalysis",
-            "source": f"dinosaur {options.truncation}, {options.layers} sigma layers, seed {options.seed}",
-            "Conventions": "CF-1.8",
-        }
-        os.makedirs(os.path.dirname(os.path.abspath(options.out)), exist_ok=True)
-        fixed = pressure_levels.constants(atmosphere, out, rows)
-        weather_store.create(
-            partial, shapes, fixed, times.astype("datetime64[ns]"), options.levels, longitudes, latitudes, attributes
-        )
-        weather_store.save_state(state_path, state, 0)
-
+    store = WeatherStore(options.out)
+    state, first = begin(store, atmosphere, out, diagnose, options, times)
     advance, begun = run(atmosphere, diagnose), time.monotonic()
-    first = done
+    done = first
     while done < len(times):
-        days = since_new_year(times[done : done + PIECE])
+        days = since_new_year(times[done : done + options.piece * 24 // HOURS])
         state, fields = advance(state, days)
         fields = {name: np.asarray(field) for name, field in fields.items()}
         broken = [name for name, field in fields.items() if not np.isfinite(field).all()]
         if broken:
-            sys.exit(f"[gcm] {', '.join(broken)} not finite after {times[done]}: try another seed")
-        fields["toa_incident_solar_radiation"] = pressure_levels.sunlight(days, longitudes, latitudes)
-        weather_store.write(partial, done, fields)
+            sys.exit(f"[gcm] {', '.join(broken)} not finite after {times[done]}: try another --seed")
+        fields["toa_incident_solar_radiation"] = pressure_levels.sunlight(days, **coordinates)
+        store.write(done, fields)
         done += len(days)
-        weather_store.save_state(state_path, state, done)
+        store.save_state(state, done)
         rate = (done - first) * HOURS / 24 / (time.monotonic() - begun) * 60
         print(f"{done} of {len(times)} times, {rate:.0f} days a minute", flush=True)
-    shutil.move(partial, options.out)
-    os.remove(state_path)
+    store.finish()
 
 
 if __name__ == "__main__":

@@ -32,10 +32,10 @@ def output_grid(grid, rows):
 
 
 def coordinates(out, rows):
-    """Longitudes 0..360 and latitudes ascending, degrees."""
-    longitudes = np.rad2deg(out.nodal_axes[0])[: 2 * rows]
-    latitudes = np.rad2deg(np.arcsin(out.nodal_axes[1]))[:rows]
-    return longitudes.astype(np.float64), latitudes.astype(np.float64)
+    """Longitude 0..360 and latitude ascending, degrees."""
+    longitude = np.rad2deg(out.nodal_axes[0])[: 2 * rows]
+    latitude = np.rad2deg(np.arcsin(out.nodal_axes[1]))[:rows]
+    return {"longitude": longitude.astype(np.float64), "latitude": latitude.astype(np.float64)}
 
 
 def between_layers(fields, log_pressure, levels):
@@ -117,10 +117,10 @@ def constants(atmosphere, out, rows):
     }
 
 
-def sunlight(days, longitudes, latitudes):
+def sunlight(days, longitude, latitude):
     """Energy of an hour of sun at the top of the air, J/m2 [time, longitude, latitude]; `days` since 1 January."""
     declination = np.deg2rad(23.44) * np.sin(2 * np.pi * (days - 80) / 365.25)[:, None, None]
-    hour_angle = 2 * np.pi * days[:, None, None] + np.deg2rad(longitudes)[None, :, None] - np.pi
-    latitude = np.deg2rad(latitudes)[None, None, :]
-    sine = np.sin(latitude) * np.sin(declination) + np.cos(latitude) * np.cos(declination) * np.cos(hour_angle)
+    hour_angle = 2 * np.pi * days[:, None, None] + np.deg2rad(longitude)[None, :, None] - np.pi
+    phi = np.deg2rad(latitude)[None, None, :]
+    sine = np.sin(phi) * np.sin(declination) + np.cos(phi) * np.cos(declination) * np.cos(hour_angle)
     return (3600 * SOLAR_CONSTANT * np.maximum(sine, 0)).astype(np.float32)

@@ -6,7 +6,9 @@ a piece and its state writes that piece again. The store bears the ending .parti
 
 import os
 import shutil
+import sys
 
+import dask.array
 import numcodecs
 import numpy as np
 import xarray as xr
@@ -31,54 +33,67 @@ TIMES_A_CHUNK = 8
 COMPRESSOR = numcodecs.Blosc(cname="lz4", clevel=5, shuffle=1)
 
 
-def dataset(fields, **axes):
+def dataset(fields, axes=None):
     """`fields`: name -> array over the last of time, level, longitude, latitude, by its number of dimensions."""
     names = {2: ("longitude", "latitude"), 3: ("time", "longitude", "latitude")}
     names[4] = ("time", "level", "longitude", "latitude")
-    made = xr.Dataset(
-        {name: (names[field.ndim], field, {"units": UNITS[name]}) for name, field in fields.items()}, coords=axes
-    )
-    return made[sorted(made.data_vars)]
+    described = {name: (names[field.ndim], field, {"units": UNITS[name]}) for name, field in sorted(fields.items())}
+    return xr.Dataset(described, axes)
 
 
-def create(path, fields, constants, times, levels, longitudes, latitudes, attributes):
-    """An empty store for all of `times`; `fields`: name -> shape of one time."""
-    import dask.array as da
+class WeatherStore:
+    def __init__(self, path):
+        self.path, self.partial, self.state = path, path + ".partial", path + ".state.npz"
 
-    empty = {
-        name: da.full((len(times), *shape), np.float32(np.nan), dtype=np.float32, chunks=(TIMES_A_CHUNK, *shape))
-        for name, shape in fields.items()
-    }
-    made = dataset({**empty, **constants}, time=times, level=levels, longitude=longitudes, latitude=latitudes)
-    made.attrs = attributes
-    made["longitude"].attrs = {"units": "degrees_east", "standard_name": "longitude"}
-    made["latitude"].attrs = {"units": "degrees_north", "standard_name": "latitude"}
-    made["level"].attrs = {"units": "hPa", "standard_name": "air_pressure"}
-    encoding = {name: {"compressors": (COMPRESSOR,), "_FillValue": np.float32(np.nan)} for name in made.data_vars}
-    encoding["time"] = {"units": "hours since 1959-01-01", "dtype": "int64", "calendar": "proleptic_gregorian"}
-    shutil.rmtree(path, ignore_errors=True)
-    made.to_zarr(path, mode="w", zarr_format=2, consolidated=True, encoding=encoding, compute=False)
+    def begun(self):
+        return os.path.exists(self.partial) and os.path.exists(self.state)
 
+    def create(self, shapes, constants, axes, attributes):
+        """A store without values for all times of `axes`; `shapes`: of one time of each field."""
+        count = len(axes["time"])
+        nothing = np.float32(np.nan)
+        fields = {
+            name: dask.array.full((count, *shape), nothing, dtype=np.float32, chunks=(TIMES_A_CHUNK, *shape))
+            for name, shape in shapes.items()
+        }
+        made = dataset({**fields, **constants}, axes)
+        made.attrs = attributes
+        made["longitude"].attrs = {"units": "degrees_east", "standard_name": "longitude"}
+        made["latitude"].attrs = {"units": "degrees_north", "standard_name": "latitude"}
+        made["level"].attrs = {"units": "hPa", "standard_name": "air_pressure"}
+        encoding = {name: {"compressors": (COMPRESSOR,), "_FillValue": nothing} for name in made.data_vars}
+        encoding["time"] = {"units": "hours since 1959-01-01", "dtype": "int64", "calendar": "proleptic_gregorian"}
+        os.makedirs(os.path.dirname(os.path.abspath(self.path)), exist_ok=True)
+        made.to_zarr(self.partial, mode="w", zarr_format=2, consolidated=True, encoding=encoding, compute=False)
 
-def write(path, first, fields):
-    """Times first.. of each field."""
-    count = len(next(iter(fields.values())))
-    dataset(fields).to_zarr(path, region={"time": slice(first, first + count)}, zarr_format=2)
+    def check(self, times, levels, attributes):
+        """Leaves with a sentence when the store was begun with other settings."""
+        with xr.open_zarr(self.partial) as there:
+            same = np.array_equal(there.time, times) and np.array_equal(there.level, levels)
+            if not same or there.attrs != attributes:
+                sys.exit(f"[gcm] {self.partial} was begun with other settings: give those, or remove it")
 
+    def write(self, first, fields):
+        """Times `first` and on of each field."""
+        count = len(next(iter(fields.values())))
+        dataset(fields).to_zarr(self.partial, region={"time": slice(first, first + count)}, zarr_format=2)
 
-def save_state(path, state, written):
-    """`written`: times that are in the store. The file is replaced as a whole."""
-    arrays = {"tracer_" + name: np.asarray(modal) for name, modal in state.tracers.items()}
-    for name in ("vorticity", "divergence", "temperature_variation", "log_surface_pressure", "sim_time"):
-        arrays[name] = np.asarray(getattr(state, name))
-    with open(path + ".new", "wb") as file:
-        np.savez(file, written=written, **arrays)
-    os.replace(path + ".new", path)
+    def save_state(self, state, written):
+        """`written`: times that are in the store. The file is replaced as a whole."""
+        arrays = {"tracer_" + name: np.asarray(modal) for name, modal in state.tracers.items()}
+        for name in ("vorticity", "divergence", "temperature_variation", "log_surface_pressure", "sim_time"):
+            arrays[name] = np.asarray(getattr(state, name))
+        with open(self.state + ".new", "wb") as file:
+            np.savez(file, written=written, **arrays)
+        os.replace(self.state + ".new", self.state)
 
+    def load_state(self, make):
+        """`make`: of the class of states, by keyword. Gives the state and the number of times written."""
+        with np.load(self.state) as arrays:
+            tracers = {name[7:]: arrays[name] for name in arrays if name.startswith("tracer_")}
+            rest = {name: arrays[name] for name in arrays if name != "written" and not name.startswith("tracer_")}
+            return make(tracers=tracers, **rest), int(arrays["written"])
 
-def load_state(path, make):
-    """`make`: of the class of states, by keyword. Gives the state and the number of times written."""
-    with np.load(path) as arrays:
-        tracers = {name[7:]: arrays[name] for name in arrays if name.startswith("tracer_")}
-        rest = {name: arrays[name] for name in arrays if name != "written" and not name.startswith("tracer_")}
-        return make(tracers=tracers, **rest), int(arrays["written"])
+    def finish(self):
+        shutil.move(self.partial, self.path)
+        os.remove(self.state)

@@ -1,0 +1,196 @@
+"""Writes the page and its pictures from what a budget's runs left behind."""
+
+import os
+
+import numpy as np
+import xarray as xr
+
+import analysis
+import arms
+import experiment
+import fields
+import pictures
+import quantities
+
+TEMPLATE = "tools/climate/page.md"
+LOOKED_AT = ("temperature@850", 45.0, 180.0)  # the token of the picture of attention: variable, latitude, longitude
+
+
+def table(header, rows):
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def percent(pair):
+    mean, half = pair
+    return f"{100 * mean:+.1f} ± {100 * half:.1f} %"
+
+
+def number(pair):
+    mean, half = pair
+    digits = 0 if mean >= 100 else 2
+    return f"{mean:.{digits}f}" + (f" ± {half:.{digits}f}" if half else "")
+
+
+def arms_table(study, definitions, results):
+    rows = []
+    for arm, definition in definitions.items():
+        settings = dict(setting.split("=") for setting in definition["settings"])
+        width = settings.get("model.dim", arms.value_of(study, "model.dim"))
+        samples, flops = definition["samples"], definition["flops"]
+        lr = experiment.best_lr(results, study, arm)
+        rows.append([f"`{arm}`", width, f"{samples:,}", f"{flops:.3g}", f"{samples * flops:.3g}", f"{lr:g}"])
+    return table(["arm", "width", "samples", "FLOPs of a sample", "FLOPs of the training", "learning rate"], rows)
+
+
+def search_table(results, study):
+    own = results[study["name"]]
+    rates = list(next(iter(own.values())))
+    rows = [[f"`{arm}`", *(f"{errors[rate]:.3f}" for rate in rates)] for arm, errors in own.items()]
+    return table(["arm", *(f"{rate:g}" for rate in rates)], rows)
+
+
+def change_table(found, study):
+    header = ["quantity", "forecast", *(f"`{arm}`, equal {equal}" for _, arm, equal in analysis.comparisons(study))]
+    rows = []
+    for quantity in quantities.SCORED:
+        for lead, step in quantities.FORECASTS:
+            key = (quantity, lead, step)
+            cells = [
+                percent(analysis.change(found[ours], found[base], key))
+                for ours, base, _ in analysis.comparisons(study)
+            ]  # fmt: skip
+            rows.append([quantity, f"{lead} h, {quantities.kind_of(lead, step)}", *cells])
+    return table(header, rows)
+
+
+def error_table(found):
+    header = ["quantity", "forecast", *(pictures.NAMES.get(name, name) for name in found)]
+    rows = []
+    for quantity, (_, unit) in quantities.SCORED.items():
+        for lead, step in quantities.FORECASTS:
+            key = (quantity, lead, step)
+            cells = [number(analysis.score(errors, key)) if key in errors.mse else "" for errors in found.values()]
+            rows.append([f"{quantity} ({unit})", f"{lead} h, {quantities.kind_of(lead, step)}", *cells])
+    return table(header, rows)
+
+
+def acc_table(found):
+    shown = {name: errors for name, errors in found.items() if errors.acc and name != "climatology"}
+    rows = []
+    for quantity in quantities.SCORED:
+        for lead, step in quantities.FORECASTS:
+            key = (quantity, lead, step)
+            if lead == step and all(key in errors.acc for errors in shown.values()):
+                cells = [f"{np.mean(errors.acc[key]):.3f}" for errors in shown.values()]
+                rows.append([quantity, f"{lead} h", *cells])
+    return table(["quantity", "lead", *shown], rows)
+
+
+def verdict(found, study):
+    """The answer, from the numbers: how the mean change of the temperatures at 24 h and its interval lie to zero."""
+    sentences = []
+    for ours, base, equal in analysis.comparisons(study):
+        pairs = {
+            quantity: analysis.change(found[ours], found[base], (quantity, 24, 24))
+            for quantity in quantities.TEMPERATURES
+        }
+        said = [
+            f"{quantity} {100 * mean:+.1f} ± {100 * half:.1f} %"
+            + (" (no difference)" if abs(mean) < half else "")
+            for quantity, (mean, half) in pairs.items()
+        ]  # fmt: skip
+        sentences.append(f"- against `{base}`, equal {equal}: {', '.join(said)}")
+    return (
+        f"On this data, at width {arms.value_of(study, 'model.dim')} and with {study['samples']:,} samples, `full` "
+        "changes the RMSE of temperature at 24 h (negative: better)\n\n" + "\n".join(sentences)
+    )
+
+
+def beaten(found, study):
+    """Which arms beat persistence and climatology at 24 h, in words."""
+    losers = [
+        f"`{arm}` ({quantity})"
+        for arm in study["arms"]
+        for quantity in quantities.SCORED
+        for other in ("persistence", "climatology")
+        if found[arm].rmse((quantity, 24, 24)).mean() >= found[other].rmse((quantity, 24, 24)).mean()
+    ]
+    if not losers:
+        return "Every arm beats persistence and climatology at 24 h in every quantity."
+    return "Not better than persistence or climatology at 24 h: " + ", ".join(sorted(set(losers))) + "."
+
+
+def more_studies(budget, definitions, results, folder):
+    """A section for each study beyond the first: its arms and its changes."""
+    sections = []
+    for study in budget["study"][1:]:
+        found = analysis.read_study(budget, folder, study)
+        sections.append(
+            f"### {study['title']}\n\n"
+            f"{arms_table(study, definitions[study['name']], results)}\n\n{change_table(found, study)}\n\n"
+            f"{beaten(found, study)}\n\n{error_table(found)}\n\n"
+        )
+    return "".join(sections)
+
+
+def draw(pictures_folder, budget, folder, study, definitions, found, store):
+    os.makedirs(pictures_folder, exist_ok=True)
+    runs = {arm: f"{folder}/{experiment.run_name(study, arm, study['seeds'][0])}" for arm in study["arms"]}
+    pictures.error_by_lead(found, f"{pictures_folder}/error_by_lead.png")
+    pictures.error_maps(runs, store, f"{pictures_folder}/error_maps.png")
+    pictures.spectra(runs, store, f"{pictures_folder}/spectra.png")
+    pictures.losses(folder, study, definitions, f"{pictures_folder}/loss.png")
+    variable, latitude, longitude = LOOKED_AT
+    looked, variables, place = fields.attention(
+        runs["full"], store, budget["scores"]["fields_from"], variable, latitude, longitude
+    )
+    pictures.attention(looked, variables, variable, place, f"{pictures_folder}/attention.png")
+    return attention_text(looked, variables, variable, place)
+
+
+def attention_text(looked, variables, variable, place):
+    own = looked[variables.index(variable)].sum()
+    near = looked[:, max(place[0] - 1, 0) : place[0] + 2].take(
+        range(place[1] - 1, place[1] + 2), axis=2, mode="wrap"
+    ).sum()  # fmt: skip
+    return (
+        f"The token of {variable} gives {100 * own:.0f} % to its own variable's patches (an even spread: "
+        f"{100 / len(variables):.0f} %) and {100 * near:.0f} % to the 3 x 3 places around it, over all variables."
+    )
+
+
+def write(options, budget, definitions, results):
+    """The page `options.page`, from the template, about the runs in `options.out`."""
+    folder, study = options.out, budget["study"][0]
+    of_study = definitions[study["name"]]
+    found = analysis.read_study(budget, folder, study)
+    data, search = budget["data"], budget["search"]
+    store = xr.open_zarr(data["path"])
+    size = {key: arms.value_of(study, key) for key in ("model.dim", "model.depth", "model.heads", "data.batch")}
+    pictures_folder = os.path.join(os.path.dirname(options.page), "pictures/climate")
+    with open(TEMPLATE) as file:
+        template = file.read()
+    text = template.format(
+        verdict=verdict(found, study) + "\n\n" + beaten(found, study),
+        budget=options.budget,
+        recipe=study["recipe"],
+        sizes=f"width {size['model.dim']}, {size['model.depth']} blocks, {size['model.heads']} heads, batch "
+        f"{size['data.batch']}, {len(study['seeds'])} seeds",
+        arms=arms_table(study, of_study, results),
+        data=f"`{data['path']}`: {store.attrs['title']} ({store.attrs['source']}), 23 variables on "
+        f"{store.sizes['latitude']} x {store.sizes['longitude']} points, 6-hourly; training {data['train'][0]} to "
+        f"{data['train'][1]}, validation {data['valid'][0]} to {data['valid'][1]}, test {data['test'][0]} to "
+        f"{data['test'][1]}.",
+        search_text=f"{search['samples']} samples at each of the rates, seed 0, scored on {search['dates']} dates.",
+        search=search_table(results, study),
+        dates=budget["scores"]["dates"],
+        changes=change_table(found, study),
+        more=more_studies(budget, definitions, results, folder),
+        errors=error_table(found),
+        acc=acc_table(found),
+        attention_text=draw(pictures_folder, budget, folder, study, of_study, found, store),
+    )
+    with open(options.page + ".new", "w") as file:
+        file.write(text)
+    os.replace(options.page + ".new", options.page)
