@@ -59,18 +59,24 @@ def column_weights(target, source):
     return weights
 
 
+def _regrid_one(field, rows, columns):
+    there = np.isfinite(field)
+    if there.all():
+        return rows @ field.astype(np.float64) @ columns.T
+    covered = rows @ there.astype(np.float64) @ columns.T
+    covered[covered < 1e-12] = np.nan
+    return rows @ np.where(there, field, 0).astype(np.float64) @ columns.T / covered
+
+
 def regrid(fields, rows, columns):
     """`fields` [..., latitude, longitude] of the source as float32 of the target.
 
     Where values are missing (NaN), the mean over those that are there; NaN where none is.
     """
-    there = np.isfinite(fields)
-    total = rows @ np.where(there, fields, 0).astype(np.float64) @ columns.T
-    if there.all():
-        return total.astype(np.float32)
-    covered = rows @ there.astype(np.float64) @ columns.T
-    covered[covered < 1e-12] = np.nan
-    return (total / covered).astype(np.float32)
+    made = np.empty((*fields.shape[:-2], len(rows), len(columns)), np.float32)
+    for place in np.ndindex(fields.shape[:-2]):  # one at a time: temporaries stay in the cache
+        made[place] = _regrid_one(fields[place], rows, columns)
+    return made
 
 
 def trouble_with(latitudes, longitudes):
