@@ -12,6 +12,7 @@ import itertools
 import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import overlap
@@ -59,11 +60,12 @@ def arguments(given):
     parser.add_argument("--end", type=day, default=day("2020-12-31"), help="the last day (default: 2020-12-31)")
     parser.add_argument("--every", type=hours, default=6, help="hours between times (default: 6h)")
     parser.add_argument("--chunk", type=int, default=1, help="times of a chunk of the output (default: 1)")
+    parser.add_argument("--jobs", type=int, default=4, help="variables under way at once, up to 1 GiB each (4)")
     parsed = parser.parse_args(given)
     if parsed.start > parsed.end:
         parser.error(f"--start {parsed.start} is after --end {parsed.end}")
-    if parsed.chunk < 1:
-        parser.error(f"--chunk {parsed.chunk}: at least 1")
+    if min(parsed.chunk, parsed.jobs) < 1:
+        parser.error(f"--chunk {parsed.chunk}, --jobs {parsed.jobs}: at least 1")
     return parsed
 
 
@@ -86,6 +88,13 @@ def copy_times(found, path, weights, name, first, times):
     for at in range(0, len(times), piece):
         fields = read(found[name].sel(time=times[at : at + piece].astype("datetime64[ns]")), weights)
         target.put(path, name, fields, first + at)
+
+
+def copy_month(pool, found, path, weights, first, times):
+    changing = [name for name in found.data_vars if "time" in found[name].dims]
+    under_way = [pool.submit(copy_times, found, path, weights, name, first, times) for name in changing]
+    for done in under_way:
+        done.result()
 
 
 def begin(path, found, weights, coordinates, chunk, times):
@@ -120,15 +129,14 @@ def copy(options):
     )
     done = begin(options.out, found, weights, coordinates, options.chunk, times)
     started, before = time.monotonic(), done
-    for first, end in itertools.pairwise(months(times)):
-        if end > done:
-            first = max(first, done)
-            for name in found.data_vars:
-                if "time" in found[name].dims:
-                    copy_times(found, options.out, weights, name, first, times[first:end])
-            target.lengthen(options.out, times[:end])
-            rate = (end - before) / (time.monotonic() - started) * 60
-            print(f"{end} of {len(times)} times, {rate:.0f} a minute", flush=True)
+    with ThreadPoolExecutor(options.jobs) as pool:
+        for first, end in itertools.pairwise(months(times)):
+            if end > done:
+                first = max(first, done)
+                copy_month(pool, found, options.out, weights, first, times[first:end])
+                target.lengthen(options.out, times[:end])
+                rate = (end - before) / (time.monotonic() - started) * 60
+                print(f"{end} of {len(times)} times, {rate:.0f} a minute", flush=True)
 
 
 def main(given=None):
