@@ -179,6 +179,25 @@ def test_graticule_reads_and_trains_on_it(tmp_path):
     graticule("train", recipe, check=True)
 
 
+def test_files_of_the_climate_data_store(tmp_path):
+    """valid_time and pressure_level, levels downwards, short names; levels and surface in a file each."""
+    data = archive(tmp_path / "in.zarr").rename(time="valid_time", level="pressure_level").load()
+    data = data.isel(pressure_level=slice(None, None, -1)).assign_coords(number=0).drop_encoding()
+    data["expver"] = ("valid_time", np.array(["0001"] * data.sizes["valid_time"], dtype=object))
+    names = {"temperature": "t", "2m_temperature": "t2m", "land_sea_mask": "lsm"}
+    data.rename(names).to_netcdf(tmp_path / "in.nc")
+    for out, variables in ("levels", ["t"]), ("surface", ["t2m", "lsm"]):
+        done = regrid(tmp_path / "in.nc", tmp_path / f"{out}.zarr", "--levels", 850, 500, variables=variables)
+        assert done.code == 0, done.err
+    made = graticule("data", "info", f"{tmp_path}/levels.zarr,{tmp_path}/surface.zarr", check=True).stdout
+    for words in ("at 500, 850 hPa", "2m_temperature", "land_sea_mask", "16, 2001-01-30"):
+        assert words in made, made
+    long = regrid(tmp_path / "in.zarr", tmp_path / "long.zarr", "--levels", 500, 850)
+    assert long.code == 0, long.err
+    same = xr.open_zarr(tmp_path / "long.zarr", chunks=None).temperature
+    assert (xr.open_zarr(tmp_path / "levels.zarr", chunks=None).t.values == same.values).all()
+
+
 MISTAKES = {
     "unknown variable": (dict(variables=["2m_temperatur"]), "no variable 2m_temperatur: did you mean 2m_temperature?"),
     "missing level": (dict(options=["--levels", 500, 700]), "no level 700 hPa: choose from 50 200 500 850 1000"),
@@ -209,6 +228,14 @@ def test_half_a_globe_is_refused(tmp_path):
     archive(tmp_path / "all.zarr").isel(latitude=slice(0, 20)).to_zarr(tmp_path / "north.zarr", zarr_format=2)
     done = regrid(tmp_path / "north.zarr", tmp_path / "out.zarr")
     assert done.code == 2 and "do not reach the poles" in done.err
+
+
+def test_a_variable_without_values_is_refused(tmp_path):
+    data = archive(tmp_path / "all.zarr").load()
+    data["2m_temperature"][5] = np.nan
+    data.drop_encoding().to_zarr(tmp_path / "gap.zarr", zarr_format=2)
+    done = regrid(tmp_path / "gap.zarr", tmp_path / "out.zarr")
+    assert done.code == 2 and "no values of 2m_temperature at 2001-01-31T06" in done.err
 
 
 def test_a_bucket_names_the_package_it_needs(tmp_path):

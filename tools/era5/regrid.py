@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Bring ERA5, or anything in WeatherBench 2's layout, to another grid: a month at a time, and on from where it stopped.
 
-  python tools/era5/regrid.py --out data/era5_128x256.zarr --source \\
-    gs://weatherbench2/datasets/era5/1959-2023_01_10-wb13-6h-1440x721_with_derived_variables.zarr
+  python tools/era5/regrid.py --out data/era5_128x256.zarr \\
+    --source gs://weatherbench2/datasets/era5/1959-2022-6h-1440x721.zarr
 
 docs/era5.md says what is where, how large it gets and how long it takes.
 """
@@ -86,7 +86,13 @@ def copy_times(found, path, weights, name, first, times):
     """Regrids one variable at `times`, as many at once as memory may hold, to the store's times from `first` on."""
     piece = max(1, BYTES_AT_ONCE // (found[name].isel(time=0).size * 4))
     for at in range(0, len(times), piece):
-        fields = read(found[name].sel(time=times[at : at + piece].astype("datetime64[ns]")), weights)
+        now = times[at : at + piece]
+        fields = read(found[name].sel(time=now.astype("datetime64[ns]")), weights)
+        empty = ~np.isfinite(fields).reshape(len(now), -1).any(axis=1)
+        if empty.any():
+            raise RefusedError(
+                f"the source has no values of {name} at {now[empty.argmax()]}: take it from another source"
+            )
         target.put(path, name, fields, first + at)
 
 
