@@ -5,6 +5,7 @@ import io
 import json
 import subprocess
 import sys
+import tomllib
 from itertools import pairwise
 
 import numpy as np
@@ -228,6 +229,19 @@ def test_half_a_globe_is_refused(tmp_path):
     archive(tmp_path / "all.zarr").isel(latitude=slice(0, 20)).to_zarr(tmp_path / "north.zarr", zarr_format=2)
     done = regrid(tmp_path / "north.zarr", tmp_path / "out.zarr")
     assert done.code == 2 and "do not reach the poles" in done.err
+
+
+def test_the_recipes_take_what_the_tool_makes_and_differ_in_their_layout_alone():
+    recipes = {path.stem: tomllib.loads(path.read_text()) for path in (ROOT / "recipes").glob("climate_188416_*.toml")}
+    assert len(recipes) == 3
+    for name, recipe in recipes.items():
+        assert recipe.pop("run")["out"] == f"runs/{name}" and recipe.pop("parallel")
+    assert all(recipe == recipes["climate_188416_1h200"] for recipe in recipes.values())
+    for name in "era5_2944_laptop", "tiny_188416_laptop":
+        data = tomllib.loads((ROOT / "recipes" / f"{name}.toml").read_text())["data"]
+        assert data["variables"] == recipes["climate_188416_1h200"]["data"]["variables"]
+    assert {name.partition("@")[0] for name in data["variables"]} == set(program.VARIABLES)
+    assert {name.partition("@")[2] for name in data["variables"]} == {"", "200", "500", "850"}
 
 
 def test_a_variable_without_values_is_refused(tmp_path):
