@@ -14,6 +14,8 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the threads are --jobs
+
 import numpy as np
 import overlap
 import target
