@@ -27,15 +27,15 @@ bool last_day_of_common_year(int64_t time) {
   return day_of_year(time) == 365 && day_of_year(time + day_seconds) == 1;
 }
 
-// The running weighted mean m += (w / W) (x - m), exact to fp32 rounding for any number of times. W is one
-// number until a value is missing. Of one variable, t P.
+// The running weighted mean m += (w / W) (x - m). W is one number until a value is missing. Of one variable,
+// t P, fp64.
 void add(at::Tensor values, at::Tensor& total, const at::Tensor& x, const at::Tensor& seen, double weight) {
   if (!seen.defined() && total.dim() == 0) {
     total += weight;
     values.lerp_(x, weight / total.item<double>());
     return;
   }
-  const at::Tensor w = seen.defined() ? seen * weight : at::full_like(x, weight);
+  const at::Tensor w = seen.defined() ? seen.to(at::kDouble).mul_(weight) : at::full_like(x, weight);
   total = total + w;
   values += at::where(w > 0, w / total * (x - values), 0.0);
 }
@@ -61,7 +61,7 @@ Climatology::Climatology(Source& source, const LoaderOptions& options, const Tim
     if (found != targets.end() && !options.grid.tokens_of(options.tokens, v).empty()) targets_.push_back(v);
   }
   const int64_t slot_bytes = options.tokens.size() * options.grid.variables_per_token() *
-                             options.grid.pixels() * static_cast<int64_t>(sizeof(float));
+                             options.grid.pixels() * static_cast<int64_t>(sizeof(double));
   most_slots_ = static_cast<size_t>(std::max<int64_t>(1, bytes / std::max<int64_t>(1, slot_bytes)));
   choose_kind(valid_times);
   for (int64_t i = asked.begin; i < asked.end; ++i)
@@ -111,7 +111,7 @@ void Climatology::add_time(int64_t time_index) {
     if (const double weight = weight_in(slot, time); weight > 0) counted.emplace_back(&mean, weight);
   }
   for (size_t i = 0; i < targets_.size() && !counted.empty(); ++i) {
-    const at::Tensor x_tP = read_patches(source_, options_, targets_[i], time_index);
+    const at::Tensor x_tP = read_patches(source_, options_, targets_[i], time_index).to(at::kDouble);
     at::Tensor seen_tP = x_tP.isnan().logical_not_();
     if (seen_tP.all().item<bool>()) seen_tP.reset();
     for (const auto& [mean, weight] : counted) {
@@ -132,8 +132,8 @@ void Climatology::make_from(const DayHour& slot) {
   for (; place != asked_.end() && slots_.size() < most_slots_; ++place) slots_[*place];
   next_ = static_cast<size_t>(place - asked_.begin());
   for (auto& [made, mean] : slots_) {
-    mean.values_TKP =
-        at::zeros({options_.tokens.size(), options_.grid.variables_per_token(), options_.grid.pixels()});
+    mean.values_TKP = at::zeros(
+        {options_.tokens.size(), options_.grid.variables_per_token(), options_.grid.pixels()}, at::kDouble);
     for (size_t i = 0; i < targets_.size(); ++i) mean.weight.push_back(at::zeros({}, at::kDouble));
   }
   for (int64_t i = times_.begin; i < times_.end; ++i) add_time(i);
@@ -141,7 +141,7 @@ void Climatology::make_from(const DayHour& slot) {
     for (size_t i = 0; i < targets_.size(); ++i) {
       if (mean.weight[i].dim() == 0) continue;
       of_variable(mean.values_TKP, options_.grid, options_.tokens, targets_[i])
-          .masked_fill_(mean.weight[i] == 0, std::numeric_limits<float>::quiet_NaN());
+          .masked_fill_(mean.weight[i] == 0, std::numeric_limits<double>::quiet_NaN());
     }
     mean.weight.clear();
   }

@@ -23,11 +23,12 @@ namespace graticule {
 enum class ClimatologyKind { by_day_and_hour, time_mean };
 
 /// Of this rank's tokens, at the times that are asked for, reading only the target variables and rows of
-/// these tokens. A pair of day and hour takes T K P floats; as many pairs as fit the memory are made in one
-/// pass over the training times, the next ones in another pass when they are asked for.
+/// these tokens. A pair of day and hour takes T K P doubles (fp32 would round a pressure of 1e5 Pa by 1e-5 of
+/// its anomalies); as many pairs as fit the memory are made in one pass over the training times, the next
+/// ones in another pass when they are asked for.
 class Climatology {
  public:
-  static constexpr int64_t default_bytes = int64_t{128} << 20;
+  static constexpr int64_t default_bytes = int64_t{256} << 20;
 
   /// `options` gives variables, targets, grid and tokens; its range, leads, batch and samples play no part.
   /// `valid_times`: seconds since 1970, the same on every rank; this rank asks for those of `asked`, best in
@@ -38,7 +39,7 @@ class Climatology {
               const std::vector<int64_t>& valid_times, const Span& asked,
               ClimatologyKind kind = ClimatologyKind::by_day_and_hour, int64_t bytes = default_bytes);
 
-  /// T K P, fp32, physical units; 0 off the grid and for variables that are no target, NaN where no value was
+  /// T K P, fp64, physical units; 0 off the grid and for variables that are no target, NaN where no value was
   /// seen. Of one of the times asked for.
   at::Tensor at(int64_t valid_time);
   ClimatologyKind kind() const { return kind_; }

@@ -45,13 +45,29 @@ std::vector<Sample> samples_of(const Catalog& catalog, const EvaluationOptions& 
   return spread;
 }
 
-at::Tensor row_weight_field(const Catalog& catalog, Convention convention) {
-  const auto rows = static_cast<int64_t>(catalog.latitudes.size()),
-             columns = static_cast<int64_t>(catalog.longitudes.size());
-  const at::Tensor weight_Y1 =
-      at::tensor(row_weights(convention, catalog.latitudes), at::kDouble).to(at::kFloat).view({rows, 1});
-  return weight_Y1.expand({rows, columns}).contiguous();
-}
+// The weight of each pixel in fp64: fields are cut in fp32, so the rows' numbers are cut and not their
+// weights.
+class PixelWeights {
+ public:
+  PixelWeights(const TokenGrid& grid, const Catalog& catalog, Convention convention)
+      : grid_(grid),
+        number_YX_(at::arange(1, grid.rows + 1, at::kFloat)
+                       .unsqueeze(1)
+                       .expand({grid.rows, grid.columns})
+                       .contiguous()),
+        weight_R_(at::constant_pad_nd(at::tensor(row_weights(convention, catalog.latitudes), at::kDouble),
+                                      {1, 0})) {}
+
+  at::Tensor of(const Span& places) const {
+    const at::Tensor number_tP = to_patches(number_YX_, {0, grid_.rows}, grid_, places);
+    return weight_R_.index({number_tP.to(at::kLong)});
+  }
+
+ private:
+  const TokenGrid& grid_;
+  at::Tensor number_YX_;  // from 1; patches have 0 off the grid
+  at::Tensor weight_R_;   // by number
+};
 
 const char* const kinds[] = {"model", "persistence", "climatology"};
 
@@ -65,16 +81,16 @@ class Scorer {
         scales_(scales),
         kind_count_(options.baselines ? 3 : 1),
         sums_(static_cast<int64_t>(run.options.data.targets.size()) * options.steps * kind_count_, samples),
-        weight_YX_(row_weight_field(run.source->catalog(), options.convention)) {}
+        weights_(run.shape.grid, run.source->catalog(), options.convention) {}
 
   int64_t series(int64_t target, int64_t step, int64_t kind) const {
     return (target * options_.steps + step) * kind_count_ + kind;
   }
   ScoreSums& sums() { return sums_; }
 
-  // Normalised states; `usual` in physical units, none without baselines.
-  void add(int64_t step, int64_t sample, int64_t valid_index, const at::Tensor& forecast_TKP,
-           const at::Tensor& initial_TKP, const at::Tensor& usual_TKP) {
+  // A normalised forecast and its times in the data; `usual` in physical units, none without baselines.
+  void add(int64_t step, int64_t sample, int64_t initial_index, int64_t valid_index,
+           const at::Tensor& forecast_TKP, const at::Tensor& usual_TKP) {
     const auto& data = run_.options.data;
     const TokenGrid& grid = run_.shape.grid;
     for (size_t target = 0; target < data.targets.size(); ++target) {
@@ -84,8 +100,7 @@ class Scorer {
       if (places.empty()) continue;
       const at::Tensor truth_tP = variable_at(run_, v, valid_index);
       // A value that is missing in the truth counts nothing.
-      const at::Tensor weight_tP =
-          to_patches(weight_YX_, {0, grid.rows}, grid, places).masked_fill_(truth_tP.isnan(), 0);
+      const at::Tensor weight_tP = weights_.of(places).masked_fill_(truth_tP.isnan(), 0);
       const auto part = [&](const at::Tensor& x_TKP) { return of_variable(x_TKP, grid, run_.tokens, v); };
       const at::Tensor usual_tP = options_.baselines ? part(usual_TKP) : at::zeros_like(truth_tP);
       const auto count = [&](int64_t kind, const at::Tensor& forecast_tP) {
@@ -95,7 +110,10 @@ class Scorer {
       const VariableScale& scale = scales_[static_cast<size_t>(v)];
       count(0, physical(part(forecast_TKP), scale));
       if (options_.baselines) {
-        count(1, physical(part(initial_TKP), scale));
+        // As it stands in the data, not by way of the normalised state, which rounds. Where a value is
+        // missing, the model reads the mean.
+        const at::Tensor initial_tP = variable_at(run_, v, initial_index);
+        count(1, initial_tP.masked_fill_(initial_tP.isnan(), scale.mean));
         count(2, usual_tP);
       }
     }
@@ -107,7 +125,7 @@ class Scorer {
   const std::vector<VariableScale>& scales_;
   int64_t kind_count_;
   ScoreSums sums_;
-  at::Tensor weight_YX_;
+  PixelWeights weights_;
 };
 
 }  // namespace
@@ -147,14 +165,13 @@ Evaluation evaluate(Run& run, const World& world, const EvaluationOptions& optio
     const bool counts = round < mine.size();
     const int64_t index = counts ? mine.begin + round : 0;
     const Sample& sample = samples[static_cast<size_t>(index)];
-    const at::Tensor initial_TKP = state_at(run, sample.initial);
-    at::Tensor state_TKP = initial_TKP;
+    at::Tensor state_TKP = state_at(run, sample.initial);
     for (int64_t step = 0; step < options.steps; ++step) {
       state_TKP = advance(run, scales, state_TKP, lead);
       const int64_t valid = sample.valid[static_cast<size_t>(step)],
                     time = catalog.times[static_cast<size_t>(valid)];
       if (counts) {
-        scorer.add(step, index, valid, state_TKP, initial_TKP,
+        scorer.add(step, index, sample.initial, valid, state_TKP,
                    climatology ? climatology->at(time) : at::Tensor());
       }
       if (step + 1 < options.steps) read_forcings(run, scales, state_TKP, time);

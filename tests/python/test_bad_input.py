@@ -38,6 +38,50 @@ def test_mistake_in_recipe(name, ranks, tmp_path):
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bad")
+    recipe = write_recipe(folder, steps=1, replace=[("lead_hours = 24", "lead_hours = [6, 24]")])
+    graticule("train", recipe, check=True)
+    return folder / "run"
+
+
+TIMES = ("--init", "2001-02-10", "--until")
+MISTAKES_AFTER_TRAINING = {
+    "lead to score": (("eval", "--lead", 12), "--lead 12: the model was trained for 6, 24 h"),
+    "lead to forecast": (
+        ("forecast", "--init", "2001-02-10", "--lead", 0),
+        "--lead 0: the model was trained for 6, 24 h",
+    ),
+    "time between times": (
+        ("forecast", *TIMES, "2001-02-11", "--every", 5),
+        "nothing at the initial time 2001-02-10T05:00:00: the nearest time is 2001-02-10T06:00:00",
+    ),
+    "until before init": (("forecast", *TIMES, "2001-02-09", "--every", 6), "is empty: swap its ends"),
+    "no hours between": (("forecast", *TIMES, "2001-02-11", "--every", 0), "--every 0: at least 1 hour"),
+    "no truth at the end": (
+        ("forecast", *TIMES, "2001-02-19", "--every", 6, "--lead", 24, "--truth", "no/truth.nc"),
+        "--truth: the data have nothing at 2001-02-20T00:00:00",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES_AFTER_TRAINING)
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_mistake_in_what_is_asked_of_a_model(name, ranks, trained):
+    (command, *options), words = MISTAKES_AFTER_TRAINING[name]
+    result = graticule(command, trained, *options, ranks=ranks)
+    assert result.returncode == 2, result.stderr
+    assert result.stderr.count("graticule: [") == 1 and words in result.stderr, result.stderr
+    assert not list(trained.glob("*.nc*"))
+
+
+def test_until_and_every_belong_together(trained):
+    for options in ((*TIMES, "2001-02-11"), ("--init", "2001-02-10", "--every", 6)):
+        result = graticule("forecast", trained, *options)
+        assert result.returncode == 2 and "requires" in result.stderr, result.stderr
+
+
 def test_files_that_are_no_data(tmp_path):
     text = tmp_path / "text.nc"
     text.write_text("not a NetCDF file")

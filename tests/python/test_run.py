@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 
+import numpy as np
 import pytest
 
 from command import ENVIRONMENT, MPIEXEC, PROGRAM, graticule, write_recipe
@@ -76,6 +77,18 @@ def test_eval_and_forecast(trained):
             assert bool((forecast[name].isnull() == truth[name].isnull()).all())
     wrong = graticule("forecast", run, "--init", "2001-02-10T07")
     assert wrong.returncode == 2 and "nearest time is 2001-02-10T06" in wrong.stderr
+
+
+def test_many_initial_times_in_one_file(trained):
+    run, times = trained / "run", ("--init", "2001-02-08T06", "--until", "2001-02-10T06")
+    for every, out in ((24, "three.zarr"), (48, "two.nc")):
+        result = graticule("forecast", run, *times, "--every", every, "--steps", 2, "--out", trained / out, ranks=2)
+        assert result.returncode == 0, result.stderr
+    with xarray.open_zarr(trained / "three.zarr") as three, xarray.open_dataset(trained / "two.nc") as two:
+        assert list(three["prediction_timedelta"].values / np.timedelta64(1, "h")) == [24, 48]
+        assert three["temperature"].dims == ("time", "prediction_timedelta", "level", "latitude", "longitude")
+        assert [str(time)[:13] for time in three["time"].values] == ["2001-02-08T06", "2001-02-09T06", "2001-02-10T06"]
+        xarray.testing.assert_identical(three.isel(time=[0, 2]).load(), two.load())
 
 
 def start(recipe, *more):

@@ -1,8 +1,10 @@
-"""The scores of docs/scores.md in plain xarray, written from that page alone: what the program's scorer is checked with.
+"""The scores of docs/scores.md in plain xarray, written from that page alone: the program's scorer is checked with it.
 
 Fields are data arrays over time, latitude and longitude (any order, more dims are kept), with NaN where the truth has
 no value; `convention` is "wb2", "wb1" or "climax". Everything is done in float64.
 """
+
+import calendar
 
 import numpy as np
 import xarray as xr
@@ -57,7 +59,7 @@ def acc_by_date(forecast, truth, climatology, convention):
 
 
 def acc(forecast, truth, climatology, convention):
-    """Over all times: the mean of every time's correlation (wb2), or one ratio of sums, for wb1 of centred anomalies."""
+    """Of all times: the mean of every time's correlation (wb2), or one ratio of sums (for wb1 of centred anomalies)."""
     if convention == "wb2":
         return acc_by_date(forecast, truth, climatology, convention).mean("time", skipna=False)
     dims = ("time", *GRID)
@@ -86,8 +88,7 @@ def daily_climatology(training, times):
         for year in np.unique(years):
             days = of_hour.sel(time=of_hour["time"].dt.year == year)
             days = days.assign_coords(time=days["time"].dt.dayofyear.values).reindex(time=np.arange(1, 367))
-            common_year = np.datetime64(f"{year}-12-31").astype(object).timetuple().tm_yday != 366
-            if common_year:
+            if not calendar.isleap(year):
                 days = xr.concat([days.sel(time=slice(1, 365)), days.sel(time=[365]).assign_coords(time=[366])], "time")
             by_day.append(days.rename(time="day"))
         by_hour[int(hour)] = xr.concat(by_day, "year")
@@ -98,5 +99,6 @@ def around(by_day, day):
     """The triangular mean over the days near this one and over years, of fields by year and day of year."""
     apart = abs(by_day["day"] - day)
     distance = np.minimum(apart, 366 - apart)
-    window = (1 - distance / 30).clip(min=0)
-    return by_day.weighted(window).mean(("year", "day"))
+    near = distance.values < 30
+    window = (1 - distance / 30).isel(day=near)
+    return by_day.isel(day=near).weighted(window).mean(("year", "day"))

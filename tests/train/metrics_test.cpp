@@ -48,17 +48,26 @@ struct Fields {
 double weight_of(double w, double /*f*/, double /*o*/) { return w; }
 double square_error(double w, double f, double o) { return w * (f - o) * (f - o); }
 
-Score by_definition(const Fields& fields, Convention convention) {
-  double mean_square = 0, mean_root = 0, mean_acc = 0;
-  const auto count = static_cast<double>(fields.times);
+TimeScores by_time(const Fields& fields) {
+  TimeScores scores;
   for (int64_t t = 0; t < fields.times; ++t) {
-    const double square = fields.sum_at(t, square_error) / fields.sum_at(t, weight_of);
-    mean_square += square / count;
-    mean_root += std::sqrt(square) / count;
     const double fo = fields.sum_at(t, [](double w, double f, double o) { return w * f * o; });
     const double ff = fields.sum_at(t, [](double w, double f, double) { return w * f * f; });
     const double oo = fields.sum_at(t, [](double w, double, double o) { return w * o * o; });
-    mean_acc += fo / std::sqrt(ff * oo) / count;
+    scores.mse.push_back(fields.sum_at(t, square_error) / fields.sum_at(t, weight_of));
+    scores.acc.push_back(fo / std::sqrt(ff * oo));
+  }
+  return scores;
+}
+
+Score by_definition(const Fields& fields, Convention convention) {
+  double mean_square = 0, mean_root = 0, mean_acc = 0;
+  const auto count = static_cast<double>(fields.times);
+  const TimeScores scores = by_time(fields);
+  for (size_t t = 0; t < scores.mse.size(); ++t) {
+    mean_square += scores.mse[t] / count;
+    mean_root += std::sqrt(scores.mse[t]) / count;
+    mean_acc += scores.acc[t] / count;
   }
   const auto pixels = static_cast<double>(fields.truth.numel());
   const bool centred = convention == Convention::wb1;
@@ -96,6 +105,13 @@ TEST(Metrics, AnyCutOverRanksGivesTheDefinition) {
       EXPECT_NEAR(got.rmse, expected.rmse, 1e-9 * expected.rmse) << name_of(convention) << " seed " << seed;
       EXPECT_NEAR(got.acc, expected.acc, 1e-9) << name_of(convention) << " seed " << seed;
     }
+    const TimeScores expected = by_time(fields), got = sums.by_time(1);
+    ASSERT_EQ(got.mse.size(), expected.mse.size() + 1);
+    for (size_t t = 0; t < expected.mse.size(); ++t) {
+      EXPECT_NEAR(got.mse[t], expected.mse[t], 1e-9 * expected.mse[t]) << "seed " << seed;
+      EXPECT_NEAR(got.acc[t], expected.acc[t], 1e-9) << "seed " << seed;
+    }
+    EXPECT_TRUE(std::isnan(got.mse.back()) && std::isnan(got.acc.back()));
     EXPECT_TRUE(std::isnan(sums.score(0, Convention::wb2).rmse));
   }
 }
