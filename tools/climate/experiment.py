@@ -143,16 +143,20 @@ def regression_part(budget, folder):
     return linear_regression.part(budget, inputs, targets, dates_of, f"{folder}/regression.json")
 
 
-def hold_settings(path, settings):
-    """Writes what a folder of results was made with, or refuses another one there."""
-    wanted = json.dumps(settings, indent=1)
-    if not os.path.exists(path):
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path + ".new", "w") as file:
-            file.write(wanted)
-        os.replace(path + ".new", path)
-    with open(path) as file:
-        if file.read() != wanted:
-            raise program.FailedError(
-                f"{path} was made with other settings than the budget has now: remove its folder, or give another --out"
-            )
+def hold_settings(budget, definitions, folder):
+    """Writes what each study's results are made with, or refuses another one there. A budget may gain studies."""
+    for study in budget["study"]:
+        common = {part: budget[part] for part in ("data", "search", "scores", "regression")}
+        made = {**common, "study": study, "definitions": definitions[study["name"]]}
+        wanted, path = json.dumps(made, indent=1), f"{folder}/{study['name']}.json"
+        if not os.path.exists(path):
+            os.makedirs(folder, exist_ok=True)
+            with open(path + ".new", "w") as file:
+                file.write(wanted)
+            os.replace(path + ".new", path)
+        with open(path) as file:
+            if file.read() != wanted:
+                raise program.FailedError(
+                    f"{path} was made with other settings than the budget has now: remove what is in {folder}, or "
+                    "give another --out"
+                )

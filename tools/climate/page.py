@@ -168,6 +168,7 @@ def write(options, budget, definitions, results):
     data, search = budget["data"], budget["search"]
     store = xr.open_zarr(data["path"])
     size = {key: arms.value_of(study, key) for key in ("model.dim", "model.depth", "model.heads", "data.batch")}
+    states = store.sel(time=slice(*data["train"])).sizes["time"]
     pictures_folder = os.path.join(os.path.dirname(options.page), "pictures/climate")
     with open(TEMPLATE) as file:
         template = file.read()
@@ -186,6 +187,8 @@ def write(options, budget, definitions, results):
         search=search_table(results, study),
         dates=budget["scores"]["dates"],
         changes=change_table(found, study),
+        states=f"{states:,}",
+        passes=f"{max(definition['samples'] for definition in of_study.values()) / states:.1f}",
         more=more_studies(budget, definitions, results, folder),
         errors=error_table(found),
         acc=acc_table(found),

@@ -43,7 +43,7 @@ def reproduce(options, budget):
     folder, jobs = options.out, options.jobs
     parts.run_all([experiment.data_part(budget["data"])], 1)
     definitions = experiment.define_all(budget)
-    experiment.hold_settings(f"{folder}/budget.json", {"budget": budget, "definitions": definitions})
+    experiment.hold_settings(budget, definitions, folder)
     trainings, scores = experiment.search_parts(budget, definitions, folder)
     parts.run_all(trainings, jobs)
     parts.run_all(scores, jobs)
