@@ -64,20 +64,20 @@ def _errors(rows_of):
 
 def read_study(budget, folder, study):
     """Name -> Errors: the arms, and persistence, climatology and regression as models of one seed."""
-    found = {}
+    found, baselines = {}, {}
     for arm in study["arms"]:
         runs = [f"{folder}/{experiment.run_name(study, arm, seed)}" for seed in study["seeds"]]
         rows = {step: [_rows(f"{run}/test-{step}.json") for run in runs] for step, _ in experiment.LEADS}
         found[arm] = _errors({step: [_of(seed, "model") for seed in seeds] for step, seeds in rows.items()})
         for name in ("persistence", "climatology"):
-            found.setdefault(name, _errors({step: [_of(seeds[0], name)] for step, seeds in rows.items()}))
+            baselines.setdefault(name, _errors({step: [_of(seeds[0], name)] for step, seeds in rows.items()}))
     regression = f"{folder}/regression.json"
     if os.path.exists(regression):
         rows = _rows(regression)
-        found["regression"] = _errors(
+        baselines["regression"] = _errors(
             {step: [[row for row in rows if row["lead_hours"] == step]] for step, _ in experiment.LEADS}
         )
-    return found
+    return found | baselines
 
 
 def _resampled_dates(count, generator):
