@@ -50,6 +50,18 @@ def search_table(results, study):
     return table(["arm", *(f"{rate:g}" for rate in rates)], rows)
 
 
+def at_the_edge(results, study):
+    """Says which best rates lie at an end of the search, where a better one may lie beyond."""
+    ends = {"smallest": min, "largest": max}
+    said = []
+    for word, end in ends.items():
+        own = results[study["name"]]
+        arms_there = [arm for arm in own if experiment.best_lr(results, study, arm) == end(own[arm])]
+        if arms_there:
+            said.append(f"the {word} rate tried is the best of " + ", ".join(f"`{arm}`" for arm in arms_there))
+    return f" ({'; '.join(said)}: one beyond may be better)" if said else ""
+
+
 def change_table(found, study):
     header = ["quantity", "forecast", *(f"`{arm}`, equal {equal}" for _, arm, equal in analysis.comparisons(study))]
     rows = []
@@ -183,7 +195,8 @@ def write(options, budget, definitions, results):
         f"{store.sizes['latitude']} x {store.sizes['longitude']} points, 6-hourly; training {data['train'][0]} to "
         f"{data['train'][1]}, validation {data['valid'][0]} to {data['valid'][1]}, test {data['test'][0]} to "
         f"{data['test'][1]}.",
-        search_text=f"{search['samples']} samples at each of the rates, seed 0, scored on {search['dates']} dates.",
+        search_text=f"{search['samples']} samples at each of the rates, seed 0, scored on {search['dates']} dates"
+        f"{at_the_edge(results, study)}.",
         search=search_table(results, study),
         dates=budget["scores"]["dates"],
         changes=change_table(found, study),
