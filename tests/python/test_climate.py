@@ -74,6 +74,8 @@ def test_a_stopped_experiment_goes_on_and_ends_in_a_page(folder):
     for line in process.stderr:
         if "training small-" in line:
             break
+    second = start(folder)
+    assert second.wait(300) == 1 and "is in use" in second.stderr.read()
     process.send_signal(signal.SIGTERM)
     assert process.wait(300) == 1 and "goes on from here" in process.stderr.read()
     trained = {path: path.stat().st_mtime for path in folder.glob("runs/**/manifest.json")}

@@ -29,7 +29,10 @@ class Runner:
             with self.lock:
                 if self.stopped:
                     raise FailedError("stopped")
-                process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
+                # Open files that may be inherited are: the lock of the folder (reproduce.hold) lives with the command.
+                process = subprocess.Popen(
+                    command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True, close_fds=False
+                )
                 self.running.add(process)
             code = process.wait()
             with self.lock:

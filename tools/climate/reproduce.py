@@ -7,6 +7,7 @@ Every part leaves a file when it is done. Stop it at any time and give the same 
 """
 
 import argparse
+import fcntl
 import os
 import signal
 import sys
@@ -39,6 +40,20 @@ def arguments():
     return parsed
 
 
+def hold(folder):
+    """Keeps others out of the folder for as long as this process, or a command that it started, lives."""
+    os.makedirs(folder, exist_ok=True)
+    lock = open(f"{folder}/lock", "w")  # noqa: SIM115
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise program.FailedError(
+            f"{folder} is in use: wait for the trainings that are under way there, end them, or give another --out"
+        ) from None
+    os.set_inheritable(lock.fileno(), True)
+    return lock
+
+
 def reproduce(options, budget):
     folder, jobs = options.out, options.jobs
     parts.run_all([experiment.data_part(budget["data"])], 1)
@@ -66,7 +81,8 @@ def main():
             sys.exit(f"[climate] {options.file}: {error}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        reproduce(options, budget)
+        with hold(options.out):
+            reproduce(options, budget)
     except program.FailedError as error:
         sys.exit(f"[climate] {error}")
     except KeyboardInterrupt:
