@@ -26,6 +26,7 @@ patch = 4
 """
 BUDGET = """
 [data]
+kind = "waves"
 path = "{folder}/data.zarr"
 years = [2001, 2001]
 train = ["2001-01-01", "2001-02-28"]
@@ -50,6 +51,14 @@ set = ["model.dim=16", "model.depth=1", "model.heads=2", "data.batch=2"]
 samples = 8
 seeds = [1]
 arms = ["full", "aggregated", "aggregated-wide", "aggregated-long"]
+[[study]]
+name = "finer"
+title = "Finer patches"
+recipe = "{folder}/recipe.toml"
+set = ["model.patch=2", "model.dim=16", "model.depth=1", "model.heads=2", "data.batch=2"]
+samples = 4
+seeds = [1]
+arms = ["full", "aggregated"]
 """
 
 
@@ -89,6 +98,7 @@ def test_a_stopped_experiment_goes_on_and_ends_in_a_page(folder):
     page = (folder / "climate.md").read_text()
     for arm in ("full", "aggregated", "aggregated-wide", "aggregated-long"):
         assert f"| `{arm}` |" in page
+    assert page.count("| quantity (waves) |") == 5 and "### Finer patches" in page
     assert "against `aggregated-long`, equal FLOPs, by more samples" in page and "{" not in page
     for picture in ("error_by_lead", "error_maps", "spectra", "loss", "attention"):
         assert f"pictures/climate/{picture}.png" in page

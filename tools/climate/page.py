@@ -62,8 +62,12 @@ def at_the_edge(results, study):
     return f" ({'; '.join(said)}: one beyond may be better)" if said else ""
 
 
-def change_table(found, study):
-    header = ["quantity", "forecast", *(f"`{arm}`, equal {equal}" for _, arm, equal in analysis.comparisons(study))]
+def change_table(kind, found, study):
+    header = [
+        f"quantity ({kind})",
+        "forecast",
+        *(f"`{arm}`, equal {equal}" for _, arm, equal in analysis.comparisons(study)),
+    ]
     rows = []
     for quantity in quantities.SCORED:
         for lead, step in quantities.FORECASTS:
@@ -76,8 +80,8 @@ def change_table(found, study):
     return table(header, rows)
 
 
-def error_table(found):
-    header = ["quantity", "forecast", *(pictures.NAMES.get(name, name) for name in found)]
+def error_table(kind, found):
+    header = [f"quantity ({kind})", "forecast", *(pictures.NAMES.get(name, name) for name in found)]
     rows = []
     for quantity, (_, unit) in quantities.SCORED.items():
         for lead, step in quantities.FORECASTS:
@@ -87,7 +91,7 @@ def error_table(found):
     return table(header, rows)
 
 
-def acc_table(found):
+def acc_table(kind, found):
     shown = {name: errors for name, errors in found.items() if errors.acc and name != "climatology"}
     rows = []
     for quantity in quantities.SCORED:
@@ -96,7 +100,7 @@ def acc_table(found):
             if lead == step and all(key in errors.acc for errors in shown.values()):
                 cells = [f"{np.mean(errors.acc[key]):.3f}" for errors in shown.values()]
                 rows.append([quantity, f"{lead} h", *cells])
-    return table(["quantity", "lead", *shown], rows)
+    return table([f"quantity ({kind})", "lead", *shown], rows)
 
 
 def verdict(found, study):
@@ -135,13 +139,14 @@ def beaten(found, study):
 
 def more_studies(budget, definitions, results, folder):
     """A section for each study beyond the first: its arms and its changes."""
-    sections = []
+    sections, kind = [], budget["data"]["kind"]
     for study in budget["study"][1:]:
         found = analysis.read_study(budget, folder, study)
         sections.append(
             f"### {study['title']}\n\n"
-            f"{arms_table(study, definitions[study['name']], results)}\n\n{change_table(found, study)}\n\n"
-            f"{beaten(found, study)}\n\n{error_table(found)}\n\n"
+            f"{arms_table(study, definitions[study['name']], results)}\n\n"
+            f"{change_table(kind, found, study)}\n\n"
+            f"{beaten(found, study)}\n\n{error_table(kind, found)}\n\n"
         )
     return "".join(sections)
 
@@ -199,12 +204,12 @@ def write(options, budget, definitions, results):
         f"{at_the_edge(results, study)}.",
         search=search_table(results, study),
         dates=budget["scores"]["dates"],
-        changes=change_table(found, study),
+        changes=change_table(data["kind"], found, study),
         states=f"{states:,}",
         passes=f"{max(definition['samples'] for definition in of_study.values()) / states:.1f}",
         more=more_studies(budget, definitions, results, folder),
-        errors=error_table(found),
-        acc=acc_table(found),
+        errors=error_table(data["kind"], found),
+        acc=acc_table(data["kind"], found),
         attention_text=draw(pictures_folder, budget, folder, study, of_study, found, store),
     )
     with open(options.page + ".new", "w") as file:
