@@ -13,6 +13,7 @@ FLOPs are those that graticule counts (model/shape): forward and backward of one
 import functools
 
 import program
+from training import set_all
 
 
 def tokens_of(arm):
@@ -21,8 +22,8 @@ def tokens_of(arm):
 
 @functools.cache
 def _flops(recipe, settings):
-    chosen = [part for setting in settings for part in ("--set", setting)]
-    return program.ask("plan", recipe, "--ranks", 1, "--dry-run", 0, "--json", *chosen)["flops_a_sample"]["step"]
+    dry_run = program.ask("plan", recipe, "--ranks", 1, "--dry-run", 0, "--json", *set_all(settings))
+    return dry_run["flops_a_sample"]["step"]
 
 
 def flops(study, settings):

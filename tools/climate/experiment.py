@@ -151,9 +151,7 @@ def hold_settings(budget, definitions, folder):
         wanted, path = json.dumps(made, indent=1), f"{folder}/{study['name']}.json"
         if not os.path.exists(path):
             os.makedirs(folder, exist_ok=True)
-            with open(path + ".new", "w") as file:
-                file.write(wanted)
-            os.replace(path + ".new", path)
+            program.write_whole(path, wanted)
         with open(path) as file:
             if file.read() != wanted:
                 raise program.FailedError(

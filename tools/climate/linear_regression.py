@@ -11,7 +11,6 @@ The penalty is the one with the least error on validation times, for each lead.
 """
 
 import json
-import os
 
 import numpy as np
 import torch
@@ -71,7 +70,7 @@ def fit_lead(store, inputs, targets, data, lead, settings):
         weights = torch.cholesky_solve(y, factor)
         off = (changes(weights, valid) - truth) / scale.deviation
         errors[penalty] = float(np.sqrt(np.mean(off**2)))
-        if best is None or errors[penalty] < min(value for key, value in errors.items() if key != penalty):
+        if errors[penalty] == min(errors.values()):
             best = weights
     return (lambda times: fields(store, targets, times) + changes(best, times)), errors
 
@@ -96,8 +95,6 @@ def part(budget, inputs, targets, dates_of, result):
             for i, target in enumerate(targets):
                 mse = errors[:, i]
                 rows.append({"variable": target, "lead_hours": lead, "forecast": "regression", "mse": mse.tolist()})
-        with open(result + ".new", "w") as file:
-            json.dump({"scores": rows, "searched": searched}, file)
-        os.replace(result + ".new", result)
+        program.write_whole(result, json.dumps({"scores": rows, "searched": searched}))
 
     return "linear regression", result, make

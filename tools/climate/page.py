@@ -10,6 +10,7 @@ import arms
 import experiment
 import fields
 import pictures
+import program
 import quantities
 
 TEMPLATE = "tools/climate/page.md"
@@ -212,6 +213,4 @@ def write(options, budget, definitions, results):
         acc=acc_table(data["kind"], found),
         attention_text=draw(pictures_folder, budget, folder, study, of_study, found, store),
     )
-    with open(options.page + ".new", "w") as file:
-        file.write(text)
-    os.replace(options.page + ".new", options.page)
+    program.write_whole(options.page, text)

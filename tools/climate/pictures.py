@@ -1,6 +1,6 @@
 """The pictures of the page: error by lead, error maps, spectra, attention, loss against samples and FLOPs."""
 
-import json
+from pathlib import Path
 
 import matplotlib
 
@@ -14,6 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from graticule.plot import STYLE
+from graticule.run_files import training_lines
 
 # Okabe and Ito's palette by tokens; dashes tell the arms that were given more.
 LOOKS = {
@@ -118,7 +119,7 @@ def losses(folder, study, definitions, path):
         figure, (by_samples, by_flops) = plt.subplots(1, 2, figsize=(10, 4.2), sharey=True)
         for arm in study["arms"]:
             run = f"{folder}/{experiment.run_name(study, arm, study['seeds'][0])}"
-            loss = smoothed(training_loss(run))
+            loss = smoothed(np.array([line["loss"] for line in training_lines(Path(run))]))
             definition = definitions[arm]
             samples = definition["samples"] * np.arange(1, len(loss) + 1) / len(loss)
             look = {"linestyle": "-", "linewidth": 1.5, **LOOKS[arm], "marker": None}
@@ -128,14 +129,6 @@ def losses(folder, study, definitions, path):
         by_flops.set(xscale="log", xlabel="FLOPs", title="by FLOPs")
         by_samples.legend(fontsize=8)
         save(figure, path)
-
-
-def training_loss(run):
-    """By step; a step done again after a stop counts as done last."""
-    with open(f"{run}/metrics.jsonl") as file:
-        lines = [json.loads(line) for line in file]
-    by_step = {line["step"]: line["loss"] for line in lines if "loss" in line}
-    return np.array([by_step[step] for step in sorted(by_step)])
 
 
 def smoothed(loss):

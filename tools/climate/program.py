@@ -58,5 +58,12 @@ def ask(*arguments):
     return json.loads(done.stdout)
 
 
+def write_whole(path, text):
+    """The file as a whole, or as it was."""
+    with open(path + ".new", "w") as file:
+        file.write(text)
+    os.replace(path + ".new", path)
+
+
 def say(sentence):
     print(f"[climate] {sentence}", file=sys.stderr, flush=True)
