@@ -59,6 +59,10 @@ set = ["model.patch=2", "model.dim=16", "model.depth=1", "model.heads=2", "data.
 samples = 4
 seeds = [1]
 arms = ["full", "aggregated"]
+[study.search]
+lr = [2e-3]
+[study.scores]
+dates = 3
 """
 
 
@@ -99,6 +103,7 @@ def test_a_stopped_experiment_goes_on_and_ends_in_a_page(folder):
     for arm in ("full", "aggregated", "aggregated-wide", "aggregated-long"):
         assert f"| `{arm}` |" in page
     assert page.count("| quantity (waves) |") == 5 and "### Finer patches" in page
+    assert page.count("3 test dates, 1 seeds") == 1 and page.count("| arm | 0.002 |") == 1
     assert "against `aggregated-long`, equal FLOPs, by more samples" in page and "{" not in page
     for picture in ("error_by_lead", "error_maps", "spectra", "loss", "attention"):
         assert f"pictures/climate/{picture}.png" in page

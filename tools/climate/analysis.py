@@ -63,7 +63,10 @@ def _errors(rows_of):
 
 
 def read_study(budget, folder, study):
-    """Name -> Errors: the arms, and persistence, climatology and regression as models of one seed."""
+    """Name -> Errors: the arms, and persistence, climatology and regression as models of one seed.
+
+    Regression has forecast the first study's dates: it is left out beside those of a study that has others.
+    """
     found, baselines = {}, {}
     for arm in study["arms"]:
         runs = [f"{folder}/{experiment.run_name(study, arm, seed)}" for seed in study["seeds"]]
@@ -72,7 +75,8 @@ def read_study(budget, folder, study):
         for name in ("persistence", "climatology"):
             baselines.setdefault(name, _errors({step: [_of(seeds[0], name)] for step, seeds in rows.items()}))
     regression = f"{folder}/regression.json"
-    if os.path.exists(regression):
+    dates, first = (experiment.settings_of(budget, one, "scores")["dates"] for one in (study, budget["study"][0]))
+    if os.path.exists(regression) and dates == first:
         rows = _rows(regression)
         baselines["regression"] = _errors(
             {step: [[row for row in rows if row["lead_hours"] == step]] for step, _ in experiment.LEADS}

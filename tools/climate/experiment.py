@@ -9,10 +9,10 @@ import arms
 import linear_regression
 import program
 import training
-from quantities import SCORED
+from quantities import FORECASTS, SCORED
 
-# Leads of the scores: (trained lead, steps). One step is a direct forecast, more are rolled out.
-LEADS = [(24, 3), (6, 4), (72, 1)]
+# What is run for the forecasts that are scored: each trained lead, and how many steps of it.
+LEADS = [(of, max(lead for lead, step in FORECASTS if step == of) // of) for of in sorted({s for _, s in FORECASTS})]
 
 
 def data_part(data):
@@ -25,6 +25,11 @@ def data_part(data):
         )
 
     return f"data of {first} to {last}", data["path"], make
+
+
+def settings_of(budget, study, part):
+    """Of `search` or `scores`: the budget's, but for what the study has in a table of its own."""
+    return budget[part] | study.get(part, {})
 
 
 def define_all(budget):
@@ -48,9 +53,8 @@ def search_run(study, arm, lr):
 def search_parts(budget, definitions, folder):
     """One short training for each arm and learning rate, and its score on validation times."""
     trainings, scores = [], []
-    search = budget["search"]
     for study in budget["study"]:
-        of_study = definitions[study["name"]]
+        of_study, search = definitions[study["name"]], settings_of(budget, study, "search")
         for arm in searched(of_study):
             short = {**of_study[arm], "steps": search["samples"] // arms.value_of(study, "data.batch")}
             for lr in search["lr"]:
@@ -83,7 +87,7 @@ def search_results(budget, definitions, folder):
 
     return {
         study["name"]: {
-            arm: {lr: error(study, arm, lr) for lr in budget["search"]["lr"]}
+            arm: {lr: error(study, arm, lr) for lr in settings_of(budget, study, "search")["lr"]}
             for arm in searched(definitions[study["name"]])
         }
         for study in budget["study"]
@@ -116,8 +120,8 @@ def training_parts(budget, definitions, results, folder):
 def test_parts(budget, folder):
     """Scores of every model on the test year, and forecast fields of each arm's first seed."""
     parts = []
-    scores = budget["scores"]
     for study in budget["study"]:
+        scores = settings_of(budget, study, "scores")
         for arm in study["arms"]:
             for seed in study["seeds"]:
                 run = run_name(study, arm, seed)
@@ -143,18 +147,30 @@ def regression_part(budget, folder):
     return linear_regression.part(budget, inputs, targets, dates_of, f"{folder}/regression.json")
 
 
+def _merged(first, second):
+    """Two studies' settings as one; the second's where they differ."""
+    return first | second | {"definitions": first["definitions"] | second["definitions"]}
+
+
 def hold_settings(budget, definitions, folder):
-    """Writes what each study's results are made with, or refuses another one there. A budget may gain studies."""
+    """Writes what each study's results are made with, or refuses another one there.
+
+    A budget may gain studies, and a study arms: what is done stays as it is.
+    """
+    common = {part: budget[part] for part in ("data", "search", "scores", "regression")}
+    os.makedirs(folder, exist_ok=True)
     for study in budget["study"]:
-        common = {part: budget[part] for part in ("data", "search", "scores", "regression")}
-        made = {**common, "study": study, "definitions": definitions[study["name"]]}
-        wanted, path = json.dumps(made, indent=1), f"{folder}/{study['name']}.json"
-        if not os.path.exists(path):
-            os.makedirs(folder, exist_ok=True)
-            program.write_whole(path, wanted)
-        with open(path) as file:
-            if file.read() != wanted:
-                raise program.FailedError(
-                    f"{path} was made with other settings than the budget has now: remove what is in {folder}, or "
-                    "give another --out"
-                )
+        path = f"{folder}/{study['name']}.json"
+        own = {key: value for key, value in study.items() if key != "arms"}
+        # Through JSON and back, so that tuples are lists here as in the file.
+        wanted = json.loads(json.dumps({**common, "study": own, "definitions": definitions[study["name"]]}))
+        held = wanted
+        if os.path.exists(path):
+            with open(path) as file:
+                held = json.load(file)
+        if _merged(held, wanted) != _merged(wanted, held):
+            raise program.FailedError(
+                f"{path} was made with other settings than the budget has now: remove what is in {folder}, or give "
+                "another --out"
+            )
+        program.write_whole(path, json.dumps(_merged(held, wanted), indent=1))

@@ -32,6 +32,14 @@ def fields(store, variables, times):
     return np.stack(chosen, axis=1).astype(np.float32)
 
 
+def read_once(path, variables):
+    """The variables and levels in memory: every fit reads other times of them."""
+    names, levels = zip(*names_of(variables), strict=True)
+    store = xr.open_zarr(path)[sorted(set(names))]
+    wanted = sorted({int(level) for level in levels if level})
+    return (store.sel(level=wanted) if wanted else store).load()
+
+
 def times_with_valid(store, span, lead, stride=1):
     """Times of `span` (dates, the last one whole) whose time `lead` hours later lies in it too."""
     inside = store.time.sel(time=slice(*span)).values
@@ -79,7 +87,7 @@ def part(budget, inputs, targets, dates_of, result):
     """The part that fits and scores: `dates_of`: lead -> file of scores whose dates are forecast."""
 
     def make(runner):
-        store = xr.open_zarr(budget["data"]["path"])
+        store = read_once(budget["data"]["path"], [*inputs, *targets])
         changing = [name for name in inputs if "time" in store[name.partition("@")[0]].dims]
         weight = np.cos(np.deg2rad(store.latitude.values))
         weight /= weight.mean()

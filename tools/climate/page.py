@@ -63,6 +63,14 @@ def at_the_edge(results, study):
     return f" ({'; '.join(said)}: one beyond may be better)" if said else ""
 
 
+def search_text(budget, results, study):
+    search = experiment.settings_of(budget, study, "search")
+    return (
+        f"{search['samples']} samples at each of the rates, seed 0, scored on {search['dates']} dates"
+        f"{at_the_edge(results, study)}."
+    )
+
+
 def change_table(kind, found, study):
     header = [
         f"quantity ({kind})",
@@ -143,9 +151,12 @@ def more_studies(budget, definitions, results, folder):
     sections, kind = [], budget["data"]["kind"]
     for study in budget["study"][1:]:
         found = analysis.read_study(budget, folder, study)
+        dates = experiment.settings_of(budget, study, "scores")["dates"]
         sections.append(
             f"### {study['title']}\n\n"
             f"{arms_table(study, definitions[study['name']], results)}\n\n"
+            f"Search: {search_text(budget, results, study)}\n\n{search_table(results, study)}\n\n"
+            f"Result, {dates} test dates, {len(study['seeds'])} seeds:\n\n"
             f"{change_table(kind, found, study)}\n\n"
             f"{beaten(found, study)}\n\n{error_table(kind, found)}\n\n"
         )
@@ -161,7 +172,12 @@ def draw(pictures_folder, budget, folder, study, definitions, found, store):
     pictures.losses(folder, study, definitions, f"{pictures_folder}/loss.png")
     variable, latitude, longitude = LOOKED_AT
     looked, variables, place = fields.attention(
-        runs["full"], store, budget["scores"]["fields_from"], variable, latitude, longitude
+        runs["full"],
+        store,
+        experiment.settings_of(budget, study, "scores")["fields_from"],
+        variable,
+        latitude,
+        longitude,
     )
     pictures.attention(looked, variables, variable, place, f"{pictures_folder}/attention.png")
     return attention_text(looked, variables, variable, place)
@@ -183,7 +199,7 @@ def write(options, budget, definitions, results):
     folder, study = options.out, budget["study"][0]
     of_study = definitions[study["name"]]
     found = analysis.read_study(budget, folder, study)
-    data, search = budget["data"], budget["search"]
+    data = budget["data"]
     store = xr.open_zarr(data["path"])
     size = {key: arms.value_of(study, key) for key in ("model.dim", "model.depth", "model.heads", "data.batch")}
     states = store.sel(time=slice(*data["train"])).sizes["time"]
@@ -201,10 +217,9 @@ def write(options, budget, definitions, results):
         f"{store.sizes['latitude']} x {store.sizes['longitude']} points, 6-hourly; training {data['train'][0]} to "
         f"{data['train'][1]}, validation {data['valid'][0]} to {data['valid'][1]}, test {data['test'][0]} to "
         f"{data['test'][1]}.",
-        search_text=f"{search['samples']} samples at each of the rates, seed 0, scored on {search['dates']} dates"
-        f"{at_the_edge(results, study)}.",
+        search_text=search_text(budget, results, study),
         search=search_table(results, study),
-        dates=budget["scores"]["dates"],
+        dates=experiment.settings_of(budget, study, "scores")["dates"],
         changes=change_table(data["kind"], found, study),
         states=f"{states:,}",
         passes=f"{max(definition['samples'] for definition in of_study.values()) / states:.1f}",

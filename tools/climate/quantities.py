@@ -8,7 +8,7 @@ SCORED = {
     "wind 850 hPa": (["u_component_of_wind@850", "v_component_of_wind@850"], "m/s"),
 }
 TEMPERATURES = list(SCORED)[:3]
-# Lead in hours and the lead of its steps.
+# Lead of the forecast and of its steps, in hours: single steps are direct, more are rolled out.
 FORECASTS = [(6, 6), (24, 24), (72, 72), (24, 6), (72, 24)]
 
 
