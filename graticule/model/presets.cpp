@@ -18,13 +18,10 @@ std::span<const Preset> presets() {
   return all;
 }
 
-void apply_preset(std::string_view name, ModelShape& shape) {
+const Preset& preset_of(std::string_view name) {
   std::string known;
   for (const Preset& preset : presets()) {
-    if (preset.name == name) {
-      shape.dim = preset.dim, shape.depth = preset.depth, shape.heads = preset.heads;
-      return;
-    }
+    if (preset.name == name) return preset;
     known += (known.empty() ? "" : ", ") + std::string(preset.name);
   }
   refuse("model", "preset '", name, "' is not known: choose ", known);

@@ -1,10 +1,9 @@
 // Named model sizes.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string_view>
-
-#include "graticule/model/shape.h"
 
 namespace graticule {
 
@@ -16,7 +15,7 @@ struct Preset {
 /// tiny, 115m, 1b, 10b; the names give the parameters of the blocks in round numbers.
 std::span<const Preset> presets();
 
-/// Sets width, depth and heads of `shape`. Refuses an unknown name and lists the known ones.
-void apply_preset(std::string_view name, ModelShape& shape);
+/// The preset of this name. Refuses an unknown one and lists those there are.
+const Preset& preset_of(std::string_view name);
 
 }  // namespace graticule

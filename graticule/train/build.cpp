@@ -6,7 +6,6 @@
 #include <thread>
 
 #include "graticule/core/error.h"
-#include "graticule/model/presets.h"
 #include "graticule/model/vit.h"
 #include "graticule/train/layout.h"
 #include "graticule/train/statistics_pass.h"
@@ -59,7 +58,6 @@ ModelShape shape_of(const ModelOptions& model, int64_t variables, int64_t rows, 
   shape.kv_heads = model.kv_heads;
   shape.mlp_ratio = model.mlp_ratio, shape.qk_norm = model.qk_norm, shape.head_layers = model.head_layers;
   shape.drop_path = model.drop_path;
-  if (!model.preset.empty()) apply_preset(model.preset, shape);
   validate(shape);
   if (model.patch > std::min(rows, columns)) {
     refuse("model", "patch = ", model.patch, " on a grid of ", rows, " x ", columns, ": choose at most ",

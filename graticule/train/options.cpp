@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "graticule/core/error.h"
+#include "graticule/model/presets.h"
 #include "graticule/train/recipe_fields.h"
 #include "graticule/train/toml_text.h"
 
@@ -174,6 +175,19 @@ void apply_override(toml::table& recipe, const std::string& assignment) {
   parsed.get("value")->visit([&](auto& node) { table.insert_or_assign(key, std::move(node)); });
 }
 
+// A preset stands for its width, depth and heads. In a file, those named beside it win; one that is set later
+// replaces what the file names.
+void expand_preset(toml::table& recipe, bool replace) {
+  const auto name = recipe["model"]["preset"].value<std::string>();
+  if (!name || name->empty()) return;
+  toml::table& model = *recipe["model"].as_table();
+  const Preset& preset = preset_of(*name);
+  for (const auto& [key, value] :
+       {std::pair{"dim", preset.dim}, {"depth", preset.depth}, {"heads", preset.heads}}) {
+    if (replace || !model.contains(key)) model.insert_or_assign(key, value);
+  }
+}
+
 std::set<std::string> names_in(const toml::table& recipe) {
   std::set<std::string> names;
   for (const auto& [section, node] : recipe) {
@@ -250,7 +264,11 @@ void check_ranges(const Options& o, const std::string& where) {
 Options parse_recipe(const std::string& toml_text, const std::string& where,
                      const std::vector<std::string>& overrides) {
   toml::table recipe = parse(toml_text, where);
-  for (const auto& assignment : overrides) apply_override(recipe, assignment);
+  expand_preset(recipe, false);
+  for (const auto& assignment : overrides) {
+    apply_override(recipe, assignment);
+    if (assignment.starts_with("model.preset=")) expand_preset(recipe, true);
+  }
   Options options;
   Reader reader(recipe, where);
   visit_fields(reader, options);

@@ -133,7 +133,6 @@ std::pair<Options, ModelShape> small_case(const Options& recipe, int ranks) {
   ModelOptions& model = options.model;
   const ModelShape full = shape_of(model, small_variables, 64 * model.patch, 64 * model.patch);
   const int64_t stages = std::max<int64_t>(1, recipe.parallel.pipeline) * recipe.parallel.chunks;
-  model.preset.clear();
   model.heads = full.heads;
   model.dim = full.heads * small_head_width;
   model.depth = std::min(full.depth, std::max<int64_t>(2, stages + 1));

@@ -54,6 +54,18 @@ TEST(Recipe, OverridesWinAndTextNeedsNoQuotes) {
   EXPECT_NE(refusal(minimal, {"train.stepz=7"}).find("train.steps"), std::string::npos);
 }
 
+TEST(Recipe, PresetGivesWhatIsNotNamedBesideIt) {
+  const auto size = [](const Options& options) {
+    return std::array{options.model.dim, options.model.depth, options.model.heads};
+  };
+  const std::string with_preset = minimal + "[model]\npreset = \"1b\"\ndepth = 3\n";
+  using Size = std::array<int64_t, 3>;
+  EXPECT_EQ(size(parse_recipe(with_preset, "r")), (Size{2048, 3, 16}));
+  EXPECT_EQ(size(parse_recipe(with_preset, "r", {"model.dim=32", "model.heads=1"})), (Size{32, 3, 1}));
+  EXPECT_EQ(size(parse_recipe(with_preset, "r", {"model.preset=tiny", "model.heads=1"})), (Size{64, 4, 1}));
+  EXPECT_NE(refusal(minimal, {"model.preset=2b"}).find("115m"), std::string::npos);
+}
+
 TEST(Recipe, IsTheSameAfterWritingAndReading) {
   const Options options =
       parse_recipe(minimal + "[model]\ntokens = \"channels\"\nqk_norm = true\n[train]\nlr = 0.1\n", "r");
