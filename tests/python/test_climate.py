@@ -129,6 +129,28 @@ def test_unknown_budget_is_refused():
     assert done.returncode == 2 and "choose evening, night, small" in done.stderr
 
 
+def test_a_study_may_gain_arms_but_not_change(tmp_path):
+    import experiment
+    import program
+
+    def hold(samples, *arms):
+        study = {"name": "s", "samples": samples, "arms": arms}
+        budget = {"data": {}, "search": {}, "scores": {}, "regression": {}, "study": [study]}
+        definitions = {"s": {arm: {"settings": ("model.patch=4",), "samples": samples} for arm in arms}}
+        experiment.hold_settings(budget, definitions, str(tmp_path))
+
+    hold(8, "full")
+    hold(8, "full", "aggregated")
+    hold(8, "full")
+    hold(8, "channels")
+    held = (tmp_path / "s.json").read_text()
+    for arm in ("full", "aggregated", "channels"):
+        assert f'"{arm}"' in held
+    with pytest.raises(program.FailedError, match="other settings"):
+        hold(9, "full")
+    assert (tmp_path / "s.json").read_text() == held
+
+
 def test_regression_among_times_is_ridge_regression():
     import xarray as xr
 
