@@ -243,7 +243,7 @@ void check_ranges(const Options& o, const std::string& where) {
   require(o.train.weight_decay >= 0, where,
           text("train.weight_decay = ", o.train.weight_decay, ": it must not be negative"));
   require(o.train.device == "cpu" || o.train.device == "cuda", where,
-          text("train.device = \"", o.train.device, "\": choose \"cpu\" or \"cuda\""));
+          text("train.device = \"", o.train.device, R"(": choose "cpu" or "cuda")"));
   require(o.train.state_in.empty() || o.train.device == "cpu", where,
           text("train.state_in = \"", o.train.state_in, "\" with train.device = \"", o.train.device,
                "\": the update reads its state from the device's memory; leave state_in out, or set "
