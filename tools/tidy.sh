@@ -5,4 +5,4 @@ set -eu
 cd "$(dirname "$0")/.."
 cmake --preset release -B build/tidy -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON > /dev/null
 find graticule cli python -name '*.cpp' ! -name 'nccl.cpp' ! -path '*/kernel/flash_*' |
-  xargs -P "$1" -n 1 clang-tidy-14 --quiet -p build/tidy
+  xargs -P "$1" -n 1 clang-tidy-14 --quiet -p build/tidy --extra-arg=-Wno-gnu-zero-variadic-macro-arguments

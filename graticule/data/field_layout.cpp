@@ -72,7 +72,7 @@ FieldLayout layout_of(const FieldWriterOptions& options) {
   for (const Variable& variable : options.variables) {
     const auto [name, level] = split(variable.name);
     auto array = std::find_if(layout.arrays.begin(), layout.arrays.end(),
-                              [&](const auto& a) { return a.name == name; });
+                              [&, &name = name](const auto& a) { return a.name == name; });
     FieldLayout::Slot slot{static_cast<size_t>(array - layout.arrays.begin()), 0, !options.lead_hours.empty(),
                            level > 0, variable.constant};
     if (slot.levels) slot.level = std::distance(levels.begin(), levels.find(level));
