@@ -36,6 +36,9 @@ test = ["2001-03-16", "2001-04-04"]
 lr = [1e-3, 4e-3]
 samples = {samples}
 dates = 2
+[tried]
+settings = ["train.weight_decay=0.1"]
+samples = 4
 [scores]
 dates = 4
 fields_from = "2001-03-16"
@@ -103,6 +106,7 @@ def test_a_stopped_experiment_goes_on_and_ends_in_a_page(folder):
     for arm in ("full", "aggregated", "aggregated-wide", "aggregated-long"):
         assert f"| `{arm}` |" in page
     assert page.count("| quantity (waves) |") == 5 and "### Finer patches" in page
+    assert page.count("| arm | as compared | train.weight_decay=0.1 |\n| --- | --- | --- |\n| `full` | ") == 1
     assert page.count("3 test dates, 1 seeds") == 1 and page.count("| arm | 0.002 |") == 1
     assert "against `aggregated-long`, equal FLOPs, by more samples" in page and "{" not in page
     for picture in ("error_by_lead", "error_maps", "spectra", "loss", "attention"):

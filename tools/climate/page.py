@@ -12,6 +12,7 @@ import fields
 import pictures
 import program
 import quantities
+import tried
 
 TEMPLATE = "tools/climate/page.md"
 LOOKED_AT = ("temperature@850", 45.0, 180.0)  # the token of the picture of attention: variable, latitude, longitude
@@ -44,11 +45,23 @@ def arms_table(study, definitions, results):
     return table(["arm", "width", "samples", "FLOPs of a sample", "FLOPs of the training", "learning rate"], rows)
 
 
-def search_table(results, study):
-    own = results[study["name"]]
-    rates = list(next(iter(own.values())))
-    rows = [[f"`{arm}`", *(f"{errors[rate]:.3f}" for rate in rates)] for arm, errors in own.items()]
-    return table(["arm", *(f"{rate:g}" for rate in rates)], rows)
+def validation_table(errors_of):
+    """`errors_of`: arm -> {what was chosen: error}."""
+    choices = list(next(iter(errors_of.values())))
+    rows = [[f"`{arm}`", *(f"{errors[choice]:.3f}" for choice in choices)] for arm, errors in errors_of.items()]
+    return table(["arm", *(choice if isinstance(choice, str) else f"{choice:g}" for choice in choices)], rows)
+
+
+def tried_text(budget, folder):
+    """What else was tried on validation times; nothing where the budget tries nothing."""
+    if "tried" not in budget:
+        return ""
+    settings = budget["tried"]
+    return (
+        f"**What else was tried.** One setting changed at a time, {settings['samples']:,} samples, seed 0, at the "
+        "arm's own learning rate, scored like the search, on the validation year. No arm above takes anything from "
+        f"it.\n\n{validation_table(tried.errors(budget, folder))}\n\n"
+    )
 
 
 def at_the_edge(results, study):
@@ -155,7 +168,8 @@ def more_studies(budget, definitions, results, folder):
         sections.append(
             f"### {study['title']}\n\n"
             f"{arms_table(study, definitions[study['name']], results)}\n\n"
-            f"Search: {search_text(budget, results, study)}\n\n{search_table(results, study)}\n\n"
+            f"Search: {search_text(budget, results, study)}\n\n"
+            f"{validation_table(results[study['name']])}\n\n"
             f"Result, {dates} test dates, {len(study['seeds'])} seeds:\n\n"
             f"{change_table(kind, found, study)}\n\n"
             f"{beaten(found, study)}\n\n{error_table(kind, found)}\n\n"
@@ -218,11 +232,12 @@ def write(options, budget, definitions, results):
         f"{data['train'][1]}, validation {data['valid'][0]} to {data['valid'][1]}, test {data['test'][0]} to "
         f"{data['test'][1]}.",
         search_text=search_text(budget, results, study),
-        search=search_table(results, study),
+        search=validation_table(results[study["name"]]),
         dates=experiment.settings_of(budget, study, "scores")["dates"],
         changes=change_table(data["kind"], found, study),
         states=f"{states:,}",
         passes=f"{max(definition['samples'] for definition in of_study.values()) / states:.1f}",
+        tried=tried_text(budget, folder),
         more=more_studies(budget, definitions, results, folder),
         errors=error_table(data["kind"], found),
         acc=acc_table(data["kind"], found),

@@ -17,6 +17,7 @@ import experiment
 import page
 import parts
 import program
+import tried
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 BUDGETS = "tools/climate/budgets"
@@ -64,6 +65,10 @@ def reproduce(options, budget):
     parts.run_all(scores, jobs)
     results = experiment.search_results(budget, definitions, folder)
     parts.run_all(experiment.training_parts(budget, definitions, results, folder), jobs)
+    if "tried" in budget:
+        trainings, scores = tried.parts(budget, definitions, results, folder)
+        parts.run_all(trainings, jobs)
+        parts.run_all(scores, jobs)
     # Only now, with every choice made and every model trained, is the test year read.
     parts.run_all(experiment.test_parts(budget, folder), jobs)
     parts.run_all([experiment.regression_part(budget, folder)], 1)

@@ -31,11 +31,11 @@ def train(name, folder, run, budget, study, definition, lr, seed):
     settings = [
         *data_settings(budget["data"]),
         *study["set"],
-        *definition["settings"],
         f"train.steps={steps}",
         f"train.lr={lr}",
         f"train.warmup={max(10, steps // 20)}",
         f"train.seed={seed}",
+        *definition["settings"],  # after what all have: a setting that is tried wins
         "train.threads=1",
         f"run.out={out}",
         f"run.checkpoint_every={max(1, steps // CHECKPOINTS)}",
