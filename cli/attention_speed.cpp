@@ -33,7 +33,7 @@ void verify(const AttentionSpeedOptions& options) {
   const auto x = random_inputs(options, std::min<int64_t>(options.tokens, 257));
   const auto out = flash_forward(x.q, x.k, x.v).out_BTHD.to(at::kDouble);
   const auto exact = reference_attention(x.q, x.k, x.v).out_BTHD;
-  const double error = ((out - exact).abs().max() / exact.abs().max()).item<double>();
+  const auto error = ((out - exact).abs().max() / exact.abs().max()).item<double>();
   const double limit = options.dtype == at::kFloat ? 1e-5 : 1e-2;
   if (!(error < limit))
     fail("bench attention", "our kernel is wrong by ", error, " on a small case, allowed is ", limit);

@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -92,7 +93,7 @@ void verify(const SchemeBench& bench, const Mesh& mesh) {
   double error = 0;
   for (size_t i = 0; i < whole.size(); ++i) {
     const at::Tensor exact = whole[i].narrow(1, span.begin, span.size()).to(at::kDouble);
-    const double worst = (ours[i].to(at::kDouble) - exact).abs().max().item<double>();
+    const auto worst = (ours[i].to(at::kDouble) - exact).abs().max().item<double>();
     error = std::max(error, worst / std::max(1e-3, whole[i].to(at::kDouble).abs().max().item<double>()));
   }
   error = largest(error, mesh.world);

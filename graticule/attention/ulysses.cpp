@@ -86,7 +86,7 @@ std::vector<Piece> pieces_of(const HeadExchange& exchange, size_t i, const at::T
 at::Tensor outputs_message(const HeadExchange& exchange, size_t i, const Tensors& out_BNhD,
                            const at::Tensor& like) {
   if (out_BNhD.size() == 1) return out_BNhD[0].transpose(0, 1).contiguous();
-  const at::Tensor wire_NBhD =
+  at::Tensor wire_NBhD =
       at::empty({exchange.N, exchange.B, exchange.mine(i).query.size(), exchange.D}, like.options());
   pack_heads(out_BNhD, wire_NBhD);
   return wire_NBhD;

@@ -17,8 +17,7 @@ at::Tensor packed_heads(const std::vector<at::Tensor>& tensors_BTxD, at::ScalarT
   const at::Tensor& like = tensors_BTxD.front();
   int64_t heads = 0;
   for (const at::Tensor& x : tensors_BTxD) heads += x.size(2);
-  const at::Tensor wire =
-      at::empty({like.size(1), like.size(0), heads, like.size(3)}, like.options().dtype(dtype));
+  at::Tensor wire = at::empty({like.size(1), like.size(0), heads, like.size(3)}, like.options().dtype(dtype));
   pack_heads(tensors_BTxD, wire);
   return wire;
 }

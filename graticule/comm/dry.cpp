@@ -51,6 +51,7 @@ class DryBackend : public c10d::Backend {
         label_(std::move(label)),
         members_(std::move(members)) {}
 
+  // NOLINTNEXTLINE(readability-const-return-type): as PyTorch declares it.
   const std::string getBackendName() const override { return "dry"; }
 
   Works alltoall_base(at::Tensor& out, at::Tensor& in, std::vector<int64_t>&, std::vector<int64_t>& send,

@@ -106,7 +106,7 @@ std::string broadcast_text(const Group& group, const std::string& mine, int root
   at::Tensor letters = at::zeros({bytes}, at::kByte);
   if (group.rank() == root) std::copy(mine.begin(), mine.end(), letters.data_ptr<uint8_t>());
   letters = group.broadcast(letters, root).wait();
-  return std::string(letters.data_ptr<uint8_t>(), letters.data_ptr<uint8_t>() + bytes);
+  return {letters.data_ptr<uint8_t>(), letters.data_ptr<uint8_t>() + bytes};
 }
 
 int place_in(const std::vector<int>& members, int rank) {
@@ -139,7 +139,7 @@ void agree(const World& world, const Group& everyone, const std::function<void()
   const bool refused = mine && mine->failure == Failure::invalid_argument;
   const int64_t none = 2 * int64_t{world.size};
   const int64_t order = !mine ? none : world.rank + (refused ? 0 : world.size);
-  const int64_t first =
+  const auto first =
       everyone.all_reduce(at::full({1}, order, at::kLong), Reduction::min).wait().item<int64_t>();
   if (first == none) return;
   const int root = static_cast<int>(first % world.size);

@@ -232,6 +232,7 @@ class MpiBackend : public c10d::Backend {
     setBoundDeviceId(at::Device(at::kCPU, 0));  // tensors of a GPU go through the host
   }
 
+  // NOLINTNEXTLINE(readability-const-return-type): as PyTorch declares it.
   const std::string getBackendName() const override { return "mpi"; }
 
   Works alltoall_base(at::Tensor& out, at::Tensor& in, std::vector<int64_t>& receive,

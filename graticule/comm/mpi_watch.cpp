@@ -3,9 +3,8 @@
 // those that announce at the same time has the word, so one message is shown.
 #include "graticule/comm/mpi_watch.h"
 
-#include <signal.h>
-
 #include <algorithm>
+#include <csignal>
 #include <cstdlib>
 #include <iostream>
 

@@ -29,7 +29,7 @@ void check_order(const Group& group) {
     return;
   }
   // Walks through rank 0's operations until some rank's differs.
-  const int64_t longest = all.select(1, 0).max().item<int64_t>();
+  const auto longest = all.select(1, 0).max().item<int64_t>();
   for (int64_t number = 0; number < longest; ++number) {
     const std::string ours = operation(mine, number), first = broadcast_text(group, ours, 0);
     const int64_t differs = ours == first ? group.size() : group.rank();

@@ -160,6 +160,7 @@ class ThreadBackend : public c10d::Backend {
   ThreadBackend(int rank, int size, std::shared_ptr<ThreadJob> job, std::shared_ptr<Hub> hub)
       : Backend(rank, size), job_(std::move(job)), hub_(std::move(hub)) {}
 
+  // NOLINTNEXTLINE(readability-const-return-type): as PyTorch declares it.
   const std::string getBackendName() const override { return "threads"; }
 
   Works alltoall_base(at::Tensor& out, at::Tensor& in, std::vector<int64_t>& receive,
@@ -244,7 +245,7 @@ class ThreadBackend : public c10d::Backend {
 Group split(const std::shared_ptr<ThreadJob>& job, int64_t number, int rank, const std::vector<int>& members,
             const std::string& label) {
   const int place = place_in(members, rank);
-  if (members.size() == 1) return Group(nullptr, label);
+  if (members.size() == 1) return {nullptr, label};
   const std::lock_guard lock(job->mutex);
   auto& hub = job->hubs[{number, members.front()}];
   if (!hub) hub = std::make_shared<Hub>(Hub{label, members, {}, {}});

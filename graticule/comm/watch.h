@@ -107,6 +107,7 @@ class Watch {
   int rank_;
   int64_t step_ = 0, waits_begun_ = 0;
   double timeout_ = 600;
+  // NOLINTNEXTLINE(modernize-use-default-member-init): the build type decides, and watch.cpp alone knows it.
   bool keeps_order_;
   std::map<std::tuple<int64_t, int64_t, Side>, int64_t> issued_;  ///< by group, channel and side
   std::list<Wait> waits_;

@@ -40,9 +40,9 @@ std::string_view remedy_for(Account account) {
     case Account::weights:
       return "parallel.shard = \"full\"";
     case Account::gradients:
-      return "parallel.shard = \"gradients\" or \"full\"";
+      return R"(parallel.shard = "gradients" or "full")";
     case Account::optimizer:
-      return "parallel.shard = \"optimizer\" or more, train.moments = \"bf16\", train.state_in";
+      return R"(parallel.shard = "optimizer" or more, train.moments = "bf16", train.state_in)";
     case Account::activations:
       return "a leaner train.activations (\"recompute_but_attention\", \"recompute\", \"offload\"), then "
              "smaller "

@@ -99,8 +99,8 @@ class GridSource : public Source {
 
   void read(const std::string& variable, int64_t time_index, Span rows, std::span<float> out) override {
     const Field& field = fields_[catalog_.index_of(variable)];
-    const int64_t row_count = static_cast<int64_t>(catalog_.latitudes.size());
-    const int64_t column_count = static_cast<int64_t>(catalog_.longitudes.size());
+    const auto row_count = static_cast<int64_t>(catalog_.latitudes.size());
+    const auto column_count = static_cast<int64_t>(catalog_.longitudes.size());
     GRATICULE_CHECK(rows.begin >= 0 && rows.end <= row_count, "rows ", rows.begin, " to ", rows.end);
     GRATICULE_CHECK(static_cast<int64_t>(out.size()) == rows.size() * column_count, out.size(), " values");
     if (rows.empty()) return;

@@ -109,7 +109,7 @@ void Loader::State::work(const std::stop_token& stop, int64_t from) {
   }
 }
 
-Loader::Loader(std::shared_ptr<Source> source, Statistics statistics, LoaderOptions options) {
+Loader::Loader(std::shared_ptr<Source> source, const Statistics& statistics, LoaderOptions options) {
   GRATICULE_CHECK(options.batch > 0 && options.prefetch > 0, "batch ", options.batch, ", prefetch ",
                   options.prefetch);
   GRATICULE_CHECK(intersect(options.samples, {0, options.batch}) == options.samples, "samples of this rank");

@@ -72,7 +72,7 @@ class Loader {
   /// An initial time is a sample when time + lead is present and in the range for every lead; the lead is
   /// drawn by (seed, sample id). Refuses: a variable that is not there, a target that is no input, a range
   /// with no sample, missing statistics.
-  Loader(std::shared_ptr<Source> source, Statistics statistics, LoaderOptions options);
+  Loader(std::shared_ptr<Source> source, const Statistics& statistics, LoaderOptions options);
   ~Loader();
   Loader(Loader&&) noexcept;
   Loader& operator=(Loader&&) noexcept;

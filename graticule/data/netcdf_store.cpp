@@ -80,7 +80,7 @@ class NetcdfStore : public ArrayStore {
   }
 
   std::shared_ptr<GDALDimension> add_axis(GDALGroup& root, const AxisLayout& axis) {
-    const auto dimension = root.CreateDimension(axis.name, "", "", axis.values.size());
+    auto dimension = root.CreateDimension(axis.name, "", "", axis.values.size());
     require(dimension != nullptr);
     const auto type = GDALExtendedDataType::Create(axis.whole ? GDT_Int64 : GDT_Float64);
     const auto coordinate = root.CreateMDArray(axis.name, {dimension}, type);

@@ -109,7 +109,7 @@ double parse_fill(const nlohmann::json& fill, std::string_view where) {
   if (fill == "NaN" || fill == "nan") return std::numeric_limits<double>::quiet_NaN();
   if (fill == "Infinity") return HUGE_VAL;
   if (fill == "-Infinity") return -HUGE_VAL;
-  refuse(where, "fill value ", fill.dump(), ": expected a number, \"NaN\", \"Infinity\" or \"-Infinity\"");
+  refuse(where, "fill value ", fill.dump(), R"(: expected a number, "NaN", "Infinity" or "-Infinity")");
 }
 
 Packing packing_of(const nlohmann::json& attributes, NumberType type, std::string_view where) {

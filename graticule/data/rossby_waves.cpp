@@ -61,7 +61,7 @@ std::vector<Wave> random_waves(uint64_t seed, double geopotential) {
 
 RossbyWaves::RossbyWaves(std::vector<Wave> waves, const std::vector<double>& latitudes,
                          const std::vector<double>& longitudes)
-    : waves_(std::move(waves)), columns_(static_cast<int64_t>(longitudes.size())), orders_(1) {
+    : waves_(std::move(waves)), columns_(static_cast<int64_t>(longitudes.size())) {
   for (const Wave& wave : waves_) orders_ = std::max(orders_, wave.order + 1);
   for (const double latitude : latitudes) {
     const double sine = std::sin(latitude * radians), cosine = std::cos(latitude * radians);

@@ -63,7 +63,7 @@ class RossbyWaves {
 
   std::vector<Wave> waves_;
   int64_t columns_;
-  int orders_;                                                        // largest m, plus 1
+  int orders_ = 1;                                                    // largest m, plus 1
   std::vector<double> stream_, eastward_, northward_, geopotential_;  // rows x waves
   std::vector<float> cosine_, sine_;                                  // orders x columns: of m lon
 };

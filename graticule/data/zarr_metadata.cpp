@@ -25,7 +25,7 @@ void check_shapes(const ZarrMetadata& array, const std::string& where) {
   if (chunk.size() != array.header.shape.size() || !std::all_of(chunk.begin(), chunk.end(), positive)) {
     fail(where, "chunks of ", chunk.size(), " dimensions for an array of ", array.header.shape.size());
   }
-  double bytes = static_cast<double>(size_of(array.header.type));
+  auto bytes = static_cast<double>(size_of(array.header.type));
   for (const int64_t n : chunk) bytes *= static_cast<double>(n);
   if (bytes > 16e9) refuse(where, "chunks of ", bytes / 1e9, " GB: rewrite the store with smaller ones");
 }

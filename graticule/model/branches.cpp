@@ -57,7 +57,7 @@ at::Tensor project_heads(const BranchContext& context, const Weights& weights, c
   const at::Tensor qkv_BTE = column(context, weights, "attention.qkv", layer_norm(weights, "norm1", x_BtC),
                                     context.shape.qk_norm ? Value::computed : context.value);
   const int64_t D = context.shape.head_dim(), heads = qkv_BTE.size(2) / D, keys = (heads - queries) / 2;
-  const at::Tensor qkv_BTXD = qkv_BTE.unflatten(2, {heads, D});
+  at::Tensor qkv_BTXD = qkv_BTE.unflatten(2, {heads, D});
   if (!context.shape.qk_norm) return qkv_BTXD;
   return at::cat({layer_norm(weights, "attention.q_norm", qkv_BTXD.narrow(2, 0, queries)),
                   layer_norm(weights, "attention.k_norm", qkv_BTXD.narrow(2, queries, keys)),

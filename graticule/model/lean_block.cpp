@@ -72,6 +72,7 @@ Pass pass_of(const Lean& lean, const Weights& weights, const at::Tensor& x_BtC, 
 
 at::Tensor rows_of(const at::Tensor& weight, const std::vector<Span>& rows) {
   std::vector<at::Tensor> pieces;
+  pieces.reserve(rows.size());
   for (const Span& piece : rows) pieces.push_back(weight.narrow(0, piece.begin, piece.size()));
   return at::cat(pieces);
 }
@@ -155,7 +156,7 @@ Memo attend(const Pass& pass, const at::Tensor& x_BtC) {
         const Heads heads = project(pass, groups[i], x_BtC);
         return pass.lean.attention.by_tokens.start_forward(heads.q_BTHD, heads.k_BTGD, heads.v_BTGD);
       },
-      [&](size_t i, Forwarded result) {
+      [&](size_t i, const Forwarded& result) {
         const auto& saved = result.saved.tensors;
         memo[1 + i].assign(saved.begin() + 4, saved.end());
         if (groups.size() == 1) {
@@ -231,7 +232,7 @@ at::Tensor backward(const Lean& lean, const Weights& weights, const at::Tensor& 
   const at::NoGradGuard no_grad;
   const Pass pass = pass_of(lean, weights, x_BtC, inputs);
   const Memo attended = memo ? std::move(*memo) : attend(pass, x_BtC);
-  const at::Tensor dx_BtC = dy_BtC.contiguous();
+  at::Tensor dx_BtC = dy_BtC.contiguous();
   GradientSums sums;
   {
     const at::Tensor x1_BtC = after_attention(pass, x_BtC, attended[0][0]);

@@ -112,8 +112,10 @@ PositionTables position_tables(const TokenGrid& grid, int64_t dim) {
   fill(tables.of_row, std::numbers::pi / static_cast<double>(grid.patch_rows()), [quarter](int64_t k) {
     return std::exp2(8.0 * static_cast<double>(k) / static_cast<double>(quarter));
   });
-  fill(tables.of_column, 2 * std::numbers::pi / static_cast<double>(grid.patch_columns()),
-       [&](int64_t k) { return static_cast<double>(1 + k * grid.patch_columns() / (2 * quarter)); });
+  fill(tables.of_column, 2 * std::numbers::pi / static_cast<double>(grid.patch_columns()), [&](int64_t k) {
+    const int64_t whole_waves = 1 + k * grid.patch_columns() / (2 * quarter);
+    return static_cast<double>(whole_waves);
+  });
   return tables;
 }
 

@@ -39,7 +39,7 @@ Chain::Chain(std::vector<Block> blocks, ChainOptions options)
                                       ? std::vector<Span>{{0, model_blocks_}}
                                       : stage_spans(model_blocks_, stages * pipeline.chunks);
   for (int chunk = 0; chunk < pipeline.chunks; ++chunk) {
-    const Span span = spans[static_cast<size_t>(chunk * stages + pipeline.ahead.rank())];
+    const Span span = spans[static_cast<size_t>(chunk) * stages + pipeline.ahead.rank()];
     const int64_t first = std::ssize(blocks_);
     for (int64_t i = span.begin; i < span.end; ++i) {
       Block& block = blocks[static_cast<size_t>(i)];

@@ -226,7 +226,7 @@ at::Tensor OffloadStore::take(Ticket ticket) {
   bring_back(entry);
   if (entry.event) entry.event->block(current_stream(entry.options.device()));
   if (entry.bytes > 0) state_->holes.emplace(entry.bytes, entry.offset);
-  const at::Tensor value = entry.value;
+  at::Tensor value = entry.value;
   state_->entries.erase(ticket);
   return value;
 }

@@ -29,7 +29,7 @@ at::Tensor mapped_zeros(const std::string& folder, int64_t bytes, const std::str
 
 // What stands for mapped memory in a dry run: sizes that no allocator is asked for.
 at::Tensor meta_bytes(int64_t bytes) {
-  const at::Tensor memory = at::empty({0}, at::TensorOptions(at::kByte).device(at::kMeta));
+  at::Tensor memory = at::empty({0}, at::TensorOptions(at::kByte).device(at::kMeta));
   memory.storage().set_nbytes(static_cast<size_t>(bytes));
   memory.unsafeGetTensorImpl()->set_sizes_contiguous({bytes});
   return memory;

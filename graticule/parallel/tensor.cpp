@@ -121,7 +121,7 @@ struct Row : torch::autograd::Function<Row> {
     const auto layer = layer_of(context);
     const bool for_weight = context->needs_input_grad(1),
                for_bias = bias.defined() && context->needs_input_grad(2);
-    const at::Tensor dy_BtC = gradients[0];
+    const at::Tensor& dy_BtC = gradients[0];
     Pending gathering = gather(layer->layers, dy_BtC);
     const at::Tensor dy_NC = wait(gathering);
     at::Tensor dx_BTI;
@@ -150,7 +150,7 @@ std::optional<Cut> cut_by(const TensorLayers& layers, int64_t dim, std::vector<S
 at::Tensor column_linear(const TensorLayers& layers, const at::Tensor& x_BtC, const at::Tensor& weight_OC,
                          const std::optional<at::Tensor>& bias_O, std::shared_ptr<DeferredGradients> deferred,
                          Value value) {
-  if (layers.group.size() == 1) return linear(x_BtC, weight_OC, bias_O, std::move(deferred), value);
+  if (layers.group.size() == 1) return linear(x_BtC, weight_OC, bias_O, deferred, value);
   validate_linear(x_BtC, weight_OC, bias_O, deferred);
   return Column::apply(x_BtC, weight_OC, bias_O, c10::make_intrusive<Layer>(layers, std::move(deferred)),
                        value);
@@ -159,7 +159,7 @@ at::Tensor column_linear(const TensorLayers& layers, const at::Tensor& x_BtC, co
 at::Tensor row_linear(const TensorLayers& layers, const at::Tensor& x_BTI, const at::Tensor& weight_CI,
                       const std::optional<at::Tensor>& bias_C, std::shared_ptr<DeferredGradients> deferred,
                       Value value) {
-  if (layers.group.size() == 1) return linear(x_BTI, weight_CI, bias_C, std::move(deferred), value);
+  if (layers.group.size() == 1) return linear(x_BTI, weight_CI, bias_C, deferred, value);
   validate_linear(x_BTI, weight_CI, bias_C, deferred);
   return Row::apply(x_BTI, weight_CI, bias_C, c10::make_intrusive<Layer>(layers, std::move(deferred)), value);
 }

@@ -85,8 +85,9 @@ at::Tensor tiled_forward(const TileFunction& function, const Weights& weights,
   at::Tensor out;
   for (size_t i = 0; i < spans.size(); ++i) {
     std::vector<at::Tensor> tiles;
+    tiles.reserve(inputs.size());
     for (const TiledTensor& input : inputs) tiles.push_back(input.tile(i));
-    const at::Tensor y = function(weights, tiles, i);
+    at::Tensor y = function(weights, tiles, i);
     if (spans.size() == 1) return y;
     if (!out.defined()) {
       std::vector<int64_t> sizes = y.sizes().vec();
@@ -104,6 +105,7 @@ void tiled_backward(const TileFunction& function, const Weights& weights,
   const Weights leaves = as_leaves(weights);
   for (size_t i = 0; i < dy.spans.size(); ++i) {
     std::vector<at::Tensor> tiles;
+    tiles.reserve(inputs.size());
     for (const TiledInput& input : inputs) {
       tiles.push_back(input.input.tile(i).detach().requires_grad_(input.gradient.defined()));
     }
@@ -124,7 +126,7 @@ void tiled_backward(const TileFunction& function, const Weights& weights,
   }
 }
 
-Block token_block(std::string name, std::vector<Parameter> parameters, TokenFunction function,
+Block token_block(std::string name, std::vector<Parameter> parameters, const TokenFunction& function,
                   int64_t tile_tokens) {
   const auto over_tiles = [function](const Inputs& inputs, const Tiling& tiling) -> TileFunction {
     return
@@ -144,7 +146,7 @@ Block token_block(std::string name, std::vector<Parameter> parameters, TokenFunc
       [=](const Weights& weights, const at::Tensor& x, const at::Tensor& dy, const Inputs& inputs, Memo*,
           bool for_input) {
         const Tiling tiling = tiles_of({}, x.size(1), tile_tokens);
-        const at::Tensor dx = for_input ? at::empty_like(x) : at::Tensor();
+        at::Tensor dx = for_input ? at::empty_like(x) : at::Tensor();
         GradientSums sums;
         tiled_backward(over_tiles(inputs, tiling), weights, {{{x, tiling.mine}, dx}}, {dy, tiling.mine},
                        [&](const std::string& weight, const at::Tensor& d) { sums.add(weight, d); });

@@ -76,7 +76,7 @@ using TokenFunction = std::function<at::Tensor(const Weights& weights, const at:
                                                const Inputs& inputs, const Span& tokens)>;
 
 /// A block that is one such function of this rank's tokens.
-Block token_block(std::string name, std::vector<Parameter> parameters, TokenFunction function,
+Block token_block(std::string name, std::vector<Parameter> parameters, const TokenFunction& function,
                   int64_t tile_tokens);
 
 }  // namespace graticule

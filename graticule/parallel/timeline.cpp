@@ -91,6 +91,7 @@ Timeline simulate(ScheduleKind kind, int stages, int chunks, int micro_batches, 
            costs.send, ": give finite times, a forward above 0 and the others 0 or more");
   }
   std::vector<std::vector<StageAction>> schedules;
+  schedules.reserve(stages);
   for (int s = 0; s < stages; ++s) schedules.push_back(schedule_of(kind, stages, s, chunks, micro_batches));
   Timeline timeline{kind, stages, chunks, micro_batches, {}};
   timeline.ranks.resize(stages);

@@ -113,8 +113,7 @@ at::Tensor TrainingPass::forward_lean(const Task& task, const Weights& weights, 
   Kept& here = kept(task);
   const Activations policy = chain_.activations_[task.block];
   Memo* memo = policy == Activations::recompute ? nullptr : &here.memo;
-  const at::Tensor output =
-      chain_.blocks_[task.block].lean->forward(weights, here.input, micro(task).inputs, memo);
+  at::Tensor output = chain_.blocks_[task.block].lean->forward(weights, here.input, micro(task).inputs, memo);
   if (policy == Activations::offload && !turns && !is_model_input(task)) offload(here);
   return output;
 }

@@ -29,6 +29,7 @@ struct Sum {
 
 std::vector<RatePoint> points_of(const std::map<int64_t, Sum>& sums) {
   std::vector<RatePoint> points;
+  points.reserve(sums.size());
   for (const auto& [size, sum] : sums) points.push_back({static_cast<double>(size), sum.rate()});
   return points;
 }

@@ -191,7 +191,7 @@ Topology topology_of(Section section, int64_t most_nodes) {
   } else if (kind == "dragonfly") {
     topology = dragonfly_of(section, most_nodes);
   } else if (kind != "flat") {
-    section.refuse_value("kind", text("\"flat\", \"fat_tree\" or \"dragonfly\"; did you mean \"",
+    section.refuse_value("kind", text(R"("flat", "fat_tree" or "dragonfly"; did you mean ")",
                                       nearest_name(kind, {"flat", "fat_tree", "dragonfly"}), "\"?"));
   }
   section.refuse_unknown();

@@ -131,6 +131,7 @@ std::vector<Flow> joined(const Exchanged& all, const std::vector<Flow>& flows) {
     }
   }
   std::vector<Flow> result;
+  result.reserve(by_nodes.size());
   for (const auto& [nodes, flow] : by_nodes) result.push_back(flow);
   return result;
 }

@@ -25,7 +25,7 @@ std::shared_ptr<Underway> Channel::join(size_t place, const Part& part) {
     queue_.push_back(std::make_shared<Underway>());
     queue_.back()->parts.resize(devices_.size());
   }
-  const auto exchange = queue_[number];
+  auto exchange = queue_[number];
   exchange->parts[place] = part;
   if (++exchange->joined == devices_.size() && !carrying_ && number == 0) {
     carrying_ = true;

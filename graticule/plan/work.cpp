@@ -24,8 +24,8 @@ Work block_forward(const RankShare& share, const ModelShape& shape) {
 // What the lean pair's backward multiplies again: x1, each group's q, k and v (before the norms of q and k
 // once more), the MLP's first layer; where attention runs again too, its q, k and v.
 Work block_again(const RankShare& share, const ModelShape& shape, bool attention) {
-  const double C = static_cast<double>(shape.dim), D = static_cast<double>(shape.head_dim());
-  const double H = static_cast<double>(share.queries.size()), G = static_cast<double>(share.keys.size());
+  const auto C = static_cast<double>(shape.dim), D = static_cast<double>(shape.head_dim());
+  const auto H = static_cast<double>(share.queries.size()), G = static_cast<double>(share.keys.size());
   const double projections = 1 + (shape.qk_norm ? 1 : 0) + (attention ? 1 : 0);
   const double width = H * D + projections * (H + 2 * G) * D + static_cast<double>(share.hidden.size());
   return {2 * static_cast<double>(share.layer_tokens) * C * width,

@@ -17,7 +17,7 @@ void fold(const at::Tensor& x, int shift) {
 // arithmetic modulo 2^32.
 at::Tensor random_bits(uint64_t key, int64_t begin, int64_t count, const at::Device& device) {
   const auto wrapped = [](uint64_t number) { return std::bit_cast<int32_t>(static_cast<uint32_t>(number)); };
-  const at::Tensor x = at::arange(count, at::TensorOptions(at::kInt).device(device));
+  at::Tensor x = at::arange(count, at::TensorOptions(at::kInt).device(device));
   x.add_(wrapped(key + static_cast<uint64_t>(begin)));
   fold(x, 16);
   x.mul_(wrapped(0x7feb352d));

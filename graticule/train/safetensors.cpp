@@ -232,7 +232,7 @@ at::Tensor SafetensorsReader::read_elements(const std::string& name, Span elemen
   const TensorEntry& known = entries_[at_position];
   GRATICULE_CHECK(0 <= elements.begin && elements.begin <= elements.end && elements.end <= known.elements(),
                   name);
-  const at::Tensor values = at::empty({elements.size()}, known.dtype);
+  at::Tensor values = at::empty({elements.size()}, known.dtype);
   file_.read_at(offsets_[at_position] + elements.begin * static_cast<int64_t>(values.element_size()),
                 {static_cast<std::byte*>(values.data_ptr()), values.nbytes()});
   return values;

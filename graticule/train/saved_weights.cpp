@@ -77,7 +77,8 @@ class SavedWeights {
         parameter.cut = cut_from(entry.at("cut"));
         const int64_t offset = flat.numel;
         flat.numel += parameter.numel();
-        pieces_[parameter.name].push_back({&flat, offset, std::move(parameter)});
+        auto& pieces = pieces_[parameter.name];
+        pieces.push_back({&flat, offset, std::move(parameter)});
       }
     }
   }

@@ -116,7 +116,7 @@ void validate_linear(const at::Tensor& x, const at::Tensor& weight, const std::o
 }
 
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias,
-                  std::shared_ptr<DeferredGradients> deferred, Value value) {
+                  const std::shared_ptr<DeferredGradients>& deferred, Value value) {
   validate_linear(x, weight, bias, deferred);
   return LinearFunction::apply(x, weight, bias, deferred, value);
 }

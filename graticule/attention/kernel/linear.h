@@ -33,7 +33,8 @@ class DeferredGradients {
 enum class Value { computed, skipped };
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight,
                   const std::optional<at::Tensor>& bias = std::nullopt,
-                  std::shared_ptr<DeferredGradients> deferred = nullptr, Value value = Value::computed);
+                  const std::shared_ptr<DeferredGradients>& deferred = nullptr,
+                  Value value = Value::computed);
 
 // What linear is made of, for layers that have derivatives of their own (parallel/tensor). None of it is
 // recorded by autograd.

@@ -32,7 +32,7 @@ HeadOutput output(const at::Tensor& x, int64_t row, int64_t column) {
 
 at::Tensor pack_panels(const MatrixTiles& tiles, const at::Tensor& b) {
   const int64_t inner = b.size(0), columns = b.size(1), panels = ceil_div(columns, tiles.panel);
-  const auto packed = at::empty({panels, inner * tiles.panel}, b.options().dtype(at::kFloat));
+  auto packed = at::empty({panels, inner * tiles.panel}, b.options().dtype(at::kFloat));
   if (b.is_meta()) return packed;
   auto* data = packed.mutable_data_ptr<float>();
   for_each_part(panels, [&](int64_t begin, int64_t end) {
