@@ -4,7 +4,7 @@
 JOBS ?= $(shell awk -v cores="$$(nproc)" '/MemAvailable/ { n = int($$2 / 2e6); print n < 1 ? 1 : n < cores ? n : cores }' /proc/meminfo)
 SOURCES = $(shell find graticule cli python tests bench -name '*.h' -o -name '*.cpp')
 
-# What `make reproduce` may take: small (half an hour on two cores), evening (three hours), night, or a TOML file.
+# What `make reproduce` may take: small (half an hour on two cores), evening (five hours), night, or a TOML file.
 BUDGET ?= night
 
 .PHONY: help setup build demo test bench scaling reproduce lint format clean

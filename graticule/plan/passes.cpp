@@ -47,8 +47,9 @@ std::vector<Span> chunks_of(const Options& options, const ModelShape& shape, con
   if (stages * chunks == 1) return {{0, blocks}};
   const std::vector<Span> all = stage_spans(blocks, stages * chunks);
   std::vector<Span> mine;
+  mine.reserve(chunks);
   for (int chunk = 0; chunk < chunks; ++chunk) {
-    mine.push_back(all[static_cast<size_t>(chunk * stages + share.place.pipeline)]);
+    mine.push_back(all[static_cast<size_t>(chunk) * stages + share.place.pipeline]);
   }
   return mine;
 }

@@ -108,7 +108,7 @@ def test_a_stopped_experiment_goes_on_and_ends_in_a_page(folder):
     assert page.count("| quantity (waves) |") == 5 and "### Finer patches" in page
     assert page.count("| arm | as compared | train.weight_decay=0.1 |\n| --- | --- | --- |\n| `full` | ") == 1
     assert page.count("3 test dates, 1 seeds") == 1 and page.count("| arm | 0.002 |") == 1
-    assert "against `aggregated-long`, equal FLOPs, by more samples" in page and "{" not in page
+    assert "| `aggregated-long`, equal FLOPs, by more samples | " in page and "{" not in page
     for picture in ("error_by_lead", "error_maps", "spectra", "loss", "attention"):
         assert f"pictures/climate/{picture}.png" in page
         assert (folder / f"pictures/climate/{picture}.png").stat().st_size > 10_000

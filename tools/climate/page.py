@@ -126,37 +126,53 @@ def acc_table(kind, found):
 
 
 def verdict(found, study):
-    """The answer, from the numbers: how the mean change of the temperatures at 24 h and its interval lie to zero."""
-    sentences = []
-    for ours, base, equal in analysis.comparisons(study):
-        pairs = {
-            quantity: analysis.change(found[ours], found[base], (quantity, 24, 24))
-            for quantity in quantities.TEMPERATURES
-        }
-        said = [
-            f"{quantity} {100 * mean:+.1f} ± {100 * half:.1f} %"
-            + (" (no difference)" if abs(mean) < half else "")
-            for quantity, (mean, half) in pairs.items()
-        ]  # fmt: skip
-        sentences.append(f"- against `{base}`, equal {equal}: {', '.join(said)}")
+    """The answer, from the numbers: the changes of the temperatures, bold where the interval excludes zero."""
+
+    def cell(ours, base, key):
+        mean, half = analysis.change(found[ours], found[base], key)
+        said = percent((mean, half))
+        return f"**{said}**" if abs(mean) > half else said
+
+    asked = [(quantity, lead, lead) for lead in (24, 72) for quantity in quantities.TEMPERATURES]
+    rows = [
+        [f"`{base}`, equal {equal}", *(cell(ours, base, key) for key in asked)]
+        for ours, base, equal in analysis.comparisons(study)
+    ]
     return (
         f"On this data, at width {arms.value_of(study, 'model.dim')} and with {study['samples']:,} samples, `full` "
-        "changes the RMSE of temperature at 24 h (negative: better)\n\n" + "\n".join(sentences)
+        "changes the RMSE of direct forecasts of temperature by (negative: better; bold: beyond the 95 % interval)\n\n"
+        + table(["against", *(f"{quantity}, {lead} h" for quantity, lead, _ in asked)], rows)
     )
 
 
 def beaten(found, study):
-    """Which arms beat persistence and climatology at 24 h, in words."""
-    losers = [
-        f"`{arm}` ({quantity})"
-        for arm in study["arms"]
-        for quantity in quantities.SCORED
-        for other in ("persistence", "climatology")
-        if found[arm].rmse((quantity, 24, 24)).mean() >= found[other].rmse((quantity, 24, 24)).mean()
-    ]
-    if not losers:
-        return "Every arm beats persistence and climatology at 24 h in every quantity."
-    return "Not better than persistence or climatology at 24 h: " + ", ".join(sorted(set(losers))) + "."
+    """Which arms beat persistence and climatology at 24 h and 72 h, in words."""
+    sentences = []
+    for lead in (24, 72):
+        rmse = {
+            (name, quantity): found[name].rmse((quantity, lead, lead)).mean()
+            for name in [*study["arms"], "persistence", "climatology"]
+            for quantity in quantities.SCORED
+        }
+        losing = {
+            arm: [
+                quantity
+                for quantity in quantities.SCORED
+                if rmse[arm, quantity] >= min(rmse["persistence", quantity], rmse["climatology", quantity])
+            ]
+            for arm in study["arms"]
+        }
+        losers = [
+            f"`{arm}` ({'every quantity' if len(lost) == len(quantities.SCORED) else ', '.join(lost)})"
+            for arm, lost in losing.items()
+            if lost
+        ]
+        sentences.append(
+            f"At {lead} h persistence or climatology is better than " + "; ".join(losers) + "."
+            if losers
+            else f"Every arm beats persistence and climatology at {lead} h in every quantity."
+        )
+    return "\n".join(sentences)
 
 
 def more_studies(budget, definitions, results, folder):
