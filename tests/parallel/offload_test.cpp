@@ -167,8 +167,8 @@ TEST(Offload, RefusesAFolderThatIsNotThereOrIsNone) {
 TEST(Offload, AtMostTwoTensorsThatWerePutAreStillInMemory) {
   const Folder folder;
   std::atomic<int> alive = 0;
+  std::vector<std::vector<float>> rooms(8, std::vector<float>(1 << 20));  // outlive the store's last write
   OffloadStore store(folder.path());
-  std::vector<std::vector<float>> rooms(8, std::vector<float>(1 << 20));
   for (auto& room : rooms) {
     ++alive;
     store.put(at::from_blob(room.data(), {1 << 20}, [&](void*) { --alive; }));
