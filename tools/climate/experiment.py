@@ -59,14 +59,23 @@ def search_parts(budget, definitions, folder):
             short = {**of_study[arm], "steps": search["samples"] // arms.value_of(study, "data.batch")}
             for lr in search["lr"]:
                 name, run = f"search {study['name']} {arm} lr {lr}", search_run(study, arm, lr)
-                trainings.append(training.train(name, folder, run, budget, study, short, lr, seed=0))
-                out = f"{folder}/{run}"
-                scores.append(
-                    training.validate(
-                        f"score of {name}", out, f"{out}/valid.json", search["dates"], budget["data"]["valid"]
-                    )
-                )
+                training_part, score_part = validated(name, folder, run, budget, study, short, lr)
+                trainings.append(training_part)
+                scores.append(score_part)
     return trainings, scores
+
+
+def validated(name, folder, run, budget, study, definition, lr):
+    """A training of seed 0 and its score on the dates of the study's search: two parts."""
+    dates, span, out = settings_of(budget, study, "search")["dates"], budget["data"]["valid"], f"{folder}/{run}"
+    return (
+        training.train(name, folder, run, budget, study, definition, lr, seed=0),
+        training.validate(f"score of {name}", out, valid_file(folder, run), dates, span),
+    )
+
+
+def valid_file(folder, run):
+    return f"{folder}/{run}/valid.json"
 
 
 def relative_error(path):
@@ -83,7 +92,7 @@ def search_results(budget, definitions, folder):
     """study -> arm -> {learning rate: error on validation times}."""
 
     def error(study, arm, lr):
-        return relative_error(f"{folder}/{search_run(study, arm, lr)}/valid.json")
+        return relative_error(valid_file(folder, search_run(study, arm, lr)))
 
     return {
         study["name"]: {

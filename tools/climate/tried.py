@@ -6,7 +6,6 @@ what the comparison says.
 
 import arms
 import experiment
-import training
 
 UNCHANGED = "as compared"
 
@@ -25,7 +24,7 @@ def parts(budget, definitions, results, folder):
     """For the first study: a training under each setting, and its score on validation times."""
     trainings, scores = [], []
     study, tried = budget["study"][0], budget["tried"]
-    samples, dates = tried["samples"], experiment.settings_of(budget, study, "search")["dates"]
+    samples = tried["samples"]
     for arm in tried_arms(study):
         of_arm, lr = definitions[study["name"]][arm], experiment.best_lr(results, study, arm)
         for setting in (UNCHANGED, *tried["settings"]):
@@ -34,11 +33,10 @@ def parts(budget, definitions, results, folder):
                 "settings": [*of_arm["settings"], *changed],
                 "steps": samples // arms.value_of(study, "data.batch"),
             }
-            name, run = f"{arm} {setting}", _run(study, arm, setting, samples)
-            trainings.append(training.train(f"trying {name}", folder, run, budget, study, definition, lr, seed=0))
-            out = f"{folder}/{run}"
-            span = budget["data"]["valid"]
-            scores.append(training.validate(f"score of {name}", out, f"{out}/valid.json", dates, span))
+            name, run = f"trying {arm} {setting}", _run(study, arm, setting, samples)
+            training, score = experiment.validated(name, folder, run, budget, study, definition, lr)
+            trainings.append(training)
+            scores.append(score)
     return trainings, scores
 
 
@@ -47,6 +45,7 @@ def errors(budget, folder):
     study, tried = budget["study"][0], budget["tried"]
 
     def error(arm, setting):
-        return experiment.relative_error(f"{folder}/{_run(study, arm, setting, tried['samples'])}/valid.json")
+        run = _run(study, arm, setting, tried["samples"])
+        return experiment.relative_error(experiment.valid_file(folder, run))
 
     return {arm: {s: error(arm, s) for s in (UNCHANGED, *tried["settings"])} for arm in tried_arms(study)}
