@@ -4,7 +4,8 @@
 JOBS ?= $(shell awk -v cores="$$(nproc)" '/MemAvailable/ { n = int($$2 / 2e6); print n < 1 ? 1 : n < cores ? n : cores }' /proc/meminfo)
 SOURCES = $(shell find graticule cli python tests bench -name '*.h' -o -name '*.cpp')
 
-# What `make reproduce` may take: small (half an hour on two cores), evening (five hours), night, or a TOML file.
+# What `make reproduce` may take: small (half an hour on two cores), longer (two hours), evening (five), night (ten), or
+# a TOML file.
 BUDGET ?= night
 
 .PHONY: help setup build demo test bench scaling reproduce lint format clean
@@ -18,7 +19,8 @@ setup: ## Install what is missing: Debian packages, and .venv with PyTorch and M
 build: setup ## Build the program, build/release/graticule
 	@tools/build.sh release $(JOBS)
 
-demo: build ## Make synthetic data, train a small model on two ranks, score it, forecast, draw a picture
+demo: setup ## Make synthetic data, train a small model on two ranks, score it, forecast, draw a picture
+	@tools/build.sh release $(JOBS) graticule_program
 	@tools/demo.sh
 
 test: build ## Build and run every test: C++, Python, examples, style of the Python files
@@ -31,7 +33,8 @@ bench: setup ## Build and run the benchmarks
 scaling: build ## Plan and simulate 8 to 2,048 GPUs, write docs/scaling.md
 	@.venv/bin/python bench/scaling.py --jobs $(JOBS)
 
-reproduce: build ## The climate experiment: data, trainings, scores, docs/climate.md (BUDGET=small|evening|night)
+reproduce: setup ## The climate experiment: data, trainings, scores, docs/climate.md (BUDGET=small|longer|evening|night)
+	@tools/build.sh release $(JOBS) graticule_program
 	@PYTHONPATH=python .venv/bin/python tools/climate/reproduce.py --budget $(BUDGET)
 
 lint: ## Check format and style of all files, with clang-format, clang-tidy and ruff

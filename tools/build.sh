@@ -1,5 +1,5 @@
 #!/bin/sh
-# build.sh PRESET JOBS: configures once (again when the presets or .venv changed), then builds what changed.
+# build.sh PRESET JOBS [TARGET]: configures once (again when the presets or .venv changed), then builds what changed.
 set -eu
 cd "$(dirname "$0")/.."
 folder="build/$1"
@@ -10,4 +10,4 @@ for changed in CMakePresets.json .venv/.stamp; do
     break
   fi
 done
-cmake --build "$folder" --parallel "$2"
+cmake --build "$folder" --parallel "$2" --target "${3:-all}"

@@ -25,6 +25,9 @@ lead_hours = [24, 6, 72]
 patch = 4
 """
 BUDGET = """
+page = "{folder}/unused.md"
+about = "A few waves."
+
 [data]
 kind = "waves"
 path = "{folder}/data.zarr"
@@ -103,6 +106,7 @@ def test_a_stopped_experiment_goes_on_and_ends_in_a_page(folder):
     kept = {path: before for path, before in trained.items() if path.exists()}
     assert kept and all(path.stat().st_mtime == before for path, before in kept.items())
     page = (folder / "climate.md").read_text()
+    assert "A few waves.\n\nOn this data" in page
     for arm in ("full", "aggregated", "aggregated-wide", "aggregated-long"):
         assert f"| `{arm}` |" in page
     assert page.count("| quantity (waves) |") == 5 and "### Finer patches" in page
@@ -130,7 +134,21 @@ def test_unknown_budget_is_refused():
     command = [sys.executable, ROOT / "tools/climate/reproduce.py", "--budget", "weekend"]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "python")}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert done.returncode == 2 and "choose evening, night, small" in done.stderr
+    assert done.returncode == 2 and "choose evening, longer, night, small" in done.stderr
+
+
+def test_a_budget_that_lacks_something_is_refused(folder):
+    whole = BUDGET.format(folder=folder, samples=4)
+    for text, said in (
+        (whole.replace("dates = 2\n", ""), "lacks [search] dates:"),
+        (whole.replace("seeds = [1]\n", ""), "lacks [[study]] 1 seeds, [[study]] 2 seeds:"),
+        (whole.replace("[data]", "[date]"), "lacks data, [data] kind,"),
+        (whole.replace("[data]", "[data"), "tiny.toml: "),
+    ):
+        (folder / "tiny.toml").write_text(text)
+        process = start(folder)
+        _, error = process.communicate(timeout=60)
+        assert process.returncode == 1 and said in error and "Traceback" not in error, error
 
 
 def test_a_study_may_gain_arms_but_not_change(tmp_path):

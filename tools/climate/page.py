@@ -224,8 +224,8 @@ def attention_text(looked, variables, variable, place):
     )
 
 
-def write(options, budget, definitions, results):
-    """The page `options.page`, from the template, about the runs in `options.out`."""
+def write(path, options, budget, definitions, results):
+    """The page `path`, from the template, about the runs in `options.out`."""
     folder, study = options.out, budget["study"][0]
     of_study = definitions[study["name"]]
     found = analysis.read_study(budget, folder, study)
@@ -233,10 +233,13 @@ def write(options, budget, definitions, results):
     store = xr.open_zarr(data["path"])
     size = {key: arms.value_of(study, key) for key in ("model.dim", "model.depth", "model.heads", "data.batch")}
     states = store.sel(time=slice(*data["train"])).sizes["time"]
-    pictures_folder = os.path.join(os.path.dirname(options.page), "pictures/climate")
+    pictures_beside = f"pictures/{os.path.basename(path).removesuffix('.md')}"
+    pictures_folder = os.path.join(os.path.dirname(path), pictures_beside)
     with open(TEMPLATE) as file:
         template = file.read()
     text = template.format(
+        about=f"{budget['about']}\n\n" if "about" in budget else "",
+        pictures=pictures_beside,
         verdict=verdict(found, study) + "\n\n" + beaten(found, study),
         budget=options.budget,
         recipe=study["recipe"],
@@ -259,4 +262,4 @@ def write(options, budget, definitions, results):
         acc=acc_table(data["kind"], found),
         attention_text=draw(pictures_folder, budget, folder, study, of_study, found, store),
     )
-    program.write_whole(options.page, text)
+    program.write_whole(path, text)

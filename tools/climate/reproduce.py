@@ -11,8 +11,8 @@ import fcntl
 import os
 import signal
 import sys
-import tomllib
 
+import budget_file
 import experiment
 import page
 import parts
@@ -20,20 +20,21 @@ import program
 import tried
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
-BUDGETS = "tools/climate/budgets"
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    known = ", ".join(sorted(name.removesuffix(".toml") for name in os.listdir(BUDGETS)))
-    parser.add_argument("--budget", default="night", help=f"{known}, or a TOML file like those of {BUDGETS} (night)")
+    known = ", ".join(budget_file.names())
+    parser.add_argument(
+        "--budget", default="night", help=f"{known}, or a TOML file like those of {budget_file.FOLDER} (night)"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="trainings at once, a core each (all)")
     parser.add_argument("--out", help="folder of the runs (default: runs/climate/BUDGET)")
-    parser.add_argument("--page", default="docs/climate.md", help="the page; its pictures go to pictures/ beside it")
+    parser.add_argument("--page", help="the page (default: the budget's); its pictures go to pictures/ beside it")
     parsed = parser.parse_args()
     if parsed.jobs < 1:
         parser.error(f"--jobs {parsed.jobs}: at least 1")
-    parsed.file = parsed.budget if parsed.budget.endswith(".toml") else f"{BUDGETS}/{parsed.budget}.toml"
+    parsed.file = budget_file.file_of(parsed.budget)
     if not os.path.exists(parsed.file):
         parser.error(f"--budget {parsed.budget}: choose {known}, or name a TOML file")
     name = os.path.basename(parsed.file).removesuffix(".toml")
@@ -72,20 +73,17 @@ def reproduce(options, budget):
     # Only now, with every choice made and every model trained, is the test year read.
     parts.run_all(experiment.test_parts(budget, folder), jobs)
     parts.run_all([experiment.regression_part(budget, folder)], 1)
-    page.write(options, budget, definitions, results)
-    program.say(f"wrote {options.page}")
+    path = options.page or budget["page"]
+    page.write(path, options, budget, definitions, results)
+    program.say(f"wrote {path}")
 
 
 def main():
     os.chdir(ROOT)
     options = arguments()
-    with open(options.file, "rb") as file:
-        try:
-            budget = tomllib.load(file)
-        except tomllib.TOMLDecodeError as error:
-            sys.exit(f"[climate] {options.file}: {error}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        budget = budget_file.load(options.file)
         with hold(options.out):
             reproduce(options, budget)
     except program.FailedError as error:
