@@ -4,8 +4,8 @@
 JOBS ?= $(shell awk -v cores="$$(nproc)" '/MemAvailable/ { n = int($$2 / 2e6); print n < 1 ? 1 : n < cores ? n : cores }' /proc/meminfo)
 SOURCES = $(shell find graticule cli python tests bench -name '*.h' -o -name '*.cpp')
 
-# What `make reproduce` may take: small (half an hour on two cores), longer (two hours), evening (five), night (ten), or
-# a TOML file.
+# What `make reproduce` may take: small (half an hour on two cores), longer (two hours), evening (five), night (ten), era5
+# (two hours, when its data are there), or a TOML file.
 BUDGET ?= night
 
 .PHONY: help setup build demo test bench scaling reproduce lint format clean
@@ -33,7 +33,7 @@ bench: setup ## Build and run the benchmarks
 scaling: build ## Plan and simulate 8 to 2,048 GPUs, write docs/scaling.md
 	@.venv/bin/python bench/scaling.py --jobs $(JOBS)
 
-reproduce: setup ## The climate experiment: data, trainings, scores, docs/climate.md (BUDGET=small|longer|evening|night)
+reproduce: setup ## The climate experiment: data, trainings, scores, docs/climate.md (BUDGET=small|longer|evening|night|era5)
 	@tools/build.sh release $(JOBS) graticule_program
 	@PYTHONPATH=python .venv/bin/python tools/climate/reproduce.py --budget $(BUDGET)
 

@@ -86,12 +86,23 @@ def variable_names(fields):
     return names
 
 
+def name_and_level(variable):
+    """temperature@850 -> ("temperature", 850.0); 2m_temperature -> ("2m_temperature", None)."""
+    name, _, level = variable.partition("@")
+    return name, float(level) if level else None
+
+
+def select(fields, variable):
+    """The field of a variable by its canonical name, at its level if it has one."""
+    name, level = name_and_level(variable)
+    return fields[name] if level is None else fields[name].sel(level=level)
+
+
 def field_of(fields, path, variable, time, lead):
     """One (latitude, longitude) field by its canonical name, initial time and lead."""
-    name, _, level = variable.partition("@")
     if variable not in variable_names(fields):
         raise MissingError(f"[plot] {path} has no {variable}: choose of {', '.join(variable_names(fields))}")
-    field = fields[name].sel(level=float(level)) if level else fields[name]
+    field = select(fields, variable)
     try:
         return field.sel(time=time, prediction_timedelta=lead).transpose("latitude", "longitude").load()
     except KeyError:

@@ -31,7 +31,6 @@ about = "A few waves."
 [data]
 kind = "waves"
 path = "{folder}/data.zarr"
-years = [2001, 2001]
 train = ["2001-01-01", "2001-02-28"]
 valid = ["2001-03-01", "2001-03-14"]
 test = ["2001-03-16", "2001-04-04"]
@@ -106,7 +105,7 @@ def test_a_stopped_experiment_goes_on_and_ends_in_a_page(folder):
     kept = {path: before for path, before in trained.items() if path.exists()}
     assert kept and all(path.stat().st_mtime == before for path, before in kept.items())
     page = (folder / "climate.md").read_text()
-    assert "A few waves.\n\nOn this data" in page
+    assert "A few waves.\n\nOn this data" in page and "circulation" not in page
     for arm in ("full", "aggregated", "aggregated-wide", "aggregated-long"):
         assert f"| `{arm}` |" in page
     assert page.count("| quantity (waves) |") == 5 and "### Finer patches" in page
@@ -134,7 +133,7 @@ def test_unknown_budget_is_refused():
     command = [sys.executable, ROOT / "tools/climate/reproduce.py", "--budget", "weekend"]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "python")}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert done.returncode == 2 and "choose evening, longer, night, small" in done.stderr
+    assert done.returncode == 2 and "choose era5, evening, longer, night, small" in done.stderr
 
 
 def test_a_budget_that_lacks_something_is_refused(folder):
@@ -144,6 +143,7 @@ def test_a_budget_that_lacks_something_is_refused(folder):
         (whole.replace("seeds = [1]\n", ""), "lacks [[study]] 1 seeds, [[study]] 2 seeds:"),
         (whole.replace("[data]", "[date]"), "lacks data, [data] kind,"),
         (whole.replace("[data]", "[data"), "tiny.toml: "),
+        (whole.replace("data.zarr", "nowhere.zarr"), "nowhere.zarr is not there: bring the data first"),
     ):
         (folder / "tiny.toml").write_text(text)
         process = start(folder)

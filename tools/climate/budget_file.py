@@ -7,7 +7,7 @@ import program
 
 FOLDER = "tools/climate/budgets"
 NEEDED = {
-    "data": ("kind", "path", "years", "train", "valid", "test"),
+    "data": ("kind", "path", "train", "valid", "test"),
     "search": ("lr", "samples", "dates"),
     "scores": ("dates", "fields_from", "fields_until", "fields_every"),
     "regression": ("stride", "penalties"),

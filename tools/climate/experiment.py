@@ -15,7 +15,15 @@ from quantities import FORECASTS, SCORED
 LEADS = [(of, max(lead for lead, step in FORECASTS if step == of) // of) for of in sorted({s for _, s in FORECASTS})]
 
 
+def made_here(data):
+    """Whether the data are the circulation model's, which the experiment makes itself; others have to be there."""
+    return "years" in data
+
+
 def data_part(data):
+    """The part that makes the data, or asks for them."""
+    if not made_here(data):
+        return f"data in {data['path']}", data["path"], lambda _: ask_for(data)
     first, last = data["years"]
 
     def make(runner):
@@ -25,6 +33,13 @@ def data_part(data):
         )
 
     return f"data of {first} to {last}", data["path"], make
+
+
+def ask_for(data):
+    raise program.FailedError(
+        f"{data['path']} is not there: bring the data first, as docs/era5.md does, or give [data] the `years` that the "
+        "circulation model shall make"
+    )
 
 
 def settings_of(budget, study, part):

@@ -9,22 +9,18 @@ import program
 from graticule import exported, run_files
 
 
-def _of(dataset, name):
-    variable, _, level = name.partition("@")
-    return dataset[variable].sel(level=int(level)) if level else dataset[variable]
-
-
 def forecast(run, name):
     """[time (initial), latitude, longitude] at the file's first lead."""
     with run_files.open_fields(run_files.Path(f"{run}/fields-24.nc")) as opened:
-        return _of(opened, name).isel(prediction_timedelta=0).transpose("time", "latitude", "longitude").load()
+        first = run_files.select(opened, name).isel(prediction_timedelta=0)
+        return first.transpose("time", "latitude", "longitude").load()
 
 
 def truth(run, store, name):
     """The same from the data, at the valid times, labelled by the initial ones."""
     ours = forecast(run, name)
     valid = ours.time.values + ours.prediction_timedelta.values
-    field = _of(store, name).sel(time=valid).sortby("latitude").transpose("time", "latitude", "longitude")
+    field = run_files.select(store, name).sel(time=valid).sortby("latitude").transpose("time", "latitude", "longitude")
     return ours.copy(data=field.values)
 
 
@@ -52,7 +48,7 @@ def attention(run, store, time, variable, latitude, longitude):
     subprocess.run([program.PROGRAM, "export", run, path], check=True, capture_output=True)
     weights, model, statistics = exported.read(path)
     now = store.sel(time=np.datetime64(time, "ns")).sortby("latitude")
-    stacked = [_of(now, name).transpose("latitude", "longitude").values for name in model["variables"]]
+    stacked = [run_files.select(now, name).transpose("latitude", "longitude").values for name in model["variables"]]
     normalised = exported.normalise(torch.from_numpy(np.stack(stacked)).float(), model, statistics)
     p = model["patch"]
     rows, columns = -(-model["rows"] // p), -(-model["columns"] // p)

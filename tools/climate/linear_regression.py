@@ -17,26 +17,23 @@ import torch
 import xarray as xr
 
 import program
-
-
-def names_of(variables):
-    return [tuple(name.split("@")) if "@" in name else (name, None) for name in variables]
+from graticule import run_files
 
 
 def fields(store, variables, times):
     """[time, variable, latitude, longitude], fp32."""
-    chosen = []
-    for name, level in names_of(variables):
-        field = store[name].sel(level=int(level)) if level else store[name]
-        chosen.append(field.sel(time=times).transpose("time", "latitude", "longitude").values)
+    chosen = [
+        run_files.select(store, name).sel(time=times).transpose("time", "latitude", "longitude").values
+        for name in variables
+    ]
     return np.stack(chosen, axis=1).astype(np.float32)
 
 
 def read_once(path, variables):
     """The variables and levels in memory: every fit reads other times of them."""
-    names, levels = zip(*names_of(variables), strict=True)
+    names, levels = zip(*map(run_files.name_and_level, variables), strict=True)
     store = xr.open_zarr(path)[sorted(set(names))]
-    wanted = sorted({int(level) for level in levels if level})
+    wanted = sorted(set(levels) - {None})
     return (store.sel(level=wanted) if wanted else store).load()
 
 
@@ -88,7 +85,7 @@ def part(budget, inputs, targets, dates_of, result):
 
     def make(runner):
         store = read_once(budget["data"]["path"], [*inputs, *targets])
-        changing = [name for name in inputs if "time" in store[name.partition("@")[0]].dims]
+        changing = [name for name in inputs if "time" in run_files.select(store, name).dims]
         weight = np.cos(np.deg2rad(store.latitude.values))
         weight /= weight.mean()
         rows, searched = [], {}

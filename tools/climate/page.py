@@ -15,6 +15,15 @@ import quantities
 import tried
 
 TEMPLATE = "tools/climate/page.md"
+# What a page says of data that the circulation model made.
+ON_DATA = (
+    " **The data are the output\nof an idealised general circulation model, not reanalysis:** the numbers compare "
+    "models with each other and say nothing about skill on Earth."
+)
+ON_WAVES = (
+    " Beyond the\ncirculation model's own waves (21 at T21) there is nothing to forecast: what forecasts have there "
+    "are seams between patches."
+)
 LOOKED_AT = ("temperature@850", 45.0, 180.0)  # the token of the picture of attention: variable, latitude, longitude
 
 
@@ -193,6 +202,16 @@ def more_studies(budget, definitions, results, folder):
     return "".join(sections)
 
 
+def data_text(data, store):
+    source = f" ({store.attrs['source']})" if "source" in store.attrs else ""
+    return (
+        f"`{data['path']}`: {store.attrs.get('title', data['kind'])}{source}, on "
+        f"{store.sizes['latitude']} x {store.sizes['longitude']} points; training {data['train'][0]} to "
+        f"{data['train'][1]}, validation {data['valid'][0]} to {data['valid'][1]}, test {data['test'][0]} to "
+        f"{data['test'][1]}."
+    )
+
+
 def draw(pictures_folder, budget, folder, study, definitions, found, store):
     os.makedirs(pictures_folder, exist_ok=True)
     runs = {arm: f"{folder}/{experiment.run_name(study, arm, study['seeds'][0])}" for arm in study["arms"]}
@@ -246,10 +265,9 @@ def write(path, options, budget, definitions, results):
         sizes=f"width {size['model.dim']}, {size['model.depth']} blocks, {size['model.heads']} heads, batch "
         f"{size['data.batch']}, {len(study['seeds'])} seeds",
         arms=arms_table(study, of_study, results),
-        data=f"`{data['path']}`: {store.attrs['title']} ({store.attrs['source']}), 23 variables on "
-        f"{store.sizes['latitude']} x {store.sizes['longitude']} points, 6-hourly; training {data['train'][0]} to "
-        f"{data['train'][1]}, validation {data['valid'][0]} to {data['valid'][1]}, test {data['test'][0]} to "
-        f"{data['test'][1]}.",
+        on_data=ON_DATA if experiment.made_here(data) else "",
+        on_waves=ON_WAVES if experiment.made_here(data) else "",
+        data=data_text(data, store),
         search_text=search_text(budget, results, study),
         search=validation_table(results[study["name"]]),
         dates=experiment.settings_of(budget, study, "scores")["dates"],
