@@ -24,6 +24,10 @@ ON_WAVES = (
     " Beyond the\ncirculation model's own waves (21 at T21) there is nothing to forecast: what forecasts have there "
     "are seams between patches."
 )
+AT_EQUAL_FLOPS = {
+    "wide": "| `...-wide` | the same, with the width at which a step costs the FLOPs of `full` |",
+    "long": "| `...-long` | the same, with as many more samples as its step is cheaper |",
+}
 LOOKED_AT = ("temperature@850", 45.0, 180.0)  # the token of the picture of attention: variable, latitude, longitude
 
 
@@ -202,6 +206,21 @@ def more_studies(budget, definitions, results, folder):
     return "".join(sections)
 
 
+def ways_to_equal_flops(budget):
+    """How the arms of any study come to the FLOPs of `full`: width, samples."""
+    extras = {arm.partition("-")[2] for study in budget["study"] for arm in study["arms"]}
+    return [way for way in AT_EQUAL_FLOPS if way in extras]
+
+
+def archive_text(budget, definitions, states):
+    """How often the longest arm sees a state of the training years."""
+    longest = max(definition["samples"] for definition in definitions.values())
+    said = f"The training years here are {states:,} states, each seen {longest / states:.1f} times by the longest arm."
+    if "long" not in ways_to_equal_flops(budget):
+        return said
+    return "`-long` answers for a cheap arm with more data, which an archive has to hold.\n" + said
+
+
 def data_text(data, store):
     source = f" ({store.attrs['source']})" if "source" in store.attrs else ""
     return (
@@ -264,6 +283,7 @@ def write(path, options, budget, definitions, results):
         recipe=study["recipe"],
         sizes=f"width {size['model.dim']}, {size['model.depth']} blocks, {size['model.heads']} heads, batch "
         f"{size['data.batch']}, {len(study['seeds'])} seeds",
+        at_equal_flops="\n".join(AT_EQUAL_FLOPS[way] for way in ways_to_equal_flops(budget)),
         arms=arms_table(study, of_study, results),
         on_data=ON_DATA if experiment.made_here(data) else "",
         on_waves=ON_WAVES if experiment.made_here(data) else "",
@@ -272,8 +292,7 @@ def write(path, options, budget, definitions, results):
         search=validation_table(results[study["name"]]),
         dates=experiment.settings_of(budget, study, "scores")["dates"],
         changes=change_table(data["kind"], found, study),
-        states=f"{states:,}",
-        passes=f"{max(definition['samples'] for definition in of_study.values()) / states:.1f}",
+        on_archive=archive_text(budget, of_study, states),
         tried=tried_text(budget, folder),
         more=more_studies(budget, definitions, results, folder),
         errors=error_table(data["kind"], found),
