@@ -44,10 +44,10 @@ UNITS = {"m2/s2": "m²/s²", "m**2 s**-2": "m²/s²", "m s**-1": "m/s", "kg kg**
 
 def title_of(variable):
     """temperature@850 -> Temperature at 850 hPa; 2m_temperature -> 2 m temperature."""
-    name, _, level = variable.partition("@")
+    name, level = run_files.name_and_level(variable)
     words = name.replace("_", " ").replace("2m ", "2 m ").replace("10m ", "10 m ")
     words = words[:1].upper() + words[1:]
-    return f"{words} at {level} hPa" if level else words
+    return words if level is None else f"{words} at {level:g} hPa"
 
 
 def with_units(label, units):

@@ -119,4 +119,4 @@ def change(errors, base, key):
 def comparisons(study):
     """The pairs (arm, base, what is equal) that the study holds: `full` against every other arm."""
     words = {"": "samples", "long": "FLOPs, by more samples", "wide": "FLOPs, by more width"}
-    return [("full", arm, words[arm.partition("-")[2]]) for arm in study["arms"] if arms.tokens_of(arm) != "full"]
+    return [("full", arm, words[arms.extra_of(arm)]) for arm in study["arms"] if arms.tokens_of(arm) != "full"]

@@ -20,6 +20,11 @@ def tokens_of(arm):
     return arm.partition("-")[0]
 
 
+def extra_of(arm):
+    """What it gets to have the FLOPs of `full`: long, wide, or nothing."""
+    return arm.partition("-")[2]
+
+
 @functools.cache
 def _flops(recipe, settings):
     dry_run = program.ask("plan", recipe, "--ranks", 1, "--dry-run", 0, "--json", *set_all(settings))
@@ -63,7 +68,7 @@ def widest(study, tokens, wanted):
 def define(study, arm):
     """What an arm trains with: `settings` (section.key=value), `steps` and `flops` of a sample."""
     batch = value_of(study, "data.batch")
-    tokens, extra = f"model.tokens={tokens_of(arm)}", arm.partition("-")[2]
+    tokens, extra = f"model.tokens={tokens_of(arm)}", extra_of(arm)
     settings, samples = (tokens,), study["samples"]
     if extra:
         wanted = flops(study, ("model.tokens=full",))

@@ -208,7 +208,7 @@ def more_studies(budget, definitions, results, folder):
 
 def ways_to_equal_flops(budget):
     """How the arms of any study come to the FLOPs of `full`: width, samples."""
-    extras = {arm.partition("-")[2] for study in budget["study"] for arm in study["arms"]}
+    extras = {arms.extra_of(arm) for study in budget["study"] for arm in study["arms"]}
     return [way for way in AT_EQUAL_FLOPS if way in extras]
 
 
@@ -262,8 +262,8 @@ def attention_text(looked, variables, variable, place):
     )
 
 
-def write(path, options, budget, definitions, results):
-    """The page `path`, from the template, about the runs in `options.out`."""
+def write(options, budget, definitions, results):
+    """The page `options.page`, from the template, about the runs in `options.out`."""
     folder, study = options.out, budget["study"][0]
     of_study = definitions[study["name"]]
     found = analysis.read_study(budget, folder, study)
@@ -271,8 +271,8 @@ def write(path, options, budget, definitions, results):
     store = xr.open_zarr(data["path"])
     size = {key: arms.value_of(study, key) for key in ("model.dim", "model.depth", "model.heads", "data.batch")}
     states = store.sel(time=slice(*data["train"])).sizes["time"]
-    pictures_beside = f"pictures/{os.path.basename(path).removesuffix('.md')}"
-    pictures_folder = os.path.join(os.path.dirname(path), pictures_beside)
+    pictures_beside = f"pictures/{os.path.basename(options.page).removesuffix('.md')}"
+    pictures_folder = os.path.join(os.path.dirname(options.page), pictures_beside)
     with open(TEMPLATE) as file:
         template = file.read()
     text = template.format(
@@ -299,4 +299,4 @@ def write(path, options, budget, definitions, results):
         acc=acc_table(data["kind"], found),
         attention_text=draw(pictures_folder, budget, folder, study, of_study, found, store),
     )
-    program.write_whole(path, text)
+    program.write_whole(options.page, text)

@@ -73,9 +73,8 @@ def reproduce(options, budget):
     # Only now, with every choice made and every model trained, is the test year read.
     parts.run_all(experiment.test_parts(budget, folder), jobs)
     parts.run_all([experiment.regression_part(budget, folder)], 1)
-    path = options.page or budget["page"]
-    page.write(path, options, budget, definitions, results)
-    program.say(f"wrote {path}")
+    page.write(options, budget, definitions, results)
+    program.say(f"wrote {options.page}")
 
 
 def main():
@@ -84,6 +83,7 @@ def main():
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         budget = budget_file.load(options.file)
+        options.page = options.page or budget["page"]
         with hold(options.out):
             reproduce(options, budget)
     except program.FailedError as error:
