@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 build_packages="ca-certificates cmake ninja-build g++ pkg-config python3 python3-venv
-  libgdal-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev
+  libgdal-dev libnetcdf-dev libhdf5-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev
   libsimgrid-dev libblosc-dev libzstd-dev zlib1g-dev libgtest-dev libgmock-dev libbenchmark-dev"
 lint_packages="clang-format-14 clang-tidy-14"
 

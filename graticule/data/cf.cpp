@@ -2,34 +2,67 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cmath>
 #include <cstdio>
 #include <map>
+#include <set>
 #include <string>
 
 namespace graticule {
 
 namespace {
 
-template <size_t n>
-bool is_one_of(std::string_view word, const std::array<std::string_view, n>& words) {
-  return std::find(words.begin(), words.end(), word) != words.end();
+using Words = std::set<std::string_view>;
+
+const Words north = {"degrees_north", "degree_north", "degree_n", "degrees_n", "degreen", "degreesn"};
+const Words east = {"degrees_east", "degree_east", "degree_e", "degrees_e", "degreee", "degreese"};
+const Words hectopascal = {"hpa", "millibar",    "millibars",    "mbar",
+                           "mb",  "hectopascal", "hectopascals", "mbars"};
+const Words pascal = {"pa", "pascal", "pascals"};
+const Words latitude_names = {"lat", "latitude"};
+const Words longitude_names = {"lon", "longitude", "long"};
+const Words level_names = {"level", "pressure_level", "plev", "isobaricinhpa", "pressure",
+                           "lev",   "air_pressure"};
+const Words lead_names = {"step", "lead", "lead_time", "leadtime", "prediction_timedelta", "forecast_period"};
+const std::map<std::string_view, double> lead_seconds = {
+    {"hours", 3600},        {"hour", 3600},       {"h", 3600},    {"days", 86400},
+    {"day", 86400},         {"minutes", 60},      {"minute", 60}, {"min", 60},
+    {"seconds", 1},         {"second", 1},        {"s", 1},       {"milliseconds", 1e-3},
+    {"microseconds", 1e-6}, {"nanoseconds", 1e-9}};
+
+// Axes that look like ours by units or letter and are others: of a rotated pole or a map projection, levels
+// of a model, heights.
+bool is_other_axis(const nlohmann::json& attributes) {
+  if (attributes.contains("formula_terms")) return true;
+  const std::string standard = lower(text_attribute(attributes, "standard_name"));
+  const std::string name = lower(text_attribute(attributes, "long_name"));
+  for (const char* word : {"grid_latitude", "grid_longitude", "projection_", "hybrid", "sigma", "model_level",
+                           "ocean_", "height", "altitude", "depth"}) {
+    if (standard.find(word) != std::string::npos) return true;
+  }
+  for (const char* word : {"hybrid", "sigma", "model level", "model_level", "rotated"}) {
+    if (name.find(word) != std::string::npos) return true;
+  }
+  return false;
 }
 
-constexpr std::array<std::string_view, 6> north = {"degrees_north", "degree_north", "degree_N",
-                                                   "degrees_N",     "degreeN",      "degreesN"};
-constexpr std::array<std::string_view, 6> east = {"degrees_east", "degree_east", "degree_E",
-                                                  "degrees_E",    "degreeE",     "degreesE"};
-constexpr std::array<std::string_view, 10> hectopascal = {
-    "hPa", "hpa", "HPa", "millibar", "millibars", "mbar", "mb", "hectopascal", "hectopascals", "mbars"};
-constexpr std::array<std::string_view, 5> pascal = {"Pa", "pa", "Pascal", "pascal", "pascals"};
-
-constexpr std::array<std::string_view, 2> latitude_names = {"lat", "latitude"};
-constexpr std::array<std::string_view, 3> longitude_names = {"lon", "longitude", "long"};
-constexpr std::array<std::string_view, 6> level_names = {"level",         "pressure_level", "plev",
-                                                         "isobaricInhPa", "pressure",       "lev"};
+// Levels of a model are numbered 1, 2, 3, 4, ...; pressure levels never are.
+bool counts_levels(const std::vector<double>& values) {
+  constexpr size_t enough = 4;
+  size_t steps = 0;
+  for (size_t i = 1; i < values.size(); ++i)
+    steps += std::abs(std::abs(values[i] - values[i - 1]) - 1) < 1e-9;
+  return values.size() >= enough && steps + 1 == values.size();
+}
 
 }  // namespace
+
+std::string lower(std::string_view text) {
+  std::string small(text);
+  for (char& letter : small) letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
+  return small;
+}
 
 std::string text_attribute(const nlohmann::json& attributes, const char* name) {
   const auto found = attributes.find(name);
@@ -37,20 +70,26 @@ std::string text_attribute(const nlohmann::json& attributes, const char* name) {
 }
 
 Coordinate coordinate_of(std::string_view name, const nlohmann::json& attributes) {
-  const std::string units = text_attribute(attributes, "units");
+  if (is_other_axis(attributes)) return Coordinate::none;
+  const std::string units = lower(text_attribute(attributes, "units"));
   const std::string standard = text_attribute(attributes, "standard_name");
-  const std::string axis = text_attribute(attributes, "axis");
-  if (is_one_of(units, north)) return Coordinate::latitude;
-  if (is_one_of(units, east)) return Coordinate::longitude;
-  if (is_one_of(units, hectopascal) || is_one_of(units, pascal)) return Coordinate::level;
+  const std::string word = lower(name);
+  if (north.contains(units)) return Coordinate::latitude;
+  if (east.contains(units)) return Coordinate::longitude;
+  if (hectopascal.contains(units) || pascal.contains(units)) return Coordinate::level;
   if (units.find(" since ") != std::string::npos) return Coordinate::time;
+  if (standard == "forecast_period" || (lead_names.contains(word) && lead_seconds.contains(units)))
+    return Coordinate::lead;
   // A coordinate in other units (metres of a projection, model levels) is none of ours, whatever its name.
   if (!units.empty() && units != "degrees" && units != "degree") return Coordinate::none;
-  if (standard == "latitude" || axis == "Y" || is_one_of(name, latitude_names)) return Coordinate::latitude;
-  if (standard == "longitude" || axis == "X" || is_one_of(name, longitude_names))
-    return Coordinate::longitude;
-  if (units.empty() && (standard == "air_pressure" || is_one_of(name, level_names))) return Coordinate::level;
+  if (standard == "latitude" || latitude_names.contains(word)) return Coordinate::latitude;
+  if (standard == "longitude" || longitude_names.contains(word)) return Coordinate::longitude;
+  if (units.empty() && (standard == "air_pressure" || level_names.contains(word))) return Coordinate::level;
   return Coordinate::none;
+}
+
+bool is_reference_time(const nlohmann::json& attributes) {
+  return text_attribute(attributes, "standard_name") == "forecast_reference_time";
 }
 
 std::string long_name_of(std::string_view name, bool has_levels) {
@@ -89,6 +128,17 @@ std::string long_name_of(std::string_view name, bool has_levels) {
       {"ci", "sea_ice_cover"},
       {"sd", "snow_depth"},
       {"slt", "soil_type"},
+      {"cl", "lake_cover"},
+      {"dl", "lake_depth"},
+      {"cvh", "high_vegetation_cover"},
+      {"cvl", "low_vegetation_cover"},
+      {"tvh", "type_of_high_vegetation"},
+      {"tvl", "type_of_low_vegetation"},
+      {"sdor", "standard_deviation_of_orography"},
+      {"sdfor", "standard_deviation_of_filtered_subgrid_orography"},
+      {"anor", "angle_of_sub_gridscale_orography"},
+      {"isor", "anisotropy_of_sub_gridscale_orography"},
+      {"slor", "slope_of_sub_gridscale_orography"},
       {"swvl1", "volumetric_soil_water_layer_1"},
       {"stl1", "soil_temperature_level_1"},
       {"tcc", "total_cloud_cover"},
@@ -111,8 +161,43 @@ std::string long_name_of(std::string_view name, bool has_levels) {
   return std::string(found == names.end() ? name : found->second);
 }
 
-double level_in_hectopascal(double value, std::string_view units) {
-  return is_one_of(units, pascal) ? value / 100 : value;
+bool is_static(std::string_view name) {
+  static const Words names = {"geopotential_at_surface",
+                              "orography",
+                              "land_sea_mask",
+                              "soil_type",
+                              "lake_cover",
+                              "lake_depth",
+                              "high_vegetation_cover",
+                              "low_vegetation_cover",
+                              "type_of_high_vegetation",
+                              "type_of_low_vegetation",
+                              "standard_deviation_of_orography",
+                              "standard_deviation_of_filtered_subgrid_orography",
+                              "angle_of_sub_gridscale_orography",
+                              "anisotropy_of_sub_gridscale_orography",
+                              "slope_of_sub_gridscale_orography"};
+  return names.contains(name);
+}
+
+std::optional<std::vector<double>> levels_in_hectopascal(const std::vector<double>& values,
+                                                         std::string_view units) {
+  const std::string word = lower(units);
+  std::vector<double> levels = values;
+  if (pascal.contains(word)) {
+    for (double& level : levels) level /= 100;
+  } else if (!hectopascal.contains(word)) {
+    constexpr double highest_pressure = 1100;
+    const bool usual = std::all_of(values.begin(), values.end(),
+                                   [](double level) { return level > 0 && level <= highest_pressure; });
+    if (!usual || counts_levels(values)) return std::nullopt;
+  }
+  return levels;
+}
+
+double seconds_in_lead_unit(std::string_view units) {
+  const auto found = lead_seconds.find(units);
+  return found == lead_seconds.end() ? 0 : found->second;
 }
 
 std::string name_at_level(std::string_view name, double level) {

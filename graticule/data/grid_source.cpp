@@ -4,11 +4,10 @@
 #include <cmath>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "graticule/core/error.h"
-#include "graticule/data/cf.h"
-#include "graticule/data/grid.h"
-#include "graticule/data/time.h"
+#include "graticule/data/field_join.h"
 
 namespace graticule {
 
@@ -16,89 +15,35 @@ namespace {
 
 constexpr const char* where = "source";
 
-// Which dimension of an array is which; the others have size 1.
-struct Roles {
-  std::optional<size_t> time, level;
-  size_t row = 0, column = 0;
-};
-
-// One level of one array: the times of a variable that one file holds.
-struct Piece {
-  StoredArray* array = nullptr;
-  const Grid* grid = nullptr;
-  Roles roles;
-  int64_t level = 0;
-};
-
-struct Field {
-  Variable variable;
-  std::vector<Piece> pieces;
-  std::map<int64_t, std::pair<size_t, int64_t>> at;  // time -> piece, index in its file
-};
-
-// Nothing for what is no field; a note when it is one that cannot be used.
-std::optional<Roles> roles_of(const StoredArray& array, const Grid& grid, std::vector<std::string>& notes) {
-  const ArrayHeader& header = array.header();
-  Roles roles;
-  std::optional<size_t> row, column, other;
-  for (size_t d = 0; d < header.shape.size(); ++d) {
-    const auto axis = grid.axes.find(header.dimensions[d]);
-    const Coordinate kind = axis == grid.axes.end() ? Coordinate::none : axis->second.kind;
-    std::optional<size_t>* role = kind == Coordinate::latitude    ? &row
-                                  : kind == Coordinate::longitude ? &column
-                                  : kind == Coordinate::level     ? &roles.level
-                                  : kind == Coordinate::time      ? &roles.time
-                                                                  : nullptr;
-    if (role && !*role) {
-      *role = d;
-    } else if (header.shape[d] != 1) {
-      other = d;
-    }
-  }
-  if (!row || !column) return std::nullopt;
-  if (other) {
-    notes.push_back(text(header.name, " (", header.file, "): its dimension ", header.dimensions[*other],
-                         " of size ", header.shape[*other], " is no time, level, latitude or longitude"));
-    return std::nullopt;
-  }
-  roles.row = *row;
-  roles.column = *column;
-  return roles;
-}
-
-// A level that stands beside the array as a scalar coordinate, as a selection by xarray leaves it.
-std::optional<double> scalar_level(const ArrayHeader& header, const Grid& grid) {
-  const std::string names = " " + text_attribute(header.attributes, "coordinates") + " ";
-  for (const auto& [name, level] : grid.scalar_levels) {
-    if (names.find(" " + name + " ") != std::string::npos) return level;
-  }
-  return std::nullopt;
+// Half a thousandth of a degree, or less on a fine grid: how far coordinates of one grid may differ.
+bool same_coordinates(const std::vector<double>& a, const std::vector<double>& b) {
+  double near = 1e-3;
+  for (size_t i = 1; i < a.size(); ++i) near = std::min(near, std::abs(a[i] - a[i - 1]) / 20);
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [near](double x, double y) { return std::abs(x - y) < near; });
 }
 
 class GridSource : public Source {
  public:
-  GridSource(const std::string& path, std::vector<Dataset> datasets) : datasets_(std::move(datasets)) {
+  GridSource(const std::string& path, std::vector<Dataset> datasets, std::shared_ptr<ChunkCache> cache)
+      : datasets_(std::move(datasets)), cache_(std::move(cache)) {
     catalog_.path = path;
-    for (const Dataset& data : datasets_) grids_.push_back(read_grid(data));  // all, before any is pointed at
-    std::map<std::string, Field> fields;
-    for (size_t i = 0; i < datasets_.size(); ++i) add_dataset(datasets_[i], grids_[i], fields);
-    if (fields.empty()) {
-      refuse(where, path,
-             " holds no variable on latitudes and longitudes: they are known by their units "
-             "(degrees_north, degrees_east), standard_name, or names such as lat and lon",
-             listed_notes());
-    }
-    set_times(fields);
+    JoinedFields fields;
+    for (const Dataset& data : datasets_) add_dataset(data, fields);
+    if (fields.empty()) refuse_empty();
+    make_static_fields_constant(fields, catalog_.notes);
+    catalog_.times = common_times(fields, path, catalog_.notes);
     for (auto& [name, field] : fields) {
       catalog_.variables.push_back(field.variable);
       fields_.push_back(std::move(field));
     }
+    make_room();
   }
 
   const Catalog& catalog() const override { return catalog_; }
 
   void read(const std::string& variable, int64_t time_index, Span rows, std::span<float> out) override {
-    const Field& field = fields_[catalog_.index_of(variable)];
+    const JoinedField& field = fields_[catalog_.index_of(variable)];
     const auto row_count = static_cast<int64_t>(catalog_.latitudes.size());
     const auto column_count = static_cast<int64_t>(catalog_.longitudes.size());
     GRATICULE_CHECK(rows.begin >= 0 && rows.end <= row_count, "rows ", rows.begin, " to ", rows.end);
@@ -113,147 +58,109 @@ class GridSource : public Source {
     read_piece(field.pieces[at.first], at.second, rows, out);
   }
 
+  Storage storage_of(const std::string& variable) const override {
+    const FieldPiece& piece = fields_[catalog_.index_of(variable)].pieces[0];
+    const ArrayHeader& header = piece.array->header();
+    const Chunking chunking = piece.array->chunking();
+    Storage storage{text(header.file, "/", header.name)};
+    if (chunking.shape.empty()) return storage;
+    if (piece.roles.time) storage.times = chunking.shape[*piece.roles.time];
+    storage.rows = chunking.shape[piece.roles.row];
+    storage.whole = chunking.whole;
+    storage.chunk_bytes = storage.bytes_of_time = static_cast<int64_t>(size_of(header.type));
+    for (size_t d = 0; d < chunking.shape.size(); ++d) {
+      const int64_t size = chunking.shape[d],
+                    chunks = d == piece.roles.time ? 1 : (header.shape[d] + size - 1) / size;
+      storage.chunk_bytes *= size;
+      storage.bytes_of_time *= chunks * size;
+    }
+    return storage;
+  }
+
  private:
-  void add_dataset(const Dataset& data, const Grid& grid, std::map<std::string, Field>& fields) {
+  void add_dataset(const Dataset& data, JoinedFields& fields) {
     if (catalog_.container.find(data.container) == std::string::npos) {
       catalog_.container += (catalog_.container.empty() ? "" : ", ") + data.container;
     }
     if (catalog_.provenance.empty()) catalog_.provenance = data.provenance;
-    catalog_.notes.insert(catalog_.notes.end(), data.notes.begin(), data.notes.end());
+    const Coordinates coordinates = read_coordinates(data);
+    for (const auto& notes : {data.notes, coordinates.notes})
+      catalog_.notes.insert(catalog_.notes.end(), notes.begin(), notes.end());
+    for (const std::string& group : data.groups) groups_.push_back(data.path + group);
+    std::map<std::pair<std::string, std::string>, const Plane*> planes;  // by row and column dimension
     for (const auto& array : data.arrays) {
-      const std::optional<Roles> roles = roles_of(*array, grid, catalog_.notes);
+      const ArrayHeader& header = array->header();
+      const std::optional<FieldRoles> roles = roles_of(header, data, coordinates, catalog_.notes);
       if (!roles) continue;
-      check_grid(data, grid);
-      add_array({array.get(), &grid, *roles, 0}, fields);
-    }
-  }
-
-  void check_grid(const Dataset& data, const Grid& grid) {
-    if (catalog_.latitudes.empty()) {
-      catalog_.latitudes = grid.latitudes;
-      catalog_.longitudes = grid.longitudes;
-      catalog_.latitude_descending = grid.latitude_descending;
-      first_path_ = data.path;
-    }
-    const auto near = [](double a, double b) { return std::abs(a - b) < 1e-3; };
-    const auto same = [&](const std::vector<double>& a, const std::vector<double>& b) {
-      return std::equal(a.begin(), a.end(), b.begin(), b.end(), near);
-    };
-    if (!same(catalog_.latitudes, grid.latitudes) || !same(catalog_.longitudes, grid.longitudes)) {
-      refuse(where, data.path, " has ", grid.latitudes.size(), " x ", grid.longitudes.size(),
-             " latitudes and longitudes that differ from the ", catalog_.latitudes.size(), " x ",
-             catalog_.longitudes.size(), " of ", first_path_, ": bring them onto one grid");
-    }
-  }
-
-  void add_array(Piece piece, std::map<std::string, Field>& fields) {
-    const ArrayHeader& header = piece.array->header();
-    const auto axis_of = [&](size_t d) { return piece.grid->axes.at(header.dimensions[d]); };
-    const std::optional<double> beside = scalar_level(header, *piece.grid);
-    const std::vector<double> levels = piece.roles.level ? axis_of(*piece.roles.level).values
-                                       : beside          ? std::vector<double>{*beside}
-                                                         : std::vector<double>{};
-    const std::vector<int64_t> times =
-        piece.roles.time ? axis_of(*piece.roles.time).times : std::vector<int64_t>{};
-    const std::string base = long_name_of(header.name, !levels.empty());
-    for (piece.level = 0; piece.level < std::max<int64_t>(1, static_cast<int64_t>(levels.size()));
-         ++piece.level) {
-      const std::string name =
-          levels.empty() ? base : name_at_level(base, levels[static_cast<size_t>(piece.level)]);
-      add_piece(name, piece, times, fields);
-    }
-  }
-
-  void add_piece(const std::string& name, const Piece& piece, const std::vector<int64_t>& times,
-                 std::map<std::string, Field>& fields) {
-    const ArrayHeader& header = piece.array->header();
-    const bool constant = !piece.roles.time;
-    const bool first = !fields.contains(name);
-    Field& field = fields[name];
-    if (first) {
-      field.variable = {name, text_attribute(header.attributes, "units"),
-                        text_attribute(header.attributes, "long_name"),
-                        text_attribute(header.attributes, "standard_name"), constant};
-    } else if (constant || field.variable.constant) {
-      refuse(where, name, " is given twice, by ", field.pieces[0].array->header().file, " and ", header.file,
-             ": give one of them");
-    }
-    for (size_t i = 0; i < times.size(); ++i) {
-      const auto [known, added] =
-          field.at.emplace(times[i], std::pair(field.pieces.size(), static_cast<int64_t>(i)));
-      if (!added) {
-        const Piece& other =
-            known->second.first < field.pieces.size() ? field.pieces[known->second.first] : piece;
-        refuse(where, name, " at ", format_time(times[i]), " is given twice, by ", other.array->header().file,
-               " and ", header.file, ": give one of them");
+      const std::string &row = header.dimensions[roles->row], &column = header.dimensions[roles->column];
+      const Plane*& plane = planes[{row, column}];
+      if (!plane) {
+        const std::string names = text(header.file, ": ", row, ", ", column);
+        planes_.push_back(
+            std::make_unique<Plane>(plane_of(coordinates.axes.at(row), coordinates.axes.at(column), names)));
+        plane = planes_.back().get();
+        check_grid(*plane, names);
       }
+      join({array.get(), plane, *roles, 0}, fields, catalog_.notes);
     }
-    field.pieces.push_back(piece);
   }
 
-  // The times that every variable has; constants have none.
-  void set_times(const std::map<std::string, Field>& fields) {
-    std::map<int64_t, size_t> variables_at;
-    size_t varying = 0;
-    for (const auto& [name, field] : fields) {
-      varying += !field.variable.constant;
-      for (const auto& [time, place] : field.at) ++variables_at[time];
+  void check_grid(const Plane& plane, const std::string& names) {
+    if (catalog_.latitudes.empty()) {
+      catalog_.latitudes = plane.latitudes;
+      catalog_.longitudes = plane.longitudes;
+      catalog_.latitude_descending = plane.latitude_descending;
+      first_grid_ = names;
     }
-    for (const auto& [time, count] : variables_at) {
-      if (count == varying) catalog_.times.push_back(time);
-    }
-    const size_t left_out = variables_at.size() - catalog_.times.size();
-    if (left_out == 0) return;
-    if (catalog_.times.empty()) {
-      refuse(where, catalog_.path, ": no time that all of its ", varying,
-             " variables have; between them they have ", variables_at.size());
-    }
-    catalog_.notes.push_back(text(left_out, " times that not every variable has"));
+    if (same_coordinates(catalog_.latitudes, plane.latitudes) &&
+        same_coordinates(catalog_.longitudes, plane.longitudes))
+      return;
+    refuse(where, names, " are ", plane.latitudes.size(), " x ", plane.longitudes.size(),
+           " latitudes and longitudes that differ from the ", catalog_.latitudes.size(), " x ",
+           catalog_.longitudes.size(), " of ", first_grid_,
+           ": bring all variables onto one grid, or cut the others off");
   }
 
-  std::string listed_notes() const {
+  [[noreturn]] void refuse_empty() const {
     std::string list;
-    for (const std::string& note : catalog_.notes) list += "; left out " + note;
-    return list;
+    for (const std::string& note : catalog_.notes) list += "; " + note;
+    if (!groups_.empty()) {
+      std::string names;
+      for (const std::string& group : groups_) names += (names.empty() ? "" : ", ") + group;
+      refuse(where, catalog_.path, " holds no variable itself, but groups: give one of ", names, list);
+    }
+    refuse(where, catalog_.path,
+           " holds no variable on latitudes and longitudes: they are known by their units "
+           "(degrees_north, degrees_east), standard_name, or names such as lat and lon",
+           list);
   }
 
-  void read_piece(const Piece& piece, int64_t time, Span rows, std::span<float> out) {
-    const ArrayHeader& header = piece.array->header();
-    const auto row_count = static_cast<int64_t>(catalog_.latitudes.size());
-    const bool flipped = piece.grid->latitude_descending;
-    std::vector<Span> box(header.shape.size(), Span{0, 1});
-    box[piece.roles.row] = flipped ? Span{row_count - rows.end, row_count - rows.begin} : rows;
-    const int64_t column_count = header.shape[piece.roles.column];
-    box[piece.roles.column] = {0, column_count};
-    if (piece.roles.time) box[*piece.roles.time] = {time, time + 1};
-    if (piece.roles.level) box[*piece.roles.level] = {piece.level, piece.level + 1};
-
-    stored_.resize(out.size() * size_of(header.type));
-    piece.array->read(box, stored_);
-    values_.resize(out.size());
-    unpack(stored_, header.type, header.packing, values_);
-    const bool rows_first = piece.roles.row < piece.roles.column;
-    const int64_t row_stride = rows_first ? column_count : 1, column_stride = rows_first ? 1 : rows.size();
-    float* target = out.data();
-    for (int64_t y = 0; y < rows.size(); ++y) {
-      const float* row = values_.data() + (flipped ? rows.size() - 1 - y : y) * row_stride;
-      for (const int64_t column : piece.grid->columns) *target++ = row[column * column_stride];
+  // Reading goes on in time: where a chunk holds many times, those of one time stay for the next, and those
+  // of a later time that it is compared with.
+  void make_room() {
+    std::set<std::string> counted;
+    int64_t bytes = 0;
+    for (const Variable& variable : catalog_.variables) {
+      const Storage storage = storage_of(variable.name);
+      if (storage.times > 1 && counted.insert(storage.array).second) bytes += 2 * storage.bytes_of_time;
     }
+    cache_->make_room(static_cast<size_t>(bytes));
   }
 
   std::vector<Dataset> datasets_;
-  std::vector<Grid> grids_;  // one a data set
+  std::shared_ptr<ChunkCache> cache_;
+  std::vector<std::unique_ptr<Plane>> planes_;
   Catalog catalog_;
-  std::string first_path_;
-  std::vector<Field> fields_;      // as catalog_.variables
-  std::vector<std::byte> stored_;  // scratch of read
-  std::vector<float> values_;
+  std::string first_grid_;
+  std::vector<std::string> groups_;
+  std::vector<JoinedField> fields_;  // as catalog_.variables
 };
 
 }  // namespace
 
-std::unique_ptr<Source> make_grid_source(const std::string& path, std::vector<Dataset> datasets) {
-  return std::make_unique<GridSource>(path, std::move(datasets));
+std::unique_ptr<Source> make_grid_source(const std::string& path, std::vector<Dataset> datasets,
+                                         std::shared_ptr<ChunkCache> cache) {
+  return std::make_unique<GridSource>(path, std::move(datasets), std::move(cache));
 }
 
 }  // namespace graticule

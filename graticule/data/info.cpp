@@ -5,8 +5,12 @@
 #include <iomanip>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 
+#include "graticule/core/error.h"
+#include "graticule/data/chunk_cache.h"
+#include "graticule/data/reading_order.h"
 #include "graticule/data/time.h"
 
 namespace graticule {
@@ -35,22 +39,75 @@ std::vector<int64_t> times_to_count(const Catalog& catalog, bool all) {
   const int64_t wanted = all ? count : std::min(count, sampled_times);
   std::vector<int64_t> indices;
   for (int64_t i = 0; i < wanted; ++i) indices.push_back(i * count / wanted);
-  return indices;
+  return indices.empty() ? std::vector<int64_t>{0} : indices;  // a data set of constants has no times
 }
 
-std::map<std::string, int64_t> count_missing_values(Source& source, const std::vector<int64_t>& times) {
+// Values that are no numbers, by variable.
+struct Holes {
+  std::map<std::string, int64_t> missing, infinite;
+};
+
+Holes count_holes(Source& source, const std::vector<int64_t>& times) {
   const Catalog& catalog = source.catalog();
-  const auto rows = static_cast<int64_t>(catalog.latitudes.size());
-  std::vector<float> field(catalog.latitudes.size() * catalog.longitudes.size());
-  std::map<std::string, int64_t> missing;
-  for (const Variable& variable : catalog.variables) {
-    int64_t& count = missing[variable.name];
-    for (const int64_t time : variable.constant ? std::vector<int64_t>{0} : times) {
-      source.read(variable.name, time, {0, rows}, field);
-      count += std::count_if(field.begin(), field.end(), [](float value) { return std::isnan(value); });
+  const auto columns = static_cast<int64_t>(catalog.longitudes.size());
+  std::vector<std::string> names;
+  for (const Variable& variable : catalog.variables) names.push_back(variable.name);
+  Holes holes;
+  std::vector<float> field;
+  const auto count = [&](const std::string& name, int64_t time, Span rows) {
+    field.resize(static_cast<size_t>(rows.size() * columns));
+    source.read(name, time, rows, field);
+    holes.missing[name] += std::count_if(field.begin(), field.end(), [](float x) { return std::isnan(x); });
+    holes.infinite[name] += std::count_if(field.begin(), field.end(), [](float x) { return std::isinf(x); });
+  };
+  for (const std::vector<std::string>& array : by_array(source, names)) {
+    for (const Span& rows : row_blocks(source, array[0], {0, std::ssize(catalog.latitudes)})) {
+      for (const int64_t time : times) {
+        for (const std::string& name : array) {
+          const bool constant = catalog.variables[catalog.index_of(name)].constant;
+          if (!constant || time == times.front()) count(name, constant ? 0 : time, rows);
+        }
+      }
     }
   }
-  return missing;
+  return holes;
+}
+
+std::string in_bytes(double bytes) {
+  const bool large = bytes >= 1e9;
+  std::ostringstream out;
+  out << std::setprecision(2) << bytes / (large ? 1e9 : 1e6) << (large ? " GB" : " MB");
+  return out.str();
+}
+
+// What to know of a file whose chunks cost more than they give; "" of any other. A chunk is decoded whole, so
+// reading in random order, as training does, decodes all of its times for one.
+std::string cost_of_chunks(const Source& source) {
+  const Catalog& catalog = source.catalog();
+  double decoded = 0, given = 0, all = 0;
+  int64_t most_times = 1;
+  std::string example;
+  std::set<std::string> counted;
+  for (const Variable& variable : catalog.variables) {
+    const Storage storage = source.storage_of(variable.name);
+    given += static_cast<double>(catalog.latitudes.size() * catalog.longitudes.size() * sizeof(float));
+    if (!storage.whole || !counted.insert(storage.array).second) continue;
+    const auto bytes = static_cast<double>(storage.bytes_of_time);
+    decoded += bytes;
+    all += bytes * static_cast<double>(catalog.times.size()) / static_cast<double>(storage.times);
+    if (storage.times > most_times) most_times = storage.times, example = variable.name;
+  }
+  constexpr double much = 4;
+  if (decoded < much * given || all < static_cast<double>(ChunkCache::most)) return "";
+  return text("one time of all variables is ", in_bytes(given), ", but lies in chunks of ", in_bytes(decoded),
+              " (", example, ": ", most_times,
+              " times a chunk), which are decoded whole. Passes in order of time ",
+              decoded * 2 < static_cast<double>(ChunkCache::most)
+                  ? "(statistics, evaluation) decode each once"
+                  : "decode each once for statistics, again and again for evaluation",
+              "; training draws times at random and decodes ", static_cast<int64_t>(decoded / given),
+              " times what it uses. Rewrite the data with one time a chunk (xarray: chunk({\"time\": 1}), "
+              "then to_zarr)");
 }
 
 void describe_grid(std::ostringstream& out, const Catalog& catalog) {
@@ -79,12 +136,11 @@ void describe_times(std::ostringstream& out, const Catalog& catalog) {
 }
 
 // One line a variable, its levels joined.
-void describe_variables(std::ostringstream& out, const Catalog& catalog,
-                        const std::map<std::string, int64_t>& missing) {
+void describe_variables(std::ostringstream& out, const Catalog& catalog, const Holes& holes) {
   struct Line {
     Variable first;
     std::vector<double> levels;
-    int64_t missing = 0;
+    int64_t missing = 0, infinite = 0;
   };
   std::map<std::string, Line> lines;
   for (const Variable& variable : catalog.variables) {
@@ -92,7 +148,8 @@ void describe_variables(std::ostringstream& out, const Catalog& catalog,
     Line& line = lines[variable.name.substr(0, at)];
     if (line.first.name.empty()) line.first = variable;
     if (at != std::string::npos) line.levels.push_back(std::stod(variable.name.substr(at + 1)));
-    line.missing += missing.at(variable.name);
+    line.missing += holes.missing.at(variable.name);
+    line.infinite += holes.infinite.at(variable.name);
   }
   for (auto& [name, line] : lines) {
     out << "  " << std::left << std::setw(35) << name << " " << std::setw(16) << line.first.units;
@@ -101,6 +158,7 @@ void describe_variables(std::ostringstream& out, const Catalog& catalog,
     for (size_t i = 0; i < line.levels.size(); ++i) out << (i ? ", " : " at ") << line.levels[i];
     if (!line.levels.empty()) out << " hPa";
     if (line.missing) out << "  (" << line.missing << " missing)";
+    if (line.infinite) out << "  (" << line.infinite << " INFINITE: training refuses them)";
     out << "\n";
   }
 }
@@ -110,18 +168,19 @@ void describe_variables(std::ostringstream& out, const Catalog& catalog,
 std::string describe(Source& source, bool count_missing) {
   const Catalog& catalog = source.catalog();
   const std::vector<int64_t> times = times_to_count(catalog, count_missing);
-  const std::map<std::string, int64_t> missing = count_missing_values(source, times);
+  const Holes holes = count_holes(source, times);
   int64_t total = 0;
-  for (const auto& [name, count] : missing) total += count;
+  for (const auto& [name, count] : holes.missing) total += count;
   std::ostringstream out;
   out << "path       " << catalog.path << "\ncontainer  " << catalog.container << "\n";
   describe_grid(out, catalog);
   describe_times(out, catalog);
-  out << "missing    " << total << " values in " << times.size() << " of " << catalog.times.size()
-      << " times\n";
-  for (const std::string& note : catalog.notes) out << "left out   " << note << "\n";
+  out << "missing    " << total << " values in " << std::min(times.size(), catalog.times.size()) << " of "
+      << catalog.times.size() << " times\n";
+  for (const std::string& note : catalog.notes) out << "note       " << note << "\n";
+  if (const std::string cost = cost_of_chunks(source); !cost.empty()) out << "note       " << cost << "\n";
   out << "variables  " << catalog.variables.size() << "\n";
-  describe_variables(out, catalog, missing);
+  describe_variables(out, catalog, holes);
   return out.str();
 }
 
@@ -129,6 +188,8 @@ std::string describe_json(Source& source, bool count_missing) {
   const Catalog& catalog = source.catalog();
   const std::vector<int64_t> times = times_to_count(catalog, count_missing);
   const TimeAxis axis = time_axis(catalog.times);
+  const Holes holes = count_holes(source, times);
+  const std::string cost = cost_of_chunks(source);
   nlohmann::json variables = nlohmann::json::array();
   for (const Variable& variable : catalog.variables) {
     variables.push_back({{"name", variable.name},
@@ -149,8 +210,10 @@ std::string describe_json(Source& source, bool count_missing) {
                         {"latitude_descending", catalog.latitude_descending},
                         {"times", time},
                         {"variables", variables},
-                        {"missing", count_missing_values(source, times)},
+                        {"missing", holes.missing},
+                        {"infinite", holes.infinite},
                         {"missing_times", times.size()},
+                        {"cost", cost.empty() ? nlohmann::json() : nlohmann::json(cost)},
                         {"notes", catalog.notes}}
       .dump();
 }

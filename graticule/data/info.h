@@ -12,8 +12,8 @@ namespace graticule {
 std::string describe(Source& source, bool count_missing);
 
 /// The same as one JSON object: path, container, latitudes, longitudes, times {count, first, last,
-/// step_seconds, gaps}, variables [{name, units, long_name, standard_name, constant}], missing {name: count},
-/// missing_times, notes.
+/// step_seconds, gaps}, variables [{name, units, long_name, standard_name, constant}], missing and infinite
+/// {name: count}, missing_times, notes, cost (what chunks cost more than they give, or null).
 std::string describe_json(Source& source, bool count_missing);
 
 }  // namespace graticule

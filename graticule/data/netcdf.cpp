@@ -1,15 +1,17 @@
 #include "graticule/data/netcdf.h"
 
-#include <gdal_priv.h>
+#include <netcdf.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <optional>
 
 #include "graticule/core/error.h"
+#include "graticule/data/cf.h"
 #include "graticule/data/file_bytes.h"
+#include "graticule/data/netcdf_array.h"
 #include "graticule/data/netcdf_classic.h"
-#include "graticule/data/quiet_gdal.h"
 
 namespace graticule {
 
@@ -17,89 +19,103 @@ namespace {
 
 constexpr const char* where = "netcdf";
 
-std::optional<NumberType> number_type(const GDALExtendedDataType& type) {
-  if (type.GetClass() != GEDTC_NUMERIC) return std::nullopt;
-  switch (type.GetNumericDataType()) {
-    case GDT_Byte:
+std::optional<NumberType> number_type(nc_type type) {
+  switch (type) {
+    case NC_BYTE:
+      return NumberType::i1;
+    case NC_UBYTE:
       return NumberType::u1;
-    case GDT_UInt16:
-      return NumberType::u2;
-    case GDT_Int16:
+    case NC_SHORT:
       return NumberType::i2;
-    case GDT_UInt32:
-      return NumberType::u4;
-    case GDT_Int32:
+    case NC_USHORT:
+      return NumberType::u2;
+    case NC_INT:
       return NumberType::i4;
-    case GDT_UInt64:
-      return NumberType::u8;
-    case GDT_Int64:
+    case NC_UINT:
+      return NumberType::u4;
+    case NC_INT64:
       return NumberType::i8;
-    case GDT_Float32:
+    case NC_UINT64:
+      return NumberType::u8;
+    case NC_FLOAT:
       return NumberType::f4;
-    case GDT_Float64:
+    case NC_DOUBLE:
       return NumberType::f8;
     default:
-      return std::nullopt;
+      return std::nullopt;  // text, and types that a file defines itself
   }
 }
 
-nlohmann::json attributes_of(const GDALMDArray& array) {
-  const std::array<const char*, 2> all = {"SHOW_ALL=YES", nullptr};
+std::optional<std::string> text_of(int group, int variable, const char* name, nc_type type, size_t length) {
+  if (type == NC_CHAR) {
+    std::string text(length, '\0');
+    if (nc_get_att_text(group, variable, name, text.data()) != NC_NOERR) return std::nullopt;
+    return text.substr(0, text.find('\0'));
+  }
+  if (type != NC_STRING || length == 0) return std::nullopt;
+  std::vector<char*> texts(length, nullptr);
+  if (nc_get_att_string(group, variable, name, texts.data()) != NC_NOERR) return std::nullopt;
+  const std::string first = texts[0] ? texts[0] : "";
+  nc_free_string(length, texts.data());
+  return first;
+}
+
+// Text and numbers; of a list of texts the first.
+nlohmann::json attributes_of(int group, int variable) {
   nlohmann::json attributes = nlohmann::json::object();
-  for (const auto& attribute : array.GetAttributes(all.data())) {
-    const std::string& name = attribute->GetName();
-    if (attribute->GetDataType().GetClass() == GEDTC_STRING) {
-      const char* text = attribute->ReadAsString();
-      attributes[name] = text ? text : "";
-    } else if (attribute->GetDataType().GetClass() == GEDTC_NUMERIC) {
-      const std::vector<double> values = attribute->ReadAsDoubleArray();
-      if (values.size() == 1) {
-        attributes[name] = values[0];
-      } else {
-        attributes[name] = values;
-      }
+  int count = 0;
+  nc_inq_varnatts(group, variable, &count);
+  for (int i = 0; i < count; ++i) {
+    std::array<char, NC_MAX_NAME + 1> name{};
+    nc_type type = NC_NAT;
+    size_t length = 0;
+    if (nc_inq_attname(group, variable, i, name.data()) != NC_NOERR ||
+        nc_inq_att(group, variable, name.data(), &type, &length) != NC_NOERR)
+      continue;
+    if (const auto text = text_of(group, variable, name.data(), type, length)) {
+      attributes[name.data()] = *text;
+    } else if (number_type(type) && length > 0) {
+      std::vector<double> values(length);
+      if (nc_get_att_double(group, variable, name.data(), values.data()) != NC_NOERR) continue;
+      attributes[name.data()] = length == 1 ? nlohmann::json(values[0]) : nlohmann::json(values);
     }
   }
   return attributes;
 }
 
-std::optional<ArrayHeader> header_of(const GDALMDArray& array, const std::string& file) {
-  const std::optional<NumberType> type = number_type(array.GetDataType());
-  if (!type) return std::nullopt;
-  ArrayHeader header{array.GetName(), file, *type, {}, {}, attributes_of(array), {}};
-  for (const auto& dimension : array.GetDimensions()) {
-    header.dimensions.push_back(dimension->GetName());
-    header.shape.push_back(static_cast<int64_t>(dimension->GetSize()));
-  }
-  header.packing = packing_of(header.attributes, *type, file + ": " + header.name);
-  return header;
+// The library's own fill value of places that nobody wrote. netCDF4-python and ncdump take it for missing
+// where the file names no other, but not for bytes.
+std::optional<double> default_fill(int group, int variable, NumberType type,
+                                   const nlohmann::json& attributes) {
+  if (size_of(type) == 1 || attributes.contains("_FillValue")) return std::nullopt;
+  int no_fill = 0;
+  std::array<std::byte, 8> fill{};
+  if (nc_inq_var_fill(group, variable, &no_fill, fill.data()) != NC_NOERR || no_fill) return std::nullopt;
+  return to_doubles(std::span(fill).first(size_of(type)), type)[0];
 }
 
-class NetcdfArray : public StoredArray {
- public:
-  NetcdfArray(ArrayHeader header, std::shared_ptr<GDALDataset> file, std::shared_ptr<GDALMDArray> array)
-      : StoredArray(std::move(header)), file_(std::move(file)), array_(std::move(array)) {}
-
-  // In the array's own type: GDAL then hands the whole box to one call of the NetCDF library.
-  void read(std::span<const Span> box, std::span<std::byte> out) override {
-    std::vector<GUInt64> begin;
-    std::vector<size_t> count;
-    for (const Span& span : box) {
-      begin.push_back(static_cast<GUInt64>(span.begin));
-      count.push_back(static_cast<size_t>(span.size()));
-    }
-    const QuietGdal quiet;
-    if (!array_->Read(begin.data(), count.data(), nullptr, nullptr, array_->GetDataType(), out.data(),
-                      out.data(), out.size())) {
-      fail(where, header().file, ": ", header().name, " cannot be read, the file is damaged or cut off (",
-           quiet.last_error(), "): copy it again");
-    }
+std::optional<ArrayHeader> header_of(int group, int variable, const std::string& file) {
+  std::array<char, NC_MAX_NAME + 1> name{};
+  nc_type stored = NC_NAT;
+  int rank = 0;
+  require_netcdf(nc_inq_var(group, variable, name.data(), &stored, &rank, nullptr, nullptr), file, "read");
+  const std::optional<NumberType> type = number_type(stored);
+  if (!type) return std::nullopt;
+  ArrayHeader header{name.data(), file, *type, {}, {}, attributes_of(group, variable), {}};
+  std::vector<int> dimensions(static_cast<size_t>(rank));
+  nc_inq_vardimid(group, variable, dimensions.data());
+  for (const int dimension : dimensions) {
+    std::array<char, NC_MAX_NAME + 1> of{};
+    size_t length = 0;
+    require_netcdf(nc_inq_dim(group, dimension, of.data(), &length), file, "read");
+    header.dimensions.emplace_back(of.data());
+    header.shape.push_back(static_cast<int64_t>(length));
   }
-
- private:
-  std::shared_ptr<GDALDataset> file_;  // outlives array_
-  std::shared_ptr<GDALMDArray> array_;
-};
+  header.packing = packing_of(header.attributes, *type, file + ": " + header.name);
+  if (const auto fill = default_fill(group, variable, *type, header.attributes))
+    header.packing.missing.push_back(*fill);
+  return header;
+}
 
 std::string kind_of(const std::string& start) {
   if (start.empty()) return "an empty file";
@@ -119,30 +135,63 @@ std::string container_of(const std::string& file) {
   refuse(where, file, " is ", kind_of(start));
 }
 
+void add_group_names(int group, std::vector<std::string>& names) {
+  int count = 0;
+  nc_inq_grps(group, &count, nullptr);
+  std::vector<int> groups(static_cast<size_t>(count));
+  nc_inq_grps(group, &count, groups.data());
+  for (const int one : groups) {
+    size_t length = 0;
+    nc_inq_grpname_full(one, &length, nullptr);
+    std::string name(length + 1, '\0');
+    nc_inq_grpname_full(one, &length, name.data());
+    names.push_back(name.substr(0, length));
+    add_group_names(one, names);
+  }
+}
+
+// Of a group above only what describes the axes: coordinates of one dimension, and scalars.
+bool is_of_use_below(const ArrayHeader& header) {
+  return header.shape.empty() || (header.shape.size() == 1 && header.name == header.dimensions[0]);
+}
+
+void add_arrays(int group, const NetcdfPlace& place, bool above, const std::shared_ptr<ChunkCache>& cache,
+                Dataset& data) {
+  int count = 0;
+  require_netcdf(nc_inq_nvars(group, &count), place.path, "read");
+  for (int variable = 0; variable < count; ++variable) {
+    const std::string mapping = text_attribute(attributes_of(group, variable), "grid_mapping_name");
+    std::array<char, NC_MAX_NAME + 1> name{};
+    nc_inq_varname(group, variable, name.data());
+    if (!mapping.empty()) data.mappings[name.data()] = mapping;
+    std::optional<ArrayHeader> header = header_of(group, variable, place.path);
+    if (!header || (above && !is_of_use_below(*header))) continue;
+    NetcdfPlace at = place;
+    at.variable = variable;
+    data.arrays.push_back(open_netcdf_array(std::move(*header), std::move(at), cache));
+  }
+}
+
 }  // namespace
 
-Dataset open_netcdf(const std::string& file) {
-  static const bool registered = (GDALAllRegister(), true);
-  GRATICULE_CHECK(registered);
-  Dataset data{file, container_of(file), {}, {}, {}};
+Dataset open_netcdf(const std::string& file, const std::string& group,
+                    const std::shared_ptr<NetcdfFiles>& files, const std::shared_ptr<ChunkCache>& cache) {
+  Dataset data;
+  data.path = file;
+  data.container = container_of(file);
   if (data.container == "NetCDF-3") check_classic_size(file);
-  const QuietGdal quiet;
-  const std::array<const char*, 2> drivers = {"netCDF", nullptr};
-  GDALDataset* opened = GDALDataset::Open(file.c_str(), GDAL_OF_MULTIDIM_RASTER, drivers.data());
-  const std::shared_ptr<GDALDataset> dataset(opened,
-                                             [](GDALDataset* old) { GDALClose(GDALDataset::ToHandle(old)); });
-  const auto root = dataset ? dataset->GetRootGroup() : nullptr;
-  if (!root) {
-    fail(where, file, " cannot be opened, it is damaged or cut off (", quiet.last_error(),
-         "): copy it again");
-  }
-  if (const auto source = root->GetAttribute("source"); source && source->ReadAsString()) {
-    data.provenance = source->ReadAsString();
-  }
-  for (const std::string& name : root->GetMDArrayNames()) {
-    const auto array = root->OpenMDArray(name);
-    std::optional<ArrayHeader> header = array ? header_of(*array, file) : std::nullopt;
-    if (header) data.arrays.push_back(std::make_unique<NetcdfArray>(std::move(*header), dataset, array));
+  const auto alone = netcdf_alone();
+  const int root = files->open(file), number = open_group(*files, file, group);
+  nc_type type = NC_NAT;
+  size_t length = 0;
+  if (nc_inq_att(root, NC_GLOBAL, "source", &type, &length) == NC_NOERR)
+    data.provenance = text_of(root, NC_GLOBAL, "source", type, length).value_or("");
+  add_group_names(number, data.groups);
+  add_arrays(number, {files, file, group, 0}, false, cache, data);
+  for (std::string above = group; above != "/";) {
+    const size_t slash = above.rfind('/');
+    above = slash == 0 ? "/" : above.substr(0, slash);
+    add_arrays(open_group(*files, file, above), {files, file, above, 0}, true, cache, data);
   }
   return data;
 }

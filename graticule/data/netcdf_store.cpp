@@ -1,121 +1,101 @@
-// CF NetCDF-4 through GDAL's multidimensional API, deflated.
-#include <cpl_error.h>
-#include <gdal_priv.h>
+// CF NetCDF-4 by the NetCDF library, deflated.
+#include <netcdf.h>
 
 #include <limits>
 
 #include "graticule/core/error.h"
 #include "graticule/data/array_store.h"
+#include "graticule/data/netcdf_files.h"
 
 namespace graticule {
 
 namespace {
 
-// GDAL's messages go into our errors instead of to stderr.
-class QuietGdal {
- public:
-  QuietGdal() {
-    CPLPushErrorHandler(CPLQuietErrorHandler);
-    CPLErrorReset();
+// A file that is closed when it goes, whatever that gives: what is left of it is removed by the writer.
+struct OpenFile {
+  int number = -1;
+  bool open = false;
+  ~OpenFile() {
+    const auto alone = netcdf_alone();
+    if (open) nc_close(number);
   }
-  ~QuietGdal() { CPLPopErrorHandler(); }
-  QuietGdal(const QuietGdal&) = delete;
-  QuietGdal& operator=(const QuietGdal&) = delete;
 };
 
 class NetcdfStore : public ArrayStore {
  public:
   NetcdfStore(const std::string& path, const FieldLayout& layout) : path_(path), layout_(layout) {
-    const QuietGdal quiet;
-    GDALAllRegister();
-    GDALDriver* driver = GetGDALDriverManager()->GetDriverByName("netCDF");
-    if (driver == nullptr)
-      fail("writer",
-           "this GDAL was built without netCDF: write OUT.zarr instead, or install GDAL's netCDF driver");
-    const char* const format[] = {"FORMAT=NC4", nullptr};
-    file_.reset(driver->CreateMultiDimensional(path.c_str(), nullptr, format));
-    require(file_ != nullptr);
-    const auto root = file_->GetRootGroup();
-    for (const auto& [name, value] : layout.attributes) set(*root, name, value);
-    for (const AxisLayout& axis : layout.axes)
-      dimensions_.push_back(axis.values.empty() ? nullptr : add_axis(*root, axis));
-    for (const ArrayLayout& array : layout.arrays) arrays_.push_back(add_array(*root, array));
+    set_up_netcdf();
+    const auto alone = netcdf_alone();
+    require(nc_create(path.c_str(), NC_NETCDF4 | NC_NOCLOBBER, &file_.number));
+    file_.open = true;
+    for (const auto& [name, value] : layout.attributes) set(NC_GLOBAL, name, value);
+    for (const AxisLayout& axis : layout.axes) axes_.push_back(axis.values.empty() ? Axis{} : add_axis(axis));
+    for (const ArrayLayout& array : layout.arrays) arrays_.push_back(add_array(array));
+    require(nc_enddef(file_.number));
+    for (size_t i = 0; i < axes_.size(); ++i) {
+      if (!layout.axes[i].values.empty())
+        require(nc_put_var_double(file_.number, axes_[i].coordinate, layout.axes[i].values.data()));
+    }
   }
 
   void write(size_t array, const std::vector<int64_t>& start, const std::vector<int64_t>& count,
              std::span<const float> values) override {
-    const QuietGdal quiet;
-    const std::vector<GUInt64> from(start.begin(), start.end());
-    const std::vector<size_t> size(count.begin(), count.end());
-    require(arrays_[array]->Write(from.data(), size.data(), nullptr, nullptr,
-                                  GDALExtendedDataType::Create(GDT_Float32), values.data()));
+    const auto alone = netcdf_alone();
+    const std::vector<size_t> from(start.begin(), start.end()), size(count.begin(), count.end());
+    require(nc_put_vara_float(file_.number, arrays_[array], from.data(), size.data(), values.data()));
   }
 
   void finish() override {
-    const QuietGdal quiet;
-    arrays_.clear();
-    dimensions_.clear();
-    file_.reset();
-    require(CPLGetLastErrorType() < CE_Failure);
-  }
-
-  ~NetcdfStore() override {
-    const QuietGdal quiet;
-    arrays_.clear();
-    dimensions_.clear();
-    file_.reset();
+    const auto alone = netcdf_alone();
+    file_.open = false;
+    require(nc_close(file_.number));
   }
 
  private:
-  void require(bool done) const {
-    if (!done)
-      fail("writer", path_, " cannot be written: ", CPLGetLastErrorMsg(),
+  struct Axis {
+    int dimension = -1, coordinate = -1;
+  };
+
+  void require(int status) const {
+    if (status != NC_NOERR)
+      fail("writer", path_, " cannot be written: ", nc_strerror(status),
            ". Is the disk full, or the folder read-only?");
   }
 
-  template <class Owner>
-  void set(Owner& owner, const std::string& name, const std::string& value) const {
-    const auto attribute = owner.CreateAttribute(name, {}, GDALExtendedDataType::CreateString());
-    require(attribute != nullptr && attribute->Write(value.c_str()));
+  void set(int variable, const std::string& name, const std::string& value) const {
+    require(nc_put_att_text(file_.number, variable, name.c_str(), value.size(), value.data()));
   }
 
-  std::shared_ptr<GDALDimension> add_axis(GDALGroup& root, const AxisLayout& axis) {
-    auto dimension = root.CreateDimension(axis.name, "", "", axis.values.size());
-    require(dimension != nullptr);
-    const auto type = GDALExtendedDataType::Create(axis.whole ? GDT_Int64 : GDT_Float64);
-    const auto coordinate = root.CreateMDArray(axis.name, {dimension}, type);
-    require(coordinate != nullptr);
-    for (const auto& [name, value] : axis.attributes) set(*coordinate, name, value);
-    const GUInt64 start = 0;
-    const size_t count = axis.values.size();
-    require(coordinate->Write(&start, &count, nullptr, nullptr, GDALExtendedDataType::Create(GDT_Float64),
-                              axis.values.data()));
-    return dimension;
+  Axis add_axis(const AxisLayout& layout) const {
+    Axis axis;
+    require(nc_def_dim(file_.number, layout.name.c_str(), layout.values.size(), &axis.dimension));
+    require(nc_def_var(file_.number, layout.name.c_str(), layout.whole ? NC_INT64 : NC_DOUBLE, 1,
+                       &axis.dimension, &axis.coordinate));
+    for (const auto& [name, value] : layout.attributes) set(axis.coordinate, name, value);
+    return axis;
   }
 
-  std::shared_ptr<GDALMDArray> add_array(GDALGroup& root, const ArrayLayout& array) {
-    std::vector<std::shared_ptr<GDALDimension>> dimensions;
-    std::string block = "BLOCKSIZE=";
-    for (size_t axis = 0; axis < array.axes.size(); ++axis) {
-      dimensions.push_back(dimensions_[array.axes[axis]]);
-      block += text(axis ? "," : "", array.chunk[axis]);
-    }
-    const char* const options[] = {block.c_str(), "COMPRESS=DEFLATE", "ZLEVEL=1", nullptr};
-    auto made =
-        root.CreateMDArray(array.name, dimensions, GDALExtendedDataType::Create(GDT_Float32), options);
-    require(made != nullptr);
+  int add_array(const ArrayLayout& layout) const {
+    std::vector<int> dimensions;
+    for (const size_t axis : layout.axes) dimensions.push_back(axes_[axis].dimension);
+    const std::vector<size_t> chunk(layout.chunk.begin(), layout.chunk.end());
+    int array = -1;
+    require(nc_def_var(file_.number, layout.name.c_str(), NC_FLOAT, static_cast<int>(dimensions.size()),
+                       dimensions.data(), &array));
+    require(nc_def_var_chunking(file_.number, array, NC_CHUNKED, chunk.data()));
+    constexpr int shuffle = 1, deflate = 1, level = 1;
+    require(nc_def_var_deflate(file_.number, array, shuffle, deflate, level));
     const float missing = std::numeric_limits<float>::quiet_NaN();
-    require(made->SetRawNoDataValue(&missing));
-    for (const auto& [name, value] : array.attributes) set(*made, name, value);
-    return made;
+    require(nc_def_var_fill(file_.number, array, NC_FILL, &missing));
+    for (const auto& [name, value] : layout.attributes) set(array, name, value);
+    return array;
   }
 
   std::string path_;
   const FieldLayout& layout_;
-  std::unique_ptr<GDALDataset> file_;
-  std::vector<std::shared_ptr<GDALDimension>>
-      dimensions_;  // of every axis of the layout; null for an empty one
-  std::vector<std::shared_ptr<GDALMDArray>> arrays_;
+  OpenFile file_;
+  std::vector<Axis> axes_;  // as the layout's
+  std::vector<int> arrays_;
 };
 
 }  // namespace

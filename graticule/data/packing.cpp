@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <optional>
 #include <string>
 
 #include "graticule/core/error.h"
@@ -76,16 +78,55 @@ std::vector<uint8_t> decode_base64(std::string_view text) {
   return bytes;
 }
 
-double parse_missing(const nlohmann::json& value, std::string_view where) {
-  if (value.is_string() && value.get_ref<const std::string&>().size() == 12) {
-    const std::vector<uint8_t> bytes = decode_base64(value.get_ref<const std::string&>());
-    if (bytes.size() == 8) {
-      double number = 0;
-      std::memcpy(&number, bytes.data(), 8);
-      return number;
-    }
+// Nothing for text that is no number.
+std::optional<double> parse_missing(const nlohmann::json& value, std::string_view where) {
+  if (!value.is_string()) return parse_fill(value, where);
+  const auto& text = value.get_ref<const std::string&>();
+  if (const std::vector<uint8_t> bytes = decode_base64(text); text.size() == 12 && bytes.size() == 8) {
+    double number = 0;
+    std::memcpy(&number, bytes.data(), 8);
+    return number;
   }
-  return parse_fill(value, where);
+  char* end = nullptr;
+  const double number = std::strtod(text.c_str(), &end);  // knows nan and inf
+  const bool all =
+      end != text.c_str() && text.find_first_not_of(' ', end - text.c_str()) == std::string::npos;
+  return all ? std::optional(number) : std::nullopt;
+}
+
+// What `_Unsigned` says: the stored bytes are numbers of the other signedness (NetCDF best practices).
+double wrap_of(const nlohmann::json& attributes, NumberType type) {
+  const auto found = attributes.find("_Unsigned");
+  if (found == attributes.end() || !found->is_string()) return 0;
+  const std::string word = found->get<std::string>();
+  const bool is_unsigned = word == "true" || word == "True" || word == "TRUE";
+  const bool is_signed = word == "false" || word == "False" || word == "FALSE";
+  const auto values = [&] { return std::ldexp(1.0, static_cast<int>(8 * size_of(type))); };
+  switch (type) {
+    case NumberType::i1:
+    case NumberType::i2:
+    case NumberType::i4:
+      return is_unsigned ? values() : 0;
+    case NumberType::u1:
+    case NumberType::u2:
+    case NumberType::u4:
+      return is_signed ? -values() : 0;
+    default:
+      return 0;
+  }
+}
+
+double wrapped(double value, double wrap) {
+  if (wrap > 0) return value < 0 ? value + wrap : value;
+  return wrap < 0 && value >= -wrap / 2 ? value + wrap : value;
+}
+
+double physical(double as_stored, const Packing& packing) {
+  const double value = wrapped(as_stored, packing.wrap);
+  for (const double mark : packing.missing) {
+    if (mark == as_stored || mark == value) return std::numeric_limits<double>::quiet_NaN();
+  }
+  return value * packing.scale + packing.offset;
 }
 
 double number_or(const nlohmann::json& attributes, const char* name, double otherwise,
@@ -93,7 +134,8 @@ double number_or(const nlohmann::json& attributes, const char* name, double othe
   if (!attributes.contains(name)) return otherwise;
   const nlohmann::json& value = attributes[name];
   const nlohmann::json& first = value.is_array() && value.size() == 1 ? value[0] : value;
-  if (!first.is_number()) refuse(where, name, " is ", value.dump(), ": expected one number");
+  if (!first.is_number() || !std::isfinite(first.get<double>()))
+    refuse(where, name, " is ", value.dump(), ": expected one number");
   return first.get<double>();
 }
 
@@ -116,14 +158,17 @@ Packing packing_of(const nlohmann::json& attributes, NumberType type, std::strin
   Packing packing;
   packing.scale = number_or(attributes, "scale_factor", 1, where);
   packing.offset = number_or(attributes, "add_offset", 0, where);
+  packing.wrap = wrap_of(attributes, type);
+  if (packing.scale == 0) refuse(where, "scale_factor is 0: every value would be the same; correct it");
   for (const char* name : {"_FillValue", "missing_value"}) {
     if (!attributes.contains(name)) continue;
     const nlohmann::json& value = attributes[name];
     for (const nlohmann::json& one : value.is_array() ? value : nlohmann::json::array({value})) {
-      const double missing = parse_missing(one, where);
+      const std::optional<double> missing = parse_missing(one, where);
+      if (!missing) continue;
       // A double attribute on an fp32 array means the nearest fp32.
-      packing.missing.push_back(type == NumberType::f4 ? static_cast<double>(static_cast<float>(missing))
-                                                       : missing);
+      packing.missing.push_back(type == NumberType::f4 ? static_cast<double>(static_cast<float>(*missing))
+                                                       : *missing);
     }
   }
   // NaN stays NaN without being looked for.
@@ -143,14 +188,16 @@ void unpack(std::span<const std::byte> stored, NumberType type, const Packing& p
     return;
   }
   dispatch(type, [&](auto number) {
-    for (size_t i = 0; i < out.size(); ++i) {
-      const double value = load<decltype(number)>(stored.data(), i);
-      const bool missing =
-          std::find(packing.missing.begin(), packing.missing.end(), value) != packing.missing.end();
-      out[i] = missing ? std::numeric_limits<float>::quiet_NaN()
-                       : static_cast<float>(value * packing.scale + packing.offset);
-    }
+    for (size_t i = 0; i < out.size(); ++i)
+      out[i] = static_cast<float>(physical(load<decltype(number)>(stored.data(), i), packing));
   });
+}
+
+std::vector<double> unpack_doubles(std::span<const std::byte> stored, NumberType type,
+                                   const Packing& packing) {
+  std::vector<double> values = to_doubles(stored, type);
+  for (double& value : values) value = physical(value, packing);
+  return values;
 }
 
 std::vector<double> to_doubles(std::span<const std::byte> stored, NumberType type) {

@@ -19,17 +19,23 @@ size_t size_of(NumberType type);
 struct Packing {
   double scale = 1, offset = 0;
   std::vector<double> missing;  ///< stored values that mean NaN
+  double wrap = 0;  ///< `_Unsigned`: added to stored values below 0; if negative, to those of its upper half
 };
 
-/// From the attributes of an array; `where` names it in errors. A floating-point _FillValue may be text:
-/// "NaN", or base64 of eight little-endian bytes, as xarray writes it into Zarr 3.
+/// From the attributes of an array; `where` names it in errors. A _FillValue or missing_value may be text: a
+/// number, "NaN", or base64 of eight little-endian bytes, as xarray writes it into Zarr 3; other text says
+/// nothing of numbers. Refuses a scale that is no number or 0.
 Packing packing_of(const nlohmann::json& attributes, NumberType type, std::string_view where);
 
 /// stored (native byte order) -> fp32. Arithmetic in fp64.
 void unpack(std::span<const std::byte> stored, NumberType type, const Packing& packing, std::span<float> out);
 
-/// stored (native byte order) -> fp64, as it stands: for coordinates.
+/// stored (native byte order) -> fp64, as it stands.
 std::vector<double> to_doubles(std::span<const std::byte> stored, NumberType type);
+
+/// stored (native byte order) -> fp64 in physical units, NaN where missing: for coordinates.
+std::vector<double> unpack_doubles(std::span<const std::byte> stored, NumberType type,
+                                   const Packing& packing);
 
 /// Reverses the bytes of each number in place.
 void swap_bytes(std::span<std::byte> numbers, size_t width);

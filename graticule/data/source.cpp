@@ -43,6 +43,8 @@ std::string gdal_path(const std::string& path) {
   return path;
 }
 
+bool exists(const std::string& path) { return is_folder(path) || file_size(path); }
+
 std::vector<std::string> expand(const std::string& pattern) {
   glob_t found{};
   std::vector<std::string> paths;
@@ -58,23 +60,55 @@ bool is_netcdf_name(const std::string& name) {
          name.ends_with(".netcdf");
 }
 
-void open_path(const std::string& path, std::vector<Dataset>& datasets) {
-  const bool remote = path.starts_with("/vsi");
-  if (remote && is_netcdf_name(path)) return datasets.push_back(open_netcdf(path));
-  if (remote || is_folder(path)) {
-    if (is_zarr(path)) return datasets.push_back(open_zarr(path));
+// Opens containers, which share their open files and their chunks.
+struct Opener {
+  std::shared_ptr<NetcdfFiles> files = std::make_shared<NetcdfFiles>();
+  std::shared_ptr<ChunkCache> cache = std::make_shared<ChunkCache>();
+  std::vector<Dataset> datasets;
+
+  void open(const std::string& path) {
+    const bool remote = path.starts_with("/vsi");
+    if (remote && is_netcdf_name(path)) return open_file(path, "/");
+    if (remote || is_folder(path)) return open_folder(path);
+    if (file_size(path)) return open_file(path, "/");
+    // FILE.nc/a/b: a group of a file.
+    for (size_t slash = path.rfind('/'); slash != std::string::npos && slash > 0;
+         slash = path.rfind('/', slash - 1)) {
+      if (!is_folder(path.substr(0, slash)) && file_size(path.substr(0, slash)))
+        return open_file(path.substr(0, slash), path.substr(slash));
+    }
+    refuse(where, path, " does not exist");
+  }
+
+ private:
+  void open_file(const std::string& path, const std::string& group) {
+    datasets.push_back(open_netcdf(path, group, files, cache));
+  }
+
+  void open_folder(const std::string& path) {
+    if (is_zarr(path)) return datasets.push_back(open_zarr(path, cache));
     const std::vector<std::string> names = names_in(path);
     const size_t before = datasets.size();
     for (const std::string& name : names) {
-      if (is_netcdf_name(name)) datasets.push_back(open_netcdf(path + "/" + name));
+      if (is_netcdf_name(name)) open_file(path + "/" + name, "/");
     }
     if (datasets.size() > before) return;
     refuse(where, path,
            " is neither a Zarr store (no .zgroup, .zmetadata or zarr.json) nor a folder of .nc files; ",
            names.empty() ? "it is empty or absent" : "it holds " + list_of(names));
   }
-  if (!file_size(path)) refuse(where, path, " does not exist");
-  datasets.push_back(open_netcdf(path));
+};
+
+std::string without_slash(const std::string& path) {
+  return path.size() > 1 && path.ends_with('/') ? path.substr(0, path.size() - 1) : path;
+}
+
+// A path that exists is meant as it stands, whatever letters it has; else a pattern.
+void open_part(const std::string& part, Opener& opener) {
+  const std::string location = gdal_path(part);
+  const bool pattern = !location.starts_with("/vsi") && location.find_first_of("*?[") != std::string::npos;
+  if (!pattern || exists(location)) return opener.open(without_slash(location));
+  for (const std::string& one : expand(location)) opener.open(without_slash(one));
 }
 
 std::vector<std::string> split(const std::string& list) {
@@ -109,15 +143,10 @@ size_t Catalog::index_of(const std::string& name) const {
 std::unique_ptr<Source> open_source(const std::string& path) {
   if (path == "synthetic" || path.starts_with("synthetic:")) return open_synthetic(path);
   if (path.empty()) refuse(where, "an empty path: give a Zarr folder, NetCDF files or synthetic:...");
-  std::vector<Dataset> datasets;
-  for (const std::string& part : file_size(path) ? std::vector<std::string>{path} : split(path)) {
-    const std::string location = gdal_path(part);
-    const bool pattern = !location.starts_with("/vsi") && location.find_first_of("*?[") != std::string::npos;
-    for (const std::string& one : pattern ? expand(location) : std::vector<std::string>{location}) {
-      open_path(one.size() > 1 && one.ends_with('/') ? one.substr(0, one.size() - 1) : one, datasets);
-    }
-  }
-  return make_grid_source(path, std::move(datasets));
+  Opener opener;
+  const bool one = path.find("://") == std::string::npos && exists(path);
+  for (const std::string& part : one ? std::vector<std::string>{path} : split(path)) open_part(part, opener);
+  return make_grid_source(path, std::move(opener.datasets), opener.cache);
 }
 
 }  // namespace graticule

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "graticule/core/error.h"
+#include "graticule/data/reading_order.h"
 
 namespace graticule {
 
@@ -18,23 +19,29 @@ struct Moments {
   int64_t count = 0, missing = 0;
   double mean = 0, squares = 0;
 
-  void add(const Field& field) {
+  // False when a value is infinite: nothing can be said of the field then.
+  bool add(const Field& field) {
     int64_t present = 0;
     double sum = 0, deviations = 0;
     for (const float x : field) {
-      if (!std::isnan(x)) sum += x, ++present;
+      const bool there = x == x;
+      sum += there ? x : 0;
+      present += there;
     }
+    if (!std::isfinite(sum)) return false;
     missing += static_cast<int64_t>(field.size()) - present;
-    if (present == 0) return;
+    if (present == 0) return true;
     const double field_mean = sum / static_cast<double>(present);
     for (const float x : field) {
-      if (!std::isnan(x)) deviations += (x - field_mean) * (x - field_mean);
+      const double deviation = x == x ? x - field_mean : 0;
+      deviations += deviation * deviation;
     }
     const double shift = field_mean - mean,
                  share = static_cast<double>(present) / static_cast<double>(count + present);
     squares += deviations + shift * shift * share * static_cast<double>(count);
     mean += shift * share;
     count += present;
+    return true;
   }
 };
 
@@ -46,7 +53,9 @@ struct Differences {
   void add(const Field& now, const Field& later) {
     for (size_t i = 0; i < now.size(); ++i) {
       const double difference = static_cast<double>(later[i]) - now[i];
-      if (!std::isnan(difference)) squares += difference * difference, ++count;
+      const bool there = difference == difference;
+      squares += there ? difference * difference : 0;
+      count += there;
     }
   }
 };
@@ -77,28 +86,54 @@ double deviation(double squares, int64_t count) {
   return value > 0 ? value : 1;
 }
 
-const Field& field_of(Source& source, Pass& pass, int64_t time_index) {
+[[noreturn]] void refuse_infinite(const Catalog& catalog, const std::string& variable, int64_t t,
+                                  const Field& field) {
+  const auto infinite = std::count_if(field.begin(), field.end(), [](float x) { return std::isinf(x); });
+  const bool constant = catalog.variables[catalog.index_of(variable)].constant;
+  refuse("data", variable, constant ? "" : " at " + format_time(catalog.times[static_cast<size_t>(t)]),
+         " has ", infinite, " infinite values of ", field.size(), " read from ", catalog.path,
+         ": write them as missing (NaN), or bound them, as the logarithm of 0 wants it");
+}
+
+const Field& field_of(Source& source, Pass& pass, int64_t time_index, Span rows) {
   Field& field = pass.fields[time_index];
   if (field.empty()) {
-    const Catalog& catalog = source.catalog();
-    const auto rows = static_cast<int64_t>(catalog.latitudes.size());
-    field.resize(catalog.latitudes.size() * catalog.longitudes.size());
-    source.read(pass.variable, time_index, {0, rows}, field);
+    field.resize(static_cast<size_t>(rows.size()) * source.catalog().longitudes.size());
+    source.read(pass.variable, time_index, rows, field);
   }
   return field;
 }
 
-void add_time(Source& source, Pass& pass, const std::vector<int64_t>& times, int64_t t,
-              const std::vector<int>& lead_hours, int64_t end) {
+void add_field(Source& source, Pass& pass, int64_t t, Span rows) {
+  const Field& field = field_of(source, pass, t, rows);
+  if (!pass.moments.add(field)) refuse_infinite(source.catalog(), pass.variable, t, field);
+}
+
+void add_time(Source& source, Pass& pass, int64_t t, Span rows, const std::vector<int>& lead_hours,
+              int64_t end) {
+  const std::vector<int64_t>& times = source.catalog().times;
   pass.fields.erase(pass.fields.begin(), pass.fields.lower_bound(t));
-  const Field& now = field_of(source, pass, t);
-  pass.moments.add(now);
+  add_field(source, pass, t, rows);
   for (const int lead : lead_hours) {
     const int64_t later = times[static_cast<size_t>(t)] + int64_t{3600} * lead;
     const auto found = std::lower_bound(times.begin(), times.end(), later);
     if (found == times.end() || *found != later || later > end) continue;
-    pass.differences[lead].add(now, field_of(source, pass, found - times.begin()));
+    const Field& now = pass.fields.at(t);
+    pass.differences[lead].add(now, field_of(source, pass, found - times.begin(), rows));
   }
+}
+
+// One array's variables over all times, `rows` of them.
+void add_block(Source& source, std::vector<Pass>& passes, const std::vector<int64_t>& chosen, Span rows,
+               const std::vector<int>& lead_hours, int64_t end) {
+  for (const int64_t t : chosen) {
+    for (Pass& pass : passes) {
+      if (!pass.constant) add_time(source, pass, t, rows, lead_hours, end);
+      if (pass.constant && t == chosen.front()) add_field(source, pass, t, rows);
+      if (pass.constant || values_in(passes) > kept_values) pass.fields.clear();
+    }
+  }
+  for (Pass& pass : passes) pass.fields.clear();
 }
 
 VariableStatistics finish(const Pass& pass, const std::vector<int>& lead_hours, const std::string& path) {
@@ -146,22 +181,22 @@ Statistics compute_statistics(Source& source, const std::vector<std::string>& va
 
   Statistics statistics{
       {}, catalog.path, range, max_times > 0 ? std::min(max_times, end - begin) : end - begin};
-  std::vector<Pass> passes;
-  for (size_t v = 0; v < variables.size(); ++v) {
-    const bool constant = catalog.variables[catalog.index_of(variables[v])].constant;
-    if (static_cast<int64_t>(v) % parts == part) passes.push_back({variables[v], constant, {}, {}, {}});
-  }
-  // Times outside, variables inside: levels of a variable often lie in one chunk of the file.
-  for (int64_t i = 0; i < statistics.times; ++i) {
-    const int64_t t = begin + i * (end - begin) / statistics.times;
-    for (Pass& pass : passes) {
-      if (!pass.constant) add_time(source, pass, catalog.times, t, lead_hours, range.end);
-      if (pass.constant && i == 0) pass.moments.add(field_of(source, pass, t));
-      if (pass.constant || values_in(passes) > kept_values) pass.fields.clear();
+  std::vector<int64_t> chosen;
+  for (int64_t i = 0; i < statistics.times; ++i)
+    chosen.push_back(begin + i * (end - begin) / statistics.times);
+  const Span mine = span_of(std::ssize(variables), parts, part);
+  const std::vector<std::string> own(variables.begin() + mine.begin, variables.begin() + mine.end);
+  for (const std::vector<std::string>& array : by_array(source, own)) {
+    std::vector<Pass> passes;
+    for (const std::string& name : array)
+      passes.push_back({name, catalog.variables[catalog.index_of(name)].constant, {}, {}, {}});
+    for (const Span& rows : row_blocks(source, array[0], {0, std::ssize(catalog.latitudes)}))
+      add_block(source, passes, chosen, rows, lead_hours, range.end);
+    for (const Pass& pass : passes) {
+      statistics.variables[pass.variable] = finish(pass, lead_hours, catalog.path);
+      statistics.variables[pass.variable].units = catalog.variables[catalog.index_of(pass.variable)].units;
     }
   }
-  for (const Pass& pass : passes)
-    statistics.variables[pass.variable] = finish(pass, lead_hours, catalog.path);
   return statistics;
 }
 
@@ -184,11 +219,9 @@ std::string to_json(const Statistics& statistics) {
   for (const auto& [name, values] : statistics.variables) {
     nlohmann::ordered_json leads = nlohmann::ordered_json::object();
     for (const auto& [lead, value] : values.difference_deviation) leads[std::to_string(lead)] = value;
-    json["variables"][name] = {{"mean", values.mean},
-                               {"deviation", values.deviation},
-                               {"difference_deviation", leads},
-                               {"count", values.count},
-                               {"missing", values.missing}};
+    json["variables"][name] = {{"units", values.units},         {"mean", values.mean},
+                               {"deviation", values.deviation}, {"difference_deviation", leads},
+                               {"count", values.count},         {"missing", values.missing}};
   }
   return json.dump(2);
 }
@@ -202,6 +235,7 @@ Statistics statistics_from_json(const std::string& text, const std::string& wher
         {}, json.at("source"), {json.at("range").at(0), json.at("range").at(1)}, json.at("times")};
     for (const auto& [name, values] : json.at("variables").items()) {
       VariableStatistics& variable = statistics.variables[name];
+      variable.units = values.value("units", "");
       variable.mean = values.at("mean");
       variable.deviation = values.at("deviation");
       variable.count = values.at("count");

@@ -14,6 +14,7 @@
 namespace graticule {
 
 struct VariableStatistics {
+  std::string units;  ///< of mean and deviations; "" when the data say none
   double mean = 0, deviation = 1;
   std::map<int, double> difference_deviation;  ///< by lead in hours: sqrt(mean((x(t + lead) - x(t))^2))
   int64_t count = 0;                           ///< values seen
@@ -28,9 +29,9 @@ struct Statistics {
   const VariableStatistics& of(const std::string& variable) const;  ///< refuses an unknown one
 };
 
-/// One pass over [range] for `variables`; of them only those with index % parts == part, so that ranks share
+/// One pass over [range] for `variables`; of them only span_of(variables, parts, part), so that ranks share
 /// the work (merge with `merge`). A constant variable has difference deviation 1. At most `max_times` times,
-/// spread evenly (0: all).
+/// spread evenly (0: all). Refuses an infinite value, naming variable and time.
 Statistics compute_statistics(Source& source, const std::vector<std::string>& variables,
                               const std::vector<int>& lead_hours, const TimeRange& range, int64_t part = 0,
                               int64_t parts = 1, int64_t max_times = 0);

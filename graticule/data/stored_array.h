@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <span>
@@ -25,10 +26,17 @@ struct ArrayHeader {
   Packing packing;
 };
 
+/// How an array lies in its file.
+struct Chunking {
+  std::vector<int64_t> shape;  ///< of a chunk; empty where only what is asked for is read
+  bool whole = false;          ///< reading a part decodes all of a chunk, not blocks of it
+};
+
 class StoredArray {
  public:
   virtual ~StoredArray() = default;
   const ArrayHeader& header() const { return header_; }
+  virtual Chunking chunking() const { return {}; }
   /// Reads the box (one span a dimension) as stored, in native byte order, row-major. Fails on a damaged
   /// file.
   virtual void read(std::span<const Span> box, std::span<std::byte> out) = 0;
@@ -45,8 +53,10 @@ struct Dataset {
   std::string path;
   std::string container;                             ///< "Zarr 2", "Zarr 3", "NetCDF-3", "NetCDF-4"
   std::vector<std::unique_ptr<StoredArray>> arrays;  ///< numeric ones only
-  std::vector<std::string> notes;                    ///< what was left out, and why
+  std::vector<std::string> notes;                    ///< what was left out, or how it was understood, and why
   std::string provenance;                            ///< the global attribute `source`, "" when absent
+  std::map<std::string, std::string> mappings;  ///< variables that are grid mappings -> the mapping's name
+  std::vector<std::string> groups;              ///< paths of groups below, which are not read
 };
 
 }  // namespace graticule

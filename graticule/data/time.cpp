@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "graticule/core/error.h"
+#include "graticule/data/cf.h"
 
 namespace graticule {
 
@@ -111,16 +112,18 @@ TimeUnits parse_time_units(std::string_view units, std::string_view calendar) {
       {"minutes", 60}, {"min", 60},    {"mins", 60}, {"hour", 3600}, {"hours", 3600}, {"hr", 3600},
       {"hrs", 3600},   {"h", 3600},    {"day", day}, {"days", day},  {"d", day}};
   constexpr std::string_view since = " since ";
-  const size_t at = units.find(since);
-  if (at == std::string_view::npos)
+  const std::string small = lower(units);
+  const size_t at = small.find(since);
+  if (at == std::string::npos)
     refuse("time", "units '", units, "': expected 'hours since 1900-01-01' or alike");
-  const auto unit = known.find(units.substr(0, at));
+  const auto unit = known.find(std::string_view(small).substr(0, at));
   if (unit == known.end()) {
     refuse("time", "units '", units, "': ", units.substr(0, at),
            " have no fixed length in seconds that is whole; known are seconds, minutes, hours and days");
   }
-  const bool proleptic = calendar == "proleptic_gregorian";
-  if (!proleptic && !calendar.empty() && calendar != "standard" && calendar != "gregorian") {
+  const std::string rule = lower(calendar);
+  const bool proleptic = rule == "proleptic_gregorian";
+  if (!proleptic && !rule.empty() && rule != "standard" && rule != "gregorian") {
     refuse("time", "calendar '", calendar,
            "': known are standard, gregorian and proleptic_gregorian; convert the times first");
   }

@@ -7,6 +7,7 @@
 #include "graticule/data/cf.h"
 #include "graticule/data/file_bytes.h"
 #include "graticule/data/zarr_array.h"
+#include "graticule/data/zarr_json.h"
 #include "graticule/data/zarr_metadata.h"
 
 namespace graticule {
@@ -16,67 +17,97 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* where = "zarr";
-constexpr size_t cache_bytes = size_t{64} << 20;  // decoded chunks kept, a store
+bool is_top_level(const std::string& key) { return !key.empty() && key.find('/') == std::string::npos; }
 
-json parse_json(const std::string& text, const std::string& file) {
-  try {
-    return json::parse(text);
-  } catch (const json::exception&) {
-    fail(where, file, " is no JSON (cut off?): copy it again");
-  }
-}
-
-std::optional<json> read_json(const std::string& file) {
-  const std::optional<std::string> text = read_text(file);
-  return text ? std::optional(parse_json(*text, file)) : std::nullopt;
-}
-
-// Name of each top-level array of a format 2 store -> its two files.
-std::map<std::string, std::pair<json, json>> arrays2(const std::string& folder) {
-  std::map<std::string, std::pair<json, json>> arrays;
-  if (const std::optional<json> all = read_json(folder + "/.zmetadata")) {
-    const json& metadata = all->at("metadata");
-    for (const auto& [key, value] : metadata.items()) {
-      const size_t slash = key.find('/');
-      if (slash == std::string::npos || key.substr(slash + 1) != ".zarray") continue;
-      const std::string name = key.substr(0, slash);
-      arrays[name] = {value, metadata.value(name + "/.zattrs", json::object())};
-    }
-    return arrays;
-  }
-  for (const std::string& name : names_in(folder)) {
-    const std::string base = folder + "/" + name;
-    if (const std::optional<json> array = read_json(base + "/.zarray")) {
-      arrays[name] = {*array, read_json(base + "/.zattrs").value_or(json::object())};
-    }
-  }
-  return arrays;
-}
-
-std::map<std::string, json> arrays3(const std::string& folder, const json& group) {
-  std::map<std::string, json> arrays;
-  const json consolidated = group.value("consolidated_metadata", json());
-  if (consolidated.is_object() && consolidated.contains("metadata")) {
-    for (const auto& [name, value] : consolidated["metadata"].items()) {
-      if (value.value("node_type", "") == "array" && name.find('/') == std::string::npos)
-        arrays[name] = value;
-    }
-    return arrays;
-  }
-  for (const std::string& name : names_in(folder)) {
-    const std::optional<json> node = read_json(folder + "/" + name + "/zarr.json");
-    if (node && node->value("node_type", "") == "array") arrays[name] = *node;
-  }
-  return arrays;
-}
-
-void add_array(Dataset& data, std::optional<ZarrMetadata> array, const std::shared_ptr<ChunkCache>& cache) {
+void add_array(Dataset& data, const std::string& name, const json& attributes,
+               std::optional<ZarrMetadata> array, const std::shared_ptr<ChunkCache>& cache) {
+  const std::string mapping = text_attribute(attributes, "grid_mapping_name");
+  if (!mapping.empty()) data.mappings[name] = mapping;
   if (!array) return;
   if (array->header.dimensions.size() != array->header.shape.size()) {
-    data.notes.push_back(array->header.name + ": its dimensions have no names");
+    data.notes.push_back(data.path + "/" + name + ": its dimensions have no names");
     return;
   }
   data.arrays.push_back(open_zarr_array(std::move(*array), cache));
+}
+
+void add_array2(Dataset& data, const std::string& name, const json& array, const json& attributes,
+                const std::shared_ptr<ChunkCache>& cache) {
+  const std::string folder = data.path + "/" + name;
+  try {
+    add_array(data, name, attributes, parse_zarr2(array, attributes, name, folder), cache);
+  } catch (const json::exception&) {
+    fail(where, folder, "/.zarray has a key of another type than format 2 asks for: write the array anew");
+  }
+}
+
+void add_array3(Dataset& data, const std::string& name, const json& array,
+                const std::shared_ptr<ChunkCache>& cache) {
+  const std::string folder = data.path + "/" + name;
+  try {
+    add_array(data, name, array.value("attributes", json::object()), parse_zarr3(array, name, folder), cache);
+  } catch (const json::exception&) {
+    fail(where, folder, "/zarr.json has a key of another type than format 3 asks for: write the array anew");
+  }
+}
+
+void add_arrays2(Dataset& data, const std::shared_ptr<ChunkCache>& cache) {
+  if (const std::optional<json> all = read_zarr_json(data.path + "/.zmetadata")) {
+    const json& metadata = required(*all, "metadata", data.path + "/.zmetadata");
+    for (const auto& [key, value] : metadata.items()) {
+      const size_t slash = key.find('/');
+      if (slash == std::string::npos) continue;
+      const std::string name = key.substr(0, slash), rest = key.substr(slash + 1);
+      if (rest == ".zgroup") data.groups.push_back("/" + name);
+      if (rest == ".zarray")
+        add_array2(data, name, value, metadata.value(name + "/.zattrs", json::object()), cache);
+    }
+    return;
+  }
+  for (const std::string& name : names_in(data.path)) {
+    const std::string base = data.path + "/" + name;
+    if (const std::optional<json> array = read_zarr_json(base + "/.zarray")) {
+      add_array2(data, name, *array, read_zarr_json(base + "/.zattrs").value_or(json::object()), cache);
+    } else if (file_size(base + "/.zgroup")) {
+      data.groups.push_back("/" + name);
+    }
+  }
+}
+
+void add_node3(Dataset& data, const std::string& name, const json& node,
+               const std::shared_ptr<ChunkCache>& cache) {
+  const json type = node.value("node_type", json());
+  if (type == "array") add_array3(data, name, node, cache);
+  if (type == "group") data.groups.push_back("/" + name);
+}
+
+void add_arrays3(Dataset& data, const json& group, const std::shared_ptr<ChunkCache>& cache) {
+  const json consolidated = group.value("consolidated_metadata", json());
+  if (consolidated.is_object() && consolidated.contains("metadata")) {
+    for (const auto& [name, node] : consolidated["metadata"].items()) {
+      if (is_top_level(name)) add_node3(data, name, node, cache);
+    }
+    return;
+  }
+  for (const std::string& name : names_in(data.path)) {
+    if (const std::optional<json> node = read_zarr_json(data.path + "/" + name + "/zarr.json"))
+      add_node3(data, name, *node, cache);
+  }
+}
+
+// Coordinates that stand in a group above hold for the groups below it (xarray's DataTree writes them once).
+void add_coordinates_above(Dataset& data, const std::shared_ptr<ChunkCache>& cache) {
+  const size_t slash = data.path.rfind('/');
+  if (slash == std::string::npos || slash == 0 || !is_zarr(data.path.substr(0, slash))) return;
+  Dataset above = open_zarr(data.path.substr(0, slash), cache);
+  for (auto& array : above.arrays) {
+    const ArrayHeader& header = array->header();
+    const bool known = std::any_of(data.arrays.begin(), data.arrays.end(),
+                                   [&](const auto& own) { return own->header().name == header.name; });
+    const bool coordinate =
+        header.shape.empty() || (header.shape.size() == 1 && header.name == header.dimensions[0]);
+    if (coordinate && !known) data.arrays.push_back(std::move(array));
+  }
 }
 
 }  // namespace
@@ -88,28 +119,20 @@ bool is_zarr(const std::string& folder) {
   return false;
 }
 
-Dataset open_zarr(const std::string& folder) try {
-  const auto cache = std::make_shared<ChunkCache>(cache_bytes);
-  const std::optional<json> group = read_json(folder + "/zarr.json");
-  if (file_size(folder + "/.zarray") || (group && group->value("node_type", "") == "array")) {
+Dataset open_zarr(const std::string& folder, const std::shared_ptr<ChunkCache>& cache) {
+  const std::optional<json> group = read_zarr_json(folder + "/zarr.json");
+  if (file_size(folder + "/.zarray") || (group && group->value("node_type", json()) == "array")) {
     refuse(where, folder, " is one array of a store: give the folder above it");
   }
-  Dataset data{folder, group ? "Zarr 3" : "Zarr 2", {}, {}, {}};
+  Dataset data;
+  data.path = folder;
+  data.container = group ? "Zarr 3" : "Zarr 2";
   const json attributes = group ? group->value("attributes", json::object())
-                                : read_json(folder + "/.zattrs").value_or(json::object());
+                                : read_zarr_json(folder + "/.zattrs").value_or(json::object());
   data.provenance = text_attribute(attributes, "source");
-  if (group) {
-    for (const auto& [name, array] : arrays3(folder, *group)) {
-      add_array(data, parse_zarr3(array, name, folder + "/" + name), cache);
-    }
-  } else {
-    for (const auto& [name, files] : arrays2(folder)) {
-      add_array(data, parse_zarr2(files.first, files.second, name, folder + "/" + name), cache);
-    }
-  }
+  group ? add_arrays3(data, *group, cache) : add_arrays2(data, cache);
+  add_coordinates_above(data, cache);
   return data;
-} catch (const json::exception& error) {
-  fail(where, folder, ": its metadata lacks what the specification asks for (", error.what(), ")");
 }
 
 }  // namespace graticule

@@ -2,8 +2,10 @@
 // system reaches.
 #pragma once
 
+#include <memory>
 #include <string>
 
+#include "graticule/data/chunk_cache.h"
 #include "graticule/data/stored_array.h"
 
 namespace graticule {
@@ -11,6 +13,7 @@ namespace graticule {
 /// True when the folder holds .zgroup, .zmetadata, .zarray or zarr.json.
 bool is_zarr(const std::string& folder);
 
-Dataset open_zarr(const std::string& folder);
+/// Refuses, by name, what it cannot read; fails on metadata that are cut off or against the specification.
+Dataset open_zarr(const std::string& folder, const std::shared_ptr<ChunkCache>& cache);
 
 }  // namespace graticule

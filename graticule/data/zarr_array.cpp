@@ -2,51 +2,14 @@
 
 #include <cstring>
 #include <map>
-#include <set>
 
 #include "graticule/core/error.h"
+#include "graticule/data/chunked_array.h"
+#include "graticule/data/zarr_chunk.h"
 
 namespace graticule {
 
 namespace {
-
-using Index = std::vector<int64_t>;
-
-// Bytes from one element to the next along each dimension, row-major in the order `storage` (slowest first).
-Index strides_of(const Index& shape, const std::vector<size_t>& storage, size_t width) {
-  Index strides(shape.size());
-  auto stride = static_cast<int64_t>(width);
-  for (size_t i = storage.size(); i-- > 0;) {
-    strides[storage[i]] = stride;
-    stride *= shape[storage[i]];
-  }
-  return strides;
-}
-
-std::vector<size_t> row_major(size_t rank) {
-  std::vector<size_t> order(rank);
-  for (size_t d = 0; d < rank; ++d) order[d] = d;
-  return order;
-}
-
-struct Copy {
-  Index counts, from, to;  // elements and byte strides, each dimension
-  size_t width;
-
-  // `source` null means: repeat the one element at `fill`.
-  void run(const std::byte* source, std::byte* target, const std::byte* fill, size_t d = 0) const {
-    const auto bytes = static_cast<int64_t>(width);
-    if (d == counts.size()) {
-      std::memcpy(target, source ? source : fill, width);
-    } else if (source && d + 1 == counts.size() && from[d] == bytes && to[d] == bytes) {
-      std::memcpy(target, source, static_cast<size_t>(counts[d]) * width);
-    } else {
-      for (int64_t i = 0; i < counts[d]; ++i) {
-        run(source ? source + i * from[d] : nullptr, target + i * to[d], fill, d + 1);
-      }
-    }
-  }
-};
 
 template <class Number>
 void store(double value, std::byte* bytes) {
@@ -102,69 +65,38 @@ std::vector<std::byte> bytes_of(double fill, NumberType type) {
   return bytes;
 }
 
-class ZarrArray : public StoredArray {
+class ZarrArray : public ChunkedArray {
  public:
   ZarrArray(ZarrMetadata metadata, std::shared_ptr<ChunkCache> cache)
-      : StoredArray(metadata.header),
+      : ChunkedArray(metadata.header, metadata.chunk.shape, metadata.chunk.storage, std::move(cache)),
         array_(std::move(metadata)),
-        cache_(std::move(cache)),
         width_(size_of(array_.header.type)),
-        fill_(bytes_of(array_.fill, array_.header.type)),
-        chunk_strides_(strides_of(array_.chunk.shape, array_.chunk.storage, width_)) {
+        fill_(bytes_of(array_.fill, array_.header.type)) {
     chunk_bytes_ = width_;
     for (const int64_t n : array_.chunk.shape) chunk_bytes_ *= static_cast<size_t>(n);
     if (array_.chunk.swapped) swap_bytes(fill_, width_);
   }
 
+  // Uncompressed chunks are read in pieces, Blosc's decoded by blocks.
+  Chunking chunking() const override {
+    const auto& codecs = array_.chunk.codecs;
+    if (codecs.empty()) return {};
+    return {array_.chunk.shape, codecs != std::vector<ByteCodec>{ByteCodec::blosc}};
+  }
+
   void read(std::span<const Span> box, std::span<std::byte> out) override {
-    const size_t rank = array_.header.shape.size();
-    Index counts;
-    for (const Span& span : box) counts.push_back(span.size());
-    const Index out_strides = strides_of(counts, row_major(rank), width_);
-    Index chunk(rank);
-    visit(box, chunk, 0, out_strides, out.data());
+    ChunkedArray::read(box, out);
     if (array_.chunk.swapped) swap_bytes(out, width_);
   }
 
  private:
-  // Every chunk that shares something with the box.
-  void visit(std::span<const Span> box, Index& chunk, size_t d, const Index& out_strides, std::byte* out) {
-    if (d == chunk.size()) return copy_chunk(box, chunk, out_strides, out);
-    const int64_t size = array_.chunk.shape[d];
-    for (chunk[d] = box[d].begin / size; chunk[d] * size < box[d].end; ++chunk[d]) {
-      visit(box, chunk, d + 1, out_strides, out);
-    }
-  }
-
-  void copy_chunk(std::span<const Span> box, const Index& chunk, const Index& out_strides, std::byte* out) {
-    Copy copy{{}, chunk_strides_, out_strides, width_};
-    size_t first = 0, last = 0;
-    for (size_t d = 0; d < chunk.size(); ++d) {
-      const int64_t begin = chunk[d] * array_.chunk.shape[d];
-      const Span part = intersect(box[d], {begin, begin + array_.chunk.shape[d]});
-      copy.counts.push_back(part.size());
-      first += static_cast<size_t>((part.begin - begin) * chunk_strides_[d]);
-      last += static_cast<size_t>((part.end - 1 - begin) * chunk_strides_[d]);
-      out += (part.begin - box[d].begin) * out_strides[d];
-    }
-    ZarrChunk* decoded = open_chunk(chunk);
-    const std::byte* source = decoded ? decoded->range(first, last + width_) + first : nullptr;
-    copy.run(source, out, fill_.data());
-  }
-
-  // Null when the chunk is absent: all of it is the fill value.
-  ZarrChunk* open_chunk(const Index& chunk) {
-    std::string key = array_.header.name;
-    for (const int64_t i : chunk) key += "/" + std::to_string(i);
-    if (absent_.contains(key)) return nullptr;
-    if (ZarrChunk* kept = cache_->find(key)) return kept;
+  std::unique_ptr<Chunk> load(const Index& chunk) override {
     const std::optional<ChunkPlace> place = array_.shard ? place_in_shard(chunk) : place_of(chunk);
-    if (!place) {
-      absent_.insert(key);
-      return nullptr;
-    }
-    return cache_->insert(key, std::make_unique<ZarrChunk>(*place, array_.chunk.codecs, chunk_bytes_));
+    if (!place) return nullptr;
+    return std::make_unique<ZarrChunk>(*place, array_.chunk.codecs, chunk_bytes_);
   }
+
+  const std::byte* fill() const override { return fill_.data(); }
 
   std::optional<ChunkPlace> place_of(const Index& index) const {
     std::string key = array_.key_prefix;
@@ -220,12 +152,9 @@ class ZarrArray : public StoredArray {
   }
 
   ZarrMetadata array_;
-  std::shared_ptr<ChunkCache> cache_;
   size_t width_, chunk_bytes_;
   std::vector<std::byte> fill_;
-  Index chunk_strides_;
   std::map<Index, std::optional<ShardIndex>> shards_;
-  std::set<std::string> absent_;  // asked for once: a network answers "not found" only the first time
 };
 
 }  // namespace

@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "graticule/data/zarr_chunk.h"
+#include "graticule/data/chunk_cache.h"
 #include "graticule/data/zarr_metadata.h"
 
 namespace graticule {

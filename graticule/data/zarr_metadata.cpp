@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "graticule/core/error.h"
+#include "graticule/data/zarr_json.h"
 
 namespace graticule {
 
@@ -82,10 +83,15 @@ void add_codec(const json& codec, ZarrMetadata& array, const std::string& where)
                                                                {"zstd", ByteCodec::zstd},
                                                                {"gzip", ByteCodec::gzip},
                                                                {"numcodecs.zlib", ByteCodec::zlib},
+                                                               {"numcodecs.gzip", ByteCodec::gzip},
+                                                               {"numcodecs.zstd", ByteCodec::zstd},
+                                                               {"numcodecs.blosc", ByteCodec::blosc},
                                                                {"crc32c", ByteCodec::crc32c}};
   const std::string name = codec.is_object() ? codec.value("name", "") : codec.get<std::string>();
   const json configuration = codec.is_object() ? configuration_of(codec) : json::object();
-  if (const auto found = byte_codecs.find(name); found != byte_codecs.end()) {
+  if (name == "numcodecs.bitround") {
+    // Bits were rounded off before encoding: nothing to undo.
+  } else if (const auto found = byte_codecs.find(name); found != byte_codecs.end()) {
     if (array.shard)
       refuse(where, "codec '", name, "' around shards cannot be read: rewrite the store without it");
     array.chunk.codecs.push_back(found->second);
@@ -93,7 +99,7 @@ void add_codec(const json& codec, ZarrMetadata& array, const std::string& where)
     const bool little = configuration.value("endian", "little") == "little";
     array.chunk.swapped = little != (std::endian::native == std::endian::little);
   } else if (name == "transpose") {
-    array.chunk.storage = configuration.at("order").get<std::vector<size_t>>();
+    array.chunk.storage = required(configuration, "order", where).get<std::vector<size_t>>();
     std::vector<size_t> sorted = array.chunk.storage;
     std::sort(sorted.begin(), sorted.end());
     if (sorted != c_order(array.header.shape.size())) fail(where, "transpose order ", configuration.dump());
@@ -111,7 +117,7 @@ void add_shard(const json& configuration, ZarrMetadata& array, const std::string
     refuse(where, "codec 'sharding_indexed' inside or after another codec cannot be read");
   }
   Shard shard{array.chunk.shape, configuration.value("index_location", "end") == "end", false};
-  for (const json& codec : configuration.at("index_codecs")) {
+  for (const json& codec : required(configuration, "index_codecs", where)) {
     const std::string name = codec.value("name", "");
     if (name == "crc32c") shard.index_has_checksum = true;
     if (name != "crc32c" &&
@@ -119,12 +125,12 @@ void add_shard(const json& configuration, ZarrMetadata& array, const std::string
       refuse(where, "shard index codec ", codec.dump(), ": known are bytes (little) and crc32c");
     }
   }
-  array.chunk.shape = configuration.at("chunk_shape").get<std::vector<int64_t>>();
+  array.chunk.shape = required(configuration, "chunk_shape", where).get<std::vector<int64_t>>();
   check_shapes(array, where);
   for (size_t d = 0; d < shard.shape.size(); ++d) {
     if (shard.shape[d] % array.chunk.shape[d] != 0) fail(where, "shards are no multiple of their chunks");
   }
-  for (const json& codec : configuration.at("codecs")) add_codec(codec, array, where);
+  for (const json& codec : required(configuration, "codecs", where)) add_codec(codec, array, where);
   array.shard = shard;
 }
 
@@ -143,33 +149,36 @@ double parse_fill3(const json& fill, NumberType type, const std::string& where) 
 
 std::optional<ZarrMetadata> parse_zarr2(const json& array, const json& attributes, const std::string& name,
                                         const std::string& where) {
-  const json& data_type = array.at("dtype");
+  const json& data_type = required(array, "dtype", where);
   const std::optional<NumberType> type = number_type2(data_type, where);
   if (!type) return std::nullopt;
   ZarrMetadata result;
-  result.header = {name, where, *type, {}, array.at("shape").get<std::vector<int64_t>>(), attributes, {}};
+  result.header = {name,       where, *type, {}, required(array, "shape", where).get<std::vector<int64_t>>(),
+                   attributes, {}};
   if (attributes.contains("_ARRAY_DIMENSIONS")) {
     result.header.dimensions = attributes["_ARRAY_DIMENSIONS"].get<std::vector<std::string>>();
   }
-  result.chunk.shape = array.at("chunks").get<std::vector<int64_t>>();
+  result.chunk.shape = required(array, "chunks", where).get<std::vector<int64_t>>();
   result.chunk.storage = c_order(result.header.shape.size());
   if (array.value("order", "C") == "F")
     std::reverse(result.chunk.storage.begin(), result.chunk.storage.end());
   const bool big = data_type.get<std::string>()[0] == '>';
   result.chunk.swapped = size_of(*type) > 1 && big == (std::endian::native == std::endian::little);
   result.chunk.codecs = compressor2(array.value("compressor", json()), where);
-  const json filters = array.value("filters", json());
-  if (!filters.is_null() && !filters.empty()) {
-    refuse(where, "unknown filter '", filters[0].value("id", ""),
-           "': only arrays without filters can be read");
+  for (const json& filter : array.value("filters", json()).is_array() ? array["filters"] : json::array()) {
+    const std::string id = filter.value("id", "");
+    if (id != "bitround")
+      refuse(where, "unknown filter '", id, "': known is bitround, which reading need not undo");
   }
   result.key_separator = array.value("dimension_separator", ".");
   result.header.packing = packing_of(attributes, *type, where);
   const json fill = array.value("fill_value", json());
   if (!fill.is_null()) {
     result.fill = parse_fill(fill, where);
-    // By xarray's convention the fill value of format 2 is CF's _FillValue.
-    if (result.fill == result.fill) result.header.packing.missing.push_back(result.fill);
+    // By xarray's convention the fill value of format 2 is CF's _FillValue. Coordinates stand outside of it:
+    // zarr writes 0 where nobody chose, and a time or a longitude may be 0.
+    if (result.fill == result.fill && result.header.shape.size() > 1)
+      result.header.packing.missing.push_back(result.fill);
   }
   check_shapes(result, where);
   return result;
@@ -177,26 +186,26 @@ std::optional<ZarrMetadata> parse_zarr2(const json& array, const json& attribute
 
 std::optional<ZarrMetadata> parse_zarr3(const json& array, const std::string& name,
                                         const std::string& where) {
-  const std::optional<NumberType> type = number_type3(array.at("data_type"), where);
+  const std::optional<NumberType> type = number_type3(required(array, "data_type", where), where);
   if (!type) return std::nullopt;
   ZarrMetadata result;
   result.header = {name,
                    where,
                    *type,
                    {},
-                   array.at("shape").get<std::vector<int64_t>>(),
+                   required(array, "shape", where).get<std::vector<int64_t>>(),
                    array.value("attributes", json::object()),
                    {}};
   if (const json names = array.value("dimension_names", json()); names.is_array()) {
     for (const json& one : names)
       result.header.dimensions.push_back(one.is_string() ? one.get<std::string>() : "");
   }
-  const json& grid = array.at("chunk_grid");
+  const json& grid = required(array, "chunk_grid", where);
   if (grid.value("name", "") != "regular")
     refuse(where, "unknown chunk grid ", grid.dump(), ": known is regular");
-  result.chunk.shape = configuration_of(grid).at("chunk_shape").get<std::vector<int64_t>>();
+  result.chunk.shape = required(configuration_of(grid), "chunk_shape", where).get<std::vector<int64_t>>();
   result.chunk.storage = c_order(result.header.shape.size());
-  const json& keys = array.at("chunk_key_encoding");
+  const json& keys = required(array, "chunk_key_encoding", where);
   const bool v2 = keys.value("name", "") == "v2";
   if (!v2 && keys.value("name", "") != "default") {
     refuse(where, "unknown chunk key encoding ", keys.dump(), ": known are default and v2");
@@ -205,8 +214,8 @@ std::optional<ZarrMetadata> parse_zarr3(const json& array, const std::string& na
   result.key_prefix = v2 ? "" : "c" + result.key_separator;
   result.zero_dimensional_c = !v2;
   check_shapes(result, where);
-  for (const json& codec : array.at("codecs")) add_codec(codec, result, where);
-  result.fill = parse_fill3(array.at("fill_value"), *type, where);
+  for (const json& codec : required(array, "codecs", where)) add_codec(codec, result, where);
+  result.fill = parse_fill3(required(array, "fill_value", where), *type, where);
   result.header.packing = packing_of(result.header.attributes, *type, where);
   return result;
 }

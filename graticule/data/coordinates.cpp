@@ -1,0 +1,164 @@
+#include "graticule/data/coordinates.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "graticule/core/error.h"
+#include "graticule/data/time.h"
+
+namespace graticule {
+
+namespace {
+
+std::vector<double> read_values(StoredArray& array) {
+  const ArrayHeader& header = array.header();
+  std::vector<Span> box;
+  size_t count = 1;
+  for (const int64_t n : header.shape) {
+    box.push_back({0, n});
+    count *= static_cast<size_t>(n);
+  }
+  std::vector<std::byte> stored(count * size_of(header.type));
+  array.read(box, stored);
+  return unpack_doubles(stored, header.type, header.packing);
+}
+
+std::string place_of(const StoredArray& array) { return array.header().file + ": " + array.header().name; }
+
+void require_numbers(const std::vector<double>& values, const StoredArray& array) {
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (std::isfinite(values[i])) continue;
+    refuse("grid", place_of(array), " has ", std::isnan(values[i]) ? "no value" : "an infinite one",
+           " at place ", i, " of ", values.size(),
+           ": coordinates must be numbers; write it, or cut that place off");
+  }
+}
+
+std::vector<int64_t> times_of(const std::vector<double>& values, const StoredArray& array) {
+  const nlohmann::json& attributes = array.header().attributes;
+  const TimeUnits units =
+      parse_time_units(text_attribute(attributes, "units"), text_attribute(attributes, "calendar"));
+  constexpr double far = 4e11;  // seconds: more than 12,000 years
+  std::vector<int64_t> times;
+  for (const double value : values) {
+    const double seconds = value * static_cast<double>(units.seconds_a_unit);
+    if (std::abs(seconds) > far)
+      refuse("grid", place_of(array), " holds ", value, " ", text_attribute(attributes, "units"),
+             ": that is no time of this age; correct its units or its values");
+    times.push_back(units.origin + std::llround(seconds));
+  }
+  return times;
+}
+
+// Nothing, and a note, for levels that are no pressures.
+std::optional<CoordinateAxis> read_axis(StoredArray& array, Coordinate kind,
+                                        std::vector<std::string>& notes) {
+  const nlohmann::json& attributes = array.header().attributes;
+  CoordinateAxis axis{kind, array.header().name, read_values(array), {}, false};
+  require_numbers(axis.values, array);
+  if (kind == Coordinate::level) {
+    auto levels = levels_in_hectopascal(axis.values, text_attribute(attributes, "units"));
+    if (!levels) {
+      notes.push_back(text(place_of(array), " has no units, and its values (", axis.values.front(), " to ",
+                           axis.values.back(), ") are no pressures in hPa: give it the attribute units"));
+      return std::nullopt;
+    }
+    axis.values = *levels;
+  }
+  if (kind == Coordinate::time) {
+    axis.times = times_of(axis.values, array);
+    axis.reference = is_reference_time(attributes);
+  }
+  if (kind == Coordinate::lead) {
+    const std::string units = text_attribute(attributes, "units");
+    for (double& value : axis.values) value *= seconds_in_lead_unit(lower(units));
+  }
+  return axis;
+}
+
+// How well an array stands for its dimension: a time of validity before the dimension's own name, that before
+// others.
+int claim_of(const ArrayHeader& header, Coordinate kind) {
+  const bool own = header.name == header.dimensions[0];
+  const bool valid =
+      kind == Coordinate::time && !is_reference_time(header.attributes) &&
+      (text_attribute(header.attributes, "standard_name") == "time" || header.name == "valid_time");
+  return 2 * valid + own;
+}
+
+void note_other_time(const CoordinateAxis& axis, const StoredArray& other, Coordinates& all) {
+  if (axis.kind != Coordinate::time) return;
+  all.notes.push_back(text("times are ", axis.name, ", when fields are valid, not ", other.header().name,
+                           " (", other.header().file, ")"));
+}
+
+// The one-dimensional arrays along each dimension that may stand for it.
+std::map<std::string, std::vector<StoredArray*>> claims_by_dimension(const Dataset& data) {
+  std::map<std::string, std::vector<StoredArray*>> claims;
+  for (const auto& array : data.arrays) {
+    const ArrayHeader& header = array->header();
+    if (header.shape.size() != 1 || header.shape[0] == 0) continue;
+    if (coordinate_of(header.name, header.attributes) == Coordinate::none) continue;
+    claims[header.dimensions[0]].push_back(array.get());
+  }
+  return claims;
+}
+
+void read_dimension(const std::string& dimension, std::vector<StoredArray*> claims, bool has_own,
+                    Coordinates& all) {
+  const auto kind = [](const StoredArray* a) {
+    return coordinate_of(a->header().name, a->header().attributes);
+  };
+  // A dimension whose own coordinate is none of ours has none by another, unless that is a time of validity.
+  std::erase_if(claims, [&](const StoredArray* a) { return has_own && claim_of(a->header(), kind(a)) == 0; });
+  if (claims.empty()) return;
+  const auto first = std::max_element(claims.begin(), claims.end(), [&](const auto* a, const auto* b) {
+    return claim_of(a->header(), kind(a)) < claim_of(b->header(), kind(b));
+  });
+  const bool cells =
+      std::any_of(claims.begin(), claims.end(),
+                  [&](const auto* a) {
+                    return kind(*first) == Coordinate::latitude && kind(a) == Coordinate::longitude;
+                  }) ||
+      std::any_of(claims.begin(), claims.end(), [&](const auto* a) {
+        return kind(*first) == Coordinate::longitude && kind(a) == Coordinate::latitude;
+      });
+  if (cells) {
+    all.notes.push_back(
+        text("dimension ", dimension, " (", (*first)->header().file,
+             ") has both latitudes and longitudes: points of an unstructured grid, not read"));
+    return;
+  }
+  std::optional<CoordinateAxis> axis = read_axis(**first, kind(*first), all.notes);
+  if (!axis) return;
+  for (const StoredArray* other : claims) {
+    if (other != *first && kind(other) == Coordinate::time) note_other_time(*axis, *other, all);
+  }
+  all.axes.emplace(dimension, std::move(*axis));
+}
+
+}  // namespace
+
+Coordinates read_coordinates(const Dataset& data) {
+  Coordinates all;
+  const auto has_own = [&](const std::string& dimension) {
+    return std::any_of(data.arrays.begin(), data.arrays.end(), [&](const auto& array) {
+      return array->header().name == dimension && array->header().shape.size() == 1;
+    });
+  };
+  for (auto& [dimension, claims] : claims_by_dimension(data))
+    read_dimension(dimension, claims, has_own(dimension), all);
+  for (const auto& array : data.arrays) {
+    const ArrayHeader& header = array->header();
+    const Coordinate kind = coordinate_of(header.name, header.attributes);
+    if (!header.shape.empty() || kind == Coordinate::none) continue;
+    if (!std::isfinite(read_values(*array)[0])) {
+      all.notes.push_back(place_of(*array) + " has no value: not used");
+      continue;
+    }
+    if (auto axis = read_axis(*array, kind, all.notes)) all.scalars.emplace(header.name, std::move(*axis));
+  }
+  return all;
+}
+
+}  // namespace graticule

@@ -1,0 +1,184 @@
+#include "graticule/data/field_join.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "graticule/core/error.h"
+#include "graticule/data/time.h"
+#include "graticule/data/units.h"
+
+namespace graticule {
+
+namespace {
+
+constexpr const char* where = "source";
+
+const ArrayHeader& header_of(const FieldPiece& piece) { return piece.array->header(); }
+
+// What two arrays of one variable must agree in: numbers of other units or other means must not meet.
+void require_same_meaning(const std::string& name, const FieldPiece& first, const FieldPiece& next,
+                          std::vector<std::string>& notes) {
+  const ArrayHeader &a = header_of(first), &b = header_of(next);
+  for (const char* key : {"units", "cell_methods", "standard_name"}) {
+    const std::string one = text_attribute(a.attributes, key), other = text_attribute(b.attributes, key);
+    const bool units = std::string_view(key) == "units";
+    if (units ? same_units(one, other) : one == other) continue;
+    if (one.empty() || other.empty()) {
+      if (units)
+        notes.push_back(text(name, " has no units in ", (one.empty() ? a : b).file, ": taken for ",
+                             one.empty() ? other : one));
+      continue;
+    }
+    refuse(where, name, " has ", key, " '", one, "' in ", a.file, " and '", other, "' in ", b.file,
+           ": bring both to the same, or give one of them");
+  }
+}
+
+// The same numbers in two files: a field without time is often repeated in each.
+bool same_values(const FieldPiece& a, const FieldPiece& b) {
+  const auto rows = static_cast<int64_t>(a.plane->latitudes.size());
+  std::vector<float> first(a.plane->latitudes.size() * a.plane->longitudes.size()), second(first.size());
+  read_piece(a, 0, {0, rows}, first);
+  read_piece(b, 0, {0, rows}, second);
+  return std::memcmp(first.data(), second.data(), first.size() * sizeof(float)) == 0;
+}
+
+[[noreturn]] void refuse_twice(const std::string& name, const FieldPiece& a, const FieldPiece& b) {
+  refuse(where, name, " is given twice, by ", header_of(a).name, " in ", header_of(a).file, " and ",
+         header_of(b).name, " in ", header_of(b).file, ": give one of them");
+}
+
+void join_level(const std::string& name, const FieldPiece& piece, JoinedFields& fields,
+                std::vector<std::string>& notes) {
+  const ArrayHeader& header = header_of(piece);
+  const bool constant = piece.roles.times.empty();
+  const bool first = !fields.contains(name);
+  JoinedField& field = fields[name];
+  if (first) {
+    field.variable = {name, text_attribute(header.attributes, "units"),
+                      text_attribute(header.attributes, "long_name"),
+                      text_attribute(header.attributes, "standard_name"), constant};
+  } else {
+    require_same_meaning(name, field.pieces[0], piece, notes);
+    if (field.variable.units.empty()) field.variable.units = text_attribute(header.attributes, "units");
+    if (constant != field.variable.constant || (constant && !same_values(field.pieces[0], piece)))
+      refuse_twice(name, field.pieces[0], piece);
+    if (constant) return;
+  }
+  for (size_t i = 0; i < piece.roles.times.size(); ++i) {
+    const int64_t time = piece.roles.times[i];
+    const auto [known, added] =
+        field.at.emplace(time, std::pair(field.pieces.size(), static_cast<int64_t>(i)));
+    if (added) continue;
+    const FieldPiece& other =
+        known->second.first < field.pieces.size() ? field.pieces[known->second.first] : piece;
+    refuse(where, name, " at ", format_time(time), " is given twice, by ", header_of(other).name, " in ",
+           header_of(other).file, " and ", header.name, " in ", header.file, ": give one of them");
+  }
+  field.pieces.push_back(piece);
+}
+
+// "2m_temperature (40 of them)", the first few.
+std::string lacking(const JoinedFields& fields, const std::map<int64_t, size_t>& variables_at) {
+  constexpr size_t listed = 5;
+  std::string list;
+  size_t count = 0;
+  for (const auto& [name, field] : fields) {
+    const size_t lacks = variables_at.size() - field.at.size();
+    if (field.variable.constant || lacks == 0) continue;
+    if (++count > listed) return list + ", ...";
+    list += text(count > 1 ? ", " : "", name, " lacks ", lacks);
+  }
+  return list;
+}
+
+[[noreturn]] void refuse_no_common_time(const JoinedFields& fields, const std::string& path) {
+  std::map<std::string, std::string> variables_of;  // period -> variables
+  for (const auto& [name, field] : fields) {
+    if (field.variable.constant) continue;
+    const std::string period = text(field.at.size(), " times from ", format_time(field.at.begin()->first),
+                                    " to ", format_time(field.at.rbegin()->first));
+    std::string& names = variables_of[period];
+    names += (names.empty() ? "" : ", ") + name;
+  }
+  std::string list;
+  for (const auto& [period, names] : variables_of)
+    list += (list.empty() ? "" : "; ") + names + " has " + period;
+  refuse(where, path, " has no time that all of its variables have: ", list,
+         ". Give data of one period; a field that does not change needs no time");
+}
+
+}  // namespace
+
+void read_piece(const FieldPiece& piece, int64_t time, Span rows, std::span<float> out) {
+  const ArrayHeader& header = header_of(piece);
+  const auto row_count = static_cast<int64_t>(piece.plane->latitudes.size());
+  const bool flipped = piece.plane->latitude_descending;
+  std::vector<Span> box(header.shape.size(), Span{0, 1});
+  box[piece.roles.row] = flipped ? Span{row_count - rows.end, row_count - rows.begin} : rows;
+  const int64_t column_count = header.shape[piece.roles.column];
+  box[piece.roles.column] = {0, column_count};
+  if (piece.roles.time) box[*piece.roles.time] = {time, time + 1};
+  if (piece.roles.level) box[*piece.roles.level] = {piece.level, piece.level + 1};
+
+  const bool rows_first = piece.roles.row < piece.roles.column;
+  if (rows_first && !flipped && piece.plane->as_stored && is_plain(header.type, header.packing)) {
+    return piece.array->read(box, std::as_writable_bytes(out));
+  }
+  std::vector<std::byte> stored(out.size() * size_of(header.type));
+  piece.array->read(box, stored);
+  std::vector<float> values(out.size());
+  unpack(stored, header.type, header.packing, values);
+  const int64_t row_stride = rows_first ? column_count : 1, column_stride = rows_first ? 1 : rows.size();
+  float* target = out.data();
+  for (int64_t y = 0; y < rows.size(); ++y) {
+    const float* row = values.data() + (flipped ? rows.size() - 1 - y : y) * row_stride;
+    for (const int64_t column : piece.plane->columns) *target++ = row[column * column_stride];
+  }
+}
+
+void join(FieldPiece piece, JoinedFields& fields, std::vector<std::string>& notes) {
+  const std::vector<double>& levels = piece.roles.levels;
+  const ArrayHeader& header = header_of(piece);
+  const std::string base = long_name_of(header.name, !levels.empty());
+  if (header.name == "z" && levels.empty() && piece.roles.times.size() > 1)
+    notes.push_back(text("z (", header.file, ") has no level: taken for ", base));
+  for (piece.level = 0; piece.level < std::max<int64_t>(1, std::ssize(levels)); ++piece.level) {
+    join_level(levels.empty() ? base : name_at_level(base, levels[static_cast<size_t>(piece.level)]), piece,
+               fields, notes);
+  }
+}
+
+void make_static_fields_constant(JoinedFields& fields, std::vector<std::string>& notes) {
+  for (auto& [name, field] : fields) {
+    if (!is_static(name) || field.at.size() != 1) continue;
+    notes.push_back(
+        text(name, " has one time, ", format_time(field.at.begin()->first), ": taken for a constant"));
+    field.variable.constant = true;
+    field.pieces = {field.pieces[field.at.begin()->second.first]};
+    field.at.clear();
+  }
+}
+
+std::vector<int64_t> common_times(const JoinedFields& fields, const std::string& path,
+                                  std::vector<std::string>& notes) {
+  std::map<int64_t, size_t> variables_at;
+  size_t varying = 0;
+  for (const auto& [name, field] : fields) {
+    varying += !field.variable.constant;
+    for (const auto& [time, place] : field.at) ++variables_at[time];
+  }
+  std::vector<int64_t> times;
+  for (const auto& [time, count] : variables_at) {
+    if (count == varying) times.push_back(time);
+  }
+  const size_t left_out = variables_at.size() - times.size();
+  if (left_out == 0) return times;
+  if (times.empty()) refuse_no_common_time(fields, path);
+  notes.push_back(
+      text(left_out, " of ", variables_at.size(),
+           " times are left out, because not every variable has them: ", lacking(fields, variables_at)));
+  return times;
+}
+
+}  // namespace graticule

@@ -1,0 +1,116 @@
+#include "graticule/data/netcdf_files.h"
+
+#include <hdf5.h>
+#include <netcdf.h>
+#include <netcdf_mem.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "graticule/core/error.h"
+
+namespace graticule {
+
+namespace {
+
+constexpr const char* where = "netcdf";
+
+// Files left for everything else that a process opens.
+size_t most_open() {
+  constexpr size_t enough = 200;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return enough;
+  return std::clamp<size_t>(limit.rlim_cur / 4, 1, enough);
+}
+
+// What HDF5 says of a file that the NetCDF library only calls an "HDF error": the innermost reason.
+std::string hdf5_reason(const std::string& path) {
+  const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
+  if (file >= 0) {
+    H5Fclose(file);
+    return "its structure is not that of NetCDF-4";
+  }
+  std::string reason = "unknown";
+  const auto innermost = [](unsigned n, const H5E_error2_t* error, void* out) -> herr_t {
+    if (n == 0 && error->desc) *static_cast<std::string*>(out) = error->desc;
+    return 0;
+  };
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, innermost, &reason);
+  return reason;
+}
+
+[[noreturn]] void fail_to_open(int status, const std::string& path) {
+  if (status == EMFILE || status == ENFILE) {
+    fail(where, path, " cannot be opened: too many open files; raise the limit (ulimit -n)");
+  }
+  if (status == NC_EHDFERR) {
+    const std::string reason = hdf5_reason(path);
+    const bool wrong_bytes = reason.find("lock") == std::string::npos;
+    fail(where, path, " cannot be opened: HDF5 says: ", reason,
+         wrong_bytes ? "; it is damaged or cut off: copy it again"
+                     : "; another program writes to it: wait for it");
+  }
+  fail(where, path, " cannot be opened: ", nc_strerror(status));
+}
+
+}  // namespace
+
+void set_up_netcdf() {
+  static const bool done = [] {
+    H5dont_atexit();  // where a disk is full, closing files again at exit crashes
+    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+    // HDF5 keeps no chunks of its own beside ours.
+    constexpr size_t slots = 1;
+    constexpr float preemption = 1;
+    return nc_set_chunk_cache(0, slots, preemption) == NC_NOERR;
+  }();
+  GRATICULE_CHECK(done, "the NetCDF library takes no cache of 0 bytes");
+}
+
+std::unique_lock<std::recursive_mutex> netcdf_alone() {
+  static std::recursive_mutex mutex;
+  return std::unique_lock(mutex);
+}
+
+NetcdfFiles::NetcdfFiles() : most_(most_open()) { set_up_netcdf(); }
+
+NetcdfFiles::~NetcdfFiles() {
+  const auto alone = netcdf_alone();
+  for (const Opened& file : order_) nc_close(file.number);
+}
+
+int NetcdfFiles::open(const std::string& path) {
+  if (const auto found = by_path_.find(path); found != by_path_.end()) {
+    order_.splice(order_.begin(), order_, found->second);
+    return found->second->number;
+  }
+  while (order_.size() >= most_) {
+    nc_close(order_.back().number);
+    by_path_.erase(order_.back().path);
+    order_.pop_back();
+  }
+  int number = -1, status = NC_NOERR;
+  if (path.starts_with("/vsi")) {
+    Bytes& bytes = remote_[path];
+    if (!bytes.data) {
+      std::optional<Bytes> read = read_file(path);
+      if (!read) refuse(where, path, " does not exist");
+      bytes = std::move(*read);
+    }
+    // The library would take a name with :// for an address.
+    status = nc_open_mem("remote.nc", NC_NOWRITE, bytes.size, bytes.data.get(), &number);
+  } else {
+    status = nc_open(path.c_str(), NC_NOWRITE, &number);
+  }
+  if (status != NC_NOERR) fail_to_open(status, path);
+  order_.push_front({path, number});
+  by_path_[path] = order_.begin();
+  return number;
+}
+
+void require_netcdf(int status, const std::string& place, const char* done) {
+  if (status != NC_NOERR) fail(where, place, " cannot be ", done, ": ", nc_strerror(status));
+}
+
+}  // namespace graticule

@@ -1,0 +1,77 @@
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "graticule/core/error.h"
+#include "graticule/data/coordinates.h"
+
+namespace graticule {
+
+namespace {
+
+void set_latitudes(Plane& plane, std::vector<double> latitudes, const std::string& where) {
+  plane.latitude_descending = latitudes.size() > 1 && latitudes[0] > latitudes[1];
+  if (plane.latitude_descending) std::reverse(latitudes.begin(), latitudes.end());
+  const auto rises = [](double a, double b) { return !(a < b); };
+  if (std::adjacent_find(latitudes.begin(), latitudes.end(), rises) != latitudes.end()) {
+    refuse("grid", where, ": the latitudes neither only rise nor only fall");
+  }
+  if (latitudes.front() < -90.001 || latitudes.back() > 90.001) {
+    refuse("grid", where, ": latitudes from ", latitudes.front(), " to ", latitudes.back(),
+           ", allowed are -90 to 90");
+  }
+  plane.latitudes = std::move(latitudes);
+}
+
+// Where a region on both sides of 0 degrees begins: behind the largest gap, when it is no gap between
+// neighbours. 0 for any other.
+size_t west_edge(const std::vector<double>& ascending) {
+  constexpr double much = 1.5;  // times the gap across 0
+  double largest = 0;
+  size_t edge = 0;
+  for (size_t x = 1; x < ascending.size(); ++x) {
+    if (ascending[x] - ascending[x - 1] > largest) {
+      largest = ascending[x] - ascending[x - 1];
+      edge = x;
+    }
+  }
+  const double across = ascending.front() + 360 - ascending.back();
+  return largest > much * across ? edge : 0;
+}
+
+void set_longitudes(Plane& plane, const std::vector<double>& stored, const std::string& where) {
+  std::vector<double> east(stored.size());
+  for (size_t x = 0; x < stored.size(); ++x) {
+    east[x] = std::fmod(stored[x], 360);
+    if (east[x] < 0) east[x] += 360;
+    if (east[x] >= 360 - 1e-6) east[x] = 0;
+  }
+  plane.columns.resize(east.size());
+  std::iota(plane.columns.begin(), plane.columns.end(), int64_t{0});
+  const auto at = [&](int64_t x) { return east[static_cast<size_t>(x)]; };
+  std::sort(plane.columns.begin(), plane.columns.end(), [&](int64_t a, int64_t b) { return at(a) < at(b); });
+  for (const int64_t x : plane.columns) {
+    if (!plane.longitudes.empty() && at(x) - plane.longitudes.back() < 1e-6) {
+      refuse("grid", where, ": longitude ", at(x), " is given twice: cut the repeated column off");
+    }
+    plane.longitudes.push_back(at(x));
+  }
+  const size_t edge = west_edge(plane.longitudes);
+  if (edge == 0) return;
+  const auto middle = static_cast<std::ptrdiff_t>(edge);
+  for (size_t x = edge; x < east.size(); ++x) plane.longitudes[x] -= 360;
+  std::rotate(plane.longitudes.begin(), plane.longitudes.begin() + middle, plane.longitudes.end());
+  std::rotate(plane.columns.begin(), plane.columns.begin() + middle, plane.columns.end());
+}
+
+}  // namespace
+
+Plane plane_of(const CoordinateAxis& rows, const CoordinateAxis& columns, const std::string& where) {
+  Plane plane;
+  set_latitudes(plane, rows.values, where);
+  set_longitudes(plane, columns.values, where);
+  plane.as_stored = std::is_sorted(plane.columns.begin(), plane.columns.end());
+  return plane;
+}
+
+}  // namespace graticule

@@ -1,0 +1,55 @@
+#include "graticule/data/zarr_json.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "graticule/core/error.h"
+#include "graticule/data/file_bytes.h"
+
+namespace graticule {
+
+namespace {
+
+// Puts quotes around the words that stand outside of text.
+std::string with_quoted_words(std::string_view text) {
+  constexpr std::array<std::string_view, 3> words = {"-Infinity", "Infinity", "NaN"};
+  std::string quoted;
+  bool inside = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (inside && text[i] == '\\' && i + 1 < text.size()) {
+      quoted += text[i++];
+    } else if (text[i] == '"') {
+      inside = !inside;
+    } else if (!inside) {
+      const auto word =
+          std::find_if(words.begin(), words.end(), [&](auto w) { return text.substr(i).starts_with(w); });
+      if (word != words.end()) {
+        quoted += '"' + std::string(*word) + '"';
+        i += word->size() - 1;
+        continue;
+      }
+    }
+    quoted += text[i];
+  }
+  return quoted;
+}
+
+}  // namespace
+
+std::optional<nlohmann::json> read_zarr_json(const std::string& file) {
+  const std::optional<std::string> text = read_text(file);
+  if (!text) return std::nullopt;
+  nlohmann::json json = nlohmann::json::parse(with_quoted_words(*text), nullptr, false);
+  if (json.is_discarded()) fail("zarr", file, " is no JSON (cut off?): copy it again");
+  return json;
+}
+
+const nlohmann::json& required(const nlohmann::json& object, const char* key, const std::string& where) {
+  const auto found = object.is_object() ? object.find(key) : object.end();
+  if (found == object.end())
+    fail("zarr", where, " lacks \"", key, "\", which the specification asks for: write it anew");
+  return *found;
+}
+
+}  // namespace graticule
