@@ -118,7 +118,9 @@ void add_lead(const ArrayHeader& header, const CoordinateAxis& axis, const Coord
 
 std::optional<FieldRoles> roles_of(const ArrayHeader& header, const Dataset& data,
                                    const Coordinates& coordinates, std::vector<std::string>& notes) {
-  if (header.shape.size() < 2) return std::nullopt;
+  const Coordinate itself = coordinate_of(header.name, header.attributes);
+  const bool coordinate = itself == Coordinate::latitude || itself == Coordinate::longitude;
+  if (header.shape.size() < 2 || coordinate) return std::nullopt;
   const Dimensions found = dimensions_of(header, coordinates);
   const std::string obstacle = obstacle_of(header, data, found, coordinates);
   if (!obstacle.empty()) notes.push_back(place_of(header) + ": " + obstacle);

@@ -76,7 +76,7 @@ Holes count_holes(Source& source, const std::vector<int64_t>& times) {
 std::string in_bytes(double bytes) {
   const bool large = bytes >= 1e9;
   std::ostringstream out;
-  out << std::setprecision(2) << bytes / (large ? 1e9 : 1e6) << (large ? " GB" : " MB");
+  out << std::setprecision(3) << bytes / (large ? 1e9 : 1e6) << (large ? " GB" : " MB");
   return out.str();
 }
 
@@ -99,13 +99,12 @@ std::string cost_of_chunks(const Source& source) {
   }
   constexpr double much = 4;
   if (decoded < much * given || all < static_cast<double>(ChunkCache::most)) return "";
-  return text("one time of all variables is ", in_bytes(given), ", but lies in chunks of ", in_bytes(decoded),
-              " (", example, ": ", most_times,
-              " times a chunk), which are decoded whole. Passes in order of time ",
-              decoded * 2 < static_cast<double>(ChunkCache::most)
-                  ? "(statistics, evaluation) decode each once"
-                  : "decode each once for statistics, again and again for evaluation",
-              "; training draws times at random and decodes ", static_cast<int64_t>(decoded / given),
+  const bool fits = decoded * 2 < static_cast<double>(ChunkCache::most);
+  return text("one time of all variables is ", in_bytes(given), ", but its chunks hold ", in_bytes(decoded),
+              " (", example, ": ", most_times, " times a chunk) and are decoded whole. Statistics",
+              fits ? " and evaluation decode" : " decode", " each chunk once",
+              fits ? "" : ", evaluation every chunk for every time",
+              "; training draws its times at random and decodes ", static_cast<int64_t>(decoded / given),
               " times what it uses. Rewrite the data with one time a chunk (xarray: chunk({\"time\": 1}), "
               "then to_zarr)");
 }

@@ -187,8 +187,19 @@ void unpack(std::span<const std::byte> stored, NumberType type, const Packing& p
     std::memcpy(out.data(), stored.data(), stored.size());
     return;
   }
+  // The usual case, one or two marks of missing values, without a branch in the loop.
+  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+  const std::vector<double>& marks = packing.missing;
+  const bool usual = packing.wrap == 0 && marks.size() <= 2;
+  const double first = marks.empty() ? nan : marks[0], second = marks.size() < 2 ? first : marks[1];
+  const double scale = packing.scale, offset = packing.offset;
   dispatch(type, [&](auto number) {
-    for (size_t i = 0; i < out.size(); ++i)
+    for (size_t i = 0; usual && i < out.size(); ++i) {
+      const double value = load<decltype(number)>(stored.data(), i);
+      const bool missing = (value == first) | (value == second);
+      out[i] = static_cast<float>(missing ? nan : value * scale + offset);
+    }
+    for (size_t i = 0; !usual && i < out.size(); ++i)
       out[i] = static_cast<float>(physical(load<decltype(number)>(stored.data(), i), packing));
   });
 }

@@ -189,6 +189,11 @@ def netcdf_files():
     plain.to_netcdf(FOLDER / "packed3.nc", format="NETCDF3_CLASSIC", encoding=packed(plain), unlimited_dims=["time"])
     add("netcdf3_packed", FOLDER / "packed3.nc", 2e-3)
     (FOLDER / "years").mkdir(exist_ok=True)
+    build().to_netcdf(FOLDER / "cdf5.nc", format="NETCDF3_64BIT_DATA", engine="netcdf4")
+    add("netcdf3_64bit_data", FOLDER / "cdf5.nc")
+    small = {n: {"zlib": True, "shuffle": True, "chunksizes": (2,) * f.ndim} for n, f in build().data_vars.items()}
+    build(dims="lon").to_netcdf(FOLDER / "small_chunks.nc", encoding=small)
+    add("netcdf4_small_chunks", FOLDER / "small_chunks.nc")
     moving = build().drop_vars("land_sea_mask")
     for i, part in enumerate([slice(0, 2), slice(2, 5)]):
         piece = moving.isel(time=part)
@@ -198,6 +203,17 @@ def netcdf_files():
     add("years", FOLDER / "years")
     add("years_glob", f"{FOLDER}/years/*.nc")
     add("years_list", f"{FOLDER}/years/year1.nc,{FOLDER}/years/year0.nc,{FOLDER}/years/constants.nc")
+
+
+def two_axes():
+    """A variable on axes of its own, the other way round and starting elsewhere, beside one on the usual ones."""
+    first = build()[["temperature", "land_sea_mask"]]
+    second = build(rows="down", west=True)[["2m_temperature"]].rename(latitude="lat_2", longitude="lon_2")
+    both = xr.merge([first, second])
+    both.to_netcdf(FOLDER / "two_axes.nc")
+    add("netcdf4_two_axes", FOLDER / "two_axes.nc")
+    both.to_zarr(FOLDER / "two_axes.zarr", mode="w")
+    add("zarr3_two_axes", FOLDER / "two_axes.zarr")
 
 
 def publish():
@@ -220,6 +236,7 @@ def main():
     zarr_codecs()
     absent_chunks()
     netcdf_files()
+    two_axes()
     TRUTH.astype("<f4").tofile(FOLDER / "truth.bin")
     (FOLDER / "cases.json").write_text(json.dumps(CASES, indent=1))
     publish()

@@ -1,0 +1,99 @@
+"""Times of other people's files: when a field is valid, whatever else a file says of time."""
+
+import json
+
+import numpy as np
+import pytest
+
+from command import graticule
+from sky import sky
+from test_axes import info, refusal
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+DAY = np.timedelta64(24, "h")
+
+
+def first(path):
+    return info(path)["times"]["first"]
+
+
+def as_reference(data):
+    data.time.attrs["standard_name"] = "forecast_reference_time"
+    return data
+
+
+def test_valid_time_beside_a_reference_time(tmp_path):
+    data = as_reference(sky()).assign_coords(step=DAY)
+    data = data.assign_coords(valid_time=("time", data.time.values + DAY, {"standard_name": "time"}))
+    data.to_netcdf(tmp_path / "a.nc")
+    told = info(tmp_path / "a.nc")
+    assert told["times"]["first"] == "2001-01-02T00:00:00" and "valid_time" in told["notes"]
+
+
+@pytest.mark.parametrize("place", ["scalar", "dimension"])
+def test_a_reference_time_and_one_lead(tmp_path, place):
+    data = as_reference(sky()).assign_coords(step=DAY)
+    if place == "dimension":
+        data = data.expand_dims("step", axis=1)
+    data.to_netcdf(tmp_path / "a.nc")
+    told = info(tmp_path / "a.nc")
+    assert told["times"]["first"] == "2001-01-02T00:00:00" and "24 h" in told["notes"]
+
+
+def test_a_reference_time_alone_is_told(tmp_path):
+    as_reference(sky()).to_netcdf(tmp_path / "a.nc")
+    assert "when forecasts were started" in info(tmp_path / "a.nc")["notes"]
+
+
+def test_several_leads_are_refused_by_name(tmp_path):
+    leads = np.array([6, 12]) * np.timedelta64(1, "h")
+    as_reference(sky()).expand_dims(step=leads).to_netcdf(tmp_path / "a.nc")
+    assert "step of size 2 holds leads" in refusal(tmp_path / "a.nc")
+
+
+@pytest.mark.parametrize("form", ["nc", "zarr"])
+def test_a_file_a_time(tmp_path, form):
+    paths = []
+    for i in range(4):
+        paths.append(tmp_path / f"{i}.{form}")
+        one = sky().isel(time=i)
+        one.to_zarr(paths[-1]) if form == "zarr" else one.to_netcdf(paths[-1])
+    told = info(",".join(map(str, paths)))
+    assert told["times"]["count"] == 4 and told["times"]["step_seconds"] == 21600
+
+
+@pytest.mark.parametrize(
+    ("units", "calendar"), [("Hours since 2001-01-01", "standard"), ("hours Since 2001-01-01", "Gregorian")]
+)
+def test_capitals(tmp_path, units, calendar):
+    import netCDF4
+
+    sky().drop_vars("time").to_netcdf(tmp_path / "a.nc")
+    with netCDF4.Dataset(tmp_path / "a.nc", "a") as file:
+        time = file.createVariable("time", "i4", ("time",))
+        time.units, time.calendar = units, calendar
+        time[:] = np.arange(8) * 6
+    assert first(tmp_path / "a.nc") == "2001-01-01T00:00:00"
+
+
+def test_a_time_that_was_never_written(tmp_path):
+    import netCDF4
+
+    sky().to_netcdf(tmp_path / "a.nc", unlimited_dims=["time"])
+    with netCDF4.Dataset(tmp_path / "a.nc", "a") as file:
+        file["t2m"][8] = 280
+    message = refusal(tmp_path / "a.nc")
+    assert "a.nc: time has no value at place 8 of 9" in message
+
+
+def test_a_forecast_file_is_read_at_its_valid_times(tmp_path):
+    """Our own: time is the initial time, prediction_timedelta the lead."""
+    data = as_reference(sky()).expand_dims(prediction_timedelta=[DAY], axis=1)
+    data.to_zarr(tmp_path / "a.zarr")
+    assert first(tmp_path / "a.zarr") == "2001-01-02T00:00:00"
+
+
+def test_statistics_say_their_units(tmp_path):
+    sky().to_netcdf(tmp_path / "a.nc")
+    told = json.loads(graticule("data", "stats", tmp_path / "a.nc").stdout)["variables"]
+    assert told["2m_temperature"]["units"] == "K"
