@@ -7,6 +7,8 @@
 #include <span>
 
 #include "graticule/core/error.h"
+#include "graticule/data/patches.h"
+#include "graticule/data/reading_order.h"
 #include "graticule/data/time.h"
 
 namespace graticule {
@@ -58,7 +60,8 @@ Climatology::Climatology(Source& source, const LoaderOptions& options, const Tim
   for (int64_t v = held.begin; v < held.end; ++v) {
     const auto& targets = options.targets;
     const auto found = std::find(targets.begin(), targets.end(), options.variables[static_cast<size_t>(v)]);
-    if (found != targets.end() && !options.grid.tokens_of(options.tokens, v).empty()) targets_.push_back(v);
+    if (found != targets.end() && !options.grid.tokens_of(options.tokens, v).empty())
+      targets_.push_back(*found);
   }
   const int64_t slot_bytes = options.tokens.size() * options.grid.variables_per_token() *
                              options.grid.pixels() * static_cast<int64_t>(sizeof(double));
@@ -104,20 +107,54 @@ double Climatology::weight_in(const DayHour& slot, int64_t time) const {
   return window_weight(day, day_of_year(time)) + repeated;
 }
 
-void Climatology::add_time(int64_t time_index) {
-  const int64_t time = source_.catalog().times[static_cast<size_t>(time_index)];
-  std::vector<std::pair<Mean*, double>> counted;
-  for (auto& [slot, mean] : slots_) {
-    if (const double weight = weight_in(slot, time); weight > 0) counted.emplace_back(&mean, weight);
+// A target variable on some of its places, while its means are made.
+struct Climatology::Part {
+  int64_t variable;
+  LoaderOptions options;           // whose tokens are those places
+  std::vector<at::Tensor> values;  // by slot, views: t P
+  std::vector<at::Tensor> weight;  // by slot, so far: one number, or t P once a NaN was met
+};
+
+std::vector<Climatology::Part> Climatology::parts_of(const std::vector<std::string>& variables,
+                                                     const Span& rows) {
+  const TokenGrid& grid = options_.grid;
+  const auto patch_row = [&](int64_t row) {
+    return (row + grid.patch - 1) / grid.patch * grid.patch_columns();
+  };
+  std::vector<Part> parts;
+  for (const std::string& name : variables) {
+    const auto v =
+        std::find(options_.variables.begin(), options_.variables.end(), name) - options_.variables.begin();
+    const Span held = places_of(grid, options_.tokens, v);
+    const Span places = intersect(held, {patch_row(rows.begin), patch_row(rows.end)});
+    if (places.empty()) continue;
+    const int64_t first = grid.mode == TokenMode::full ? v * grid.places() : 0;
+    Part part{v, options_, {}, {}};
+    part.options.tokens = {first + places.begin, first + places.end};
+    for (auto& [slot, values_TKP] : slots_) {
+      part.values.push_back(of_variable(values_TKP, grid, options_.tokens, v)
+                                .narrow(0, places.begin - held.begin, places.size()));
+      part.weight.push_back(at::zeros({}, at::kDouble));
+    }
+    parts.push_back(std::move(part));
   }
-  for (size_t i = 0; i < targets_.size() && !counted.empty(); ++i) {
-    const at::Tensor x_tP = read_patches(source_, options_, targets_[i], time_index).to(at::kDouble);
+  return parts;
+}
+
+void Climatology::add_time(int64_t time_index, std::vector<Part>& parts) {
+  const int64_t time = source_.catalog().times[static_cast<size_t>(time_index)];
+  std::vector<std::pair<size_t, double>> counted;  // slots
+  size_t slot = 0;
+  for (const auto& [day_and_hour, values] : slots_) {
+    if (const double weight = weight_in(day_and_hour, time); weight > 0) counted.emplace_back(slot, weight);
+    ++slot;
+  }
+  for (size_t i = 0; i < parts.size() && !counted.empty(); ++i) {
+    Part& part = parts[i];
+    const at::Tensor x_tP = read_patches(source_, part.options, part.variable, time_index).to(at::kDouble);
     at::Tensor seen_tP = x_tP.isnan().logical_not_();
     if (seen_tP.all().item<bool>()) seen_tP.reset();
-    for (const auto& [mean, weight] : counted) {
-      add(of_variable(mean->values_TKP, options_.grid, options_.tokens, targets_[i]), mean->weight[i], x_tP,
-          seen_tP, weight);
-    }
+    for (const auto& [s, weight] : counted) add(part.values[s], part.weight[s], x_tP, seen_tP, weight);
   }
 }
 
@@ -129,28 +166,29 @@ void Climatology::make_from(const DayHour& slot) {
   GRATICULE_CHECK(place != asked_.end() && *place == slot, "day ", slot.first, " at ", slot.second,
                   " h was not asked for");
   slots_.clear();
-  for (; place != asked_.end() && slots_.size() < most_slots_; ++place) slots_[*place];
-  next_ = static_cast<size_t>(place - asked_.begin());
-  for (auto& [made, mean] : slots_) {
-    mean.values_TKP = at::zeros(
+  for (; place != asked_.end() && slots_.size() < most_slots_; ++place) {
+    slots_[*place] = at::zeros(
         {options_.tokens.size(), options_.grid.variables_per_token(), options_.grid.pixels()}, at::kDouble);
-    for (size_t i = 0; i < targets_.size(); ++i) mean.weight.push_back(at::zeros({}, at::kDouble));
   }
-  for (int64_t i = times_.begin; i < times_.end; ++i) add_time(i);
-  for (auto& [made, mean] : slots_) {
-    for (size_t i = 0; i < targets_.size(); ++i) {
-      if (mean.weight[i].dim() == 0) continue;
-      of_variable(mean.values_TKP, options_.grid, options_.tokens, targets_[i])
-          .masked_fill_(mean.weight[i] == 0, std::numeric_limits<double>::quiet_NaN());
+  next_ = static_cast<size_t>(place - asked_.begin());
+  for (const std::vector<std::string>& array : by_array(source_, targets_)) {
+    for (const Span& rows : row_blocks(source_, array[0], {0, options_.grid.rows})) {
+      std::vector<Part> parts = parts_of(array, rows);
+      for (int64_t i = times_.begin; i < times_.end; ++i) add_time(i, parts);
+      for (Part& part : parts) {
+        for (size_t s = 0; s < part.values.size(); ++s) {
+          if (part.weight[s].dim() > 0)
+            part.values[s].masked_fill_(part.weight[s] == 0, std::numeric_limits<double>::quiet_NaN());
+        }
+      }
     }
-    mean.weight.clear();
   }
 }
 
 at::Tensor Climatology::at(int64_t valid_time) {
   const DayHour slot = slot_of(valid_time);
   if (!slots_.contains(slot)) make_from(slot);
-  return slots_.at(slot).values_TKP;
+  return slots_.at(slot);
 }
 
 }  // namespace graticule

@@ -48,26 +48,24 @@ class Climatology {
 
  private:
   using DayHour = std::pair<int, int>;
-  struct Mean {
-    at::Tensor values_TKP;
-    std::vector<at::Tensor> weight;  ///< so far, by target: one number, or t P once a NaN was met
-  };
+  struct Part;
   DayHour slot_of(int64_t time) const;
   double weight_in(const DayHour& slot, int64_t time) const;
   void choose_kind(const std::vector<int64_t>& valid_times);
   void make_from(const DayHour& slot);
-  void add_time(int64_t time_index);
+  std::vector<Part> parts_of(const std::vector<std::string>& variables, const Span& rows);
+  void add_time(int64_t time_index, std::vector<Part>& parts);
 
   Source& source_;
   LoaderOptions options_;
-  std::vector<int64_t> targets_;  // variables
-  Span times_;                    // of training, in the catalogue
+  std::vector<std::string> targets_;  // those that this rank's tokens carry
+  Span times_;                        // of training, in the catalogue
   size_t most_slots_;
   ClimatologyKind kind_;
   std::string description_;
-  std::vector<DayHour> asked_;  // in order
-  size_t next_ = 0;             // of asked_: behind the last slot made
-  std::map<DayHour, Mean> slots_;
+  std::vector<DayHour> asked_;           // in order
+  size_t next_ = 0;                      // of asked_: behind the last slot made
+  std::map<DayHour, at::Tensor> slots_;  // means, T K P
 };
 
 }  // namespace graticule
