@@ -13,9 +13,9 @@
 #include "graticule/core/error.h"
 #include "graticule/core/trace.h"
 #include "graticule/plan/calibration.h"
+#include "graticule/train/aside_file.h"
 #include "graticule/train/build.h"
 #include "graticule/train/memory.h"
-#include "graticule/train/run_folder.h"
 
 namespace graticule {
 
@@ -183,9 +183,11 @@ int run_calibrate(const std::string& wanted, const World& world) {
   const Cluster cluster = measured_cluster(world, everyone);
   agree(world, everyone, [&] {
     if (world.rank != 0) return;
-    write_whole(path, to_toml(cluster, fmt::format("Measured by `graticule plan --calibrate` with {} ranks a "
-                                                   "node of {} threads on {} nodes.",
-                                                   world.local_size, at::get_num_threads(), cluster.nodes)));
+    write_whole(path,
+                to_toml(cluster, fmt::format("Measured by `graticule plan --calibrate` with {} ranks a "
+                                             "node of {} threads on {} nodes.",
+                                             world.local_size, at::get_num_threads(), cluster.nodes)),
+                "calibrate");
     fmt::print("{}: {} ranks a node; linear layers {:.0f}, attention {:.0f} GFLOP/s in fp32\n", path,
                world.local_size, cluster.fp32.linear / 1e9, cluster.fp32.attention / 1e9);
   });

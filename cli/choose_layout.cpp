@@ -30,7 +30,8 @@ Cluster guessed(bool cpu) {
 Cluster cluster_of_job(const Options& options, int ranks, int local_size) {
   const int nodes = (ranks + local_size - 1) / local_size;
   std::optional<Cluster> here;
-  if (std::filesystem::exists(described_here)) here = cluster_named(described_here);
+  std::error_code none;
+  if (std::filesystem::exists(described_here, none)) here = cluster_named(described_here);
   const bool fits = here && here->devices_per_node == local_size && (nodes == 1 || here->nodes > 1);
   Cluster cluster = fits ? *here : guessed(options.train.device == "cpu");
   cluster.devices_per_node = local_size, cluster.nodes = nodes;

@@ -7,8 +7,9 @@
 #include "cli/job.h"
 #include "cli/trained_run.h"
 #include "graticule/core/error.h"
+#include "graticule/train/aside_file.h"
 #include "graticule/train/evaluate.h"
-#include "graticule/train/run_folder.h"
+#include "graticule/train/history.h"
 #include "graticule/train/run_log.h"
 
 namespace graticule {
@@ -42,6 +43,11 @@ nlohmann::json scores_json(const Evaluation& evaluation, const EvalArguments& ar
   return scores;
 }
 
+// Paths and units need not be UTF-8, JSON must.
+std::string as_text(const nlohmann::json& json, int indent) {
+  return json.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 std::string acc_text(double acc) { return std::isfinite(acc) ? fmt::format("{:.3f}", acc) : "-"; }
 
 // One row a variable and lead; the three forecasts beside each other.
@@ -59,8 +65,24 @@ void print_table(const Evaluation& evaluation) {
   }
 }
 
+void show(const nlohmann::json& scores, const Evaluation& evaluation, const EvalArguments& arguments) {
+  if (arguments.json) {
+    fmt::print("{}\n", as_text(scores, -1));
+    return;
+  }
+  fmt::print("RMSE over {} initial times, convention {}; climatology: {}\n", evaluation.initial_times.size(),
+             arguments.convention, evaluation.climatology);
+  print_table(evaluation);
+}
+
 int run_eval(const EvalArguments& arguments, const World& world) {
   const Group everyone = group_of_all(world);
+  std::string out = arguments.out;
+  agree(world, everyone, [&] {
+    if (world.rank != 0) return;
+    if (out.empty()) out = run_folder_of(find_checkpoint(arguments.checkpoint)) + "/scores.json";
+    refuse_unwritable(out, "eval", "--out");
+  });
   TrainedRun trained = load_trained_run(arguments.checkpoint, arguments.set, world, everyone);
   EvaluationOptions options;
   agree(world, everyone, [&] {
@@ -78,17 +100,11 @@ int run_eval(const EvalArguments& arguments, const World& world) {
   agree(world, everyone, [&] {
     if (world.rank != 0) return;
     const nlohmann::json scores = scores_json(evaluation, arguments, trained.info.path);
-    const std::string out =
-        arguments.out.empty() ? run_folder_of(trained.info) + "/scores.json" : arguments.out;
-    write_whole(out, scores.dump(1) + "\n");
-    if (arguments.json) {
-      fmt::print("{}\n", scores.dump());
-      return;
-    }
-    fmt::print("RMSE over {} initial times, convention {}; climatology: {}\n",
-               evaluation.initial_times.size(), arguments.convention, evaluation.climatology);
-    print_table(evaluation);
-    fmt::print("scores written to {}\n", out);
+    // Shown first: a disk that fills up must not take them.
+    show(scores, evaluation, arguments);
+    std::fflush(stdout);
+    write_whole(out, as_text(scores, 1) + "\n", "eval");
+    if (!arguments.json) fmt::print("scores written to {}\n", out);
   });
   return 0;
 }

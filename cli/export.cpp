@@ -3,6 +3,7 @@
 #include "cli/commands.h"
 #include "cli/job.h"
 #include "cli/trained_run.h"
+#include "graticule/train/aside_file.h"
 #include "graticule/train/export.h"
 
 namespace graticule {
@@ -18,6 +19,7 @@ void add_export(CLI::App& app, Action& action) {
   command->callback([&action, checkpoint, out] {
     action = [checkpoint, out] {
       return run_alone([&] {
+        refuse_unwritable(*out, "export", "OUT");
         const CheckpointInfo info = read_checkpoint_info(find_checkpoint(*checkpoint));
         verify_checkpoint(info);
         export_weights(info, *out);

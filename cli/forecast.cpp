@@ -1,11 +1,14 @@
 #include <algorithm>
+#include <filesystem>
 #include <iostream>
 
 #include "cli/commands.h"
 #include "cli/job.h"
 #include "cli/trained_run.h"
 #include "graticule/core/error.h"
+#include "graticule/train/aside_file.h"
 #include "graticule/train/forecast.h"
+#include "graticule/train/history.h"
 #include "graticule/train/rollout.h"
 
 namespace graticule {
@@ -29,16 +32,33 @@ std::vector<int64_t> initial_times(const ForecastArguments& arguments) {
   return times;
 }
 
+// Before anything is read. What names the files may have, and that they are new, the writer knows.
+void check_outputs(const std::string& out, const std::string& truth) {
+  if (out == truth) refuse("forecast", "--out and --truth are both '", out, "': choose another file for one");
+  for (const auto& [name, path] : {std::pair{"--out", &out}, {"--truth", &truth}}) {
+    if (path->empty()) continue;
+    std::error_code none;
+    if (std::filesystem::is_directory(std::filesystem::absolute(*path).parent_path(), none) &&
+        !std::filesystem::exists(*path, none))
+      refuse_unwritable(*path, "forecast", name);
+  }
+}
+
 int run_forecast(const ForecastArguments& arguments, const World& world) {
   const Group everyone = group_of_all(world);
-  TrainedRun trained = load_trained_run(arguments.checkpoint, arguments.set, world, everyone);
   ForecastOptions options;
+  options.truth = arguments.truth;
+  agree(world, everyone, [&] {
+    options.out = arguments.out.empty()
+                      ? run_folder_of(find_checkpoint(arguments.checkpoint)) + "/forecast.nc"
+                      : arguments.out;
+    if (world.rank == 0) check_outputs(options.out, options.truth);
+  });
+  TrainedRun trained = load_trained_run(arguments.checkpoint, arguments.set, world, everyone);
   agree(world, everyone, [&] {
     options.initial_times = initial_times(arguments);
     options.lead_hours = arguments.lead;
     options.steps = arguments.steps;
-    options.out = arguments.out.empty() ? run_folder_of(trained.info) + "/forecast.nc" : arguments.out;
-    options.truth = arguments.truth;
     if (options.steps < 1) refuse("forecast", "--steps ", options.steps, ": at least 1");
   });
   write_forecast(trained.run, world, options);

@@ -27,6 +27,15 @@ std::string first_line(const std::exception& error) {
 
 void show(const std::exception& error) { std::cerr << "graticule: " << first_line(error) << std::endl; }
 
+int with_exit_code(const std::function<int()>& body) {
+  try {
+    return body();
+  } catch (const std::exception& error) {
+    show(error);
+    return exit_code_of(error);
+  }
+}
+
 // Equal ranks run out of memory at the same moment: the first of them ends the job before the others say the
 // same.
 void leave_it_to_lower_ranks(const std::exception& error, const World& world) {
@@ -40,16 +49,14 @@ void leave_it_to_lower_ranks(const std::exception& error, const World& world) {
 }  // namespace
 
 int run_alone(const std::function<int()>& body) {
-  try {
+  return with_exit_code([&] {
+    refuse_several();
     return body();
-  } catch (const std::exception& error) {
-    show(error);
-    return exit_code_of(error);
-  }
+  });
 }
 
 int run_job(const std::function<int(const World&)>& body) {
-  return run_alone([&] {
+  return with_exit_code([&] {
     keep_freed_memory();
     const World world = launch();
     try {

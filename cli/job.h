@@ -13,7 +13,7 @@ namespace graticule {
 /// the whole job.
 int run_job(const std::function<int(const World&)>& body);
 
-/// The same for a command that is no job of ranks.
+/// The same for a command that is no job of ranks; refuses to be started several times by a launcher.
 int run_alone(const std::function<int()>& body);
 
 }  // namespace graticule

@@ -3,8 +3,10 @@
 #include <iostream>
 
 #include "cli/commands.h"
+#include "cli/hangup.h"
 
 int main(int argc, char** argv) {
+  graticule::restore_hangup();
   CLI::App app{
       "Train Vision Transformers with full attention on very long sequences of scientific-image tokens."};
   app.require_subcommand(1);

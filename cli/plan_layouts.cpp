@@ -12,8 +12,8 @@
 #include "graticule/plan/advice.h"
 #include "graticule/plan/dry_run.h"
 #include "graticule/plan/reasons.h"
+#include "graticule/train/aside_file.h"
 #include "graticule/train/build.h"
-#include "graticule/train/run_folder.h"
 
 namespace graticule {
 
@@ -109,7 +109,8 @@ void write_recipe(const LayoutArguments& arguments, const Options& recipe, const
   write_whole(arguments.write,
               text("# ", arguments.recipe, " with the best layout for ", question.ranks, " ranks of ",
                    question.cluster.name, ": ", described(best.layout), "\n# ranks: ", question.ranks, "\n\n",
-                   to_toml(with_layout(recipe, best.layout))));
+                   to_toml(with_layout(recipe, best.layout))),
+              "plan");
 }
 
 }  // namespace

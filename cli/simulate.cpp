@@ -9,9 +9,9 @@
 #include "graticule/core/error.h"
 #include "graticule/plan/planner.h"
 #include "graticule/plan/time.h"
+#include "graticule/train/aside_file.h"
 #include "graticule/train/build.h"
 #include "graticule/train/layout.h"
-#include "graticule/train/run_folder.h"
 
 namespace graticule {
 
@@ -78,10 +78,13 @@ int run_simulate(SimulateArguments a) {
       traces_of_world(step.options, step.shape, a.ranks, static_cast<int>(step.cluster.devices_per_node));
   if (!a.trace.empty() || !a.picture.empty()) a.options.drawn = ranks_to_draw(traces);
   step.simulation = simulate_step(traces, step.cluster, step.options.train.precision, a.options);
-  if (!a.trace.empty()) write_whole(a.trace, trace_of(step.simulation, step.cluster.devices_per_node));
+  if (!a.trace.empty())
+    write_whole(a.trace, trace_of(step.simulation, step.cluster.devices_per_node), "simulate");
   if (!a.picture.empty()) {
-    write_whole(a.picture, picture_of(step.simulation, fmt::format("{} ranks of {}: {}", a.ranks,
-                                                                   step.cluster.name, described(step.axes))));
+    write_whole(a.picture,
+                picture_of(step.simulation, fmt::format("{} ranks of {}: {}", a.ranks, step.cluster.name,
+                                                        described(step.axes))),
+                "simulate");
   }
   print_simulation(step, a.json);
   return 0;

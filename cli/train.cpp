@@ -7,11 +7,16 @@
 #include "cli/job.h"
 #include "cli/memory_report.h"
 #include "graticule/core/error.h"
+#include "graticule/train/aside_file.h"
 #include "graticule/train/build.h"
+#include "graticule/train/checkpoint.h"
+#include "graticule/train/history.h"
 #include "graticule/train/layout.h"
 #include "graticule/train/loop.h"
 #include "graticule/train/memory.h"
 #include "graticule/train/run_folder.h"
+#include "graticule/train/same_data.h"
+#include "graticule/train/same_meaning.h"
 
 namespace graticule {
 
@@ -34,28 +39,48 @@ void say_what_runs(const Run& run) {
             << std::endl;
 }
 
-// Why the layout is what it is, where the program chose it.
-void log_layout(const std::string& why, const Run& run, bool json) {
-  std::ofstream(run.options.run.out + "/log.txt", std::ios::app) << why << "\n";
-  if (!json) std::cout << why << std::endl;
+// What this job is told to do otherwise than what it goes on from, and what the program chose: for rank 0.
+void tell(const std::vector<std::string>& sentences, const std::string& run_folder, bool json) {
+  std::ofstream log(run_folder + "/log.txt", std::ios::app);
+  for (const std::string& sentence : sentences) {
+    log << sentence << std::endl;
+    if (!json) std::cout << sentence << std::endl;
+  }
+}
+
+// The checkpoint that the job goes on from. Refuses one of another meaning, of other data, or damaged; the
+// cheap checks first. `told` gets what else differs.
+CheckpointInfo take_up(const std::string& folder, const Problem& problem, std::vector<std::string>& told) {
+  CheckpointInfo checkpoint = read_checkpoint_info(folder);
+  refuse_another_meaning(checkpoint.path, checkpoint.options, problem.options, TakenUp::to_train);
+  told.push_back("resumes from " + checkpoint.path);
+  for (const auto& change : course_changes(checkpoint.options, problem.options)) told.push_back(change);
+  for (const auto& note : refuse_other_data(checkpoint.path, checkpoint.data, problem.source->catalog()))
+    told.push_back(note);
+  verify_checkpoint(checkpoint);
+  return checkpoint;
 }
 
 // From the first allocation on; every tensor is booked in `ledger`.
 void run_problem(const TrainArguments& arguments, const Problem& problem,
-                 const std::optional<std::string>& planned, const World& world,
+                 const std::vector<std::string>& told, const World& world,
                  const std::optional<CheckpointInfo>& checkpoint, const Ledger& ledger) {
   Run run = build(problem, world, true, checkpoint ? std::optional(checkpoint->statistics) : std::nullopt);
   agree(world, run.mesh.world, [&] {
     if (!checkpoint) return;
     load_checkpoint(*checkpoint, run.chain, true);
     run.step = checkpoint->step;
+    run.parent = checkpoint->path;
+    if (checkpoint->data) run.known_units = checkpoint->data->units;
     run.loader->seek(checkpoint->position);
   });
   agree(world, run.mesh.world, [&] {
-    if (world.rank == 0) write_whole(run.options.run.out + "/recipe.toml", to_toml(run.options));
+    if (world.rank != 0) return;
+    start_record(run.options.run.out, run.parent, run.step);
+    write_whole(run.options.run.out + "/recipe.toml", to_toml(run.options), "run");
   });
   if (world.rank == 0 && !arguments.json) say_what_runs(run);
-  if (world.rank == 0 && planned) log_layout(*planned, run, arguments.json);
+  if (world.rank == 0) tell(told, run.options.run.out, arguments.json);
   train(run, world, arguments.json, ledger);
   if (!arguments.memory) return;
   const RankMemory largest = largest_memory(ledger, run.mesh.world);
@@ -76,16 +101,27 @@ int run_train(const TrainArguments& arguments, const World& world) {
   const auto planned = choose_layout(problem->options, problem->shape, world, everyone, limit);
   agree(world, everyone, [&] { resolve_axes(problem->options, world.size, problem->shape); });
   fit_in_memory(problem->options, problem->shape, world, everyone, limit);
+  std::vector<std::string> told;
+  if (planned) told.push_back(*planned);
+  std::optional<RunLock> lock;
+  std::string resumed;  // rank 0 chooses: the others may see the folder as it was
   agree(world, everyone, [&] {
+    if (world.rank != 0) return;
     const std::string& folder = problem->options.run.out;
-    if (world.rank == 0) prepare_run_folder(folder, !arguments.resume.empty());
+    lock.emplace(prepare_run_folder(folder, !arguments.resume.empty()));
+    resumed = checkpoint_to_resume(folder, arguments.resume);
+    if (!lock->held())
+      told.push_back("the run folder's disk knows no locks: see that no other job trains there");
   });
-  agree(world, everyone,
-        [&] { checkpoint = checkpoint_to_resume(problem->options.run.out, arguments.resume); });
+  resumed = broadcast_text(everyone, resumed, 0);
+  if (arguments.resume == "auto" && resumed.empty())
+    told.push_back("no checkpoint in " + problem->options.run.out + ": training starts anew");
+  agree(world, everyone, [&] {
+    if (!resumed.empty()) checkpoint = take_up(resumed, *problem, told);
+  });
   Ledger ledger(limit);
   const MemoryWatch watch(ledger, device);
-  explain_out_of_memory(ledger,
-                        [&] { run_problem(arguments, *problem, planned, world, checkpoint, ledger); });
+  explain_out_of_memory(ledger, [&] { run_problem(arguments, *problem, told, world, checkpoint, ledger); });
   return 0;
 }
 

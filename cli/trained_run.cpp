@@ -1,17 +1,24 @@
 #include "cli/trained_run.h"
 
 #include <filesystem>
+#include <iostream>
 
 #include "graticule/core/error.h"
 #include "graticule/train/build.h"
+#include "graticule/train/history.h"
 #include "graticule/train/layout.h"
+#include "graticule/train/same_data.h"
+#include "graticule/train/same_meaning.h"
 
 namespace graticule {
 
 std::string find_checkpoint(const std::string& named) {
-  if (!std::filesystem::is_directory(named))
-    refuse("checkpoint", "'", named, "' is no folder: name a run or RUN/checkpoints/step-N");
-  if (std::filesystem::exists(named + "/manifest.json")) return named;
+  std::error_code error;
+  if (!std::filesystem::is_directory(named, error))
+    refuse("checkpoint", "'", named, "' is no folder",
+           error && error != std::errc::no_such_file_or_directory ? text(" (", error.message(), ")") : "",
+           ": name a run or RUN/checkpoints/step-N");
+  if (std::filesystem::exists(named + "/manifest.json", error)) return named;
   const auto newest = newest_checkpoint(named);
   if (!newest)
     refuse("checkpoint", "'", named,
@@ -19,26 +26,27 @@ std::string find_checkpoint(const std::string& named) {
   return *newest;
 }
 
-std::string run_folder_of(const CheckpointInfo& info) {
-  return std::filesystem::absolute(info.path + "/")
-      .parent_path()
-      .parent_path()
-      .parent_path()
-      .lexically_normal()
-      .string();
-}
-
 TrainedRun load_trained_run(const std::string& checkpoint, const std::vector<std::string>& overrides,
                             const World& world, const Group& everyone) {
+  // One rank chooses: a run that goes on may have another newest a moment later.
+  std::string folder;
+  agree(world, everyone, [&] {
+    if (world.rank == 0) folder = find_checkpoint(checkpoint);
+  });
+  folder = broadcast_text(everyone, folder, 0);
   std::optional<CheckpointInfo> info;
   std::optional<Problem> problem;
   agree(world, everyone, [&] {
-    info = read_checkpoint_info(find_checkpoint(checkpoint));
-    verify_checkpoint(*info);
+    info = read_checkpoint_info(folder);
     Options recipe = info->options;
     recipe.parallel = ParallelOptions{.shard = recipe.parallel.shard};
     recipe.data.batch = std::max<int64_t>(recipe.data.batch, world.size);
     problem.emplace(define_problem(parse_recipe(to_toml(recipe), info->path, overrides)));
+    refuse_another_meaning(info->path, info->options, problem->options, TakenUp::to_use);
+    for (const auto& note : refuse_other_data(info->path, info->data, problem->source->catalog())) {
+      if (world.rank == 0) std::cerr << "note: " << note << std::endl;
+    }
+    verify_checkpoint(*info);
     resolve_axes(problem->options, world.size, problem->shape);
   });
   Run run = build(*problem, world, false, info->statistics);

@@ -55,15 +55,28 @@ World launch_nccl() {
   return nccl_world(place);
 }
 
-World launch_mpi() {
-  World world = mpi_world();
-  const int tasks = number_in({"SLURM_STEP_NUM_TASKS"}).value_or(1);
-  if (world.size == 1 && tasks > 1) {
-    fail("launch", "srun started ", tasks,
-         " tasks, but MPI sees one: choose another plug-in (srun --mpi=pmi2 or "
-         "--mpi=pmix; srun --mpi=list names them), or start with mpiexec");
+/// What a launcher says of the processes it starts.
+struct Launcher {
+  const char* name;
+  const char* size;  ///< how many there are; absent where it tells ranks alone
+  const char* rank;
+};
+// Slurm's SLURM_NTASKS is not asked: a batch script has it too, and what runs there runs once.
+constexpr Launcher launchers[] = {
+    {"Open MPI's mpirun", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"},
+    {"a launcher of the PMI kind (mpiexec of MPICH or Intel MPI, srun --mpi=pmi2)", "PMI_SIZE", "PMI_RANK"},
+    {"srun", "SLURM_STEP_NUM_TASKS", "SLURM_PROCID"},
+    {"a launcher of the PMIx kind (prterun, mpirun of Open MPI, srun --mpi=pmix)", nullptr, "PMIX_RANK"},
+};
+
+/// The launcher that started this process and others beside it, in words; nothing when there is none.
+std::optional<std::string> launcher_of_several() {
+  for (const auto& [name, size, rank] : launchers) {
+    const int processes = size ? number_in({size}).value_or(1) : 1, mine = number_in({rank}).value_or(0);
+    if (processes > 1) return text(name, " started ", processes, " processes (", size, ")");
+    if (mine > 0) return text(name, " started this process as its rank ", mine, " (", rank, ")");
   }
-  return world;
+  return std::nullopt;
 }
 
 enum class Failure { invalid_argument, logic_error, runtime_error };
@@ -124,8 +137,26 @@ World lone_world() {
 
 World launch() {
   if (variable("MASTER_ADDR") && (nccl_is_built_in() || variable("WORLD_SIZE"))) return launch_nccl();
-  if (started_by_mpi()) return launch_mpi();
-  return lone_world();
+  const auto several = launcher_of_several();
+  if (several && !mpi_is_built_in())
+    refuse("launch", *several,
+           ", but this program was built without MPI: build it with -DGRATICULE_MPI=ON, or start it once");
+  // MPICH would end in Open MPI's variables, with a message about PMI.
+  const bool foreign =
+      several && variable("OMPI_COMM_WORLD_SIZE") && mpi_library().find("MPICH") != std::string::npos;
+  World world = started_by_mpi() && !foreign ? mpi_world() : lone_world();
+  if (several && world.size == 1)
+    refuse(
+        "launch", *several,
+        ", but MPI sees one rank: each would work alone on the same files. Start with the mpiexec of the MPI "
+        "that the program was built with (srun: another --mpi=, such as pmi2 or pmix; srun --mpi=list names "
+        "them), or start it once, without a launcher");
+  return world;
+}
+
+void refuse_several() {
+  if (const auto several = launcher_of_several())
+    refuse("launch", *several, ", but this command is one process's work: start it once, without a launcher");
 }
 
 void keep_freed_memory() {

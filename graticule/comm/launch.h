@@ -41,9 +41,12 @@ World lone_world();
 /// Joins the job this process was started in: MPI when a launcher's variables say so (PMI_RANK, PMIX_RANK,
 /// OMPI_COMM_WORLD_RANK, SLURM_PROCID with SLURM_NTASKS > 1) and it was built in, else a world of one rank.
 /// With NCCL built in and MASTER_ADDR set (by torchrun, or by the user beside srun or mpiexec) the ranks meet
-/// at MASTER_ADDR:MASTER_PORT, one GPU each, and MPI takes no part. Fails clearly when a launcher started
-/// several ranks and MPI was not built in, or MPI sees one rank only.
+/// at MASTER_ADDR:MASTER_PORT, one GPU each, and MPI takes no part. Refuses, naming the launcher, when one
+/// started several processes and MPI was not built in, or MPI sees one rank only (another MPI's launcher).
 World launch();
+
+/// For a command that is no job of ranks: refuses to be started several times by a launcher.
+void refuse_several();
 
 /// Lets this process keep the memory it frees, for its next tensors. glibc gives large blocks back at once,
 /// and the kernel then clears every page anew: at 64 MiB that costs more than the message. Call it once,

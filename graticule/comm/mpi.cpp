@@ -355,6 +355,14 @@ class MpiBackend : public c10d::Backend {
 
 bool mpi_is_built_in() { return true; }
 
+std::string mpi_library() {
+  std::string version(MPI_MAX_LIBRARY_VERSION_STRING, '\0');
+  int length = 0;
+  check(MPI_Get_library_version(version.data(), &length), "launch", "Get_library_version");
+  version.resize(static_cast<size_t>(length));
+  return version;
+}
+
 World mpi_world() {
   const auto session = std::make_shared<Session>();
   const auto everyone = std::make_shared<Communicator>(session, MPI_COMM_WORLD, 0, 0, "world");

@@ -1,11 +1,14 @@
-// Units of measure as files spell them.
+// Units as files spell them. One unit has many spellings ("m s-1", "m/s", "m s**-1"); two units that look
+// alike (Pa and hPa, K and degC, 1 and %) are two. Nothing is converted here.
 #pragma once
 
-#include <string_view>
+#include <string>
 
 namespace graticule {
 
-/// Whether two spellings mean one unit.
-bool same_units(std::string_view a, std::string_view b);
+/// Whether two texts name one unit, whatever their spelling: spaces around, long and short names, the ways to
+/// write a power, a quotient and a product. What is not understood is equal to itself alone. No unit ("") is
+/// the unit 1.
+bool same_units(const std::string& a, const std::string& b);
 
 }  // namespace graticule

@@ -166,7 +166,8 @@ Run build(const Problem& problem, const World& world, bool for_training,
         layers.chain);
   });
 
-  Run run{options, mesh, problem.source, {}, shape, layers.tokens, std::move(*chain), std::nullopt, 0};
+  Run run{options, mesh, problem.source, {}, shape, layers.tokens, std::move(*chain), std::nullopt, 0,
+          {},      {}};
   run.statistics = statistics ? *statistics : statistics_of_run(options, *problem.source, world, mesh.world);
   if (for_training) {
     // Stages between the first and the last read no fields.

@@ -1,16 +1,12 @@
 #include "graticule/train/checkpoint.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <charconv>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "graticule/core/error.h"
 #include "graticule/train/checksum.h"
 #include "graticule/train/file.h"
+#include "graticule/train/history.h"
 #include "graticule/train/saved_weights.h"
 #include "graticule/train/statistics_pass.h"
 
@@ -22,42 +18,22 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr int format_version = 2;
-const std::string prefix = "step-";
 
 std::string file_of(int rank) { return text("rank-", rank, ".safetensors"); }
 
-// A renamed folder survives a power cut only once its parent is on the disk.
-void sync_folder(const fs::path& folder) {
-  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY);
-  if (descriptor < 0 || ::fsync(descriptor) != 0)
-    fail("checkpoint", folder.string(), " cannot be synced to the disk");
-  ::close(descriptor);
-}
-
-std::optional<int64_t> step_of(const fs::path& folder) {
-  const std::string name = folder.filename().string();
-  int64_t step = 0;
-  if (!name.starts_with(prefix)) return std::nullopt;
-  const auto [end, error] = std::from_chars(name.data() + prefix.size(), name.data() + name.size(), step);
-  return error == std::errc() && end == name.data() + name.size() ? std::optional(step) : std::nullopt;
-}
-
-// Whole checkpoints of a run, oldest first.
-std::vector<fs::path> checkpoints_of(const fs::path& run_folder) {
-  std::vector<fs::path> found;
-  const fs::path folder = run_folder / "checkpoints";
-  if (!fs::is_directory(folder)) return found;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    if (step_of(entry.path())) found.push_back(entry.path());
-  }
-  std::sort(found.begin(), found.end(),
-            [](const auto& a, const auto& b) { return *step_of(a) < *step_of(b); });
-  return found;
-}
+std::string manifest_path(const fs::path& folder) { return (folder / "manifest.json").string(); }
 
 // What each rank tells rank 0 of its file.
 json told_by(Run& run, const std::string& checksum) {
   return {{"checksum", checksum}, {"weights", describe_weights(run)}};
+}
+
+// What it goes on from: by name within the run, which may be moved, else by its path.
+json parent_of(const Run& run) {
+  if (run.parent.empty()) return nullptr;
+  const fs::path parent = run.parent;
+  return lies_on_line(run.options.run.out, run.parent) ? parent.filename().string()
+                                                       : fs::absolute(parent).string();
 }
 
 json manifest_of(Run& run, const std::vector<std::string>& told) {
@@ -73,44 +49,99 @@ json manifest_of(Run& run, const std::vector<std::string>& told) {
   return {{"format", format_version},
           {"step", run.step},
           {"position", run.loader ? run.loader->position() : 0},
+          {"parent", parent_of(run)},
           {"recipe", to_toml(run.options)},
+          {"data", to_json(form_of(run.source->catalog(), run.options.data.variables, run.known_units))},
           {"statistics", json::parse(to_json(run.statistics))},
           {"flats", join_descriptions(weights, names)},
           {"files", files}};
 }
 
-void write_manifest(const fs::path& path, const json& manifest) {
-  const std::string content = manifest.dump(1) + "\n";
-  File file = File::create(path.string(), "checkpoint");
+// Paths and units need not be UTF-8, JSON must.
+void write_manifest(const fs::path& folder, const json& manifest) {
+  const std::string content = manifest.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
+  File file = File::create(manifest_path(folder), "checkpoint");
   file.write_at(0, std::as_bytes(std::span(content)));
   file.sync();
 }
 
-void remove_old(const fs::path& run_folder, int64_t keep) {
-  const auto all = checkpoints_of(run_folder);
-  for (size_t i = 0; i + static_cast<size_t>(keep) < all.size(); ++i) fs::remove_all(all[i]);
-}
-
 json read_manifest(const fs::path& folder) {
-  const fs::path path = folder / "manifest.json";
-  std::ifstream file(path);
-  if (!file) {
+  const std::string path = manifest_path(folder);
+  std::error_code error;
+  if (!fs::exists(path, error) && !error) {
     refuse("checkpoint", "'", folder.string(),
            "' is no checkpoint: it has no manifest.json; name a folder RUN/checkpoints/step-N");
   }
+  const File file = File::open(path, "checkpoint");
+  std::string content(static_cast<size_t>(file.size()), '\0');
+  file.read_at(0, std::as_writable_bytes(std::span(content)));
+  json manifest = json::parse(content, nullptr, false);
+  if (!manifest.is_object())
+    fail("checkpoint", path, " is damaged (no JSON object): resume from the checkpoint before it");
+  return manifest;
+}
+
+// An entry of the manifest, or of one of its objects, by the form that this version writes.
+template <class T>
+T entry(const json& object, const char* key, const fs::path& folder) {
   try {
-    return json::parse(file);
+    return object.at(key).get<T>();
   } catch (const json::exception&) {
-    fail("checkpoint", path.string(), " is damaged (no JSON): resume from the checkpoint before it");
+    fail("checkpoint", manifest_path(folder), " has no entry \"", key,
+         "\" of the form that this version reads: copy the checkpoint again, or take the one before it");
   }
+}
+
+Statistics statistics_in(const json& manifest, const fs::path& folder) {
+  return statistics_of_text(entry<json>(manifest, "statistics", folder).dump(), manifest_path(folder),
+                            "copy the checkpoint again, or take the one before it");
+}
+
+// Checkpoints before format 2's entry "data" say nothing of it.
+std::optional<DataForm> data_in(const json& manifest, const fs::path& folder) {
+  if (!manifest.contains("data")) return std::nullopt;
+  const json data = entry<json>(manifest, "data", folder);
+  return DataForm{entry<std::vector<double>>(data, "latitudes", folder),
+                  entry<std::vector<double>>(data, "longitudes", folder),
+                  entry<std::map<std::string, std::string>>(data, "units", folder)};
+}
+
+// What jobs that died while they wrote left behind.
+void remove_unfinished(const fs::path& folder) {
+  std::error_code error;
+  for (const auto& found : fs::directory_iterator(folder, error)) {
+    const fs::path& path = found.path();
+    if (path.extension() == ".part" && step_in_name(path.stem())) fs::remove_all(path, error);
+  }
+}
+
+// The whole checkpoint before a damaged one, beside it.
+std::string way_out_of_damage(const CheckpointInfo& damaged) {
+  std::string way_out = "there is no checkpoint before it: start the run anew";
+  int64_t nearest = -1;
+  std::error_code error;
+  for (const auto& beside : fs::directory_iterator(fs::path(damaged.path) / "..", error)) {
+    const auto step = step_in_name(beside.path());
+    if (!step || *step >= damaged.step || *step < nearest || !fs::exists(manifest_path(beside), error))
+      continue;
+    nearest = *step;
+    way_out = "resume from the one before it: --resume " + beside.path().lexically_normal().string();
+  }
+  return way_out;
 }
 
 }  // namespace
 
-void save_checkpoint(Run& run, const World& world) {
-  const fs::path folder = fs::path(run.options.run.out) / "checkpoints";
-  const fs::path whole = folder / text(prefix, run.step), aside = folder / text(prefix, run.step, ".part");
+std::vector<std::string> save_checkpoint(Run& run, const World& world) {
+  const std::string run_folder = run.options.run.out;
+  const fs::path folder = fs::path(run_folder) / "checkpoints";
+  const std::string name = text("step-", run.step);
+  const fs::path aside = folder / (name + ".part");
+  std::vector<std::string> told;
   std::string checksum;
+  agree(world, run.mesh.world, [&] {
+    if (world.rank == 0) remove_unfinished(folder);
+  });
   agree(world, run.mesh.world, [&] {
     std::error_code error;
     fs::create_directories(aside, error);
@@ -123,60 +154,53 @@ void save_checkpoint(Run& run, const World& world) {
       write_weights(run, mine.string());
       checksum = file_checksum(mine.string());
     });
-    const std::vector<std::string> told = gather_texts(told_by(run, checksum).dump(), run.mesh.world);
+    const std::vector<std::string> of_ranks = gather_texts(told_by(run, checksum).dump(), run.mesh.world);
     agree(world, run.mesh.world, [&] {
       if (world.rank != 0) return;
-      write_manifest(aside / "manifest.json", manifest_of(run, told));
-      sync_folder(aside);
-      fs::remove_all(whole);
-      fs::rename(aside, whole);
-      sync_folder(folder);
-      remove_old(run.options.run.out, run.options.run.keep);
+      write_manifest(aside, manifest_of(run, of_ranks));
+      const std::string left = append_to_line(run_folder, aside.string(), run.step, run.parent);
+      told = remove_old(run_folder, run.options.run.keep);
+      if (!left.empty()) told.insert(told.begin(), left);
     });
   } catch (...) {
     std::error_code ignored;
     if (world.rank == 0) fs::remove_all(aside, ignored);
     throw;
   }
+  run.parent = (folder / name).string();
+  return told;
 }
 
-CheckpointInfo read_checkpoint_info(const std::string& folder) {
+CheckpointInfo read_checkpoint_info(const std::string& named) {
+  const fs::path folder = (fs::path(named) / "").lexically_normal().parent_path();
   const json manifest = read_manifest(folder);
-  try {
-    if (manifest.at("format") != format_version) {
-      refuse("checkpoint", folder, " has format ", manifest.at("format").dump(), ", this version reads ",
-             format_version, ": train anew, or use the version that wrote it");
-    }
-    return {folder, manifest.at("step"), manifest.at("position"),
-            parse_recipe(manifest.at("recipe").get<std::string>(), folder + "/manifest.json"),
-            statistics_from_json(manifest.at("statistics").dump(), folder + "/manifest.json")};
-  } catch (const json::exception& error) {
-    fail("checkpoint", folder, "/manifest.json is damaged (", error.what(),
-         "): resume from the checkpoint before it");
+  const auto format = entry<json>(manifest, "format", folder);
+  if (format != format_version) {
+    refuse("checkpoint", folder.string(), " has format ", format.dump(), ", this version reads ",
+           format_version, ": train anew, or use the version that wrote it");
   }
+  return {folder.string(),
+          entry<int64_t>(manifest, "step", folder),
+          entry<int64_t>(manifest, "position", folder),
+          parse_recipe(entry<std::string>(manifest, "recipe", folder), manifest_path(folder)),
+          statistics_in(manifest, folder),
+          data_in(manifest, folder)};
 }
 
 void verify_checkpoint(const CheckpointInfo& info) {
   const json manifest = read_manifest(info.path);
-  for (const auto& file : manifest.at("files")) {
-    const std::string path = info.path + "/" + file.at("name").get<std::string>();
-    const bool there = fs::exists(path);
-    if (there && file_checksum(path) == file.at("checksum")) continue;
-    std::string way_out = "there is no checkpoint before it: start the run anew";
-    for (const auto& older : checkpoints_of(fs::path(info.path).parent_path().parent_path())) {
-      if (*step_of(older) < info.step) way_out = "resume from the one before it: --resume " + older.string();
-    }
-    fail("checkpoint", path, there ? " is damaged (its checksum differs)" : " is missing", "; ", way_out);
+  for (const auto& file : entry<json>(manifest, "files", info.path)) {
+    const std::string path = info.path + "/" + entry<std::string>(file, "name", info.path);
+    std::error_code unknown;  // what may not be looked at says so when it is read
+    const bool there = fs::exists(path, unknown) || unknown;
+    if (there && file_checksum(path) == entry<std::string>(file, "checksum", info.path)) continue;
+    fail("checkpoint", path, there ? " is damaged (its checksum differs)" : " is missing", "; ",
+         way_out_of_damage(info));
   }
 }
 
-std::optional<std::string> newest_checkpoint(const std::string& run_folder) {
-  const auto all = checkpoints_of(run_folder);
-  return all.empty() ? std::nullopt : std::optional(all.back().string());
-}
-
 void load_checkpoint(const CheckpointInfo& info, Chain& chain, bool moments) {
-  read_weights(read_manifest(info.path).at("flats"), info.path, chain, moments);
+  read_weights(entry<json>(read_manifest(info.path), "flats", info.path), info.path, chain, moments);
 }
 
 }  // namespace graticule

@@ -2,14 +2,18 @@
 //
 // Each rank writes its spans of the weights and moments it shards, and the manifest says which parameters lie
 // where (saved_weights.h), so any layout can read what another wrote. Written aside ("step-N.part"), synced,
-// then renamed: a folder named step-N is whole. The manifest has each file's checksum.
+// then renamed: a folder named step-N is whole. The manifest has each file's checksum, the resolved recipe
+// and what the data were, so that a checkpoint knows what it means (same_meaning.h, same_data.h), and its
+// parent. Which checkpoints make up a run: history.h.
 #pragma once
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "graticule/comm/launch.h"
 #include "graticule/train/run.h"
+#include "graticule/train/same_data.h"
 
 namespace graticule {
 
@@ -20,21 +24,20 @@ struct CheckpointInfo {
   int64_t position = 0;  ///< samples handed out
   Options options;       ///< of the run that wrote it, resolved
   Statistics statistics;
+  std::optional<DataForm> data;  ///< absent in older checkpoints
 };
 
-/// Writes RUN/checkpoints/step-N of `run.step` and removes all but the newest `run.options.run.keep`.
-/// Collective over the world.
-void save_checkpoint(Run& run, const World& world);
+/// Writes RUN/checkpoints/step-N of `run.step`, the child of `run.parent`, and becomes the parent of the
+/// next. Then removes all of the line but the newest `run.options.run.keep`. Gives rank 0 what the user
+/// should be told. Collective over the world.
+std::vector<std::string> save_checkpoint(Run& run, const World& world);
 
-/// Reads a manifest. Fails naming the folder when it is no whole checkpoint.
+/// Reads a manifest. Fails naming the file, and the entry, that is not as this version writes it.
 CheckpointInfo read_checkpoint_info(const std::string& folder);
 
 /// Fails naming the first file of the checkpoint that is missing or whose checksum differs, and the whole
 /// checkpoint before it.
 void verify_checkpoint(const CheckpointInfo& info);
-
-/// The newest checkpoint of a run folder; nothing when there is none.
-std::optional<std::string> newest_checkpoint(const std::string& run_folder);
 
 /// Loads weights (and, with `moments`, the optimizer's state) into the run's chain. Refuses a checkpoint of
 /// another model, naming the first parameter that differs. Local to the rank.

@@ -1,10 +1,10 @@
 #include "graticule/train/export.h"
 
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "graticule/core/error.h"
 #include "graticule/model/vit.h"
+#include "graticule/train/aside_file.h"
 #include "graticule/train/build.h"
 #include "graticule/train/safetensors.h"
 
@@ -42,6 +42,7 @@ std::string model_json(const Problem& problem) {
 
 void export_weights(const CheckpointInfo& info, const std::string& out) {
   const Problem problem = define_problem(info.options);
+  refuse_other_data(info.path, info.data, problem.source->catalog());
   // Only the parameters' names and shapes are wanted: one rank's view of no tokens and no attention.
   Chain chain(vision_transformer(problem.shape, {}, Attention()), ChainOptions{});
   load_checkpoint(info, chain, false);
@@ -50,9 +51,9 @@ void export_weights(const CheckpointInfo& info, const std::string& out) {
     for (const auto& parameter : part->parameters())
       entries.push_back({part->block() + "." + parameter.name, at::kFloat, parameter.shape});
   }
-  const std::string aside = out + ".part";
+  AsideFile aside(out, "export");
   SafetensorsWriter writer(
-      aside, entries,
+      aside.path(), entries,
       {{"format", "pt"}, {"model", model_json(problem)}, {"statistics", to_json(info.statistics)}});
   for (auto* part : chain.parts()) {
     const Weights weights = as_weights(part->parameters(), part->state().master);
@@ -61,7 +62,7 @@ void export_weights(const CheckpointInfo& info, const std::string& out) {
     }
   }
   writer.close();
-  std::filesystem::rename(aside, out);
+  aside.publish();
 }
 
 }  // namespace graticule

@@ -16,7 +16,10 @@ namespace {
 
 int open_descriptor(const std::string& path, int flags, const std::string& where, const char* doing) {
   const int descriptor = ::open(path.c_str(), flags | O_CLOEXEC, 0666);
-  if (descriptor < 0) fail(where, path, ": cannot be ", doing, ": ", std::strerror(errno));
+  const bool writing = (flags & O_CREAT) != 0;
+  if (descriptor < 0)
+    fail(where, path, ": cannot be ", doing, ": ", std::strerror(errno),
+         writing ? "; choose another place" : "; is it there, and yours to read?");
   return descriptor;
 }
 
@@ -70,7 +73,8 @@ void File::write_at(int64_t offset, std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     const ssize_t count = ::pwrite(descriptor_, bytes.data(), bytes.size(), offset);
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) broken("writing");
+    if (count < 0)
+      damaged(text("writing failed: ", std::strerror(errno), "; free space there, or choose another place"));
     bytes = bytes.subspan(static_cast<size_t>(count));
     offset += count;
   }

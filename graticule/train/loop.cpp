@@ -49,13 +49,18 @@ bool train(Run& run, const World& world, bool json, const Ledger& ledger) {
   });
   const auto tokens_a_step = static_cast<double>(options.data.batch * run.shape.grid.tokens());
   bool stopped = false;
-  int64_t saved_step = -1;
+  int64_t saved_step = run.parent.empty() ? -1 : run.step;  // what was resumed is on the disk already
   const auto save = [&] {
     if (saved_step == run.step) return;
-    save_checkpoint(run, world);
+    const std::vector<std::string> told = save_checkpoint(run, world);
     saved_step = run.step;
-    if (log) log->say(text("checkpoint ", options.run.out, "/checkpoints/step-", run.step));
+    if (!log) return;
+    log->say(text("checkpoint ", run.parent));
+    for (const std::string& sentence : told) log->say(sentence);
   };
+  if (log && run.step >= options.train.steps)
+    log->say(text("nothing to train: ", run.step, " steps were made, train.steps = ", options.train.steps,
+                  "; give more to go on"));
   while (run.step < options.train.steps && !stopped) {
     const auto start = std::chrono::steady_clock::now();
     world.watch->set_step(run.step + 1);

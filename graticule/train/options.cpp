@@ -26,12 +26,12 @@ class Reader {
   }
 
   template <class T>
-  void field(const char* key, T& value) {
+  void field(const char* key, KeyKind, T& value) {
     if (const toml::node* node = find(key)) read(*node, key, value);
   }
 
   template <class Enum>
-  void choice(const char* key, Enum& value, const std::vector<Choice<Enum>>& choices) {
+  void choice(const char* key, KeyKind, Enum& value, const std::vector<Choice<Enum>>& choices) {
     const toml::node* node = find(key);
     if (!node) return;
     std::string names;
@@ -127,17 +127,17 @@ class Writer {
     current_ = root.insert_or_assign(name, toml::table{}).first->second.as_table();
   }
   template <class T>
-  void field(const char* key, const T& value) {
+  void field(const char* key, KeyKind, const T& value) {
     current_->insert_or_assign(key, value);
   }
   template <class T>
-  void field(const char* key, const std::vector<T>& values) {
+  void field(const char* key, KeyKind, const std::vector<T>& values) {
     toml::array array;
     for (const T& value : values) array.push_back(value);
     current_->insert_or_assign(key, std::move(array));
   }
   template <class Enum>
-  void choice(const char* key, const Enum& value, const std::vector<Choice<Enum>>& choices) {
+  void choice(const char* key, KeyKind, const Enum& value, const std::vector<Choice<Enum>>& choices) {
     for (const auto& choice : choices) {
       if (choice.value == value) current_->insert_or_assign(key, choice.name);
     }

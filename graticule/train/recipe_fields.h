@@ -1,9 +1,18 @@
-// Every key of a recipe, once: reader, writer and key lists all walk these functions.
+// Every key of a recipe, once, with what a change of it means for a trained model: reader, writer and
+// comparison all walk these functions.
 #pragma once
 
 #include "graticule/train/options.h"
 
 namespace graticule {
+
+/// What a key decides, and so whether it may differ between a checkpoint and the recipe that takes it up
+/// (same_meaning.h).
+enum class KeyKind {
+  meaning,   ///< what the network is or what its numbers mean: must agree
+  course,    ///< how training goes on: may change, and every change is told
+  execution  ///< where, how fast, and what is written or scored beside it: free
+};
 
 /// A name of an enum value in recipes.
 template <class Enum>
@@ -12,111 +21,112 @@ struct Choice {
   Enum value;
 };
 
-/// Calls visitor.section(name), then visitor.field(key, value) or visitor.choice(key, value, choices) for
-/// each of its keys.
+/// Calls visitor.section(name), then visitor.field(key, kind, value) or visitor.choice(key, kind, value,
+/// choices) for each of its keys.
 template <class Visitor>
 void visit_fields(Visitor& visitor, Options& options) {
+  using enum KeyKind;
   visitor.section("data");
   DataOptions& data = options.data;
-  visitor.field("path", data.path);
-  visitor.field("variables", data.variables);
-  visitor.field("targets", data.targets);
-  visitor.field("lead_hours", data.lead_hours);
-  visitor.field("train", data.train);
-  visitor.field("valid", data.valid);
-  visitor.field("test", data.test);
-  visitor.field("allow_overlap", data.allow_overlap);
-  visitor.field("batch", data.batch);
+  visitor.field("path", course, data.path);
+  visitor.field("variables", meaning, data.variables);
+  visitor.field("targets", meaning, data.targets);
+  visitor.field("lead_hours", meaning, data.lead_hours);
+  visitor.field("train", course, data.train);
+  visitor.field("valid", execution, data.valid);
+  visitor.field("test", execution, data.test);
+  visitor.field("allow_overlap", execution, data.allow_overlap);
+  visitor.field("batch", course, data.batch);
   visitor.choice(
-      "predict", data.predict,
+      "predict", meaning, data.predict,
       std::vector<Choice<Predict>>{{"difference", Predict::difference}, {"state", Predict::state}});
-  visitor.choice("missing", data.missing,
+  visitor.choice("missing", course, data.missing,
                  std::vector<Choice<Missing>>{{"refuse", Missing::refuse}, {"mean", Missing::mean}});
 
   visitor.section("model");
   ModelOptions& model = options.model;
-  visitor.field("preset", model.preset);
-  visitor.choice("tokens", model.tokens,
+  visitor.field("preset", execution, model.preset);
+  visitor.choice("tokens", meaning, model.tokens,
                  std::vector<Choice<TokenMode>>{{"full", TokenMode::full},
                                                 {"aggregated", TokenMode::aggregated},
                                                 {"channels", TokenMode::channels}});
-  visitor.field("patch", model.patch);
-  visitor.field("dim", model.dim);
-  visitor.field("depth", model.depth);
-  visitor.field("heads", model.heads);
-  visitor.field("kv_heads", model.kv_heads);
-  visitor.field("head_layers", model.head_layers);
-  visitor.field("mlp_ratio", model.mlp_ratio);
-  visitor.field("drop_path", model.drop_path);
-  visitor.field("qk_norm", model.qk_norm);
+  visitor.field("patch", meaning, model.patch);
+  visitor.field("dim", meaning, model.dim);
+  visitor.field("depth", meaning, model.depth);
+  visitor.field("heads", meaning, model.heads);
+  visitor.field("kv_heads", meaning, model.kv_heads);
+  visitor.field("head_layers", meaning, model.head_layers);
+  visitor.field("mlp_ratio", meaning, model.mlp_ratio);
+  visitor.field("drop_path", course, model.drop_path);
+  visitor.field("qk_norm", meaning, model.qk_norm);
 
   visitor.section("parallel");
   ParallelOptions& parallel = options.parallel;
-  visitor.field("data", parallel.data);
-  visitor.field("context", parallel.context);
+  visitor.field("data", execution, parallel.data);
+  visitor.field("context", execution, parallel.context);
   visitor.choice(
-      "context_method", parallel.context_method,
+      "context_method", execution, parallel.context_method,
       std::vector<Choice<ContextMethod>>{{"lss", ContextMethod::lss}, {"ring", ContextMethod::ring}});
-  visitor.field("ulysses", parallel.ulysses);
-  visitor.field("head_groups", parallel.head_groups);
-  visitor.field("gather_heads", parallel.gather_heads);
-  visitor.field("keep_exchanged", parallel.keep_exchanged);
-  visitor.field("tensor", parallel.tensor);
-  visitor.field("pipeline", parallel.pipeline);
-  visitor.choice("shard", parallel.shard,
+  visitor.field("ulysses", execution, parallel.ulysses);
+  visitor.field("head_groups", execution, parallel.head_groups);
+  visitor.field("gather_heads", execution, parallel.gather_heads);
+  visitor.field("keep_exchanged", execution, parallel.keep_exchanged);
+  visitor.field("tensor", execution, parallel.tensor);
+  visitor.field("pipeline", execution, parallel.pipeline);
+  visitor.choice("shard", execution, parallel.shard,
                  std::vector<Choice<Shard>>{{"none", Shard::none},
                                             {"optimizer", Shard::optimizer},
                                             {"gradients", Shard::gradients},
                                             {"full", Shard::full}});
-  visitor.field("shard_ranks", parallel.shard_ranks);
-  visitor.field("micro_batches", parallel.micro_batches);
-  visitor.choice("schedule", parallel.schedule,
+  visitor.field("shard_ranks", execution, parallel.shard_ranks);
+  visitor.field("micro_batches", execution, parallel.micro_batches);
+  visitor.choice("schedule", execution, parallel.schedule,
                  std::vector<Choice<ScheduleKind>>{{"gpipe", ScheduleKind::gpipe},
                                                    {"1f1b", ScheduleKind::one_f_one_b},
                                                    {"interleaved", ScheduleKind::interleaved},
                                                    {"zero_bubble", ScheduleKind::zero_bubble}});
-  visitor.field("chunks", parallel.chunks);
+  visitor.field("chunks", execution, parallel.chunks);
 
   visitor.section("train");
   TrainOptions& train = options.train;
-  visitor.field("steps", train.steps);
-  visitor.field("lr", train.lr);
-  visitor.field("min_lr", train.min_lr);
-  visitor.field("warmup", train.warmup);
-  visitor.field("weight_decay", train.weight_decay);
-  visitor.field("beta1", train.beta1);
-  visitor.field("beta2", train.beta2);
-  visitor.field("epsilon", train.epsilon);
-  visitor.field("clip", train.clip);
-  visitor.choice("precision", train.precision,
+  visitor.field("steps", course, train.steps);
+  visitor.field("lr", course, train.lr);
+  visitor.field("min_lr", course, train.min_lr);
+  visitor.field("warmup", course, train.warmup);
+  visitor.field("weight_decay", course, train.weight_decay);
+  visitor.field("beta1", course, train.beta1);
+  visitor.field("beta2", course, train.beta2);
+  visitor.field("epsilon", course, train.epsilon);
+  visitor.field("clip", course, train.clip);
+  visitor.choice("precision", course, train.precision,
                  std::vector<Choice<Precision>>{{"fp32", Precision::fp32}, {"bf16", Precision::bf16}});
-  visitor.choice("activations", train.activations,
+  visitor.choice("activations", execution, train.activations,
                  std::vector<Choice<std::optional<Activations>>>{
                      {"keep", Activations::keep},
                      {"recompute_but_attention", Activations::recompute_but_attention},
                      {"recompute", Activations::recompute},
                      {"offload", Activations::offload},
                      {"auto", std::nullopt}});
-  visitor.field("offload_to", train.offload_to);
-  visitor.field("tile_tokens", train.tile_tokens);
-  visitor.choice("moments", train.moments,
+  visitor.field("offload_to", execution, train.offload_to);
+  visitor.field("tile_tokens", execution, train.tile_tokens);
+  visitor.choice("moments", course, train.moments,
                  std::vector<Choice<at::ScalarType>>{{"fp32", at::kFloat}, {"bf16", at::kBFloat16}});
-  visitor.field("state_in", train.state_in);
-  visitor.field("memory_gib", train.memory_gib);
-  visitor.field("seed", train.seed);
-  visitor.field("device", train.device);
-  visitor.field("threads", train.threads);
+  visitor.field("state_in", execution, train.state_in);
+  visitor.field("memory_gib", execution, train.memory_gib);
+  visitor.field("seed", course, train.seed);
+  visitor.field("device", execution, train.device);
+  visitor.field("threads", execution, train.threads);
 
   visitor.section("run");
   RunOptions& run = options.run;
-  visitor.field("out", run.out);
-  visitor.field("checkpoint_every", run.checkpoint_every);
-  visitor.field("eval_every", run.eval_every);
-  visitor.field("eval_samples", run.eval_samples);
-  visitor.field("log_every", run.log_every);
-  visitor.field("keep", run.keep);
-  visitor.field("watchdog_seconds", run.watchdog_seconds);
-  visitor.choice("climatology", run.climatology,
+  visitor.field("out", execution, run.out);
+  visitor.field("checkpoint_every", execution, run.checkpoint_every);
+  visitor.field("eval_every", execution, run.eval_every);
+  visitor.field("eval_samples", execution, run.eval_samples);
+  visitor.field("log_every", execution, run.log_every);
+  visitor.field("keep", execution, run.keep);
+  visitor.field("watchdog_seconds", execution, run.watchdog_seconds);
+  visitor.choice("climatology", execution, run.climatology,
                  std::vector<Choice<ClimatologyKind>>{{"day_and_hour", ClimatologyKind::by_day_and_hour},
                                                       {"mean", ClimatologyKind::time_mean}});
 }

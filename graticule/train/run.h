@@ -2,6 +2,7 @@
 // build().
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -25,6 +26,8 @@ struct Run {
   Chain chain;
   std::optional<Loader> loader;  ///< of the training range; absent when only evaluating
   int64_t step = 0;              ///< updates made
+  std::string parent;            ///< folder of the checkpoint it goes on from; "": from the start
+  std::map<std::string, std::string> known_units;  ///< by that checkpoint, where the data name none
 
   at::Device device() const { return chain.device(); }
 };

@@ -47,8 +47,15 @@ RunLog::RunLog(const std::string& folder, bool json)
 
 void RunLog::line(const std::string& json_text) {
   metrics_ << json_text << std::endl;
-  if (!metrics_) fail("run", "metrics.jsonl cannot be written: is the disk full?");
-  if (json_) fmt::print("{}\n", json_text);
+  if (!metrics_)
+    fail("run", "metrics.jsonl cannot be written: free space on its disk, and go on with --resume auto");
+  if (json_) show(json_text + "\n");
+}
+
+// A terminal that was closed must not end the training before its checkpoint is written: the files have all
+// that is shown.
+void RunLog::show(const std::string& characters) const {
+  if (std::fputs(characters.c_str(), stdout) == EOF || std::fflush(stdout) != 0) std::clearerr(stdout);
 }
 
 void RunLog::step(int64_t step, int64_t steps, const StepResult& result, const StepMeasures& measures) {
@@ -73,10 +80,9 @@ void RunLog::step(int64_t step, int64_t steps, const StepResult& result, const S
       measures.step_s, duration(measures.step_s * static_cast<double>(steps - step)));
   // On a terminal one line is rewritten; in a file a line stands for every twentieth of the way.
   const bool milestone = step == steps || step % std::max<int64_t>(1, steps / 20) == 0;
-  if (terminal_) fmt::print("\r\033[K{}{}", progress, step == steps ? "\n" : "");
-  if (!terminal_ && milestone) fmt::print("{}\n", progress);
   if (milestone) log_ << progress << std::endl;
-  std::fflush(stdout);
+  if (terminal_) show(fmt::format("\r\033[K{}{}", progress, step == steps ? "\n" : ""));
+  if (!terminal_ && milestone) show(progress + "\n");
 }
 
 void RunLog::evaluation(int64_t step, const Evaluation& evaluation) {
@@ -84,15 +90,14 @@ void RunLog::evaluation(int64_t step, const Evaluation& evaluation) {
     nlohmann::json object = to_json(score);
     object["step"] = step;
     object["kind"] = "evaluation";
-    line(object.dump());
+    line(object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));  // units need not be UTF-8
     events_.scalar(text("valid/", score.variable, "/rmse_", score.lead_hours, "h"), step, score.score.rmse);
   }
 }
 
 void RunLog::say(const std::string& sentence) {
   log_ << sentence << std::endl;
-  if (!json_) fmt::print("{}{}\n", terminal_ ? "\r\033[K" : "", sentence);
-  std::fflush(stdout);
+  if (!json_) show(text(terminal_ ? "\r\033[K" : "", sentence, "\n"));
 }
 
 }  // namespace graticule

@@ -31,11 +31,12 @@ class RunLog {
 
   void step(int64_t step, int64_t steps, const StepResult& result, const StepMeasures& measures);
   void evaluation(int64_t step, const Evaluation& evaluation);
-  /// A sentence: terminal and log.txt.
+  /// A sentence: terminal and log.txt. A terminal that is gone loses it and ends nothing.
   void say(const std::string& sentence);
 
  private:
   void line(const std::string& json_text);
+  void show(const std::string& characters) const;
   bool terminal_;
   bool json_;
   std::ofstream metrics_, log_;

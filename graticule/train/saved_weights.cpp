@@ -68,21 +68,15 @@ struct SavedPiece {
 class SavedWeights {
  public:
   SavedWeights(const json& flats, std::string folder) : folder_(std::move(folder)) {
-    flats_.reserve(flats.size());
-    for (const auto& saved : flats) {
-      flats_.push_back({saved.at("flat"), 0, saved.at("files").get<std::vector<std::string>>()});
-      SavedFlat& flat = flats_.back();
-      for (const auto& entry : saved.at("parameters")) {
-        Parameter parameter{entry.at("name"), entry.at("shape").get<std::vector<int64_t>>()};
-        parameter.cut = cut_from(entry.at("cut"));
-        const int64_t offset = flat.numel;
-        flat.numel += parameter.numel();
-        auto& pieces = pieces_[parameter.name];
-        pieces.push_back({&flat, offset, std::move(parameter)});
-      }
+    try {
+      take(flats);
+    } catch (const json::exception&) {
+      fail("checkpoint", folder_, "/manifest.json: its entry \"flats\" does not say where the weights lie: ",
+           "copy the checkpoint again, or take the one before it");
     }
   }
 
+  int64_t blocks() const { return std::ssize(blocks_); }
   bool holds(const std::string& name) const { return pieces_.contains(name); }
   const std::vector<int64_t>& shape_of(const std::string& name) const {
     return pieces_.at(name).front().parameter.shape;
@@ -118,9 +112,27 @@ class SavedWeights {
   }
 
  private:
+  void take(const json& flats) {
+    flats_.reserve(flats.size());
+    for (const auto& saved : flats) {
+      flats_.push_back({saved.at("flat"), 0, saved.at("files").get<std::vector<std::string>>()});
+      SavedFlat& flat = flats_.back();
+      blocks_.insert(saved.at("block").get<std::string>());
+      for (const auto& entry : saved.at("parameters")) {
+        Parameter parameter{entry.at("name"), entry.at("shape").get<std::vector<int64_t>>()};
+        parameter.cut = cut_from(entry.at("cut"));
+        const int64_t offset = flat.numel;
+        flat.numel += parameter.numel();
+        auto& pieces = pieces_[parameter.name];
+        pieces.push_back({&flat, offset, std::move(parameter)});
+      }
+    }
+  }
+
   at::Tensor read_flat(const SavedFlat& flat, const std::string& suffix, const Span& wanted) {
     at::Tensor values = at::empty({wanted.size()}, at::kFloat);
     const auto writers = std::ssize(flat.files);
+    if (writers == 0) fail("checkpoint", folder_, "/manifest.json names no file of ", flat.name);
     for (int64_t w = 0; w < writers; ++w) {
       const Span held = span_of(flat.numel, writers, w), shared = intersect(wanted, held);
       if (shared.empty()) continue;
@@ -140,12 +152,12 @@ class SavedWeights {
 
   std::string folder_;
   std::vector<SavedFlat> flats_;
+  std::set<std::string> blocks_;
   std::map<std::string, std::vector<SavedPiece>> pieces_;  ///< by full name of the parameter
   std::map<std::string, SafetensorsReader> open_;
 };
 
-void refuse_another_model(const SavedWeights& saved, int64_t saved_blocks, const std::string& folder,
-                          Chain& chain) {
+void refuse_another_model(const SavedWeights& saved, const std::string& folder, Chain& chain) {
   const auto refuse_it = [&](const auto&... difference) {
     refuse("checkpoint", folder, " is of another model: ", difference...,
            "; use the recipe that it was trained with (", folder, "/../../recipe.toml)");
@@ -168,16 +180,10 @@ void refuse_another_model(const SavedWeights& saved, int64_t saved_blocks, const
                                      [&](const auto& block) { return name.starts_with(block + "."); });
     if (of_ours && !ours.contains(name)) refuse_it("it has ", name, ", the recipe's model has not");
   }
-  if (saved_blocks != chain.model_blocks()) {
-    refuse_it("it has ", saved_blocks, " blocks, tokenizer and head among them, the recipe's has ",
+  if (saved.blocks() != chain.model_blocks()) {
+    refuse_it("it has ", saved.blocks(), " blocks, tokenizer and head among them, the recipe's has ",
               chain.model_blocks());
   }
-}
-
-int64_t blocks_in(const json& flats) {
-  std::set<std::string> names;
-  for (const auto& flat : flats) names.insert(flat.at("block").get<std::string>());
-  return std::ssize(names);
 }
 
 }  // namespace
@@ -248,7 +254,7 @@ json join_descriptions(const std::vector<json>& of_ranks, const std::vector<std:
 
 void read_weights(const json& flats, const std::string& folder, Chain& chain, bool moments) {
   SavedWeights saved(flats, folder);
-  refuse_another_model(saved, blocks_in(flats), folder, chain);
+  refuse_another_model(saved, folder, chain);
   for (auto* part : chain.parts()) {
     int64_t offset = 0;
     for (const auto& parameter : part->parameters()) {

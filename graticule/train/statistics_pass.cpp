@@ -5,7 +5,7 @@
 #include <sstream>
 
 #include "graticule/core/error.h"
-#include "graticule/train/run_folder.h"
+#include "graticule/train/aside_file.h"
 
 namespace graticule {
 
@@ -17,7 +17,7 @@ std::optional<Statistics> read_statistics(const std::string& path, const Options
   if (!file) return std::nullopt;
   std::stringstream content;
   content << file.rdbuf();
-  const Statistics statistics = statistics_from_json(content.str(), path);
+  const Statistics statistics = statistics_of_text(content.str(), path, "remove it, and they are made anew");
   const bool same_data = statistics.source == options.data.path && statistics.range.begin == range.begin &&
                          statistics.range.end == range.end;
   if (!same_data) return std::nullopt;
@@ -32,6 +32,14 @@ std::optional<Statistics> read_statistics(const std::string& path, const Options
 }
 
 }  // namespace
+
+Statistics statistics_of_text(const std::string& json, const std::string& path, const std::string& way_out) {
+  try {
+    return statistics_from_json(json, path);
+  } catch (const std::exception&) {
+    refuse("statistics", path, " holds no statistics of the form that this version reads: ", way_out);
+  }
+}
 
 std::vector<std::string> gather_texts(const std::string& mine, const Group& group) {
   const int64_t ranks = group.size();
@@ -77,7 +85,7 @@ Statistics statistics_of_run(const Options& options, Source& source, const World
     merged = merged ? merge(*merged, part) : part;
   }
   agree(world, everyone, [&] {
-    if (world.rank == 0) write_whole(path, to_json(*merged) + "\n");
+    if (world.rank == 0) write_whole(path, to_json(*merged) + "\n", "run");
   });
   return *merged;
 }

@@ -9,19 +9,22 @@ namespace {
 // A signal handler can reach nothing but a global of this type (C++ standard, [support.signal]).
 volatile std::sig_atomic_t stop_requested = 0;
 
+constexpr std::array signals = {SIGTERM, SIGINT, SIGHUP, SIGPIPE};
+
 void request_stop(int) { stop_requested = 1; }
 
 }  // namespace
 
 StopSignal::StopSignal() {
   stop_requested = 0;
-  std::signal(SIGTERM, request_stop);
-  std::signal(SIGINT, request_stop);
+  for (size_t i = 0; i < signals.size(); ++i) {
+    before_[i] = std::signal(signals[i], signals[i] == SIGPIPE ? SIG_IGN : request_stop);
+    if (before_[i] == SIG_IGN) std::signal(signals[i], SIG_IGN);
+  }
 }
 
 StopSignal::~StopSignal() {
-  std::signal(SIGTERM, SIG_DFL);
-  std::signal(SIGINT, SIG_DFL);
+  for (size_t i = 0; i < signals.size(); ++i) std::signal(signals[i], before_[i]);
 }
 
 bool StopSignal::raised() const { return stop_requested != 0; }

@@ -1,17 +1,18 @@
-"""docs/recipe.md has every key of a recipe, under its section."""
+"""docs/recipe.md has every key of a recipe, under its section and with its kind."""
 
 import re
 
 from sources import read
 
 
-def test_every_key_is_documented():
+def test_every_key_is_documented_with_its_kind():
     fields = read("graticule/train/recipe_fields.h")
     page = {m[1]: m[2] for m in re.finditer(r"## \[(\w+)\]\n(.*?)(?=\n## |\Z)", read("docs/recipe.md"), re.DOTALL)}
-    missing, section = [], None
-    for kind, name in re.findall(r'visitor\.(section|field|choice)\(\s*"(\w+)"', fields):
-        if kind == "section":
+    wrong, section = [], None
+    for call, name, kind in re.findall(r'visitor\.(section|field|choice)\(\s*"(\w+)"(?:,\s*(\w+))?', fields):
+        if call == "section":
             section = name
-        elif f"`{name}`" not in page[section]:
-            missing.append(f"{section}.{name}")
-    assert section == "run" and not missing, f"docs/recipe.md lacks {missing}"
+            rows = [line.split("|") for line in page[section].splitlines() if line.startswith("|")]
+        elif kind not in [row[3].strip() for row in rows if f"`{name}`" in row[1]]:
+            wrong.append(f"{section}.{name} ({kind})")
+    assert section == "run" and not wrong, f"docs/recipe.md lacks {wrong}"

@@ -6,6 +6,7 @@
 
 #include "graticule/core/error.h"
 #include "graticule/train/build.h"
+#include "graticule/train/history.h"
 #include "graticule/train/step.h"
 #include "tests/ranks.h"
 #include "tests/train/scratch_folder.h"

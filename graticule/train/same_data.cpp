@@ -1,0 +1,88 @@
+#include "graticule/train/same_data.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "graticule/core/error.h"
+#include "graticule/data/units.h"
+
+namespace graticule {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr double grid_tolerance = 1e-3;  // degrees
+
+// As JSON keeps it: a file's bytes need not be UTF-8.
+std::string as_utf8(const std::string& bytes) {
+  return json::parse(json(bytes).dump(-1, ' ', false, json::error_handler_t::replace)).get<std::string>();
+}
+
+std::string range_of(const char* name, const std::vector<double>& axis) {
+  if (axis.empty()) return text("no ", name);
+  return text(axis.size(), " ", name, " from ", axis.front(), " to ", axis.back());
+}
+
+// The difference between two axes in words; empty where there is none.
+std::string difference(const char* name, const std::vector<double>& trained, const std::vector<double>& now) {
+  if (trained.size() != now.size())
+    return text("it was trained on ", range_of(name, trained), ", the data have ", range_of(name, now));
+  for (size_t i = 0; i < now.size(); ++i) {
+    // A longitude may be counted from another meridian.
+    if (std::abs(std::remainder(trained[i] - now[i], 360.0)) <= grid_tolerance) continue;
+    return text("of its ", range_of(name, trained), " the one numbered ", i + 1, " is ", trained[i],
+                ", the data's is ", now[i]);
+  }
+  return "";
+}
+
+}  // namespace
+
+DataForm form_of(const Catalog& catalog, const std::vector<std::string>& variables,
+                 const std::map<std::string, std::string>& known) {
+  DataForm form{catalog.latitudes, catalog.longitudes, {}};
+  for (const std::string& name : variables) {
+    std::string& units = form.units[name];
+    units = as_utf8(catalog.variables[catalog.index_of(name)].units);
+    const auto before = known.find(name);
+    if (units.empty() && before != known.end()) units = before->second;
+  }
+  return form;
+}
+
+json to_json(const DataForm& form) {
+  return {{"latitudes", form.latitudes}, {"longitudes", form.longitudes}, {"units", form.units}};
+}
+
+DataForm data_form_from_json(const json& json) {
+  return {json.at("latitudes"), json.at("longitudes"), json.at("units")};
+}
+
+std::vector<std::string> refuse_other_data(const std::string& checkpoint,
+                                           const std::optional<DataForm>& trained, const Catalog& catalog) {
+  if (!trained) return {};
+  for (const auto& [name, then, now] : {std::tuple{"latitudes", &trained->latitudes, &catalog.latitudes},
+                                        {"longitudes", &trained->longitudes, &catalog.longitudes}}) {
+    const std::string words = difference(name, *then, *now);
+    if (words.empty()) continue;
+    refuse("checkpoint", checkpoint, " is of another grid than '", catalog.path, "': ", words,
+           "; name data on the grid it was trained on (data.path), or train anew into another run.out");
+  }
+  std::vector<std::string> told;
+  for (const auto& [name, units] : trained->units) {
+    const std::string now = as_utf8(catalog.variables[catalog.index_of(name)].units);
+    if (same_units(units, now)) continue;
+    if (units.empty() || now.empty()) {
+      told.push_back(text(name, ": the data ", now.empty() ? "name no unit" : "are in " + now,
+                          ", the checkpoint's ", units.empty() ? "named none" : "were in " + units,
+                          "; they are taken to be the same"));
+      continue;
+    }
+    refuse("checkpoint", checkpoint, " was trained on ", name, " in ", units, ", '", catalog.path,
+           "' has it in ", now, ": convert the data, or train anew into another run.out");
+  }
+  return told;
+}
+
+}  // namespace graticule
