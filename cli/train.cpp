@@ -7,6 +7,7 @@
 #include "cli/job.h"
 #include "cli/memory_report.h"
 #include "graticule/core/error.h"
+#include "graticule/data/info.h"
 #include "graticule/train/aside_file.h"
 #include "graticule/train/build.h"
 #include "graticule/train/checkpoint.h"
@@ -101,7 +102,7 @@ int run_train(const TrainArguments& arguments, const World& world) {
   const auto planned = choose_layout(problem->options, problem->shape, world, everyone, limit);
   agree(world, everyone, [&] { resolve_axes(problem->options, world.size, problem->shape); });
   fit_in_memory(problem->options, problem->shape, world, everyone, limit);
-  std::vector<std::string> told;
+  std::vector<std::string> told = notes_to_tell(problem->source->catalog());
   if (planned) told.push_back(*planned);
   std::optional<RunLock> lock;
   std::string resumed;  // rank 0 chooses: the others may see the folder as it was

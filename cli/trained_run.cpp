@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "graticule/core/error.h"
+#include "graticule/data/info.h"
 #include "graticule/train/build.h"
 #include "graticule/train/history.h"
 #include "graticule/train/layout.h"
@@ -43,7 +44,10 @@ TrainedRun load_trained_run(const std::string& checkpoint, const std::vector<std
     recipe.data.batch = std::max<int64_t>(recipe.data.batch, world.size);
     problem.emplace(define_problem(parse_recipe(to_toml(recipe), info->path, overrides)));
     refuse_another_meaning(info->path, info->options, problem->options, TakenUp::to_use);
-    for (const auto& note : refuse_other_data(info->path, info->data, problem->source->catalog())) {
+    const Catalog& catalog = problem->source->catalog();
+    std::vector<std::string> notes = refuse_other_data(info->path, info->data, catalog);
+    for (const auto& note : notes_to_tell(catalog)) notes.push_back(note);
+    for (const auto& note : notes) {
       if (world.rank == 0) std::cerr << "note: " << note << std::endl;
     }
     verify_checkpoint(*info);

@@ -164,6 +164,20 @@ void describe_variables(std::ostringstream& out, const Catalog& catalog, const H
 
 }  // namespace
 
+std::vector<std::string> notes_to_tell(const Catalog& catalog) {
+  constexpr size_t most = 8;
+  std::vector<std::string> told;
+  for (const std::string& note : catalog.notes) {
+    if (told.size() == most) {
+      told.push_back(
+          text("data: and ", catalog.notes.size() - most, " more: graticule data info ", catalog.path));
+      break;
+    }
+    told.push_back("data: " + note);
+  }
+  return told;
+}
+
 std::string describe(Source& source, bool count_missing) {
   const Catalog& catalog = source.catalog();
   const std::vector<int64_t> times = times_to_count(catalog, count_missing);

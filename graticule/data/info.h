@@ -7,6 +7,10 @@
 
 namespace graticule {
 
+/// The notes of a catalogue, for the start of a command that reads it: the first of them, and where the
+/// others stand.
+std::vector<std::string> notes_to_tell(const Catalog& catalog);
+
 /// Container, grid, times, variables with levels and units, missing values. Missing values are counted over
 /// all times when `count_missing`, else over at most four times spread evenly.
 std::string describe(Source& source, bool count_missing);

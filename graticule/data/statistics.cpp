@@ -241,12 +241,12 @@ Statistics statistics_from_json(const std::string& text, const std::string& wher
       variable.count = values.at("count");
       variable.missing = values.at("missing");
       for (const auto& [lead, value] : values.at("difference_deviation").items()) {
-        variable.difference_deviation[std::stoi(lead)] = value;
+        variable.difference_deviation[nlohmann::json::parse(lead).get<int>()] = value;
       }
     }
     return statistics;
-  } catch (const nlohmann::json::exception& error) {
-    refuse("data", where, " is no statistics file (", error.what(), "): remove it and they are made anew");
+  } catch (const nlohmann::json::exception&) {
+    refuse("data", where, " is no statistics file of this form: remove it and they are made anew");
   }
 }
 

@@ -1,25 +1,39 @@
 #include "graticule/train/statistics_pass.h"
 
+#include <algorithm>
 #include <cstring>
 #include <fstream>
 #include <sstream>
 
 #include "graticule/core/error.h"
+#include "graticule/data/units.h"
 #include "graticule/train/aside_file.h"
 
 namespace graticule {
 
 namespace {
 
+// Data under the same path may have changed: their units and number of times say so.
+bool made_of(const Statistics& statistics, const Catalog& catalog) {
+  const auto inside = [&](int64_t time) {
+    return time >= statistics.range.begin && time <= statistics.range.end;
+  };
+  if (std::count_if(catalog.times.begin(), catalog.times.end(), inside) != statistics.times) return false;
+  return std::all_of(catalog.variables.begin(), catalog.variables.end(), [&](const Variable& variable) {
+    const auto known = statistics.variables.find(variable.name);
+    return known == statistics.variables.end() || same_units(known->second.units, variable.units);
+  });
+}
+
 std::optional<Statistics> read_statistics(const std::string& path, const Options& options,
-                                          const TimeRange& range) {
+                                          const TimeRange& range, const Catalog& catalog) {
   std::ifstream file(path);
   if (!file) return std::nullopt;
   std::stringstream content;
   content << file.rdbuf();
   const Statistics statistics = statistics_of_text(content.str(), path, "remove it, and they are made anew");
   const bool same_data = statistics.source == options.data.path && statistics.range.begin == range.begin &&
-                         statistics.range.end == range.end;
+                         statistics.range.end == range.end && made_of(statistics, catalog);
   if (!same_data) return std::nullopt;
   for (const auto& name : options.data.variables) {
     const auto found = statistics.variables.find(name);
@@ -67,7 +81,7 @@ Statistics statistics_of_run(const Options& options, Source& source, const World
   const TimeRange range = parse_time_range(options.data.train[0], options.data.train[1]);
   const std::string path = options.run.out + "/statistics.json";
   std::optional<Statistics> known;
-  agree(world, everyone, [&] { known = read_statistics(path, options, range); });
+  agree(world, everyone, [&] { known = read_statistics(path, options, range, source.catalog()); });
   // A rank may have looked before another wrote: all must have found it, or all compute.
   const bool all_know =
       everyone.all_reduce(at::full({1}, known ? 1 : 0, at::kLong), Reduction::min).wait().item<int64_t>() ==
