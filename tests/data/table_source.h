@@ -16,8 +16,15 @@ struct TableSource : Source {
   Catalog listing;
   std::map<std::string, std::vector<float>> values;  // times x rows x columns; one time for constants
   std::map<std::string, int64_t> rows_read;
+  Storage storage;  // of every variable; each is an array of its own where this names none
+  std::vector<std::pair<std::string, Span>> order;  // variables and rows, as they are read
 
   const Catalog& catalog() const override { return listing; }
+  Storage storage_of(const std::string& variable) const override {
+    Storage lies = storage;
+    if (lies.array.empty()) lies.array = variable;
+    return lies;
+  }
   void read(const std::string& variable, int64_t time_index, Span rows, std::span<float> out) override {
     const auto columns = static_cast<int64_t>(listing.longitudes.size()),
                height = static_cast<int64_t>(listing.latitudes.size());
@@ -25,6 +32,7 @@ struct TableSource : Source {
     const int64_t t = listing.variables[listing.index_of(variable)].constant ? 0 : time_index;
     std::copy_n(values.at(variable).begin() + (t * height + rows.begin) * columns, out.size(), out.begin());
     rows_read[variable] += rows.size();
+    order.emplace_back(variable, rows);
   }
 };
 
