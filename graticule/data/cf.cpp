@@ -9,6 +9,8 @@
 #include <set>
 #include <string>
 
+#include "graticule/data/units.h"
+
 namespace graticule {
 
 namespace {
@@ -47,9 +49,10 @@ bool is_other_axis(const nlohmann::json& attributes) {
   return false;
 }
 
-// Levels of a model are numbered 1, 2, 3, 4, ...; pressure levels never are.
+// Levels of a model are numbered one by one; pressure levels never are, but for 1, 2, 3 hPa.
 bool counts_levels(const std::vector<double>& values) {
-  constexpr size_t enough = 4;
+  constexpr size_t enough = 3;
+  if (std::all_of(values.begin(), values.end(), [](double level) { return level <= 3; })) return false;
   size_t steps = 0;
   for (size_t i = 1; i < values.size(); ++i)
     steps += std::abs(std::abs(values[i] - values[i - 1]) - 1) < 1e-9;
@@ -66,13 +69,16 @@ std::string lower(std::string_view text) {
 
 std::string text_attribute(const nlohmann::json& attributes, const char* name) {
   const auto found = attributes.find(name);
-  return found != attributes.end() && found->is_string() ? found->get<std::string>() : "";
+  if (found == attributes.end() || !found->is_string()) return "";
+  const auto& text = found->get_ref<const std::string&>();
+  const size_t begin = text.find_first_not_of(" \t\n"), end = text.find_last_not_of(" \t\n");
+  return begin == std::string::npos ? "" : text.substr(begin, end - begin + 1);
 }
 
 Coordinate coordinate_of(std::string_view name, const nlohmann::json& attributes) {
   if (is_other_axis(attributes)) return Coordinate::none;
   const std::string units = lower(text_attribute(attributes, "units"));
-  const std::string standard = text_attribute(attributes, "standard_name");
+  const std::string standard = lower(text_attribute(attributes, "standard_name"));
   const std::string word = lower(name);
   if (north.contains(units)) return Coordinate::latitude;
   if (east.contains(units)) return Coordinate::longitude;
@@ -88,11 +94,75 @@ Coordinate coordinate_of(std::string_view name, const nlohmann::json& attributes
   return Coordinate::none;
 }
 
-bool is_reference_time(const nlohmann::json& attributes) {
-  return text_attribute(attributes, "standard_name") == "forecast_reference_time";
+int validity_of(std::string_view name, const nlohmann::json& attributes) {
+  const std::string standard = lower(text_attribute(attributes, "standard_name"));
+  if (standard == "forecast_reference_time") return 0;
+  if (standard == "time" || name == "valid_time") return 3;
+  return lower(name) == "time" ? 2 : 1;
 }
 
-std::string long_name_of(std::string_view name, bool has_levels) {
+bool is_level_name(std::string_view name, const nlohmann::json& attributes) {
+  return level_names.contains(lower(name)) ||
+         lower(text_attribute(attributes, "standard_name")) == "air_pressure";
+}
+
+bool is_utf8(std::string_view text) {
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto first = static_cast<unsigned char>(text[i]);
+    const size_t more = first < 0x80       ? 0
+                        : first >> 5 == 6  ? 1
+                        : first >> 4 == 14 ? 2
+                        : first >> 3 == 30 ? 3
+                                           : 4;
+    if (more == 4 || i + more >= text.size()) return false;
+    for (size_t k = 0; k < more; ++k) {
+      if (static_cast<unsigned char>(text[++i]) >> 6 != 2) return false;
+    }
+  }
+  return true;
+}
+
+namespace {
+
+// Short names that other institutions use for other things: what the units, where they are given, and the
+// standard name, where there is one, must be for ours.
+struct Meaning {
+  std::vector<std::string_view> units;
+  std::string_view standard;  // a part of it
+};
+
+bool means_something_else(std::string_view name, const nlohmann::json& attributes) {
+  static const std::map<std::string_view, Meaning> ours = {{"z", {{"m2 s-2"}, "geopotential"}},
+                                                           {"vo", {{"s-1"}, "vorticity"}},
+                                                           {"d", {{"s-1"}, "divergence"}},
+                                                           {"w", {{"Pa s-1"}, "air_pressure"}},
+                                                           {"t", {{"K", "degC"}, "temperature"}},
+                                                           {"u", {{"m s-1"}, "wind"}},
+                                                           {"v", {{"m s-1"}, "wind"}},
+                                                           {"q", {{"kg kg-1", "1", "g kg-1"}, "humidity"}},
+                                                           {"r", {{"%", "1"}, "humidity"}},
+                                                           {"pv", {{}, "potential_vorticity"}},
+                                                           {"ci", {{"1", "%"}, "ice"}},
+                                                           {"cl", {{"1"}, "lake"}},
+                                                           {"dl", {{"m"}, "lake"}},
+                                                           {"sd", {{"m", "m of water equivalent"}, "snow"}},
+                                                           {"cc", {{"1", "%"}, "cloud"}}};
+  const auto found = ours.find(name);
+  if (found == ours.end()) return false;
+  const auto& [allowed, part] = found->second;
+  const std::string units = text_attribute(attributes, "units");
+  const std::string standard = lower(text_attribute(attributes, "standard_name"));
+  const bool other_units =
+      !units.empty() && !allowed.empty() && units != "~" &&
+      std::none_of(allowed.begin(), allowed.end(), [&](auto u) { return same_units(std::string(u), units); });
+  return other_units ||
+         (!standard.empty() && standard != "unknown" && standard.find(part) == std::string::npos);
+}
+
+}  // namespace
+
+std::string long_name_of(std::string_view name, bool has_levels, const nlohmann::json& attributes) {
+  if (means_something_else(name, attributes)) return std::string(name);
   static const std::map<std::string_view, std::string_view> names = {
       {"t", "temperature"},
       {"u", "u_component_of_wind"},
@@ -159,6 +229,14 @@ std::string long_name_of(std::string_view name, bool has_levels) {
   if (name == "z") return has_levels ? "geopotential" : "geopotential_at_surface";
   const auto found = names.find(name);
   return std::string(found == names.end() ? name : found->second);
+}
+
+bool is_at_surface(std::string_view name) {
+  for (const char* start : {"2m_", "10m_", "100m_", "surface_", "mean_sea_level", "total_", "sea_", "skin_",
+                            "snow_", "soil_", "volumetric_soil", "boundary_layer", "toa_", "mean_surface"}) {
+    if (name.starts_with(start)) return true;
+  }
+  return is_static(name);
 }
 
 bool is_static(std::string_view name) {

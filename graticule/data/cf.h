@@ -17,12 +17,20 @@ enum class Coordinate { none, latitude, longitude, level, time, lead };
 /// axes and model levels are none.
 Coordinate coordinate_of(std::string_view name, const nlohmann::json& attributes);
 
-/// A time that says when a forecast was started, not when its field is valid.
-bool is_reference_time(const nlohmann::json& attributes);
+/// How surely a time says when a field is valid, from 0 for one that says when a forecast was started to 3
+/// for a standard_name `time` or the name `valid_time`.
+int validity_of(std::string_view name, const nlohmann::json& attributes);
+
+/// Whether an array may stand for a dimension of another name as its pressure.
+bool is_level_name(std::string_view name, const nlohmann::json& attributes);
 
 /// WeatherBench's long name of a short name of the Climate Data Store or CMIP (t2m -> 2m_temperature); any
-/// other name is returned as it is. `z` without levels is the geopotential at the surface.
-std::string long_name_of(std::string_view name, bool has_levels);
+/// other name is returned as it is, and so is one whose units or standard name say that it is something else
+/// (`vo` in m s-1). `z` without levels is the geopotential at the surface.
+std::string long_name_of(std::string_view name, bool has_levels, const nlohmann::json& attributes);
+
+/// Fields at or near the surface, by WeatherBench's long name: they have no pressure level.
+bool is_at_surface(std::string_view name);
 
 /// Fields that do not change in time, by WeatherBench's long name: land, soil, orography.
 bool is_static(std::string_view name);
@@ -38,10 +46,12 @@ double seconds_in_lead_unit(std::string_view units);
 /// "temperature", 850.0 -> "temperature@850"; a half is kept: "@0.5".
 std::string name_at_level(std::string_view name, double hectopascal);
 
-/// A text attribute, "" when absent or no text.
+/// A text attribute without blanks around it, "" when absent or no text.
 std::string text_attribute(const nlohmann::json& attributes, const char* name);
 
 /// In small letters.
 std::string lower(std::string_view text);
+
+bool is_utf8(std::string_view text);
 
 }  // namespace graticule

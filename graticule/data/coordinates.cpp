@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
+#include <stdexcept>
 
 #include "graticule/core/error.h"
 #include "graticule/data/time.h"
@@ -20,6 +22,9 @@ std::vector<double> read_values(StoredArray& array) {
   }
   std::vector<std::byte> stored(count * size_of(header.type));
   array.read(box, stored);
+  if (array.lacks_chunks())
+    refuse("grid", header.file, ": a part of ", header.name,
+           " was never written: write it, or cut that part off");
   return unpack_doubles(stored, header.type, header.packing);
 }
 
@@ -34,16 +39,22 @@ void require_numbers(const std::vector<double>& values, const StoredArray& array
   }
 }
 
-std::vector<int64_t> times_of(const std::vector<double>& values, const StoredArray& array) {
+TimeUnits units_of(const StoredArray& array) try {
   const nlohmann::json& attributes = array.header().attributes;
-  const TimeUnits units =
-      parse_time_units(text_attribute(attributes, "units"), text_attribute(attributes, "calendar"));
+  return parse_time_units(text_attribute(attributes, "units"), text_attribute(attributes, "calendar"));
+} catch (const std::invalid_argument& error) {
+  refuse("grid", place_of(array), ": ", error.what());
+}
+
+std::vector<int64_t> times_of(const std::vector<double>& values, const StoredArray& array) {
+  const TimeUnits units = units_of(array);
   constexpr double far = 4e11;  // seconds: more than 12,000 years
   std::vector<int64_t> times;
   for (const double value : values) {
-    const double seconds = value * static_cast<double>(units.seconds_a_unit);
+    const double seconds = value * units.seconds_a_unit;
     if (std::abs(seconds) > far)
-      refuse("grid", place_of(array), " holds ", value, " ", text_attribute(attributes, "units"),
+      refuse("grid", place_of(array), " holds ", value, " ",
+             text_attribute(array.header().attributes, "units"),
              ": that is no time of this age; correct its units or its values");
     times.push_back(units.origin + std::llround(seconds));
   }
@@ -54,7 +65,7 @@ std::vector<int64_t> times_of(const std::vector<double>& values, const StoredArr
 std::optional<CoordinateAxis> read_axis(StoredArray& array, Coordinate kind,
                                         std::vector<std::string>& notes) {
   const nlohmann::json& attributes = array.header().attributes;
-  CoordinateAxis axis{kind, array.header().name, read_values(array), {}, false};
+  CoordinateAxis axis{kind, array.header().name, read_values(array), {}, 0};
   require_numbers(axis.values, array);
   if (kind == Coordinate::level) {
     auto levels = levels_in_hectopascal(axis.values, text_attribute(attributes, "units"));
@@ -67,7 +78,7 @@ std::optional<CoordinateAxis> read_axis(StoredArray& array, Coordinate kind,
   }
   if (kind == Coordinate::time) {
     axis.times = times_of(axis.values, array);
-    axis.reference = is_reference_time(attributes);
+    axis.validity = validity_of(array.header().name, attributes);
   }
   if (kind == Coordinate::lead) {
     const std::string units = text_attribute(attributes, "units");
@@ -80,26 +91,32 @@ std::optional<CoordinateAxis> read_axis(StoredArray& array, Coordinate kind,
 // others.
 int claim_of(const ArrayHeader& header, Coordinate kind) {
   const bool own = header.name == header.dimensions[0];
-  const bool valid =
-      kind == Coordinate::time && !is_reference_time(header.attributes) &&
-      (text_attribute(header.attributes, "standard_name") == "time" || header.name == "valid_time");
+  const bool valid = kind == Coordinate::time && validity_of(header.name, header.attributes) == 3;
   return 2 * valid + own;
 }
 
 void note_other_time(const CoordinateAxis& axis, const StoredArray& other, Coordinates& all) {
-  if (axis.kind != Coordinate::time) return;
+  if (axis.kind != Coordinate::time || axis.name == other.header().name) return;
   all.notes.push_back(text("times are ", axis.name, ", when fields are valid, not ", other.header().name,
                            " (", other.header().file, ")"));
 }
 
-// The one-dimensional arrays along each dimension that may stand for it.
+// The one-dimensional arrays along each dimension that may stand for it, of dimensions that fields have.
 std::map<std::string, std::vector<StoredArray*>> claims_by_dimension(const Dataset& data) {
+  std::set<std::string> needed;
+  for (const auto& array : data.arrays) {
+    const ArrayHeader& header = array->header();
+    if (header.shape.size() > 1) needed.insert(header.dimensions.begin(), header.dimensions.end());
+  }
   std::map<std::string, std::vector<StoredArray*>> claims;
   for (const auto& array : data.arrays) {
     const ArrayHeader& header = array->header();
-    if (header.shape.size() != 1 || header.shape[0] == 0) continue;
-    if (coordinate_of(header.name, header.attributes) == Coordinate::none) continue;
-    claims[header.dimensions[0]].push_back(array.get());
+    if (header.shape.size() != 1 || header.shape[0] == 0 || !needed.contains(header.dimensions[0])) continue;
+    const Coordinate kind = coordinate_of(header.name, header.attributes);
+    // Pressures along levels of a model (`ap`, hybrid coefficients) are no pressure levels.
+    const bool pressures = kind == Coordinate::level && header.name != header.dimensions[0] &&
+                           !is_level_name(header.name, header.attributes);
+    if (kind != Coordinate::none && !pressures) claims[header.dimensions[0]].push_back(array.get());
   }
   return claims;
 }
@@ -137,26 +154,45 @@ void read_dimension(const std::string& dimension, std::vector<StoredArray*> clai
   all.axes.emplace(dimension, std::move(*axis));
 }
 
+// A scalar that cannot be used stands in no field's way.
+void read_scalar(StoredArray& array, Coordinates& all) {
+  const ArrayHeader& header = array.header();
+  const Coordinate kind = coordinate_of(header.name, header.attributes);
+  try {
+    if (kind == Coordinate::none) {
+      all.others[header.name] = read_values(array)[0];
+    } else if (auto axis = read_axis(array, kind, all.notes)) {
+      all.scalars.emplace(header.name, std::move(*axis));
+    }
+  } catch (const std::invalid_argument& error) {
+    if (kind != Coordinate::none) all.notes.push_back(text(error.what(), " (", header.name, " is not used)"));
+  }
+}
+
+// An index that only counts bars no other coordinate from its dimension.
+bool says_something(const ArrayHeader& header) {
+  return !text_attribute(header.attributes, "units").empty() ||
+         !text_attribute(header.attributes, "standard_name").empty() ||
+         !text_attribute(header.attributes, "axis").empty() ||
+         coordinate_of(header.name, header.attributes) != Coordinate::none;
+}
+
 }  // namespace
 
 Coordinates read_coordinates(const Dataset& data) {
   Coordinates all;
   const auto has_own = [&](const std::string& dimension) {
     return std::any_of(data.arrays.begin(), data.arrays.end(), [&](const auto& array) {
-      return array->header().name == dimension && array->header().shape.size() == 1;
+      const ArrayHeader& header = array->header();
+      return header.name == dimension && header.shape.size() == 1 && says_something(header);
     });
   };
   for (auto& [dimension, claims] : claims_by_dimension(data))
     read_dimension(dimension, claims, has_own(dimension), all);
   for (const auto& array : data.arrays) {
     const ArrayHeader& header = array->header();
-    const Coordinate kind = coordinate_of(header.name, header.attributes);
-    if (!header.shape.empty() || kind == Coordinate::none) continue;
-    if (!std::isfinite(read_values(*array)[0])) {
-      all.notes.push_back(place_of(*array) + " has no value: not used");
-      continue;
-    }
-    if (auto axis = read_axis(*array, kind, all.notes)) all.scalars.emplace(header.name, std::move(*axis));
+    const bool own = header.shape.size() == 1 && header.shape[0] == 1 && header.name == header.dimensions[0];
+    if (header.shape.empty() || (own && !all.axes.contains(header.name))) read_scalar(*array, all);
   }
   return all;
 }

@@ -17,17 +17,19 @@ struct CoordinateAxis {
   std::string name;            ///< of the array that says so
   std::vector<double> values;  ///< as stored; levels in hPa, leads in seconds
   std::vector<int64_t> times;  ///< of a time axis
-  bool reference = false;      ///< times at which forecasts were started
+  int validity = 0;            ///< of a time: how surely it says when a field is valid (cf.h)
 };
 
 struct Coordinates {
   std::map<std::string, CoordinateAxis> axes;     ///< by dimension
   std::map<std::string, CoordinateAxis> scalars;  ///< by name: levels, times and leads without a dimension
+  std::map<std::string, double> others;           ///< scalars and axes of one value that are none of ours
   std::vector<std::string> notes;                 ///< what is not taken as it seems, and why
 };
 
-/// Reads every coordinate. Where a dimension has several times, that of validity wins over that of reference.
-/// Refuses a coordinate with a value that is missing or no number.
+/// Reads every coordinate that an array of two or more dimensions needs. Where a dimension has several times,
+/// that of validity wins over that of reference. Refuses a coordinate with a value that is missing, was never
+/// written or is no number.
 Coordinates read_coordinates(const Dataset& data);
 
 /// The latitudes and longitudes that a field's dimensions span, and how they turn into the canonical ones:

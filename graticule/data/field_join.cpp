@@ -34,6 +34,16 @@ void require_same_meaning(const std::string& name, const FieldPiece& first, cons
   }
 }
 
+// A member, a height or a depth beside the arrays: other values are other variables.
+void require_same_place(const std::string& name, const FieldPiece& a, const FieldPiece& b) {
+  for (const auto& [coordinate, value] : a.roles.beside) {
+    const auto other = b.roles.beside.find(coordinate);
+    if (other == b.roles.beside.end() || other->second == value) continue;
+    refuse(where, name, " is at ", coordinate, " = ", value, " in ", header_of(a).file, " and at ",
+           other->second, " in ", header_of(b).file, ": give one of them");
+  }
+}
+
 // The same numbers in two files: a field without time is often repeated in each.
 bool same_values(const FieldPiece& a, const FieldPiece& b) {
   const auto rows = static_cast<int64_t>(a.plane->latitudes.size());
@@ -60,6 +70,7 @@ void join_level(const std::string& name, const FieldPiece& piece, JoinedFields& 
                       text_attribute(header.attributes, "standard_name"), constant};
   } else {
     require_same_meaning(name, field.pieces[0], piece, notes);
+    require_same_place(name, field.pieces[0], piece);
     if (field.variable.units.empty()) field.variable.units = text_attribute(header.attributes, "units");
     if (constant != field.variable.constant || (constant && !same_values(field.pieces[0], piece)))
       refuse_twice(name, field.pieces[0], piece);
@@ -70,10 +81,12 @@ void join_level(const std::string& name, const FieldPiece& piece, JoinedFields& 
     const auto [known, added] =
         field.at.emplace(time, std::pair(field.pieces.size(), static_cast<int64_t>(i)));
     if (added) continue;
-    const FieldPiece& other =
-        known->second.first < field.pieces.size() ? field.pieces[known->second.first] : piece;
-    refuse(where, name, " at ", format_time(time), " is given twice, by ", header_of(other).name, " in ",
-           header_of(other).file, " and ", header.name, " in ", header.file, ": give one of them");
+    if (known->second.first == field.pieces.size())
+      refuse(where, header.file, ": ", header.name, " has ", format_time(time),
+             " twice along its time: cut one of them off");
+    const ArrayHeader& other = header_of(field.pieces[known->second.first]);
+    refuse(where, name, " at ", format_time(time), " is given twice, by ", other.name, " in ", other.file,
+           " and ", header.name, " in ", header.file, ": give one of them");
   }
   field.pieces.push_back(piece);
 }
@@ -137,12 +150,41 @@ void read_piece(const FieldPiece& piece, int64_t time, Span rows, std::span<floa
   }
 }
 
-void join(FieldPiece piece, JoinedFields& fields, std::vector<std::string>& notes) {
-  const std::vector<double>& levels = piece.roles.levels;
+namespace {
+
+// The array's name in our words; @ is ours to write.
+std::string base_name(const FieldPiece& piece) {
   const ArrayHeader& header = header_of(piece);
-  const std::string base = long_name_of(header.name, !levels.empty());
-  if (header.name == "z" && levels.empty() && piece.roles.times.size() > 1)
-    notes.push_back(text("z (", header.file, ") has no level: taken for ", base));
+  std::string base = long_name_of(header.name, !piece.roles.levels.empty(), header.attributes);
+  std::replace(base.begin(), base.end(), '@', '_');
+  return base;
+}
+
+// What a field lies at that is no pressure, where its name would have a level.
+void note_other_level(const FieldPiece& piece, const std::string& base, std::vector<std::string>& notes) {
+  const ArrayHeader& header = header_of(piece);
+  if (!piece.roles.levels.empty() || base == header.name || is_at_surface(base)) return;
+  std::string beside;
+  for (const auto& [name, value] : piece.roles.beside)
+    beside += text(beside.empty() ? "" : ", ", name, " = ", value);
+  notes.push_back(text(header.name, " (", header.file, ") has no pressure level",
+                       beside.empty() ? "" : ", but ", beside, ": taken for ", base));
+}
+
+}  // namespace
+
+void join(FieldPiece piece, JoinedFields& fields, std::vector<std::string>& notes) {
+  // xarray leaves a level that was chosen beside every field, also beside those that have none.
+  if (piece.roles.scalar_level &&
+      is_at_surface(long_name_of(header_of(piece).name, true, header_of(piece).attributes)))
+    piece.roles.levels.clear();
+  const std::vector<double>& levels = piece.roles.levels;
+  std::string base = base_name(piece);
+  const bool orography = base == "geopotential_at_surface" && header_of(piece).name == "z";
+  if (orography && !piece.roles.beside.empty()) base = "geopotential";
+  if (orography && base != "geopotential" && piece.roles.times.size() > 1)
+    notes.push_back(text("z (", header_of(piece).file, ") has no level: taken for ", base));
+  note_other_level(piece, base, notes);
   for (piece.level = 0; piece.level < std::max<int64_t>(1, std::ssize(levels)); ++piece.level) {
     join_level(levels.empty() ? base : name_at_level(base, levels[static_cast<size_t>(piece.level)]), piece,
                fields, notes);
@@ -151,11 +193,15 @@ void join(FieldPiece piece, JoinedFields& fields, std::vector<std::string>& note
 
 void make_static_fields_constant(JoinedFields& fields, std::vector<std::string>& notes) {
   for (auto& [name, field] : fields) {
-    if (!is_static(name) || field.at.size() != 1) continue;
-    notes.push_back(
-        text(name, " has one time, ", format_time(field.at.begin()->first), ": taken for a constant"));
+    const FieldPiece& first = field.pieces[0];
+    const bool still = std::all_of(field.pieces.begin(), field.pieces.end(), [&](const FieldPiece& piece) {
+      return piece.roles.times.size() == 1 && (&piece == &first || same_values(first, piece));
+    });
+    if (field.variable.constant || !is_static(name) || !still) continue;
+    notes.push_back(text(name, " has one time in each file, the first ", format_time(field.at.begin()->first),
+                         ": taken for a constant"));
     field.variable.constant = true;
-    field.pieces = {field.pieces[field.at.begin()->second.first]};
+    field.pieces.resize(1);
     field.at.clear();
   }
 }

@@ -36,9 +36,11 @@ Dimensions dimensions_of(const ArrayHeader& header, const Coordinates& coordinat
                                   : kind == Coordinate::time      ? &found.time
                                   : kind == Coordinate::lead      ? &found.lead
                                                                   : nullptr;
+    // A single time that cannot be read would make a constant of the field.
+    const bool unread_time = !role && lower(header.dimensions[d]).find("time") != std::string::npos;
     if (role && !*role && !(role == &found.lead && header.shape[d] != 1)) {
       *role = d;
-    } else if (header.shape[d] != 1) {
+    } else if (header.shape[d] != 1 || unread_time) {
       found.other = d;
     }
   }
@@ -64,6 +66,19 @@ std::string curvilinear_coordinate(const ArrayHeader& header, const Dataset& dat
   return "";
 }
 
+// Not bounds of cells (two to four numbers each), nor a table.
+bool looks_like_a_field(const ArrayHeader& header, const Dimensions& found) {
+  constexpr int64_t corners = 4;
+  const bool half = found.row.has_value() != found.column.has_value();
+  return header.shape.back() > corners && (half || header.shape.size() > 2);
+}
+
+std::string without_grid(const ArrayHeader& header) {
+  std::string names;
+  for (const std::string& name : header.dimensions) names += (names.empty() ? "" : ", ") + name;
+  return text("latitudes and longitudes are not both among its dimensions (", names, ")");
+}
+
 // Why a field cannot be used that has rows and columns, or would have them on a plain grid; "" when it can.
 std::string obstacle_of(const ArrayHeader& header, const Dataset& data, const Dimensions& found,
                         const Coordinates& coordinates) {
@@ -71,40 +86,58 @@ std::string obstacle_of(const ArrayHeader& header, const Dataset& data, const Di
   if (!curvilinear.empty())
     return text("its ", curvilinear,
                 " has two dimensions: a rotated or curvilinear grid; bring it onto latitudes and longitudes");
-  const auto mapping = data.mappings.find(text_attribute(header.attributes, "grid_mapping"));
-  if (mapping != data.mappings.end() && mapping->second != "latitude_longitude")
-    return text("its grid mapping is ", mapping->second, ": bring it onto latitudes and longitudes");
-  if (!found.row || !found.column) return "";
+  // "crs" or, in the extended form, "crs: latitude longitude".
+  for (std::string word : words_of(text_attribute(header.attributes, "grid_mapping"))) {
+    if (word.ends_with(':')) word.pop_back();
+    const auto mapping = data.mappings.find(word);
+    if (mapping != data.mappings.end() && mapping->second != "latitude_longitude")
+      return text("its grid mapping is ", mapping->second, ": bring it onto latitudes and longitudes");
+  }
+  if (!found.row || !found.column) return looks_like_a_field(header, found) ? without_grid(header) : "";
   if (!found.other) return "";
   const size_t d = *found.other;
+  if (header.shape[d] == 0)
+    return text("its dimension ", header.dimensions[d], " has size 0: nothing was written");
+  if (header.shape[d] == 1) return text("its time, ", header.dimensions[d], ", cannot be read");
   const auto axis = coordinates.axes.find(header.dimensions[d]);
   const bool leads = axis != coordinates.axes.end() && axis->second.kind == Coordinate::lead;
   return text("its dimension ", header.dimensions[d], " of size ", header.shape[d],
               leads ? " holds leads: choose one" : " is no time, pressure level, latitude or longitude");
 }
 
-// The scalar coordinate of a kind that belongs to the field: the one that it names; of a time also the only
-// one there is where the field names nothing. Times of validity win.
+// The scalar coordinate of a kind that belongs to the field: one that it names, or a time where it names
+// none. The one that says most surely when the field is valid wins.
 const CoordinateAxis* scalar_of(const ArrayHeader& header, const Coordinates& coordinates, Coordinate kind) {
   const std::vector<std::string> named = words_of(text_attribute(header.attributes, "coordinates"));
+  const auto is_named = [&](const auto& scalar) {
+    return scalar.second.kind == kind && std::find(named.begin(), named.end(), scalar.first) != named.end();
+  };
+  const auto& all = coordinates.scalars;
+  const bool any = std::any_of(all.begin(), all.end(), is_named);
   const CoordinateAxis* found = nullptr;
-  for (const auto& [name, scalar] : coordinates.scalars) {
-    const bool own = std::find(named.begin(), named.end(), name) != named.end() ||
-                     (named.empty() && kind != Coordinate::level);
-    if (!own || scalar.kind != kind) continue;
-    if (!found || (found->reference && !scalar.reference) || (name == "valid_time" && !scalar.reference))
-      found = &scalar;
+  for (const auto& scalar : all) {
+    const bool own = any ? is_named(scalar) : kind != Coordinate::level && scalar.second.kind == kind;
+    if (!own) continue;
+    const CoordinateAxis& next = scalar.second;
+    if (found && found->validity == next.validity && found->times != next.times)
+      refuse("source", header.file, ": ", header.name, " has two times, ", found->name, " and ", next.name,
+             ": give the one at which it is valid the attribute standard_name = \"time\"");
+    if (!found || next.validity > found->validity) found = &next;
   }
   return found;
 }
 
-// Times at which forecasts were started become those that they are valid for.
+// Times at which forecasts were started become those that they are valid for: a lead stands beside them, and
+// nothing says that they are valid times already.
 void add_lead(const ArrayHeader& header, const CoordinateAxis& axis, const CoordinateAxis* lead,
               FieldRoles& roles, std::vector<std::string>& notes) {
-  if (!axis.reference) return;
+  constexpr int surely_valid = 3;
+  if (axis.validity == surely_valid) return;
   if (!lead) {
-    notes.push_back(text(place_of(header), ": ", axis.name,
-                         " says when forecasts were started, and nothing how long they ran: taken as it is"));
+    if (axis.validity == 0)
+      notes.push_back(
+          text(place_of(header), ": ", axis.name,
+               " says when forecasts were started, and nothing how long they ran: taken as it is"));
     return;
   }
   const int64_t seconds = std::llround(lead->values[0]);
@@ -112,6 +145,20 @@ void add_lead(const ArrayHeader& header, const CoordinateAxis& axis, const Coord
   if (seconds != 0)
     notes.push_back(text(place_of(header), ": times are ", axis.name, " plus ", lead->name, ", ",
                          static_cast<double>(seconds) / 3600, " h"));
+}
+
+// Coordinates of one value that are no time, lead, level or place.
+std::map<std::string, double> others_beside(const ArrayHeader& header, const Coordinates& coordinates) {
+  std::vector<std::string> names = words_of(text_attribute(header.attributes, "coordinates"));
+  for (size_t d = 0; d < header.shape.size(); ++d) {
+    if (header.shape[d] == 1) names.push_back(header.dimensions[d]);
+  }
+  std::map<std::string, double> beside;
+  for (const std::string& name : names) {
+    const auto other = coordinates.others.find(name);
+    if (other != coordinates.others.end()) beside.insert(*other);
+  }
+  return beside;
 }
 
 }  // namespace
@@ -132,7 +179,7 @@ std::optional<FieldRoles> roles_of(const ArrayHeader& header, const Dataset& dat
   for (const auto& d : {found.row, found.column, found.level, found.time, found.lead}) {
     if (d) require_size(header, *d, axis_of(*d));
   }
-  FieldRoles roles{found.time, found.level, *found.row, *found.column, {}, {}};
+  FieldRoles roles{found.time, found.level, *found.row, *found.column, {}, {}, false, {}};
   const CoordinateAxis* time =
       found.time ? &axis_of(*found.time) : scalar_of(header, coordinates, Coordinate::time);
   const CoordinateAxis* level =
@@ -144,6 +191,8 @@ std::optional<FieldRoles> roles_of(const ArrayHeader& header, const Dataset& dat
     add_lead(header, *time, lead, roles, notes);
   }
   if (level) roles.levels = level->values;
+  roles.scalar_level = level && !found.level;
+  roles.beside = others_beside(header, coordinates);
   return roles;
 }
 

@@ -4,6 +4,9 @@
 #include <cpl_vsi.h>
 #include <cpl_vsi_error.h>
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -29,12 +32,17 @@ size_t size_of(VSILFILE* file) {
 
 // Absent is only what is surely absent: a network failure must never read as fill values.
 File open_file(const std::string& path) {
+  const bool remote = path.starts_with("/vsi");
+  struct stat local = {};
+  if (!remote && ::stat(path.c_str(), &local) == 0 && !S_ISREG(local.st_mode))
+    refuse(where, path,
+           S_ISDIR(local.st_mode) ? " is a folder where a file should be" : " is no regular file",
+           ": name a file");
   const QuietGdal quiet;
   VSIErrorReset();
   errno = 0;
   File file(VSIFOpenExL(path.c_str(), "rb", true));
   const int reason = errno;
-  const bool remote = path.starts_with("/vsi");
   if (file) {
     // GDAL opens a remote name without a dot as an empty file, whether it is absent or the network is down.
     VSIStatBufL status;
@@ -95,6 +103,8 @@ bool is_folder(const std::string& path) {
 }
 
 std::vector<std::string> names_in(const std::string& folder) {
+  if (!folder.starts_with("/vsi") && ::access(folder.c_str(), R_OK) != 0)
+    fail(where, folder, " cannot be read: ", std::strerror(errno));
   const QuietGdal quiet;
   const CPLStringList list(VSIReadDir(folder.c_str()));
   std::vector<std::string> names;

@@ -87,6 +87,7 @@ class GridSource : public Source {
     for (const auto& notes : {data.notes, coordinates.notes})
       catalog_.notes.insert(catalog_.notes.end(), notes.begin(), notes.end());
     for (const std::string& group : data.groups) groups_.push_back(data.path + group);
+    const size_t fields_before = fields.size();
     std::map<std::pair<std::string, std::string>, const Plane*> planes;  // by row and column dimension
     for (const auto& array : data.arrays) {
       const ArrayHeader& header = array->header();
@@ -102,6 +103,22 @@ class GridSource : public Source {
         check_grid(*plane, names);
       }
       join({array.get(), plane, *roles, 0}, fields, catalog_.notes);
+    }
+    if (fields.size() > fields_before) note_what_is_beside(data, coordinates);
+  }
+
+  // What a user might miss in a data set that was read.
+  void note_what_is_beside(const Dataset& data, const Coordinates& coordinates) {
+    for (const std::string& group : data.groups)
+      catalog_.notes.push_back(text(data.path, group, " is a group of its own: not read"));
+    for (const auto& [name, scalar] : coordinates.scalars) {
+      const bool used =
+          std::any_of(data.arrays.begin(), data.arrays.end(), [&, &level = name](const auto& array) {
+            return text_attribute(array->header().attributes, "coordinates").find(level) != std::string::npos;
+          });
+      if (scalar.kind == Coordinate::level && is_level_name(name, {}) && !used)
+        catalog_.notes.push_back(text(data.path, ": ", name, " = ", scalar.values[0],
+                                      " hPa stands beside the fields, and none names it: not used"));
     }
   }
 

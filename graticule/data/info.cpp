@@ -228,7 +228,7 @@ std::string describe_json(Source& source, bool count_missing) {
                         {"missing_times", times.size()},
                         {"cost", cost.empty() ? nlohmann::json() : nlohmann::json(cost)},
                         {"notes", catalog.notes}}
-      .dump();
+      .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);  // notes name files in any letters
 }
 
 }  // namespace graticule

@@ -46,18 +46,34 @@ std::optional<NumberType> number_type(nc_type type) {
   }
 }
 
+// Text that is no UTF-8 is taken for Latin-1, in which older programs write a degree sign.
+std::string as_utf8(const std::string& text) {
+  if (is_utf8(text)) return text;
+  std::string converted;
+  for (const char letter : text) {
+    const auto code = static_cast<unsigned char>(letter);
+    if (code < 0x80) {
+      converted += letter;
+    } else {
+      converted += static_cast<char>(0xC0 | code >> 6);
+      converted += static_cast<char>(0x80 | (code & 0x3F));
+    }
+  }
+  return converted;
+}
+
 std::optional<std::string> text_of(int group, int variable, const char* name, nc_type type, size_t length) {
   if (type == NC_CHAR) {
     std::string text(length, '\0');
     if (nc_get_att_text(group, variable, name, text.data()) != NC_NOERR) return std::nullopt;
-    return text.substr(0, text.find('\0'));
+    return as_utf8(text.substr(0, text.find('\0')));
   }
   if (type != NC_STRING || length == 0) return std::nullopt;
   std::vector<char*> texts(length, nullptr);
   if (nc_get_att_string(group, variable, name, texts.data()) != NC_NOERR) return std::nullopt;
   const std::string first = texts[0] ? texts[0] : "";
   nc_free_string(length, texts.data());
-  return first;
+  return as_utf8(first);
 }
 
 // Text and numbers; of a list of texts the first.
@@ -94,12 +110,21 @@ std::optional<double> default_fill(int group, int variable, NumberType type,
   return to_doubles(std::span(fill).first(size_of(type)), type)[0];
 }
 
+// The type that an enumeration counts with; any other type is itself.
+nc_type base_of(int group, nc_type type) {
+  nc_type base = NC_NAT;
+  int kind = 0;
+  if (type <= NC_MAX_ATOMIC_TYPE) return type;
+  const int status = nc_inq_user_type(group, type, nullptr, nullptr, &base, nullptr, &kind);
+  return status == NC_NOERR && kind == NC_ENUM ? base : type;
+}
+
 std::optional<ArrayHeader> header_of(int group, int variable, const std::string& file) {
   std::array<char, NC_MAX_NAME + 1> name{};
   nc_type stored = NC_NAT;
   int rank = 0;
   require_netcdf(nc_inq_var(group, variable, name.data(), &stored, &rank, nullptr, nullptr), file, "read");
-  const std::optional<NumberType> type = number_type(stored);
+  const std::optional<NumberType> type = number_type(base_of(group, stored));
   if (!type) return std::nullopt;
   ArrayHeader header{name.data(), file, *type, {}, {}, attributes_of(group, variable), {}};
   std::vector<int> dimensions(static_cast<size_t>(rank));
@@ -165,6 +190,10 @@ void add_arrays(int group, const NetcdfPlace& place, bool above, const std::shar
     nc_inq_varname(group, variable, name.data());
     if (!mapping.empty()) data.mappings[name.data()] = mapping;
     std::optional<ArrayHeader> header = header_of(group, variable, place.path);
+    int rank = 0;
+    nc_inq_varndims(group, variable, &rank);
+    if (!header && rank > 2)
+      data.notes.push_back(text(name.data(), " (", place.path, ") holds no numbers: not read"));
     if (!header || (above && !is_of_use_below(*header))) continue;
     NetcdfPlace at = place;
     at.variable = variable;

@@ -68,7 +68,11 @@ void check_classic_size(const std::string& file) {
   const uint64_t version = header.number(4) & 255;
   const size_t count_width = version == 5 ? 8 : 4, offset_width = version == 1 ? 4 : 8;
   const uint64_t records = header.number(count_width);
-  const bool streaming = records == (version == 5 ? UINT64_MAX : UINT32_MAX);
+  if (records == (version == 5 ? UINT64_MAX : UINT32_MAX)) {
+    refuse("netcdf", file,
+           " does not say how many records it holds: it was written as a stream and never closed; "
+           "write it again, or copy it with a program that counts them (nccopy)");
+  }
   header.number(4);
   std::vector<uint64_t> dimensions(std::min<uint64_t>(header.number(count_width), 65536));
   for (uint64_t& size : dimensions) {
@@ -105,7 +109,7 @@ void check_classic_size(const std::string& file) {
   }
   // The only record variable is not padded between records.
   if (record_variables == 1) record_bytes = last_width;
-  if (record_variables > 0 && records > 0 && !streaming) {
+  if (record_variables > 0 && records > 0) {
     end = std::max(end, first_record + (records - 1) * record_bytes +
                             (record_variables == 1 ? last_width : record_bytes - 3));
   }

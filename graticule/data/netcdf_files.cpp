@@ -46,7 +46,7 @@ std::string hdf5_reason(const std::string& path) {
   }
   if (status == NC_EHDFERR) {
     const std::string reason = hdf5_reason(path);
-    const bool wrong_bytes = reason.find("lock") == std::string::npos;
+    const bool wrong_bytes = reason.find("lock file") == std::string::npos;
     fail(where, path, " cannot be opened: HDF5 says: ", reason,
          wrong_bytes ? "; it is damaged or cut off: copy it again"
                      : "; another program writes to it: wait for it");

@@ -80,6 +80,7 @@ std::vector<uint8_t> decode_base64(std::string_view text) {
 
 // Nothing for text that is no number.
 std::optional<double> parse_missing(const nlohmann::json& value, std::string_view where) {
+  if (value.is_null()) return std::nullopt;
   if (!value.is_string()) return parse_fill(value, where);
   const auto& text = value.get_ref<const std::string&>();
   if (const std::vector<uint8_t> bytes = decode_base64(text); text.size() == 12 && bytes.size() == 8) {
@@ -159,7 +160,6 @@ Packing packing_of(const nlohmann::json& attributes, NumberType type, std::strin
   packing.scale = number_or(attributes, "scale_factor", 1, where);
   packing.offset = number_or(attributes, "add_offset", 0, where);
   packing.wrap = wrap_of(attributes, type);
-  if (packing.scale == 0) refuse(where, "scale_factor is 0: every value would be the same; correct it");
   for (const char* name : {"_FillValue", "missing_value"}) {
     if (!attributes.contains(name)) continue;
     const nlohmann::json& value = attributes[name];

@@ -24,7 +24,7 @@ struct Packing {
 
 /// From the attributes of an array; `where` names it in errors. A _FillValue or missing_value may be text: a
 /// number, "NaN", or base64 of eight little-endian bytes, as xarray writes it into Zarr 3; other text says
-/// nothing of numbers. Refuses a scale that is no number or 0.
+/// nothing of numbers. Refuses a scale that is no number.
 Packing packing_of(const nlohmann::json& attributes, NumberType type, std::string_view where);
 
 /// stored (native byte order) -> fp32. Arithmetic in fp64.

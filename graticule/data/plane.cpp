@@ -40,18 +40,20 @@ size_t west_edge(const std::vector<double>& ascending) {
 }
 
 void set_longitudes(Plane& plane, const std::vector<double>& stored, const std::string& where) {
+  // Coordinates in fp32 miss 360 by more than their last digit in fp64.
+  const double near = std::min(1e-3, 360.0 / static_cast<double>(stored.size()) / 20);
   std::vector<double> east(stored.size());
   for (size_t x = 0; x < stored.size(); ++x) {
     east[x] = std::fmod(stored[x], 360);
     if (east[x] < 0) east[x] += 360;
-    if (east[x] >= 360 - 1e-6) east[x] = 0;
+    if (east[x] >= 360 - near) east[x] = 0;
   }
   plane.columns.resize(east.size());
   std::iota(plane.columns.begin(), plane.columns.end(), int64_t{0});
   const auto at = [&](int64_t x) { return east[static_cast<size_t>(x)]; };
   std::sort(plane.columns.begin(), plane.columns.end(), [&](int64_t a, int64_t b) { return at(a) < at(b); });
   for (const int64_t x : plane.columns) {
-    if (!plane.longitudes.empty() && at(x) - plane.longitudes.back() < 1e-6) {
+    if (!plane.longitudes.empty() && at(x) - plane.longitudes.back() < near) {
       refuse("grid", where, ": longitude ", at(x), " is given twice: cut the repeated column off");
     }
     plane.longitudes.push_back(at(x));

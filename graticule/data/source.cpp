@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "graticule/core/error.h"
+#include "graticule/data/cf.h"
 #include "graticule/data/file_bytes.h"
 #include "graticule/data/grid_source.h"
 #include "graticule/data/netcdf.h"
@@ -60,6 +61,14 @@ bool is_netcdf_name(const std::string& name) {
          name.ends_with(".netcdf");
 }
 
+bool looks_like_data(const std::string& name) {
+  for (const char* end :
+       {".gz", ".zip", ".h5", ".hdf", ".hdf5", ".he5", ".grib", ".grb", ".grib2", ".grb2", ".zarr", ".npz"}) {
+    if (name.ends_with(end)) return true;
+  }
+  return false;
+}
+
 // Opens containers, which share their open files and their chunks.
 struct Opener {
   std::shared_ptr<NetcdfFiles> files = std::make_shared<NetcdfFiles>();
@@ -89,9 +98,18 @@ struct Opener {
     if (is_zarr(path)) return datasets.push_back(open_zarr(path, cache));
     const std::vector<std::string> names = names_in(path);
     const size_t before = datasets.size();
+    std::string passed;  // that look like data, and are not read
     for (const std::string& name : names) {
-      if (is_netcdf_name(name)) open_file(path + "/" + name, "/");
+      if (name.starts_with("._")) continue;  // macOS's shadow of a file
+      if (is_netcdf_name(name)) {
+        open_file(path + "/" + name, "/");
+      } else if (looks_like_data(name)) {
+        passed += (passed.empty() ? "" : ", ") + name;
+      }
     }
+    if (datasets.size() > before && !passed.empty())
+      datasets.back().notes.push_back(path + ": only files named .nc, .nc4, .cdf or .netcdf are read, not " +
+                                      passed);
     if (datasets.size() > before) return;
     refuse(where, path,
            " is neither a Zarr store (no .zgroup, .zmetadata or zarr.json) nor a folder of .nc files; ",
@@ -142,6 +160,7 @@ size_t Catalog::index_of(const std::string& name) const {
 
 std::unique_ptr<Source> open_source(const std::string& path) {
   if (path == "synthetic" || path.starts_with("synthetic:")) return open_synthetic(path);
+  if (!is_utf8(path)) refuse(where, "the path ", path, " holds letters that are no UTF-8: rename it");
   if (path.empty()) refuse(where, "an empty path: give a Zarr folder, NetCDF files or synthetic:...");
   Opener opener;
   const bool one = path.find("://") == std::string::npos && exists(path);

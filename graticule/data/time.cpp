@@ -1,11 +1,13 @@
 #include "graticule/data/time.h"
 
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <map>
 #include <optional>
+#include <sstream>
 
 #include "graticule/core/error.h"
 #include "graticule/data/cf.h"
@@ -86,6 +88,19 @@ Civil parse_or_refuse(std::string_view text) {
   return *civil;
 }
 
+std::string with_single_blanks(const std::string& text) {
+  std::istringstream words(text);
+  std::string joined;
+  for (std::string word; words >> word;) joined += (joined.empty() ? "" : " ") + word;
+  return joined;
+}
+
+// The letters of a time, T, Z and UTC, as `parse_civil` knows them.
+std::string upper_t(std::string text) {
+  for (char& letter : text) letter = static_cast<char>(std::toupper(static_cast<unsigned char>(letter)));
+  return text;
+}
+
 std::chrono::sys_days day_of(int64_t seconds) {
   return std::chrono::floor<std::chrono::days>(std::chrono::sys_seconds(std::chrono::seconds(seconds)));
 }
@@ -107,19 +122,38 @@ std::string format_time(int64_t seconds) {
 }
 
 TimeUnits parse_time_units(std::string_view units, std::string_view calendar) {
-  static const std::map<std::string_view, int64_t> known = {
-      {"second", 1},   {"seconds", 1}, {"sec", 1},   {"secs", 1},    {"s", 1},        {"minute", 60},
-      {"minutes", 60}, {"min", 60},    {"mins", 60}, {"hour", 3600}, {"hours", 3600}, {"hr", 3600},
-      {"hrs", 3600},   {"h", 3600},    {"day", day}, {"days", day},  {"d", day}};
+  static const std::map<std::string_view, double> known = {{"second", 1},
+                                                           {"seconds", 1},
+                                                           {"sec", 1},
+                                                           {"secs", 1},
+                                                           {"s", 1},
+                                                           {"minute", 60},
+                                                           {"minutes", 60},
+                                                           {"min", 60},
+                                                           {"mins", 60},
+                                                           {"hour", 3600},
+                                                           {"hours", 3600},
+                                                           {"hr", 3600},
+                                                           {"hrs", 3600},
+                                                           {"h", 3600},
+                                                           {"day", day},
+                                                           {"days", day},
+                                                           {"d", day},
+                                                           {"millisecond", 1e-3},
+                                                           {"milliseconds", 1e-3},
+                                                           {"microsecond", 1e-6},
+                                                           {"microseconds", 1e-6},
+                                                           {"nanosecond", 1e-9},
+                                                           {"nanoseconds", 1e-9}};
   constexpr std::string_view since = " since ";
-  const std::string small = lower(units);
+  const std::string small = with_single_blanks(lower(units));
   const size_t at = small.find(since);
   if (at == std::string::npos)
     refuse("time", "units '", units, "': expected 'hours since 1900-01-01' or alike");
   const auto unit = known.find(std::string_view(small).substr(0, at));
   if (unit == known.end()) {
-    refuse("time", "units '", units, "': ", units.substr(0, at),
-           " have no fixed length in seconds that is whole; known are seconds, minutes, hours and days");
+    refuse("time", "units '", units, "': ", small.substr(0, at),
+           " have no fixed length; known are days, hours, minutes, seconds and their thousandths");
   }
   const std::string rule = lower(calendar);
   const bool proleptic = rule == "proleptic_gregorian";
@@ -127,7 +161,7 @@ TimeUnits parse_time_units(std::string_view units, std::string_view calendar) {
     refuse("time", "calendar '", calendar,
            "': known are standard, gregorian and proleptic_gregorian; convert the times first");
   }
-  const std::optional<Civil> origin = parse_civil(units.substr(at + since.size()));
+  const std::optional<Civil> origin = parse_civil(upper_t(small.substr(at + since.size())));
   if (!origin) refuse("time", "units '", units, "': the origin is no date and time in UTC");
   const int64_t seconds = seconds_of(*origin);
   constexpr int64_t reform = -12219292800;  // 1582-10-15: before it the standard calendar is Julian

@@ -14,7 +14,7 @@ std::string format_time(int64_t seconds);
 
 /// CF units "hours since 1900-01-01 [00:00:0.0]": seconds a unit, and the origin in seconds since 1970.
 struct TimeUnits {
-  int64_t seconds_a_unit = 1;
+  double seconds_a_unit = 1;
   int64_t origin = 0;
 };
 /// Refuses an unknown unit (months, years) and an unknown calendar by name; standard, gregorian and

@@ -23,6 +23,8 @@ void add_array(Dataset& data, const std::string& name, const json& attributes,
                std::optional<ZarrMetadata> array, const std::shared_ptr<ChunkCache>& cache) {
   const std::string mapping = text_attribute(attributes, "grid_mapping_name");
   if (!mapping.empty()) data.mappings[name] = mapping;
+  const bool field = attributes.value("_ARRAY_DIMENSIONS", json::array()).size() > 1;
+  if (!array && field) data.notes.push_back(data.path + "/" + name + " holds no numbers: not read");
   if (!array) return;
   if (array->header.dimensions.size() != array->header.shape.size()) {
     data.notes.push_back(data.path + "/" + name + ": its dimensions have no names");

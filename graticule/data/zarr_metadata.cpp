@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "graticule/core/error.h"
+#include "graticule/data/file_bytes.h"
 #include "graticule/data/zarr_json.h"
 
 namespace graticule {
@@ -170,7 +171,10 @@ std::optional<ZarrMetadata> parse_zarr2(const json& array, const json& attribute
     if (id != "bitround")
       refuse(where, "unknown filter '", id, "': known is bitround, which reading need not undo");
   }
-  result.key_separator = array.value("dimension_separator", ".");
+  // Stores of zarr's first nested kind do not say that their keys are folders.
+  const bool nested =
+      !array.contains("dimension_separator") && result.header.shape.size() > 1 && is_folder(where + "/0");
+  result.key_separator = nested ? "/" : array.value("dimension_separator", ".");
   result.header.packing = packing_of(attributes, *type, where);
   const json fill = array.value("fill_value", json());
   if (!fill.is_null()) {
