@@ -25,11 +25,14 @@ struct EvalArguments {
 
 nlohmann::json scores_json(const Evaluation& evaluation, const EvalArguments& arguments,
                            const std::string& checkpoint) {
-  nlohmann::json scores = {
-      {"convention", arguments.convention},         {"checkpoint", checkpoint},
-      {"lead_hours", evaluation.lead_hours},        {"steps", arguments.steps},
-      {"samples", evaluation.initial_times.size()}, {"climatology", evaluation.climatology},
-      {"scores", nlohmann::json::array()}};
+  nlohmann::json scores = {{"convention", arguments.convention},
+                           {"checkpoint", checkpoint},
+                           {"lead_hours", evaluation.lead_hours},
+                           {"steps", arguments.steps},
+                           {"samples", evaluation.initial_times.size()},
+                           {"climatology", evaluation.climatology},
+                           {"gaps", evaluation.gaps},
+                           {"scores", nlohmann::json::array()}};
   for (const ScoreLine& line : evaluation.lines) {
     scores["scores"].push_back(to_json(line));
     if (!arguments.by_date) continue;
@@ -43,6 +46,7 @@ nlohmann::json scores_json(const Evaluation& evaluation, const EvalArguments& ar
 }
 
 std::string acc_text(double acc) { return std::isfinite(acc) ? fmt::format("{:.3f}", acc) : "-"; }
+std::string rmse_text(double rmse) { return std::isfinite(rmse) ? fmt::format("{:.5g}", rmse) : "-"; }
 
 // One row a variable and lead; the three forecasts beside each other.
 void print_table(const Evaluation& evaluation) {
@@ -52,10 +56,11 @@ void print_table(const Evaluation& evaluation) {
     const ScoreLine& model = evaluation.lines[i];
     const double persistence = evaluation.lines[i + 1].score.rmse,
                  climatology = evaluation.lines[i + 2].score.rmse;
-    const bool best = model.score.rmse < persistence && model.score.rmse < climatology;
-    fmt::print("{:<32} {:>6}  {:>12.5g} {:>12.5g} {:>12.5g}  {:>6}  {}{}\n", model.variable, model.lead_hours,
-               model.score.rmse, persistence, climatology, acc_text(model.score.acc), model.units,
-               best ? "" : "   (not the best)");
+    // A score that is not defined beats nothing.
+    const bool beaten = persistence <= model.score.rmse || climatology <= model.score.rmse;
+    fmt::print("{:<32} {:>6}  {:>12} {:>12} {:>12}  {:>6}  {}{}\n", model.variable, model.lead_hours,
+               rmse_text(model.score.rmse), rmse_text(persistence), rmse_text(climatology),
+               acc_text(model.score.acc), model.units, beaten ? "   (not the best)" : "");
   }
 }
 
@@ -81,6 +86,7 @@ int run_eval(const EvalArguments& arguments, const World& world) {
     const std::string out =
         arguments.out.empty() ? run_folder_of(trained.info) + "/scores.json" : arguments.out;
     write_whole(out, scores.dump(1) + "\n");
+    for (const std::string& gap : evaluation.gaps) fmt::print(stderr, "{}\n", gap);
     if (arguments.json) {
       fmt::print("{}\n", scores.dump());
       return;
