@@ -26,11 +26,14 @@ struct EvalArguments {
 
 nlohmann::json scores_json(const Evaluation& evaluation, const EvalArguments& arguments,
                            const std::string& checkpoint) {
-  nlohmann::json scores = {
-      {"convention", arguments.convention},         {"checkpoint", checkpoint},
-      {"lead_hours", evaluation.lead_hours},        {"steps", arguments.steps},
-      {"samples", evaluation.initial_times.size()}, {"climatology", evaluation.climatology},
-      {"scores", nlohmann::json::array()}};
+  nlohmann::json scores = {{"convention", arguments.convention},
+                           {"checkpoint", checkpoint},
+                           {"lead_hours", evaluation.lead_hours},
+                           {"steps", arguments.steps},
+                           {"samples", evaluation.initial_times.size()},
+                           {"climatology", evaluation.climatology},
+                           {"gaps", evaluation.gaps},
+                           {"scores", nlohmann::json::array()}};
   for (const ScoreLine& line : evaluation.lines) {
     scores["scores"].push_back(to_json(line));
     if (!arguments.by_date) continue;
@@ -49,6 +52,7 @@ std::string as_text(const nlohmann::json& json, int indent) {
 }
 
 std::string acc_text(double acc) { return std::isfinite(acc) ? fmt::format("{:.3f}", acc) : "-"; }
+std::string rmse_text(double rmse) { return std::isfinite(rmse) ? fmt::format("{:.5g}", rmse) : "-"; }
 
 // One row a variable and lead; the three forecasts beside each other.
 void print_table(const Evaluation& evaluation) {
@@ -58,10 +62,11 @@ void print_table(const Evaluation& evaluation) {
     const ScoreLine& model = evaluation.lines[i];
     const double persistence = evaluation.lines[i + 1].score.rmse,
                  climatology = evaluation.lines[i + 2].score.rmse;
-    const bool best = model.score.rmse < persistence && model.score.rmse < climatology;
-    fmt::print("{:<32} {:>6}  {:>12.5g} {:>12.5g} {:>12.5g}  {:>6}  {}{}\n", model.variable, model.lead_hours,
-               model.score.rmse, persistence, climatology, acc_text(model.score.acc), model.units,
-               best ? "" : "   (not the best)");
+    // A score that is not defined beats nothing.
+    const bool beaten = persistence <= model.score.rmse || climatology <= model.score.rmse;
+    fmt::print("{:<32} {:>6}  {:>12} {:>12} {:>12}  {:>6}  {}{}\n", model.variable, model.lead_hours,
+               rmse_text(model.score.rmse), rmse_text(persistence), rmse_text(climatology),
+               acc_text(model.score.acc), model.units, beaten ? "   (not the best)" : "");
   }
 }
 
@@ -102,6 +107,7 @@ int run_eval(const EvalArguments& arguments, const World& world) {
     const nlohmann::json scores = scores_json(evaluation, arguments, trained.info.path);
     // Shown first: a disk that fills up must not take them.
     show(scores, evaluation, arguments);
+    for (const std::string& gap : evaluation.gaps) fmt::print(stderr, "{}\n", gap);
     std::fflush(stdout);
     write_whole(out, as_text(scores, 1) + "\n", "eval");
     if (!arguments.json) fmt::print("scores written to {}\n", out);

@@ -23,7 +23,8 @@ enum class Predict { difference, state };
 enum class Missing {
   refuse,
   mean
-};  ///< a NaN in the data: an error that says where, or filled with the mean and weight 0
+};  ///< a NaN in the data: an error that says where, or filled with the mean and weight 0. An infinite value
+    ///< is refused in both
 
 struct LoaderOptions {
   std::vector<std::string> variables;  ///< V inputs, in order
@@ -92,13 +93,15 @@ class Loader {
   std::unique_ptr<State> state_;
 };
 
-/// One sample without a thread, for evaluation and forecasts: the normalised input of `time_index` (T K P).
+/// One sample without a thread, for evaluation and forecasts: the normalised state at `time_index` (T K P),
+/// NaN where there is no value: missing (refused unless options.missing allows it), or off the grid. The
+/// model reads 0 in both.
 at::Tensor read_tokens(Source& source, const Statistics& statistics, const LoaderOptions& options,
                        int64_t time_index);
 
 /// One variable on this rank's tokens at one time (t P), in physical units; NaN where missing, which is
-/// refused unless options.missing allows it; 0 off the grid. With `statistics` normalised, 0 where missing.
-/// Empty when none of the tokens carries the variable.
+/// refused unless options.missing allows it, and an infinite value always; 0 off the grid. With `statistics`
+/// normalised, 0 where missing. Empty when none of the tokens carries the variable.
 at::Tensor read_patches(Source& source, const LoaderOptions& options, int64_t variable, int64_t time_index,
                         const VariableStatistics* statistics = nullptr);
 

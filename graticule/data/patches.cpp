@@ -36,14 +36,14 @@ Span rows_of_places(const TokenGrid& grid, Span places) {
 }
 
 void cut_patches(std::span<const float> field_YX, Span rows, const TokenGrid& grid, Span places, float* out,
-                 int64_t stride) {
+                 int64_t stride, float off_grid) {
   GRATICULE_CHECK(static_cast<int64_t>(field_YX.size()) == rows.size() * grid.columns);
   const Span needed = rows_of_places(grid, places);
   GRATICULE_CHECK(places.empty() || intersect(rows, needed) == needed, "rows ", needed.begin, " to ",
                   needed.end);
   for (int64_t place = places.begin; place < places.end; ++place, out += stride) {
     const Pixels pixels = pixels_of(grid, place);
-    std::fill(out, out + grid.pixels(), 0.0f);
+    std::fill(out, out + grid.pixels(), off_grid);
     for (int64_t y = pixels.rows.begin; y < pixels.rows.end; ++y) {
       const float* line = field_YX.data() + (y - rows.begin) * grid.columns;
       std::copy(line + pixels.columns.begin, line + pixels.columns.end,

@@ -14,8 +14,8 @@ Span places_of(const TokenGrid& grid, const Span& tokens, int64_t variable);
 Span rows_of_places(const TokenGrid& grid, Span places);
 
 /// Cuts `field_YX`, which holds the grid's rows `rows`, into the patches `places`: patch i goes to out[i *
-/// stride ...], patch * patch values row-major, 0 where a pixel lies off the grid.
+/// stride ...], patch * patch values row-major, `off_grid` where a pixel lies off the grid.
 void cut_patches(std::span<const float> field_YX, Span rows, const TokenGrid& grid, Span places, float* out,
-                 int64_t stride);
+                 int64_t stride, float off_grid = 0);
 
 }  // namespace graticule

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "graticule/core/error.h"
 #include "graticule/data/patches.h"
@@ -11,31 +12,41 @@ namespace graticule {
 
 namespace {
 
-// (x - mean) / deviation, 0 where x is missing.
-void normalise(std::vector<float>& values, double mean, double deviation) {
+// (x - mean) / deviation, `none` where x is missing.
+void normalise(std::vector<float>& values, double mean, double deviation, float none = 0) {
   const auto centre = static_cast<float>(mean), scale = static_cast<float>(1 / deviation);
-  for (float& x : values) x = std::isnan(x) ? 0 : (x - centre) * scale;
+  for (float& x : values) x = std::isnan(x) ? none : (x - centre) * scale;
 }
 
-int64_t missing_in(std::span<const float> values) {
-  return std::count_if(values.begin(), values.end(), [](float x) { return std::isnan(x); });
-}
-
-// Rows of one variable, NaN where missing and allowed.
-void read_checked(Source& source, const std::string& variable, int64_t time_index, const Span& rows,
-                  Missing allowed, std::span<float> out) {
-  source.read(variable, time_index, rows, out);
-  if (allowed == Missing::mean) return;
-  const int64_t missing = missing_in(out);
-  if (missing == 0) return;
-  const Catalog& catalog = source.catalog();
+std::string when(const Catalog& catalog, const std::string& variable, int64_t time_index) {
   const bool constant = catalog.variables[catalog.index_of(variable)].constant;
-  const std::string when =
-      constant ? "(constant)" : "at " + format_time(catalog.times[static_cast<size_t>(time_index)]);
-  refuse("data", variable, " ", when, " has ", missing, " missing values of ", out.size(), " read from ",
-         catalog.path,
-         ": set data.missing = \"mean\" to fill them with the mean (they then count nothing in the loss), ",
-         "or leave the variable out");
+  return constant ? "(constant)" : "at " + format_time(catalog.times[static_cast<size_t>(time_index)]);
+}
+
+// Rows of one variable, NaN where missing and allowed; gives how many are missing. An infinite value is no
+// number to learn from, whatever is allowed.
+int64_t read_checked(Source& source, const std::string& variable, int64_t time_index, const Span& rows,
+                     Missing allowed, std::span<float> out) {
+  source.read(variable, time_index, rows, out);
+  int64_t missing = 0, infinite = 0;
+  for (const float x : out) {
+    missing += std::isnan(x) ? 1 : 0;
+    infinite += std::isinf(x) ? 1 : 0;
+  }
+  const Catalog& catalog = source.catalog();
+  if (infinite > 0) {
+    refuse("data", variable, " ", when(catalog, variable, time_index), " has ", infinite,
+           " infinite values of ", out.size(), " read from ", catalog.path,
+           ": write NaN in their place (with data.missing = \"mean\" they then count nothing), ",
+           "or leave the variable out");
+  }
+  if (missing > 0 && allowed == Missing::refuse) {
+    refuse("data", variable, " ", when(catalog, variable, time_index), " has ", missing,
+           " missing values of ", out.size(), " read from ", catalog.path,
+           ": set data.missing = \"mean\" to fill them with the mean (they then count nothing in the loss), ",
+           "or leave the variable out");
+  }
+  return missing;
 }
 
 void require_statistics(const std::string& variable, const VariableStatistics& statistics,
@@ -101,36 +112,38 @@ std::vector<float> TokenReader::weights_of(const Piece& piece) const {
   return rows;
 }
 
-void TokenReader::read_rows(const Piece& piece, int64_t time_index, std::vector<float>& rows) {
+int64_t TokenReader::read_rows(const Piece& piece, int64_t time_index, std::vector<float>& rows) {
   if (const auto known = constants_.find(piece.variable); known != constants_.end()) {
     rows = known->second;
-    return;
+    return 0;
   }
   rows.resize(static_cast<size_t>(piece.rows.size() * grid_.columns));
-  read_checked(source_, piece.variable, time_index, piece.rows, missing_, rows);
+  const int64_t missing = read_checked(source_, piece.variable, time_index, piece.rows, missing_, rows);
   if (piece.constant) constants_[piece.variable] = rows;
+  return missing;
 }
 
-void TokenReader::cut(const Piece& piece, std::span<const float> rows, float* out_TKP) const {
+void TokenReader::cut(const Piece& piece, std::span<const float> rows, float* out_TKP, float off_grid) const {
   cut_patches(rows, piece.rows, grid_, piece.places, out_TKP + piece.offset,
-              grid_.variables_per_token() * grid_.pixels());
+              grid_.variables_per_token() * grid_.pixels(), off_grid);
 }
 
-void TokenReader::read_input(int64_t time_index, float* input_TKP) {
+void TokenReader::read_state(int64_t time_index, float* state_TKP) {
+  constexpr float none = std::numeric_limits<float>::quiet_NaN();
   for (const Piece& piece : pieces_) {
     read_rows(piece, time_index, now_);
-    normalise(now_, piece.statistics.mean, piece.statistics.deviation);
-    cut(piece, now_, input_TKP);
+    normalise(now_, piece.statistics.mean, piece.statistics.deviation, none);
+    cut(piece, now_, state_TKP, none);
   }
 }
 
 // now_ holds the rows at the initial time.
-void TokenReader::read_target(const Piece& piece, const SampleOrder::Sample& sample, float* target_TKP,
-                              at::Tensor& weight_TKP) {
-  read_rows(piece, sample.later_index, later_);
+void TokenReader::read_target(const Piece& piece, const SampleOrder::Sample& sample, bool missing_now,
+                              float* target_TKP, at::Tensor& weight_TKP) {
   const bool difference = predict_ == Predict::difference;
+  const bool missing = read_rows(piece, sample.later_index, later_) > 0 || (difference && missing_now);
   for (size_t i = 0; difference && i < later_.size(); ++i) later_[i] -= now_[i];
-  if (missing_in(later_) > 0) {
+  if (missing) {
     std::vector<float> weights = weights_of(piece);
     for (size_t i = 0; i < weights.size(); ++i) weights[i] = std::isnan(later_[i]) ? 0 : weights[i];
     if (weight_TKP.is_same(weight_TKP_)) weight_TKP = weight_TKP_.clone();
@@ -145,8 +158,8 @@ void TokenReader::read_target(const Piece& piece, const SampleOrder::Sample& sam
 at::Tensor TokenReader::read_sample(const SampleOrder::Sample& sample, float* input_TKP, float* target_TKP) {
   at::Tensor weight_TKP = weight_TKP_;
   for (const Piece& piece : pieces_) {
-    read_rows(piece, sample.time_index, now_);
-    if (piece.target) read_target(piece, sample, target_TKP, weight_TKP);
+    const bool missing_now = read_rows(piece, sample.time_index, now_) > 0;
+    if (piece.target) read_target(piece, sample, missing_now, target_TKP, weight_TKP);
     normalise(now_, piece.statistics.mean, piece.statistics.deviation);
     cut(piece, now_, input_TKP);
   }
@@ -155,12 +168,12 @@ at::Tensor TokenReader::read_sample(const SampleOrder::Sample& sample, float* in
 
 at::Tensor read_tokens(Source& source, const Statistics& statistics, const LoaderOptions& options,
                        int64_t time_index) {
-  at::Tensor input_TKP =
+  at::Tensor state_TKP =
       at::empty({options.tokens.size(), options.grid.variables_per_token(), options.grid.pixels()});
   LoaderOptions inputs = options;
   inputs.targets.clear();
-  TokenReader(source, statistics, inputs).read_input(time_index, input_TKP.mutable_data_ptr<float>());
-  return input_TKP;
+  TokenReader(source, statistics, inputs).read_state(time_index, state_TKP.mutable_data_ptr<float>());
+  return state_TKP;
 }
 
 at::Tensor read_patches(Source& source, const LoaderOptions& options, int64_t variable, int64_t time_index,

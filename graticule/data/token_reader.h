@@ -19,8 +19,8 @@ class TokenReader {
   /// Refuses a variable that is not there, a target that is no input, and missing statistics.
   TokenReader(Source& source, const Statistics& statistics, const LoaderOptions& options);
 
-  /// Writes the normalised input of one time (T K P values).
-  void read_input(int64_t time_index, float* input_TKP);
+  /// Writes the normalised state of one time (T K P values), NaN where a value is missing and off the grid.
+  void read_state(int64_t time_index, float* state_TKP);
   /// Writes input and target of one sample (`target_TKP` comes as zeros) and gives its weights (T K P): one
   /// tensor for all samples, unless a value is missing.
   at::Tensor read_sample(const SampleOrder::Sample& sample, float* input_TKP, float* target_TKP);
@@ -34,9 +34,10 @@ class TokenReader {
     Span places, rows;
     VariableStatistics statistics;
   };
-  void read_rows(const Piece& piece, int64_t time_index, std::vector<float>& rows);
-  void cut(const Piece& piece, std::span<const float> rows, float* out_TKP) const;
-  void read_target(const Piece& piece, const SampleOrder::Sample& sample, float* target_TKP,
+  // Gives how many values are missing (of a constant, which is no target, when it is first read).
+  int64_t read_rows(const Piece& piece, int64_t time_index, std::vector<float>& rows);
+  void cut(const Piece& piece, std::span<const float> rows, float* out_TKP, float off_grid = 0) const;
+  void read_target(const Piece& piece, const SampleOrder::Sample& sample, bool missing_now, float* target_TKP,
                    at::Tensor& weight_TKP);
   std::vector<float> weights_of(const Piece& piece) const;
 

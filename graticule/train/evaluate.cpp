@@ -1,6 +1,8 @@
 #include "graticule/train/evaluate.h"
 
 #include <algorithm>
+#include <cmath>
+#include <map>
 
 #include "graticule/core/error.h"
 #include "graticule/data/patches.h"
@@ -70,6 +72,7 @@ class PixelWeights {
 };
 
 const char* const kinds[] = {"model", "persistence", "climatology"};
+constexpr int64_t climatology_kind = 2;  // its ACC is 0/0
 
 // Sums of all series: one a target variable, lead and kind of forecast. Scores one variable at a time.
 class Scorer {
@@ -88,9 +91,34 @@ class Scorer {
   }
   ScoreSums& sums() { return sums_; }
 
-  // A normalised forecast and its times in the data; `usual` in physical units, none without baselines.
-  void add(int64_t step, int64_t sample, int64_t initial_index, int64_t valid_index,
-           const at::Tensor& forecast_TKP, const at::Tensor& usual_TKP) {
+  // Appends the scores of a target at a step, and why one is not defined.
+  void tell(int64_t target, int64_t step, int lead, Evaluation& evaluation) const {
+    const Catalog& catalog = run_.source->catalog();
+    const std::string& name = run_.options.data.targets[static_cast<size_t>(target)];
+    std::map<std::string, std::string> gaps;  // what is not there, by reason
+    for (int64_t kind = 0; kind < kind_count_; ++kind) {
+      const int64_t index = series(target, step, kind);
+      Score score = sums_.score(index, options_.convention);
+      const bool compared = options_.baselines && kind != climatology_kind;
+      if (!options_.baselines) score.acc = std::nan("");  // no climatology, no anomalies
+      if (std::isnan(score.rmse) || (compared && std::isnan(score.acc))) {
+        std::string& what =
+            gaps[sums_.gap(index, kind == climatology_kind ? "the climatology has no value"
+                                                           : "it has no value at the initial times")];
+        what += text(what.empty() ? "" : ", ", kinds[kind], std::isnan(score.rmse) ? "" : " (ACC)");
+      }
+      evaluation.lines.push_back({name, (step + 1) * lead, kinds[kind], score, sums_.by_time(index),
+                                  catalog.variables[catalog.index_of(name)].units});
+    }
+    for (const auto& [reason, what] : gaps) {
+      evaluation.gaps.push_back(
+          text(name, " at ", (step + 1) * lead, " h has no score of ", what, ": ", reason));
+    }
+  }
+
+  // A forecast and its times in the data; `usual` in physical units, none without baselines.
+  void add(int64_t step, int64_t sample, int64_t initial_index, int64_t valid_index, const State& state,
+           const at::Tensor& usual_TKP) {
     const auto& data = run_.options.data;
     const TokenGrid& grid = run_.shape.grid;
     for (size_t target = 0; target < data.targets.size(); ++target) {
@@ -99,21 +127,17 @@ class Scorer {
       const Span places = places_of(grid, run_.tokens, v);
       if (places.empty()) continue;
       const at::Tensor truth_tP = variable_at(run_, v, valid_index);
-      // A value that is missing in the truth counts nothing.
-      const at::Tensor weight_tP = weights_.of(places).masked_fill_(truth_tP.isnan(), 0);
-      const auto part = [&](const at::Tensor& x_TKP) { return of_variable(x_TKP, grid, run_.tokens, v); };
-      const at::Tensor usual_tP = options_.baselines ? part(usual_TKP) : at::zeros_like(truth_tP);
+      const at::Tensor weight_tP = weights_.of(places);
+      const at::Tensor usual_tP =
+          options_.baselines ? of_variable(usual_TKP, grid, run_.tokens, v) : at::zeros_like(truth_tP);
       const auto count = [&](int64_t kind, const at::Tensor& forecast_tP) {
         sums_.add(series(static_cast<int64_t>(target), step, kind), sample, forecast_tP, truth_tP, usual_tP,
                   weight_tP);
       };
-      const VariableScale& scale = scales_[static_cast<size_t>(v)];
-      count(0, physical(part(forecast_TKP), scale));
+      count(0, forecast_of(run_, scales_, state, v));
       if (options_.baselines) {
-        // As it stands in the data, not by way of the normalised state, which rounds. Where a value is
-        // missing, the model reads the mean.
-        const at::Tensor initial_tP = variable_at(run_, v, initial_index);
-        count(1, initial_tP.masked_fill_(initial_tP.isnan(), scale.mean));
+        // As it stands in the data, not by way of the normalised state, which rounds.
+        count(1, variable_at(run_, v, initial_index));
         count(2, usual_tP);
       }
     }
@@ -165,35 +189,26 @@ Evaluation evaluate(Run& run, const World& world, const EvaluationOptions& optio
     const bool counts = round < mine.size();
     const int64_t index = counts ? mine.begin + round : 0;
     const Sample& sample = samples[static_cast<size_t>(index)];
-    at::Tensor state_TKP = state_at(run, sample.initial);
+    State state = state_at(run, scales, sample.initial);
     for (int64_t step = 0; step < options.steps; ++step) {
-      state_TKP = advance(run, scales, state_TKP, lead);
+      advance(run, world, scales, state, lead);
       const int64_t valid = sample.valid[static_cast<size_t>(step)],
                     time = catalog.times[static_cast<size_t>(valid)];
       if (counts) {
-        scorer.add(step, index, sample.initial, valid, state_TKP,
+        scorer.add(step, index, sample.initial, valid, state,
                    climatology ? climatology->at(time) : at::Tensor());
       }
-      if (step + 1 < options.steps) read_forcings(run, scales, state_TKP, time);
+      if (step + 1 < options.steps) read_forcings(run, scales, state);
     }
   }
   scorer.sums().merge(run.mesh.stage.all_reduce(scorer.sums().values()).wait());
 
-  Evaluation evaluation{{}, {}, lead, climatology ? climatology->description() : ""};
+  Evaluation evaluation{{}, {}, {}, lead, climatology ? climatology->description() : ""};
   for (const Sample& sample : samples)
     evaluation.initial_times.push_back(catalog.times[static_cast<size_t>(sample.initial)]);
   for (size_t target = 0; target < run.options.data.targets.size(); ++target) {
-    const std::string& name = run.options.data.targets[target];
-    for (int64_t step = 0; step < options.steps; ++step) {
-      for (int64_t kind = 0; kind < (options.baselines ? 3 : 1); ++kind) {
-        const int64_t series = scorer.series(static_cast<int64_t>(target), step, kind);
-        Score score = scorer.sums().score(series, options.convention);
-        if (!options.baselines) score.acc = std::nan("");  // no climatology, no anomalies
-        evaluation.lines.push_back({name, (step + 1) * lead, kinds[kind], score,
-                                    scorer.sums().by_time(series),
-                                    catalog.variables[catalog.index_of(name)].units});
-      }
-    }
+    for (int64_t step = 0; step < options.steps; ++step)
+      scorer.tell(static_cast<int64_t>(target), step, lead, evaluation);
   }
   return evaluation;
 }

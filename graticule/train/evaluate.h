@@ -31,13 +31,14 @@ struct ScoreLine {
 
 struct Evaluation {
   std::vector<ScoreLine> lines;
+  std::vector<std::string> gaps;  ///< a sentence for each variable and lead without a score: which, and why
   std::vector<int64_t> initial_times;
   int lead_hours = 0;       ///< of one step
   std::string climatology;  ///< what it was made of
 };
 
 /// The same result on every rank; collective. Refuses a range without a sample, and a lead that is none of
-/// the recipe's.
+/// the recipe's. Fails when the model gives a value that is not finite.
 Evaluation evaluate(Run& run, const World& world, const EvaluationOptions& options);
 
 }  // namespace graticule

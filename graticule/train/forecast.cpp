@@ -117,21 +117,17 @@ void write_forecast(Run& run, const World& world, const ForecastOptions& options
 
   for (size_t i = 0; i < initial.size(); ++i) {
     const auto time = static_cast<int64_t>(i);
-    at::Tensor state_TKP = state_at(run, initial[i]);
+    State state = state_at(run, scales, initial[i]);
     for (int64_t step = 0; step < options.steps; ++step) {
-      state_TKP = advance(run, scales, state_TKP, lead);
-      const auto predicted = [&](int64_t v) {
-        return physical(of_variable(state_TKP, run.shape.grid, run.tokens, v),
-                        scales[static_cast<size_t>(v)]);
-      };
-      write_targets(run, predicted, time, step, forecast);
+      advance(run, world, scales, state, lead);
+      write_targets(
+          run, [&](int64_t v) { return forecast_of(run, scales, state, v); }, time, step, forecast);
       if (with_truth) {
         const int64_t index = valid[i][static_cast<size_t>(step)];
         write_targets(
             run, [&](int64_t v) { return variable_at(run, v, index); }, time, step, truth);
       }
-      if (step + 1 < options.steps)
-        read_forcings(run, scales, state_TKP, options.initial_times[i] + (step + 1) * lead_seconds);
+      if (step + 1 < options.steps) read_forcings(run, scales, state);
     }
   }
   agree(world, run.mesh.world, [&] {

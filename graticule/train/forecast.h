@@ -20,9 +20,10 @@ struct ForecastOptions {
 };
 
 /// Writes the target variables at lead, 2 lead, ... after each initial time, in physical units, rows in the
-/// data's order. One field at a time is brought together on rank 0, which writes. Collective. Before anything
-/// is computed it refuses an initial time that the data do not have, naming the nearest, a lead that is none
-/// of the recipe's, and steps for which forcings or truth are not there.
+/// data's order; NaN where a variable has no value at the initial time. One field at a time is brought
+/// together on rank 0, which writes. Collective. Before anything is computed it refuses an initial time that
+/// the data do not have, naming the nearest, a lead that is none of the recipe's, and steps for which
+/// forcings or truth are not there. Fails, leaving no file, when the model gives a value that is not finite.
 void write_forecast(Run& run, const World& world, const ForecastOptions& options);
 
 }  // namespace graticule

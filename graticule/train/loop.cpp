@@ -22,7 +22,9 @@ void evaluate_on_valid(Run& run, const World& world, RunLog* log) {
   options.max_samples = run.options.run.eval_samples;
   options.baselines = false;
   const Evaluation evaluation = evaluate(run, world, options);
-  if (log) log->evaluation(run.step, evaluation);
+  if (!log) return;
+  log->evaluation(run.step, evaluation);
+  for (const std::string& gap : evaluation.gaps) log->say(gap);
 }
 
 bool is_due(int64_t step, int64_t every) { return every > 0 && step % every == 0; }

@@ -7,8 +7,10 @@
 // - wb1 (WeatherBench 1): the same RMSE, ACC one ratio of sums over all times, f' and o' less their plain
 //   means;
 // - climax (ClimaX): RMSE mean_t sqrt(<(f - o)^2>), ACC one ratio of sums over all times.
-// The climatology is the caller's: by day and hour for wb2, the time mean of the scored range for wb1 and
-// climax. docs/scores.md says more.
+// A pixel without a value (NaN) in the forecast or the truth counts nothing, one without a climatology
+// nothing in the ACC. A time at which nothing counts, or the ACC is 0/0, is left out of mean_t. The
+// climatology is the caller's: by day and hour for wb2, the time mean of the scored range for wb1 and climax.
+// docs/scores.md says more.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -32,8 +34,8 @@ Convention convention_named(const std::string& name);
 std::vector<double> row_weights(Convention convention, const std::vector<double>& latitudes);
 
 struct Score {
-  double rmse = 0;
-  double acc = 0;  ///< NaN where it is not defined: a forecast that is the climatology has no anomalies
+  double rmse = 0;  ///< NaN where nothing counts
+  double acc = 0;   ///< likewise, and where it is 0/0: a forecast that is the climatology has no anomalies
 };
 
 /// Of every time. NaN where nothing counts at a time, or the correlation is not defined there.
@@ -49,18 +51,19 @@ class ScoreSums {
  public:
   ScoreSums(int64_t series, int64_t times);
 
-  /// Adds pixels at one time of one series: tensors of one shape, any device, physical units. A pixel of
-  /// weight 0 counts nothing, whatever stands there (NaN too). May be called any number of times for the same
-  /// series and time.
+  /// Adds pixels at one time of one series: tensors of one shape, any device, physical units, NaN where one
+  /// has no value. A pixel of weight 0 counts nothing, whatever stands there. May be called any number of
+  /// times for the same series and time.
   void add(int64_t series, int64_t time, const at::Tensor& forecast, const at::Tensor& truth,
            const at::Tensor& climatology, const at::Tensor& weight);
 
-  /// series x times x 10 sums, fp64, on the CPU.
+  /// series x times x 14 sums, fp64, on the CPU.
   const at::Tensor& values() const { return sums_; }
   /// Replaces the sums by those of all ranks.
   void merge(const at::Tensor& total);
-  /// Times whose weight is 0 are left out; NaN when none is left.
   Score score(int64_t series, Convention convention) const;
+  /// Why a score of this series is NaN, in words; `without_forecast` where its forecast has no value at all.
+  std::string gap(int64_t series, const std::string& without_forecast) const;
   TimeScores by_time(int64_t series) const;
 
  private:

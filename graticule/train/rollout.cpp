@@ -1,8 +1,11 @@
 #include "graticule/train/rollout.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "graticule/core/error.h"
+#include "graticule/data/time.h"
 #include "graticule/train/build.h"
 
 namespace graticule {
@@ -11,6 +14,30 @@ namespace {
 
 bool contains(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+at::Tensor part_of(const Run& run, const at::Tensor& x_TKP, int64_t variable) {
+  return of_variable(x_TKP, run.shape.grid, run.tokens, variable);
+}
+
+// A value that is not finite is no forecast, and written it would pass for a missing one. By the ends alone:
+// no field of the targets' size is made.
+void require_finite(const Run& run, const std::vector<VariableScale>& scales, const State& state) {
+  const Span variables = run.shape.grid.variables_of(run.tokens);
+  for (int64_t v = variables.begin; v < variables.end; ++v) {
+    const VariableScale& scale = scales[static_cast<size_t>(v)];
+    const at::Tensor values_tP = part_of(run, state.values_TKP, v);
+    if (!scale.target || values_tP.numel() == 0) continue;
+    const auto [low, high] = values_tP.aminmax();  // NaN where one is
+    const auto finite = [&](const at::Tensor& end) {
+      return std::isfinite(static_cast<float>(end.item<double>() * scale.deviation + scale.mean));
+    };
+    if (finite(low) && finite(high)) continue;
+    fail("forecast", "the model's ", run.options.data.variables[static_cast<size_t>(v)], " ", state.hours,
+         " h after ", format_time(state.initial_time),
+         " is not finite: take an earlier checkpoint (RUN/checkpoints/step-N) if the weights diverged, ",
+         "or fewer --steps");
+  }
 }
 
 }  // namespace
@@ -40,13 +67,20 @@ std::vector<VariableScale> variable_scales(const Run& run, int lead_hours) {
   return scales;
 }
 
-at::Tensor physical(const at::Tensor& x_tP, const VariableScale& scale) {
-  return (x_tP * scale.deviation).add_(scale.mean);
-}
-
-at::Tensor state_at(const Run& run, int64_t time_index) {
-  return read_tokens(*run.source, run.statistics,
-                     loader_options(run.options, run.shape, run.mesh, run.tokens), time_index);
+State state_at(const Run& run, const std::vector<VariableScale>& scales, int64_t time_index) {
+  State state{read_tokens(*run.source, run.statistics,
+                          loader_options(run.options, run.shape, run.mesh, run.tokens), time_index),
+              {},
+              run.source->catalog().times[static_cast<size_t>(time_index)]};
+  const Span variables = run.shape.grid.variables_of(run.tokens);
+  for (int64_t v = variables.begin; v < variables.end; ++v) {
+    at::Tensor values_tP = part_of(run, state.values_TKP, v);
+    const at::Tensor none_tP = values_tP.isnan();
+    if (!none_tP.any().item<bool>()) continue;
+    values_tP.masked_fill_(none_tP, 0);
+    if (scales[static_cast<size_t>(v)].target) state.none_tP[v] = none_tP;
+  }
+  return state;
 }
 
 at::Tensor variable_at(const Run& run, int64_t variable, int64_t time_index) {
@@ -54,26 +88,42 @@ at::Tensor variable_at(const Run& run, int64_t variable, int64_t time_index) {
                       time_index);
 }
 
-at::Tensor advance(Run& run, const std::vector<VariableScale>& scales, const at::Tensor& state_TKP,
-                   int lead_hours) {
+void advance(Run& run, const World& world, const std::vector<VariableScale>& scales, State& state,
+             int lead_hours) {
   const at::Device device = run.device();
   const Inputs inputs{
       at::full({1}, static_cast<double>(lead_hours), at::kFloat).to(device), {0}, 0, false, nullptr};
   // The prediction becomes the next state where it lies.
-  at::Tensor next_TKP = run.chain.predict(state_TKP.unsqueeze(0).to(device), inputs).cpu().squeeze(0);
-  const TokenGrid& grid = run.shape.grid;
-  const Span variables = grid.variables_of(run.tokens);
+  const at::Tensor next_TKP =
+      run.chain.predict(state.values_TKP.unsqueeze(0).to(device), inputs).cpu().squeeze(0);
+  const Span variables = run.shape.grid.variables_of(run.tokens);
   for (int64_t v = variables.begin; v < variables.end; ++v) {
     const VariableScale& scale = scales[static_cast<size_t>(v)];
-    at::Tensor next_tP = of_variable(next_TKP, grid, run.tokens, v);
-    const at::Tensor now_tP = of_variable(state_TKP, grid, run.tokens, v);
+    at::Tensor next_tP = part_of(run, next_TKP, v);
+    const at::Tensor now_tP = part_of(run, state.values_TKP, v);
     if (!scale.target) {
       next_tP.copy_(now_tP);
     } else if (run.options.data.predict == Predict::difference) {
       next_tP.mul_(scale.difference / scale.deviation).add_(now_tP);
     }
+    if (const auto none = state.none_tP.find(v); none != state.none_tP.end()) {
+      next_tP.masked_fill_(none->second, 0);
+    }
   }
-  return next_TKP;
+  state.values_TKP = next_TKP;
+  state.hours += lead_hours;
+  agree(world, run.mesh.world, [&] { require_finite(run, scales, state); });
+}
+
+at::Tensor forecast_of(const Run& run, const std::vector<VariableScale>& scales, const State& state,
+                       int64_t variable) {
+  const VariableScale& scale = scales[static_cast<size_t>(variable)];
+  at::Tensor forecast_tP = (part_of(run, state.values_TKP, variable) * scale.deviation).add_(scale.mean);
+  const auto none = state.none_tP.find(variable);
+  if (none != state.none_tP.end()) {
+    forecast_tP.masked_fill_(none->second, std::numeric_limits<double>::quiet_NaN());
+  }
+  return forecast_tP;
 }
 
 void require_forcings(const Run& run, const std::vector<VariableScale>& scales, int64_t time) {
@@ -87,8 +137,8 @@ void require_forcings(const Run& run, const std::vector<VariableScale>& scales, 
          format_time(time), ": give fewer steps, or data that reach so far");
 }
 
-void read_forcings(const Run& run, const std::vector<VariableScale>& scales, const at::Tensor& state_TKP,
-                   int64_t time) {
+void read_forcings(const Run& run, const std::vector<VariableScale>& scales, State& state) {
+  const int64_t time = state.initial_time + state.hours * 3600;
   require_forcings(run, scales, time);
   const auto& times = run.source->catalog().times;
   const auto found = std::lower_bound(times.begin(), times.end(), time);
@@ -97,7 +147,7 @@ void read_forcings(const Run& run, const std::vector<VariableScale>& scales, con
     const auto variable = static_cast<size_t>(v);
     if (!scales[variable].forcing) continue;
     const VariableStatistics& statistics = run.statistics.of(run.options.data.variables[variable]);
-    of_variable(state_TKP, run.shape.grid, run.tokens, v)
+    part_of(run, state.values_TKP, v)
         .copy_(read_patches(*run.source, loader_options(run.options, run.shape, run.mesh, run.tokens), v,
                             found - times.begin(), &statistics));
   }

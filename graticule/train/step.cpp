@@ -1,5 +1,6 @@
 #include "graticule/train/step.h"
 
+#include "graticule/core/error.h"
 #include "graticule/core/ledger.h"
 #include "graticule/train/loss.h"
 #include "graticule/train/optimizer.h"
@@ -19,6 +20,24 @@ Batch micro_batch(const Batch& batch, const Span& part, const at::Device& device
           cut(batch.lead_hours_B),
           {batch.times.begin() + part.begin, batch.times.begin() + part.end},
           {batch.sample_ids.begin() + part.begin, batch.sample_ids.begin() + part.end}};
+}
+
+// The next batch with something to learn on any rank. Where missing values are allowed, all targets of a step
+// may be missing: its loss would be 0/0, and it teaches nothing, so it is passed over.
+Batch next_that_counts(Run& run) {
+  const int64_t first = run.loader->position();
+  while (true) {
+    Batch batch = run.loader->next();
+    if (run.options.data.missing == Missing::refuse) return batch;
+    const at::Tensor counts =
+        (run.chain.last_stage() ? weight_sum(batch.weight_BTKP) : at::zeros({}, at::kDouble)).view({1});
+    if (run.mesh.world.all_reduce(counts).wait().item<double>() > 0) return batch;
+    const int64_t passed = run.loader->position() - first;
+    if (passed < run.loader->samples_an_epoch()) continue;
+    fail("train", "in ", passed, " samples in a row no target has a value to learn from, at step ",
+         run.step + 1, ": data.train has ", run.loader->samples_an_epoch(),
+         " samples; widen it, or choose other targets");
+  }
 }
 
 }  // namespace
@@ -60,7 +79,7 @@ StepResult train_step(Run& run, bool stop) {
   StepResult result;
   result.lr = learning_rate(train.lr, train.min_lr, train.warmup, train.steps, run.step);
   const at::Tensor told =
-      step_on(run.loader->next(), run.chain, run.mesh, run.options, ++run.step, stop).cpu();
+      step_on(next_that_counts(run), run.chain, run.mesh, run.options, ++run.step, stop).cpu();
   result.loss = told[0].item<double>() / told[1].item<double>();
   result.stop = told[2].item<double>() > 0;
   result.gradient_norm = told[3].item<double>();

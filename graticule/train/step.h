@@ -18,7 +18,8 @@ struct StepResult {
 at::Tensor step_on(const Batch& batch, Chain& chain, const Mesh& mesh, const Options& options, int64_t update,
                    bool stop);
 
-/// Collective over the world. `stop`: this rank wants the run to end after this step.
+/// On the next batch in which a target has a value (others are passed over, and fail when a whole epoch is
+/// so). Collective over the world. `stop`: this rank wants the run to end after this step.
 StepResult train_step(Run& run, bool stop);
 
 }  // namespace graticule

@@ -1,7 +1,8 @@
 """An exported model (graticule export) in plain PyTorch, as docs/model.md writes it down.
 
     weights, model, statistics = exported.read("model.safetensors")
-    output = exported.run_model(weights, model, fields, lead_hours=24)
+    output = exported.run_model(weights, model, fields, lead_hours=24)  # one step, normalised
+    forecasts = exported.roll_out(weights, model, statistics, fields, lead_hours=24, steps=5)  # physical
 
 Legend: V variables, Y rows (south first), X columns, R x Q places, P pixels of a patch, S tokens, C width, H heads.
 """
@@ -29,10 +30,15 @@ def read(path):
     return weights, json.loads(metadata["model"]), json.loads(metadata["statistics"])
 
 
+def by_variable(model, value):
+    """[V, 1, 1]: a number of each variable, by its name."""
+    return torch.tensor([value(name) for name in model["variables"]])[:, None, None]
+
+
 def normalise(fields, model, statistics):
     """[V, Y, X] in physical units -> normalised."""
-    scale = [statistics["variables"][name] for name in model["variables"]]
-    mean, deviation = (torch.tensor([s[key] for s in scale])[:, None, None].float() for key in ("mean", "deviation"))
+    of = statistics["variables"]
+    mean, deviation = (by_variable(model, lambda v, key=key: of[v][key]).float() for key in ("mean", "deviation"))
     return (fields - mean) / deviation
 
 
@@ -135,6 +141,29 @@ def run_model(w, model, fields, lead_hours):
         out = F.linear(x, w["head.out.weight"], w["head.out.bias"]).view(R * Q, V, p * p).transpose(0, 1)
     out = out.reshape(V, R, Q, p, p).permute(0, 1, 3, 2, 4).reshape(V, R * p, Q * p)
     return out[:, : model["rows"], : model["columns"]]
+
+
+@torch.no_grad()
+def roll_out(w, model, statistics, fields, lead_hours, steps, later=None):
+    """[V, Y, X] in physical units, NaN where missing -> forecasts [steps, V, Y, X] at 1, 2, ... steps leads, NaN where
+    there is none: of variables that are no target, and of a target where it is missing in `fields`.
+
+    `later(step)`, where given, is the data [V, Y, X] at `step` leads: variables that are no target are read there.
+    """
+    of, forecasts = statistics["variables"], []
+    mean, deviation = (by_variable(model, lambda v, key=key: of[v][key]).float() for key in ("mean", "deviation"))
+    change = by_variable(model, lambda v: of[v]["difference_deviation"][str(lead_hours)] / of[v]["deviation"]).float()
+    x = normalise(fields, model, statistics)
+    told = by_variable(model, lambda v: v in model["targets"]) & ~x.isnan()
+    x = x.nan_to_num(0)  # what is missing is the mean, in every step: the model has learned nothing else there
+    for step in range(1, steps + 1):
+        out = run_model(w, model, x, lead_hours)
+        x = torch.where(told, x + out * change if model["predict"] == "difference" else out, x)
+        forecasts.append((x * deviation + mean).where(told, torch.nan))
+        if later and step < steps:
+            read = normalise(later(step), model, statistics).nan_to_num(0)
+            x = torch.where(by_variable(model, lambda v: v in model["targets"]), x, read)
+    return torch.stack(forecasts)
 
 
 def attention_of_token(w, model, fields, lead_hours, token):

@@ -129,9 +129,9 @@ TEST(Loader, values_are_what_the_header_says) {
         }
       }
     }
-    EXPECT_TRUE(at::equal(read_tokens(*c.source, c.statistics, c.options,
-                                      (batch.times[0] - c.source->listing.times[0]) / 21600),
-                          batch.input_BTKP[0]));
+    const at::Tensor state_TKP = read_tokens(*c.source, c.statistics, c.options,
+                                             (batch.times[0] - c.source->listing.times[0]) / 21600);
+    EXPECT_TRUE(at::equal(state_TKP.nan_to_num(0), batch.input_BTKP[0]));
   }
 }
 
@@ -222,6 +222,76 @@ TEST(Loader, missing_values_are_refused_or_count_nothing) {
   EXPECT_EQ(batch.weight_BTKP[0][0][0][0].item<float>(), 0);
   EXPECT_GT(batch.weight_BTKP[0][0][3][0].item<float>(), 0);
   EXPECT_FALSE(at::isnan(batch.target_BTKP).any().item<bool>());
+}
+
+// Random holes in all variables, now and later: the model reads 0, and a target counts where it is known.
+TEST(Loader, a_missing_input_is_the_mean_and_a_missing_target_counts_nothing) {
+  for (uint64_t seed = 0; seed < 12; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Case c(seed, static_cast<TokenMode>(seed % 3));
+    const Batch whole = c.loader().next();
+    Random random(seed, 2);
+    for (auto& [name, values] : c.source->values) {
+      for (float& x : values) x = random.below(4) == 0 ? nan : x;
+    }
+    c.options.missing = Missing::mean;
+    const Batch batch = c.loader().next();
+    const TokenGrid& grid = c.options.grid;
+    for (int64_t b = 0; b < c.options.batch; ++b) {
+      const int64_t now = (batch.times[static_cast<size_t>(b)] - c.source->listing.times[0]) / 21600,
+                    later = now + static_cast<int64_t>(batch.lead_hours_B[b].item<float>()) / 6;
+      const auto known = [&](int64_t v, int64_t t) {  // as patches, true off the grid
+        const auto field = c.source->values[c.options.variables[static_cast<size_t>(v)]].begin() +
+                           (v == 2 ? 0 : t) * grid.rows * grid.columns;
+        const std::vector<float> copy(field, field + grid.rows * grid.columns);
+        const at::Tensor field_YX = at::tensor(copy).view({grid.rows, grid.columns});
+        return to_patches(field_YX, {0, grid.rows}, grid, {0, grid.places()}).isnan().logical_not_();
+      };
+      const at::Tensor state_TKP = read_tokens(*c.source, c.statistics, c.options, now);
+      for (int64_t v = 0; v < grid.variables; ++v) {
+        const auto part = [&](const at::Tensor& x_TKP) {
+          return of_variable(x_TKP, grid, c.options.tokens, v);
+        };
+        const at::Tensor read = known(v, now), differs = c.options.predict == Predict::difference
+                                                             ? read & known(v, later)
+                                                             : known(v, later);
+        EXPECT_TRUE(at::equal(part(batch.input_BTKP[b]), part(whole.input_BTKP[b]) * read));
+        EXPECT_TRUE(at::equal(part(batch.target_BTKP[b]), part(whole.target_BTKP[b]) * differs));
+        EXPECT_TRUE(at::equal(part(batch.weight_BTKP[b]), part(whole.weight_BTKP[b]) * differs));
+        EXPECT_TRUE(at::equal(part(state_TKP).nan_to_num(0), part(batch.input_BTKP[b])));
+        EXPECT_TRUE(part(state_TKP).isnan().masked_select(read.logical_not()).all().item<bool>());
+      }
+    }
+  }
+}
+
+TEST(Loader, a_state_has_no_value_off_the_grid) {
+  Case c(4, TokenMode::channels);
+  c.options.grid.patch = c.options.grid.rows - 1;  // the upper patches hold one row
+  c.options.tokens = {0, c.options.grid.tokens()};
+  const at::Tensor state_TKP = read_tokens(*c.source, c.statistics, c.options, 3);
+  EXPECT_EQ(state_TKP.isnan().logical_not().sum().item<int64_t>(),
+            c.options.grid.variables * c.options.grid.rows * c.options.grid.columns);
+}
+
+TEST(Loader, an_infinite_value_is_refused_whatever_is_allowed) {
+  Case c(8, TokenMode::channels);
+  const auto size = static_cast<size_t>(c.options.grid.rows * c.options.grid.columns);
+  for (size_t t = 0; t < 20; ++t) {
+    c.source->values["a"][t * size] = nan;
+    c.source->values["a"][t * size + 1] = -std::numeric_limits<float>::infinity();
+  }
+  for (const Missing missing : {Missing::mean, Missing::refuse}) {
+    c.options.missing = missing;
+    for (const std::string& message :
+         {message_of([&] { c.loader().next(); }),
+          message_of([&] { read_patches(*c.source, c.options, 0, 2); }),
+          message_of([&] { read_tokens(*c.source, c.statistics, c.options, 2); })}) {
+      for (const char* part : {"a at 2001-01-", " has 1 infinite values of ", "write NaN in their place"}) {
+        EXPECT_NE(message.find(part), std::string::npos) << message;
+      }
+    }
+  }
 }
 
 TEST(Loader, samples_share_one_memory_of_weights_unless_a_value_is_missing) {

@@ -1,7 +1,7 @@
 """The scores of docs/scores.md in plain xarray, written from that page alone: the program's scorer is checked with it.
 
-Fields are data arrays over time, latitude and longitude (any order, more dims are kept), with NaN where the truth has
-no value; `convention` is "wb2", "wb1" or "climax". Everything is done in float64.
+Fields are data arrays over time, latitude and longitude (any order, more dims are kept), with NaN where one has no
+value; `convention` is "wb2", "wb1" or "climax". Everything is done in float64.
 """
 
 import calendar
@@ -38,10 +38,10 @@ def rmse(forecast, truth, convention):
 
 
 def anomalies(forecast, truth, climatology):
-    """f' and o', both NaN where the truth is."""
+    """f' and o', both NaN where forecast, truth or climatology is."""
     usual = climatology.astype("float64")
-    observed = truth.astype("float64") - usual
-    return (forecast.astype("float64") - usual).where(observed.notnull()), observed
+    f, o = forecast.astype("float64") - usual, truth.astype("float64") - usual
+    return f.where(o.notnull()), o.where(f.notnull())
 
 
 def correlation(f, o, convention, dims):
@@ -61,7 +61,7 @@ def acc_by_date(forecast, truth, climatology, convention):
 def acc(forecast, truth, climatology, convention):
     """Of all times: the mean of every time's correlation (wb2), or one ratio of sums (for wb1 of centred anomalies)."""
     if convention == "wb2":
-        return acc_by_date(forecast, truth, climatology, convention).mean("time", skipna=False)
+        return acc_by_date(forecast, truth, climatology, convention).mean("time")
     dims = ("time", *GRID)
     f, o = anomalies(forecast, truth, climatology)
     if convention == "wb1":

@@ -9,7 +9,8 @@
 namespace graticule {
 namespace {
 
-/// Fields of several times on one grid, and the scores by the definitions, one loop after the other.
+/// Fields of several times on one grid with holes at places of their own, and the scores by the definitions,
+/// one loop after the other.
 struct Fields {
   int64_t times, rows, columns;
   at::Tensor forecast, truth, climatology, weight;  // times x rows x columns; weight rows x columns
@@ -23,6 +24,10 @@ struct Fields {
     truth = climatology + at::randn({times, rows, columns});
     forecast = truth + at::randn({times, rows, columns}) + 0.5;
     weight = at::rand({rows, columns}) + 0.1;
+    for (at::Tensor* field : {&climatology, &truth, &forecast}) {
+      field->masked_fill_(at::rand(field->sizes()) < 0.1, std::nan(""));
+      field->slice(1, 0, 1).slice(2, 0, 2).copy_(at::randn({times, 1, 2}) + 280);  // something always counts
+    }
   }
 
   template <class Value>
@@ -31,53 +36,65 @@ struct Fields {
     for (int64_t t = 0; t < times; ++t) total += sum_at(t, value);
     return total;
   }
+  // Over pixels with forecast and truth; of anomalies where `value` looks at the climatology.
   template <class Value>
   double sum_at(int64_t t, Value value) const {
     double total = 0;
     for (int64_t y = 0; y < rows; ++y) {
       for (int64_t x = 0; x < columns; ++x) {
-        const double c = climatology[t][y][x].item<double>();
-        total += value(weight[y][x].item<double>(), forecast[t][y][x].item<double>() - c,
-                       truth[t][y][x].item<double>() - c);
+        const double added = value(weight[y][x].item<double>(), forecast[t][y][x].item<double>(),
+                                   truth[t][y][x].item<double>(), climatology[t][y][x].item<double>());
+        if (!std::isnan(added)) total += added;
       }
     }
     return total;
   }
+  template <class Value>
+  static auto of_anomalies(Value value) {
+    return [value](double w, double f, double o, double c) { return value(w, f - c, o - c); };
+  }
 };
 
-double weight_of(double w, double /*f*/, double /*o*/) { return w; }
-double square_error(double w, double f, double o) { return w * (f - o) * (f - o); }
+// 0 (f + o) is NaN where one has no value.
+double weight_of(double w, double f, double o, double /*c*/) { return w + 0 * (f + o); }
+double square_error(double w, double f, double o, double /*c*/) { return w * (f - o) * (f - o); }
 
 TimeScores by_time(const Fields& fields) {
   TimeScores scores;
   for (int64_t t = 0; t < fields.times; ++t) {
-    const double fo = fields.sum_at(t, [](double w, double f, double o) { return w * f * o; });
-    const double ff = fields.sum_at(t, [](double w, double f, double) { return w * f * f; });
-    const double oo = fields.sum_at(t, [](double w, double, double o) { return w * o * o; });
+    const auto sum = [&](auto value) { return fields.sum_at(t, Fields::of_anomalies(value)); };
+    const double fo = sum([](double w, double f, double o) { return w * f * o; });
+    const double ff = sum([](double w, double f, double o) { return w * f * f + 0 * o; });
+    const double oo = sum([](double w, double f, double o) { return w * o * o + 0 * f; });
     scores.mse.push_back(fields.sum_at(t, square_error) / fields.sum_at(t, weight_of));
     scores.acc.push_back(fo / std::sqrt(ff * oo));
   }
   return scores;
 }
 
-Score by_definition(const Fields& fields, Convention convention) {
-  double mean_square = 0, mean_root = 0, mean_acc = 0;
-  const auto count = static_cast<double>(fields.times);
-  const TimeScores scores = by_time(fields);
-  for (size_t t = 0; t < scores.mse.size(); ++t) {
-    mean_square += scores.mse[t] / count;
-    mean_root += std::sqrt(scores.mse[t]) / count;
-    mean_acc += scores.acc[t] / count;
+double mean_of(const std::vector<double>& values, double (*of)(double)) {
+  double sum = 0, count = 0;
+  for (const double value : values) {
+    if (!std::isnan(value)) sum += of(value), ++count;
   }
-  const auto pixels = static_cast<double>(fields.truth.numel());
+  return sum / count;
+}
+
+double itself(double x) { return x; }
+
+Score by_definition(const Fields& fields, Convention convention) {
+  const TimeScores scores = by_time(fields);
+  const auto sum = [&](auto value) { return fields.sum(Fields::of_anomalies(value)); };
+  const double pixels = sum([](double, double f, double o) { return 1 + 0 * (f + o); });
   const bool centred = convention == Convention::wb1;
-  const double mf = centred ? fields.sum([](double, double f, double) { return f; }) / pixels : 0;
-  const double mo = centred ? fields.sum([](double, double, double o) { return o; }) / pixels : 0;
-  const double fo = fields.sum([&](double w, double f, double o) { return w * (f - mf) * (o - mo); });
-  const double ff = fields.sum([&](double w, double f, double) { return w * (f - mf) * (f - mf); });
-  const double oo = fields.sum([&](double w, double, double o) { return w * (o - mo) * (o - mo); });
-  return {convention == Convention::climax ? mean_root : std::sqrt(mean_square),
-          convention == Convention::wb2 ? mean_acc : fo / std::sqrt(ff * oo)};
+  const double mf = centred ? sum([](double, double f, double o) { return f + 0 * o; }) / pixels : 0;
+  const double mo = centred ? sum([](double, double f, double o) { return o + 0 * f; }) / pixels : 0;
+  const double fo = sum([&](double w, double f, double o) { return w * (f - mf) * (o - mo); });
+  const double ff = sum([&](double w, double f, double o) { return w * (f - mf) * (f - mf) + 0 * o; });
+  const double oo = sum([&](double w, double f, double o) { return w * (o - mo) * (o - mo) + 0 * f; });
+  const bool of_roots = convention == Convention::climax;
+  return {of_roots ? mean_of(scores.mse, std::sqrt) : std::sqrt(mean_of(scores.mse, itself)),
+          convention == Convention::wb2 ? mean_of(scores.acc, itself) : fo / std::sqrt(ff * oo)};
 }
 
 TEST(Metrics, AnyCutOverRanksGivesTheDefinition) {
@@ -86,7 +103,7 @@ TEST(Metrics, AnyCutOverRanksGivesTheDefinition) {
     at::manual_seed(seed);
     const Fields fields(seed);
     const int64_t ranks = 1 + static_cast<int64_t>(seed % 4);
-    at::Tensor total = at::zeros({2, fields.times + 1, 10}, at::kDouble);
+    at::Tensor total = at::zeros({2, fields.times + 1, 14}, at::kDouble);
     for (int64_t rank = 0; rank < ranks; ++rank) {
       ScoreSums sums(2, fields.times + 1);  // the last time stays empty
       const Span rows = span_of(fields.rows, ranks, rank);
@@ -130,13 +147,41 @@ TEST(Metrics, ByHand) {
   EXPECT_NEAR(sums.score(0, Convention::wb2).acc, 15 / std::sqrt(21.0 * 13.0) / 2, 1e-7);
 }
 
-TEST(Metrics, WhatHasNoWeightCountsNothing) {
+TEST(Metrics, EachScoreNeedsOnlyWhatItUses) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   ScoreSums sums(1, 1);
-  sums.add(0, 0, at::tensor({1.0F, nan, 7.0F}), at::tensor({2.0F, 0.0F, nan}),
-           at::tensor({nan, nan, nan}).nan_to_num(0), at::tensor({2.0F, 0.0F, 0.0F}));
+  // Counted: by the error the first and the last, by the correlation the last; the others have no truth, no
+  // forecast or no weight.
+  sums.add(0, 0, at::tensor({1.0F, 7.0F, nan, 8.0F, 3.0F}), at::tensor({2.0F, nan, 5.0F, 0.0F, 4.0F}),
+           at::tensor({nan, 0.0F, 0.0F, 0.0F, 1.0F}), at::tensor({2.0F, 1.0F, 1.0F, 0.0F, 6.0F}));
   EXPECT_EQ(sums.score(0, Convention::wb2).rmse, 1);
   EXPECT_NEAR(sums.score(0, Convention::wb2).acc, 1, 1e-12);
+  EXPECT_EQ(sums.by_time(0).mse, std::vector<double>{1});
+}
+
+TEST(Metrics, AScoreThatIsNotDefinedSaysWhy) {
+  const at::Tensor none = at::full({4}, std::nan("")), some = at::tensor({1.0F, 2.0F, 0.0F, 1.0F});
+  const auto half = [&](int64_t begin) {
+    at::Tensor x = some.clone();
+    x.slice(0, begin, begin + 2).fill_(std::nan(""));
+    return x;
+  };
+  const auto gap = [&](const at::Tensor& forecast, const at::Tensor& truth, const at::Tensor& climatology) {
+    ScoreSums sums(1, 1);
+    sums.add(0, 0, forecast, truth, climatology, at::ones({4}));
+    for (const Convention convention : {Convention::wb2, Convention::wb1, Convention::climax}) {
+      EXPECT_TRUE(std::isnan(sums.score(0, convention).acc));
+    }
+    EXPECT_EQ(std::isnan(sums.score(0, Convention::wb2).rmse),
+              !(forecast - truth).isfinite().any().item<bool>());
+    return sums.gap(0, "no forecast");
+  };
+  EXPECT_EQ(gap(some, none, some), "the data have no value at its valid times");
+  EXPECT_EQ(gap(none, some, some), "no forecast");
+  EXPECT_EQ(gap(half(0), half(2), some), "the forecast has no value where the data have one");
+  EXPECT_EQ(gap(some, some, none), "the climatology has no value");
+  EXPECT_EQ(gap(half(0), half(0), half(2)), "the climatology has no value where forecast and data have one");
+  EXPECT_EQ(gap(some, some, some), "its anomalies or those of the data are 0");
 }
 
 TEST(Metrics, AForecastOfTheClimatologyHasNoCorrelation) {
