@@ -117,8 +117,8 @@ void write_recipe(const LayoutArguments& arguments, const Options& recipe, const
 
 int show_layouts(const LayoutArguments& arguments, bool json) {
   const Options recipe = recipe_of(arguments);
-  const Problem problem = define_problem(recipe);
   const Cluster cluster = cluster_named(arguments.cluster);
+  const Problem problem = define_problem(options_on(cluster, recipe));
   const Question question{cluster, problem.options, problem.shape, arguments.ranks,
                           usable_memory(cluster, problem.options)};
   const Plan plan = plan_layouts(question, shown);

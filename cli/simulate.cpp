@@ -64,8 +64,9 @@ void plan_where_nothing_is_said(SimulatedStep& step, int ranks) {
 }
 
 int run_simulate(SimulateArguments a) {
-  const Problem problem = define_problem(read_recipe(a.recipe, a.set));
-  SimulatedStep step{problem.options, problem.shape, {}, cluster_named(a.cluster), {}, 0};
+  const Cluster cluster = cluster_named(a.cluster);
+  const Problem problem = define_problem(options_on(cluster, read_recipe(a.recipe, a.set)));
+  SimulatedStep step{problem.options, problem.shape, {}, cluster, {}, 0};
   if (a.ranks < 1) refuse("simulate", a.ranks, " ranks: choose 1 or more");
   plan_where_nothing_is_said(step, a.ranks);
   step.axes = resolve_axes(step.options, a.ranks, step.shape);

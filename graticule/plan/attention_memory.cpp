@@ -2,11 +2,13 @@
 
 #include <algorithm>
 
+#include "graticule/attention/kernel/flash_scratch.h"
+
 namespace graticule {
 
 namespace {
 
-constexpr int64_t fp32_bytes = 4, most_queries = 65'536;  // of a head that a backward packs at a time
+constexpr int64_t fp32_bytes = 4;
 
 /// What one context rank attends with.
 struct Heads {
@@ -24,23 +26,24 @@ struct Heads {
   Heads with(int64_t keys) const { return {s, N, g == 0 ? 0 : keys * h / g, keys}; }
 };
 
-Footprint kernel_forward(const Heads& x, int64_t keys, int64_t element) {
-  const int64_t together = std::min(x.s.scratch.threads, x.s.b * x.g);
-  Footprint f;
-  f.make(Account::attention, x.queries(element) + x.lse());
-  return f.brief(Account::attention, together * 2 * keys * x.s.shape.head_dim() * x.s.scratch.packed_bytes);
+using ScratchBytes = int64_t (*)(const FlashTiles& tiles, const FlashSizes& sizes, int64_t threads);
+
+Footprint scratch_of(const Heads& x, int64_t keys, ScratchBytes bytes) {
+  const Scratch& scratch = x.s.scratch;
+  const FlashSizes sizes{x.s.b, x.N, x.h, keys, x.g, x.s.shape.head_dim()};
+  const bool computes = scratch.tiles && sizes.batch * sizes.queries * sizes.heads > 0;
+  return Footprint{}.brief(Account::attention, computes ? bytes(*scratch.tiles, sizes, scratch.threads) : 0);
 }
 
-// Packed: q and dout by rows and by columns, dq, and two numbers of each query; dk and dv.
+Footprint kernel_forward(const Heads& x, int64_t keys, int64_t element) {
+  Footprint f;
+  return f.make(Account::attention, x.queries(element) + x.lse()).run(scratch_of(x, keys, forward_scratch));
+}
+
 Footprint kernel_backward(const Heads& x, int64_t keys, int64_t element) {
-  const int64_t D = x.s.shape.head_dim(), packed = x.s.scratch.packed_bytes;
-  const int64_t together = packed == 0 ? 0 : std::min(x.s.scratch.threads, x.s.b * x.g);
-  const int64_t ranges = (x.N + most_queries - 1) / most_queries;
-  const int64_t queries = x.g == 0 ? 0 : x.h / x.g * ((x.N + ranges - 1) / ranges);
   Footprint f;
   f.make(Account::attention, x.queries(element) + x.keys(keys, element));
-  const int64_t a_pair = queries * (4 * D * packed + (D + 2) * fp32_bytes) + 2 * keys * D * fp32_bytes;
-  return f.brief(Account::attention, together * a_pair);
+  return f.run(scratch_of(x, keys, backward_scratch));
 }
 
 bool gathers(const PassSizes& s) {

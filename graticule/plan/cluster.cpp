@@ -73,6 +73,14 @@ class Section {
     return has(key) ? number(key, range) : otherwise;
   }
 
+  // False where the key is not there.
+  bool flag(const char* key) {
+    if (!has(key)) return false;
+    const toml::node& value = node(key);
+    if (!value.is_boolean()) refuse_value(value, key, "true or false");
+    return *value.value<bool>();
+  }
+
   // Pairs of a size and a rate, sizes rising: [[64, 0.05], [128, 0.06]]. Nothing where the key is not there.
   std::vector<RatePoint> points(const char* key, const Range& sizes, const Range& rates, double unit) {
     if (!has(key)) return {};
@@ -206,6 +214,7 @@ Cluster cluster_of(const toml::table& table, const std::string& where) {
   cluster.devices_per_node = file.count("devices_per_node", pieces);
 
   Section device = file.section("device");
+  cluster.gpu = device.flag("gpu");
   cluster.memory = gibi * device.number("memory_gib", memory);
   cluster.memory_bandwidth = giga * device.number("memory_bandwidth_gb_s", bandwidth);
   cluster.pointwise = giga * device.number_or("pointwise_gb_s", bandwidth, cluster.memory_bandwidth / giga);

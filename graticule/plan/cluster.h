@@ -58,6 +58,7 @@ struct Cluster {
   std::string name;
   int64_t nodes = 0;  ///< at most
   int64_t devices_per_node = 0;
+  bool gpu = false;             ///< a device is a GPU: plans are of a run with train.device = "cuda"
   double memory = 0;            ///< bytes of a device
   double memory_bandwidth = 0;  ///< bytes a second between a device and its memory
   double pointwise = 0;         ///< the same as point-wise work sustains it

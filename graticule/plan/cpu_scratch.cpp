@@ -2,21 +2,15 @@
 
 #include <ATen/Parallel.h>
 
-#include "graticule/attention/kernel/flash_cpu.h"
-#include "graticule/attention/kernel/matrix_product.h"
+#include "graticule/attention/kernel/stand_in.h"
 
 namespace graticule {
 
-Scratch cpu_scratch(Precision precision) {
-  const at::ScalarType type = precision == Precision::bf16 ? at::kBFloat16 : at::kFloat;
-  const at::Tensor some = at::empty({64, 64}, at::TensorOptions(at::kMeta).dtype(type));
-  const CpuLevel level = cpu_level(type);
-  const int64_t packed = level == CpuLevel::aten ? 0 : level == CpuLevel::avx512_bf16 ? 2 : 4;
-  return {at::get_num_threads(), packed, prefers_matrix_product(some, some)};
-}
-
 Scratch scratch_of(const TrainOptions& train) {
-  return train.device == "cpu" ? cpu_scratch(train.precision) : Scratch{};
+  const at::ScalarType type = train.precision == Precision::bf16 ? at::kBFloat16 : at::kFloat;
+  const auto kernels = kernels_for(at::empty({0}, at::TensorOptions(at::kMeta).dtype(type)));
+  if (train.device != "cpu" || !kernels) return {};
+  return {at::get_num_threads(), cpu_tiles(kernels->attention), kernels->packs_products};
 }
 
 }  // namespace graticule

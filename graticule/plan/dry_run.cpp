@@ -1,7 +1,9 @@
 #include "graticule/plan/dry_run.h"
 
 #include <deque>
+#include <optional>
 
+#include "graticule/attention/kernel/stand_in.h"
 #include "graticule/comm/dry.h"
 #include "graticule/comm/mesh.h"
 #include "graticule/core/error.h"
@@ -85,6 +87,8 @@ DryRun dry_run(const Options& recipe, const ModelShape& shape, const DryRank& pl
   if (options.train.device == "cuda" || !layers.chain.offload_to.empty())
     layers.chain.offload_to = "/dev/shm";
 
+  std::optional<StandIn> gpu;
+  if (options.train.device != "cpu") gpu.emplace(std::nullopt);
   Ledger ledger;
   const MemoryWatch watch(ledger, c10::DeviceType::Meta);
   Chain chain(

@@ -4,6 +4,7 @@
 // bytes an element.
 #pragma once
 
+#include "graticule/attention/kernel/flash_tiles.h"
 #include "graticule/plan/footprint.h"
 #include "graticule/plan/share.h"
 
@@ -11,9 +12,9 @@ namespace graticule {
 
 /// What the CPU's kernels allocate for themselves; a GPU's have nothing that is booked.
 struct Scratch {
-  int64_t threads = 0;          ///< that the CPU computes with; 0: a GPU
-  int64_t packed_bytes = 0;     ///< of an element that attention's kernel packs; 0: it packs none
-  bool packs_products = false;  ///< linear layers pack their operands (attention/kernel/matrix_product)
+  int64_t threads = 0;                ///< that the CPU computes with; 0: a GPU
+  const FlashTiles* tiles = nullptr;  ///< that attention's kernel packs for; nothing: it packs none
+  bool packs_products = false;        ///< linear layers pack their operands (attention/kernel/matrix_product)
 };
 
 /// What all formulas read: some samples on a rank, all its tokens or a tile of them.

@@ -1,13 +1,16 @@
 // Operators of ATen that have their shapes for meta tensors in Python alone, for a program without Python:
-// results and scratch as the kernels of the CPU allocate them.
+// results and scratch as the kernels allocate them that the tensors stand for.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <torch/library.h>
 
 #include <tuple>
 
+#include "graticule/attention/kernel/stand_in.h"
+
 namespace {
 
+using graticule::kernels_for;
 using Maybe = std::optional<at::Tensor>;
 
 // Mean and reciprocal deviation of each row: the sizes of x, 1 where it is normalised.
@@ -33,8 +36,8 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> layer_norm_backward(const at::Ten
   if (wanted[0]) dx = at::empty_like(dense);
   if (wanted[1]) dweight = at::empty_like(*weight);
   if (wanted[2]) dbias = at::empty_like(*bias);
-  // Each thread adds up weight's and bias's gradients for itself.
-  if (wanted[1] || wanted[2]) {
+  // Each thread of a CPU adds up weight's and bias's gradients for itself.
+  if (kernels_for(x) && (wanted[1] || wanted[2])) {
     at::empty({2, at::get_num_threads(), (weight ? *weight : *bias).numel()}, x.options().dtype(at::kFloat));
   }
   return {dx, dweight, dbias};

@@ -174,6 +174,17 @@ int64_t usable_memory(const Cluster& cluster, const Options& options) {
   return static_cast<int64_t>(given > 0 ? given : cluster.memory * (1 - runtime_reserve));
 }
 
+Options options_on(const Cluster& cluster, Options options) {
+  if (!cluster.gpu) return options;
+  if (!options.train.state_in.empty()) {
+    refuse("plan", "train.state_in = \"", options.train.state_in, "\" on ", cluster.name,
+           ", whose devices are GPUs: the update reads its state from their memory; leave state_in out, or "
+           "set train.moments = \"bf16\" or parallel.shard to make the state smaller");
+  }
+  options.train.device = "cuda";
+  return options;
+}
+
 Candidate measured(const Question& question, const Layout& layout) {
   return measured_up_to(std::numeric_limits<int64_t>::max(), question, layout);
 }

@@ -27,6 +27,10 @@ struct Question {
 /// What a rank of `cluster` may hold: train.memory_gib when set, else the device's memory less the reserve.
 int64_t usable_memory(const Cluster& cluster, const Options& options);
 
+/// As the recipe runs on the cluster: on GPUs where it has them, whatever device the recipe names, so that a
+/// plan does not depend on the processor that makes it. Refuses train.state_in there.
+Options options_on(const Cluster& cluster, Options options);
+
 struct Candidate {
   Layout layout;
   StepTime time = {};  ///< of the slowest rank

@@ -7,6 +7,8 @@
 #include <algorithm>
 
 #include "graticule/attention/kernel/flash_cpu.h"
+#include "graticule/attention/kernel/flash_scratch.h"
+#include "graticule/attention/kernel/stand_in.h"
 #include "tests/cases.h"
 
 namespace graticule {
@@ -93,6 +95,35 @@ TEST(DryKernel, HasTheMemoryOfThisProcessors) {
       EXPECT_EQ(peaks_on(c10::kMeta, c), peaks_on(c10::kCPU, c)) << c;
     }
   }
+}
+
+TEST(DryKernel, ScratchIsCountedFromSizesForEveryInstructionSet) {
+  for (const CpuLevel level : {CpuLevel::avx2, CpuLevel::avx512, CpuLevel::avx512_bf16}) {
+    const FlashTiles* tiles = cpu_runs(level) ? cpu_tiles(level) : nullptr;
+    if (!tiles) continue;
+    const StandIn scope(CpuKernels{level, false});
+    for (const int threads : {1, 3}) {
+      at::set_num_threads(threads);
+      for (const auto& c :
+           {cases::AttentionCase{1, 523, 401, 1, 1, 24}, cases::AttentionCase{2, 300, 517, 4, 2, 40},
+            cases::AttentionCase{1, 1, 3, 6, 3, 7}, cases::AttentionCase{1, 70'000, 9, 2, 1, 8}}) {
+        const int64_t q = c.batch * c.queries * c.heads, k = c.batch * c.keys * c.groups;
+        const FlashSizes sizes{c.batch, c.queries, c.heads, c.keys, c.groups, c.width};
+        const Peaks counted{4 * q * (c.width + 1) + forward_scratch(*tiles, sizes, threads),
+                            4 * c.width * (q + 2 * k) + backward_scratch(*tiles, sizes, threads)};
+        EXPECT_EQ(peaks_on(c10::kMeta, c), counted)
+            << c << ", level " << static_cast<int>(level) << ", " << threads << " threads";
+      }
+    }
+  }
+  at::set_num_threads(1);
+}
+
+TEST(DryKernel, AGpusTakesNone) {
+  const StandIn gpu(std::nullopt);
+  const cases::AttentionCase c{2, 300, 517, 4, 2, 40};
+  const int64_t q = c.batch * c.queries * c.heads, k = c.batch * c.keys * c.groups;
+  EXPECT_EQ(peaks_on(c10::kMeta, c), (Peaks{4 * q * (c.width + 1), 4 * c.width * (q + 2 * k)}));
 }
 
 TEST(DryKernel, HoldsNoMoreForMoreQueriesThanARange) {

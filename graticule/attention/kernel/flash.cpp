@@ -9,6 +9,7 @@
 #include "graticule/attention/kernel/flash_aten.h"
 #include "graticule/attention/kernel/flash_cpu.h"
 #include "graticule/attention/kernel/flash_gpu.h"
+#include "graticule/attention/kernel/stand_in.h"
 #include "graticule/core/error.h"
 #include "graticule/core/ledger.h"
 
@@ -125,6 +126,12 @@ FlashResult shapes_of_forward(const at::Tensor& q, at::ScalarType dtype) {
   return {blank(q, dtype), at::empty_symint(lse_sizes, q.options().dtype(at::kFloat))};
 }
 
+/// Nothing where other kernels run.
+const FlashTiles* tiles_for(const at::Tensor& q) {
+  const auto kernels = kernels_for(q);
+  return kernels ? cpu_tiles(kernels->attention) : nullptr;
+}
+
 FlashResult as(at::ScalarType dtype, const FlashResult& x) { return {x.out_BTHD.to(dtype), x.lse_BHT}; }
 
 FlashGradients as(at::ScalarType dtype, const FlashGradients& x) {
@@ -143,7 +150,7 @@ FlashResult flash_forward(const at::Tensor& q_BTHD, const at::Tensor& k_BSGD, co
   if (q_BTHD.numel() == 0) return shapes_of_forward(q_BTHD, dtype);
   const auto factor = scale_or_default(scale, q_BTHD);
   if (q_BTHD.is_cuda()) return as(dtype, flash_gpu_forward(q_BTHD, k_BSGD, v_BSGD, factor));
-  if (const auto* tiles = cpu_tiles(cpu_level(q_BTHD.scalar_type()))) {
+  if (const auto* tiles = tiles_for(q_BTHD)) {
     return flash_cpu_forward(*tiles, q_BTHD, k_BSGD, v_BSGD, factor, dtype);
   }
   if (q_BTHD.is_meta()) return shapes_of_forward(q_BTHD, dtype);
@@ -172,7 +179,7 @@ FlashGradients flash_backward(const at::Tensor& dout_BTHD, const at::Tensor& q_B
     return as(dtype,
               flash_gpu_backward(dout_BTHD, q_BTHD, k_BSGD, v_BSGD, out_BTHD, lse_BHT, factor, dlse_BHT));
   }
-  if (const auto* tiles = cpu_tiles(cpu_level(q_BTHD.scalar_type()))) {
+  if (const auto* tiles = tiles_for(q_BTHD)) {
     return flash_cpu_backward(*tiles, dout_BTHD, q_BTHD, k_BSGD, v_BSGD, out_BTHD, lse_BHT, factor, dlse_BHT,
                               dtype);
   }

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "graticule/attention/kernel/flash_scratch.h"
 #include "graticule/attention/kernel/flash_tiles.h"
 #include "graticule/attention/kernel/threads.h"
 #include "graticule/core/span.h"
@@ -64,14 +65,6 @@ void for_each(const at::Device& device, int64_t count, int64_t scratch_floats, c
   });
 }
 
-/// Queries a forward task takes: fewer than tiles.group when that leaves threads without work.
-int64_t queries_a_task(const FlashTiles& tiles, int64_t heads, int64_t queries) {
-  const int64_t wanted = at::get_num_threads() == 1 ? 1 : 4 * at::get_num_threads();
-  int64_t group = tiles.group;
-  while (group > tiles.panel && heads * ceil_div(queries, group) < wanted) group /= 2;
-  return group;
-}
-
 }  // namespace
 
 FlashResult flash_cpu_forward(const FlashTiles& tiles, const at::Tensor& q_BTHD, const at::Tensor& k_BSGD,
@@ -97,7 +90,7 @@ FlashResult flash_cpu_forward(const FlashTiles& tiles, const at::Tensor& q_BTHD,
       tiles.pack_keys(view(k_BSGD, batch, 0, group), view(v_BSGD, batch, 0, group), begin,
                       std::min(begin + tiles.block, S), D, row(keys, slot), row(values, slot), scratch);
     });
-    const int64_t group_size = queries_a_task(tiles, count * R, T);
+    const int64_t group_size = queries_a_task(tiles, count * R, T, at::get_num_threads());
     const int64_t tasks = ceil_div(T, group_size);
     for_each(device, count * R * tasks, tiles.forward_scratch(group_size, D),
              [&](int64_t task, float* scratch) {

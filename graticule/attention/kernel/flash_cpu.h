@@ -10,7 +10,8 @@
 // Deterministic: for the same inputs and thread count each sum runs in the same order.
 //
 // Tensors without memory (meta) are allocated and freed as others are, packed operands too, and nothing is
-// computed: so the allocations of a dry run are those of this processor.
+// computed: so the allocations of a dry run are those of this processor, or of others (stand_in.h).
+// flash_scratch.h counts them from sizes.
 #pragma once
 
 #include "graticule/attention/kernel/flash.h"

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "graticule/attention/kernel/matrix_product.h"
+#include "graticule/attention/kernel/stand_in.h"
 #include "graticule/core/error.h"
 #include "graticule/core/ledger.h"
 #include "graticule/core/trace.h"
@@ -79,7 +80,7 @@ at::Tensor product(const at::Tensor& a_MK, const at::Tensor& b_KN, const std::op
 
 at::Tensor sum_rows(const at::Tensor& dy_NO) {
   // ATen widens a copy of its own on the CPU; made here, a dry run sees it.
-  const at::Tensor wide_NO = dy_NO.is_cuda() ? dy_NO : dy_NO.to(at::kFloat);
+  const at::Tensor wide_NO = kernels_for(dy_NO) ? dy_NO.to(at::kFloat) : dy_NO;
   return wide_NO.sum({0}, false, at::kFloat).to(dy_NO.scalar_type());
 }
 

@@ -1,6 +1,7 @@
 #include "graticule/attention/kernel/matrix_product.h"
 
 #include "graticule/attention/kernel/matrix_tiles.h"
+#include "graticule/attention/kernel/stand_in.h"
 #include "graticule/attention/kernel/threads.h"
 #include "graticule/core/error.h"
 
@@ -89,13 +90,15 @@ void multiply_into(const MatrixTiles& tiles, const at::Tensor& a, const at::Tens
 
 }  // namespace
 
+bool matrix_product_wins(at::ScalarType dtype) {
+  const bool has_tiles = dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kHalf;
+  return has_tiles && matrix_tiles_win(element_of(dtype));
+}
+
 bool prefers_matrix_product(const at::Tensor& a_MK, const at::Tensor& b_KN) {
-  const auto dtype = a_MK.scalar_type();
-  if (!(a_MK.is_cpu() || a_MK.is_meta()) ||
-      (dtype != at::kFloat && dtype != at::kBFloat16 && dtype != at::kHalf))
-    return false;
-  return a_MK.size(0) >= fewest && b_KN.size(1) >= fewest && a_MK.size(1) > 0 &&
-         matrix_tiles_win(element_of(dtype));
+  if (a_MK.size(0) < fewest || b_KN.size(1) < fewest || a_MK.size(1) == 0) return false;
+  const auto kernels = kernels_for(a_MK);
+  return kernels && kernels->packs_products;
 }
 
 at::Tensor matrix_product(const at::Tensor& a_MK, const at::Tensor& b_KN,

@@ -7,8 +7,11 @@
 
 namespace graticule {
 
-/// Whether matrix_product is the fast way for these operands: CPU, a dtype with tiles, and more than a few
-/// rows and columns.
+/// Whether on this processor matrix_product is faster than ATen's, for operands of this dtype.
+bool matrix_product_wins(at::ScalarType dtype);
+
+/// Whether matrix_product is the fast way for these operands: on a CPU, or meta tensors that stand for such
+/// (stand_in.h), where it wins for their dtype, and more than a few rows and columns.
 bool prefers_matrix_product(const at::Tensor& a_MK, const at::Tensor& b_KN);
 
 /// a b (+ bias_N), summed in fp32, in the dtype `dtype`. Either operand may be a transposed view. The
