@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "graticule/attention/kernel/flash_scratch.h"
+#include "graticule/attention/kernel/flash_aten.h"
 
 namespace graticule {
 
@@ -22,28 +22,55 @@ struct Heads {
   int64_t keys(int64_t tokens, int64_t element) const {
     return 2 * s.b * tokens * g * s.shape.head_dim() * element;
   }
+  /// K and V once a query head.
+  int64_t each_head(int64_t tokens) const { return 2 * s.b * tokens * h * s.shape.head_dim() * e(); }
+  FlashSizes sizes(int64_t keys) const { return {s.b, N, h, keys, g, s.shape.head_dim()}; }
   int64_t lse() const { return s.b * h * N * fp32_bytes; }
   Heads with(int64_t keys) const { return {s, N, g == 0 ? 0 : keys * h / g, keys}; }
 };
 
-using ScratchBytes = int64_t (*)(const FlashTiles& tiles, const FlashSizes& sizes, int64_t threads);
-
-Footprint scratch_of(const Heads& x, int64_t keys, ScratchBytes bytes) {
-  const Scratch& scratch = x.s.scratch;
-  const FlashSizes sizes{x.s.b, x.N, x.h, keys, x.g, x.s.shape.head_dim()};
-  const bool computes = scratch.tiles && sizes.batch * sizes.queries * sizes.heads > 0;
-  return Footprint{}.brief(Account::attention, computes ? bytes(*scratch.tiles, sizes, scratch.threads) : 0);
+// ATen's kernel: K and V once a query head, and results in q's dtype first.
+Footprint aten_forward(const Heads& x, const FlashSizes& sizes, int64_t element) {
+  const int64_t out = x.queries(x.e()), repeated = x.h == x.g ? 0 : x.each_head(sizes.keys);
+  const int64_t scratch = aten_forward_scratch(sizes, x.e(), x.s.scratch.threads);
+  Footprint f;
+  f.make(Account::attention, out + x.lse()).brief(Account::attention, repeated + scratch);
+  return element == x.e() ? f
+                          : f.make(Account::attention, x.queries(element)).drop(Account::attention, out);
 }
 
-Footprint kernel_forward(const Heads& x, int64_t keys, int64_t element) {
+Footprint aten_backward(const Heads& x, const FlashSizes& sizes, int64_t element) {
+  const int64_t keys = x.each_head(sizes.keys), out = x.queries(x.e()), made = out + keys;
+  const int64_t scratch = aten_backward_scratch(sizes, x.e(), x.s.scratch.threads);
   Footprint f;
-  return f.make(Account::attention, x.queries(element) + x.lse()).run(scratch_of(x, keys, forward_scratch));
+  f.make(Account::attention, made).brief(Account::attention, out + (x.h == x.g ? 0 : keys) + scratch);
+  if (element == x.e() && x.h == x.g) return f;
+  return f.make(Account::attention, x.queries(element) + x.keys(sizes.keys, element))
+      .drop(Account::attention, made);
+}
+
+bool computes(const Heads& x) { return x.s.scratch.threads > 0 && x.s.b * x.N * x.h > 0; }
+
+Footprint kernel_forward(const Heads& x, int64_t keys, int64_t element) {
+  const Scratch& scratch = x.s.scratch;
+  const FlashSizes sizes = x.sizes(keys);
+  if (computes(x) && !scratch.tiles) return aten_forward(x, sizes, element);
+  Footprint f;
+  f.make(Account::attention, x.queries(element) + x.lse());
+  return computes(x)
+             ? f.brief(Account::attention, forward_scratch(*scratch.tiles, sizes, scratch.threads))
+             : f;
 }
 
 Footprint kernel_backward(const Heads& x, int64_t keys, int64_t element) {
+  const Scratch& scratch = x.s.scratch;
+  const FlashSizes sizes = x.sizes(keys);
+  if (computes(x) && !scratch.tiles) return aten_backward(x, sizes, element);
   Footprint f;
   f.make(Account::attention, x.queries(element) + x.keys(keys, element));
-  return f.run(scratch_of(x, keys, backward_scratch));
+  return computes(x)
+             ? f.brief(Account::attention, backward_scratch(*scratch.tiles, sizes, scratch.threads))
+             : f;
 }
 
 bool gathers(const PassSizes& s) {

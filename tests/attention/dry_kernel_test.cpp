@@ -119,7 +119,7 @@ TEST(DryKernel, ScratchIsCountedFromSizesForEveryInstructionSet) {
   at::set_num_threads(1);
 }
 
-TEST(DryKernel, AGpusTakesNone) {
+TEST(DryKernel, AGpuTakesNone) {
   const StandIn gpu(std::nullopt);
   const cases::AttentionCase c{2, 300, 517, 4, 2, 40};
   const int64_t q = c.batch * c.queries * c.heads, k = c.batch * c.keys * c.groups;

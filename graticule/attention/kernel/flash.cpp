@@ -153,7 +153,7 @@ FlashResult flash_forward(const at::Tensor& q_BTHD, const at::Tensor& k_BSGD, co
   if (const auto* tiles = tiles_for(q_BTHD)) {
     return flash_cpu_forward(*tiles, q_BTHD, k_BSGD, v_BSGD, factor, dtype);
   }
-  if (q_BTHD.is_meta()) return shapes_of_forward(q_BTHD, dtype);
+  if (!kernels_for(q_BTHD)) return shapes_of_forward(q_BTHD, dtype);
   return as(dtype, flash_aten_forward(q_BTHD, k_BSGD, v_BSGD, factor));
 }
 
@@ -183,7 +183,7 @@ FlashGradients flash_backward(const at::Tensor& dout_BTHD, const at::Tensor& q_B
     return flash_cpu_backward(*tiles, dout_BTHD, q_BTHD, k_BSGD, v_BSGD, out_BTHD, lse_BHT, factor, dlse_BHT,
                               dtype);
   }
-  if (q_BTHD.is_meta()) return shapes();
+  if (!kernels_for(q_BTHD)) return shapes();
   return as(dtype,
             flash_aten_backward(dout_BTHD, q_BTHD, k_BSGD, v_BSGD, out_BTHD, lse_BHT, factor, dlse_BHT));
 }

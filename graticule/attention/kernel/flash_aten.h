@@ -3,6 +3,7 @@
 #pragma once
 
 #include "graticule/attention/kernel/flash.h"
+#include "graticule/attention/kernel/flash_scratch.h"
 
 namespace graticule {
 
@@ -18,6 +19,11 @@ FlashGradients flash_aten_backward(const at::Tensor& dout_BTHD, const at::Tensor
                                    const at::Tensor& k_BSGD, const at::Tensor& v_BSGD,
                                    const at::Tensor& out_BTHD, const at::Tensor& lse_BHT, double scale,
                                    const std::optional<at::Tensor>& dlse_BHT);
+
+/// What ATen's kernels allocate besides their results, bytes, as many key as query heads; `element`: bytes of
+/// one of q. What a thread's products take for an instant is left out.
+int64_t aten_forward_scratch(const FlashSizes& sizes, int64_t element, int64_t threads);
+int64_t aten_backward_scratch(const FlashSizes& sizes, int64_t element, int64_t threads);
 
 /// Repeats each of the G heads H/G times, in order: [B, S, G, D] -> [B, S, H, D].
 at::Tensor repeat_heads(const at::Tensor& x_BSGD, int64_t heads);
