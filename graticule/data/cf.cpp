@@ -129,32 +129,35 @@ namespace {
 struct Meaning {
   std::vector<std::string_view> units;
   std::string_view standard;  // a part of it
+  std::string_view not_units = {};
 };
 
 bool means_something_else(std::string_view name, const nlohmann::json& attributes) {
-  static const std::map<std::string_view, Meaning> ours = {{"z", {{"m2 s-2"}, "geopotential"}},
-                                                           {"vo", {{"s-1"}, "vorticity"}},
-                                                           {"d", {{"s-1"}, "divergence"}},
-                                                           {"w", {{"Pa s-1"}, "air_pressure"}},
-                                                           {"t", {{"K", "degC"}, "temperature"}},
-                                                           {"u", {{"m s-1"}, "wind"}},
-                                                           {"v", {{"m s-1"}, "wind"}},
-                                                           {"q", {{"kg kg-1", "1", "g kg-1"}, "humidity"}},
-                                                           {"r", {{"%", "1"}, "humidity"}},
-                                                           {"pv", {{}, "potential_vorticity"}},
-                                                           {"ci", {{"1", "%"}, "ice"}},
-                                                           {"cl", {{"1"}, "lake"}},
-                                                           {"dl", {{"m"}, "lake"}},
-                                                           {"sd", {{"m", "m of water equivalent"}, "snow"}},
-                                                           {"cc", {{"1", "%"}, "cloud"}}};
+  static const std::map<std::string_view, Meaning> ours = {
+      {"z", {{}, "geopotential", "m"}},  // the sea floor, the height of a level
+      {"vo", {{"s-1"}, "vorticity"}},
+      {"d", {{"s-1"}, "divergence"}},
+      {"w", {{"Pa s-1"}, "air_pressure"}},
+      {"t", {{"K", "degC"}, "temperature"}},
+      {"u", {{"m s-1"}, "wind"}},
+      {"v", {{"m s-1"}, "wind"}},
+      {"q", {{"kg kg-1", "1", "g kg-1"}, "humidity"}},
+      {"r", {{"%", "1"}, "humidity"}},
+      {"pv", {{}, "potential_vorticity"}},
+      {"ci", {{"1", "%"}, "ice"}},
+      {"cl", {{"1"}, "lake"}},
+      {"dl", {{"m"}, "lake"}},
+      {"sd", {{"m", "m of water equivalent"}, "snow"}},
+      {"cc", {{"1", "%"}, "cloud"}}};
   const auto found = ours.find(name);
   if (found == ours.end()) return false;
-  const auto& [allowed, part] = found->second;
+  const auto& [allowed, part, forbidden] = found->second;
   const std::string units = text_attribute(attributes, "units");
   const std::string standard = lower(text_attribute(attributes, "standard_name"));
-  const bool other_units =
-      !units.empty() && !allowed.empty() && units != "~" &&
-      std::none_of(allowed.begin(), allowed.end(), [&](auto u) { return same_units(std::string(u), units); });
+  const bool is_allowed =
+      allowed.empty() || units == "~" ||
+      std::any_of(allowed.begin(), allowed.end(), [&](auto u) { return same_units(std::string(u), units); });
+  const bool other_units = !units.empty() && (!is_allowed || units == forbidden);
   return other_units ||
          (!standard.empty() && standard != "unknown" && standard.find(part) == std::string::npos);
 }

@@ -35,8 +35,7 @@ Footprint aten_forward(const Heads& x, const FlashSizes& sizes, int64_t element)
   const int64_t scratch = aten_forward_scratch(sizes, x.e(), x.s.scratch.threads);
   Footprint f;
   f.make(Account::attention, out + x.lse()).brief(Account::attention, repeated + scratch);
-  return element == x.e() ? f
-                          : f.make(Account::attention, x.queries(element)).drop(Account::attention, out);
+  return element == x.e() ? f : f.make(Account::attention, x.queries(element)).drop(Account::attention, out);
 }
 
 Footprint aten_backward(const Heads& x, const FlashSizes& sizes, int64_t element) {
@@ -57,9 +56,8 @@ Footprint kernel_forward(const Heads& x, int64_t keys, int64_t element) {
   if (computes(x) && !scratch.tiles) return aten_forward(x, sizes, element);
   Footprint f;
   f.make(Account::attention, x.queries(element) + x.lse());
-  return computes(x)
-             ? f.brief(Account::attention, forward_scratch(*scratch.tiles, sizes, scratch.threads))
-             : f;
+  return computes(x) ? f.brief(Account::attention, forward_scratch(*scratch.tiles, sizes, scratch.threads))
+                     : f;
 }
 
 Footprint kernel_backward(const Heads& x, int64_t keys, int64_t element) {
@@ -68,9 +66,8 @@ Footprint kernel_backward(const Heads& x, int64_t keys, int64_t element) {
   if (computes(x) && !scratch.tiles) return aten_backward(x, sizes, element);
   Footprint f;
   f.make(Account::attention, x.queries(element) + x.keys(keys, element));
-  return computes(x)
-             ? f.brief(Account::attention, backward_scratch(*scratch.tiles, sizes, scratch.threads))
-             : f;
+  return computes(x) ? f.brief(Account::attention, backward_scratch(*scratch.tiles, sizes, scratch.threads))
+                     : f;
 }
 
 bool gathers(const PassSizes& s) {

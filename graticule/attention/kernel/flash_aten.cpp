@@ -34,9 +34,7 @@ FlashSizes sizes_of(const at::Tensor& q, const at::Tensor& k) {
   return {q.size(0), q.size(2), q.size(1), k.size(2), k.size(1), q.size(3)};
 }
 
-void allocate(const at::Tensor& like, int64_t bytes) {
-  at::empty({bytes}, like.options().dtype(at::kByte));
-}
+void allocate(const at::Tensor& like, int64_t bytes) { at::empty({bytes}, like.options().dtype(at::kByte)); }
 
 // ATen's results lie by tokens. Of tensors without memory (meta), what it allocates.
 std::tuple<at::Tensor, at::Tensor> attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
@@ -108,9 +106,8 @@ LseInputs lse_inputs(const at::Tensor& dlse_BHT, const at::Tensor& v_BSGD, const
 FlashResult flash_aten_forward(const at::Tensor& q_BTHD, const at::Tensor& k_BSGD, const at::Tensor& v_BSGD,
                                double scale) {
   const auto heads = q_BTHD.size(2);
-  const auto [out_BHTD, lse_BHT] =
-      attend(q_BTHD.transpose(1, 2), repeat_heads(k_BSGD, heads).transpose(1, 2),
-             repeat_heads(v_BSGD, heads).transpose(1, 2), scale);
+  const auto [out_BHTD, lse_BHT] = attend(q_BTHD.transpose(1, 2), repeat_heads(k_BSGD, heads).transpose(1, 2),
+                                          repeat_heads(v_BSGD, heads).transpose(1, 2), scale);
   return {out_BHTD.transpose(1, 2).contiguous(), lse_BHT.contiguous()};
 }
 
@@ -120,10 +117,9 @@ FlashGradients flash_aten_backward(const at::Tensor& dout_BTHD, const at::Tensor
                                    const std::optional<at::Tensor>& dlse_BHT) {
   const auto heads = q_BTHD.size(2);
   const auto groups = k_BSGD.size(2);
-  const auto [dq, dk, dv] =
-      attend_backward(dout_BTHD.transpose(1, 2), q_BTHD.transpose(1, 2),
-                      repeat_heads(k_BSGD, heads).transpose(1, 2),
-                      repeat_heads(v_BSGD, heads).transpose(1, 2), out_BTHD.transpose(1, 2), lse_BHT, scale);
+  const auto [dq, dk, dv] = attend_backward(
+      dout_BTHD.transpose(1, 2), q_BTHD.transpose(1, 2), repeat_heads(k_BSGD, heads).transpose(1, 2),
+      repeat_heads(v_BSGD, heads).transpose(1, 2), out_BTHD.transpose(1, 2), lse_BHT, scale);
   FlashGradients gradients{dq.transpose(1, 2), sum_heads(dk.transpose(1, 2), groups),
                            sum_heads(dv.transpose(1, 2), groups)};
   if (dlse_BHT) {
