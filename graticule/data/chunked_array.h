@@ -17,7 +17,6 @@ class ChunkedArray : public StoredArray {
 
   void read(std::span<const Span> box, std::span<std::byte> out) override;
   Chunking chunking() const override { return {chunk_, true}; }
-  bool lacks_chunks() const override { return !absent_.empty(); }
 
  protected:
   /// `storage`: the array's dimension of each stored one, slowest first. Chunks are kept in `cache` under the

@@ -22,9 +22,6 @@ std::vector<double> read_values(StoredArray& array) {
   }
   std::vector<std::byte> stored(count * size_of(header.type));
   array.read(box, stored);
-  if (array.lacks_chunks())
-    refuse("grid", header.file, ": a part of ", header.name,
-           " was never written: write it, or cut that part off");
   return unpack_doubles(stored, header.type, header.packing);
 }
 
@@ -79,6 +76,10 @@ std::optional<CoordinateAxis> read_axis(StoredArray& array, Coordinate kind,
   if (kind == Coordinate::time) {
     axis.times = times_of(axis.values, array);
     axis.validity = validity_of(array.header().name, attributes);
+    const auto& t = axis.times;
+    if (!std::is_sorted(t.begin(), t.end()) && !std::is_sorted(t.rbegin(), t.rend()))
+      notes.push_back(place_of(array) +
+                      " is not in order: read in order of time; see that no time is a wrong one");
   }
   if (kind == Coordinate::lead) {
     const std::string units = text_attribute(attributes, "units");

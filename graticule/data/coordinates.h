@@ -28,8 +28,8 @@ struct Coordinates {
 };
 
 /// Reads every coordinate that an array of two or more dimensions needs. Where a dimension has several times,
-/// that of validity wins over that of reference. Refuses a coordinate with a value that is missing, was never
-/// written or is no number.
+/// that of validity wins over that of reference. Refuses a coordinate with a value that is missing or no
+/// number.
 Coordinates read_coordinates(const Dataset& data);
 
 /// The latitudes and longitudes that a field's dimensions span, and how they turn into the canonical ones:

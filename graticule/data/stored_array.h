@@ -37,8 +37,6 @@ class StoredArray {
   virtual ~StoredArray() = default;
   const ArrayHeader& header() const { return header_; }
   virtual Chunking chunking() const { return {}; }
-  /// Whether a chunk that was asked for does not exist: the fill value stood for it.
-  virtual bool lacks_chunks() const { return false; }
   /// Reads the box (one span a dimension) as stored, in native byte order, row-major. Fails on a damaged
   /// file.
   virtual void read(std::span<const Span> box, std::span<std::byte> out) = 0;

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "graticule/attention/kernel/flash_cpu.h"
 #include "tests/attention/scheme_cases.h"
 
 namespace graticule {
@@ -33,20 +34,24 @@ std::vector<double> parts_of_key_gradients(const Problem& x) {
 }
 
 // Against fp32 on the same bf16 values, in the mean square: the scheme is wrong by what one rank is. Where a
-// key/value head lies on several ranks of ulysses, what they send is rounded too.
+// key/value head lies on several ranks of ulysses, what they send is rounded too. On a processor where ATen's
+// kernel multiplies bf16 (AMX), partial results of a ring are rounded before they are merged, and their sum
+// again.
 void expect_rounding_of_one_rank(const Case& c, uint64_t seed) {
   SCOPED_TRACE(::testing::Message() << c << ", seed " << seed);
   const Problem problem = in_dtype(random_problem(c, seed), at::kBFloat16);
   const Problem wide = in_dtype(problem, at::kFloat);
   const auto exact = run_alone(wide), whole = run_alone(problem), joined = run_scheme(c, problem);
   const auto parts = parts_of_key_gradients(wide);
+  const bool rounds_parts = c.context > 1 && cpu_level(at::kBFloat16) == CpuLevel::aten;
+  const double roundings = 1.05 * (rounds_parts ? std::sqrt(2.0) : 1);
   for (size_t i = 0; i < 4; ++i) {
     ASSERT_EQ(joined[i].scalar_type(), at::kBFloat16);
     const auto error = [&](const at::Tensor& x) {
       return (x.to(at::kFloat) - exact[i]).square().mean().sqrt().item<double>();
     };
     const bool shared = i >= 2 && c.ulysses > 1 && c.heads > c.key_heads;
-    EXPECT_LT(error(joined[i]), 1.05 * error(whole[i]) + (shared ? parts[i - 2] / 256 : 0)) << names[i];
+    EXPECT_LT(error(joined[i]), roundings * error(whole[i]) + (shared ? parts[i - 2] / 256 : 0)) << names[i];
   }
 }
 
