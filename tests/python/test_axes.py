@@ -253,3 +253,89 @@ def test_who_lacks_times_is_named(tmp_path):
     sky(6)[["msl"]].to_netcdf(tmp_path / "b.nc")
     told = info(tmp_path)
     assert told["times"]["count"] == 6 and "mean_sea_level_pressure lacks 2" in told["notes"]
+
+
+OTHER_MEANINGS = {
+    "vo": {"units": "m s-1", "standard_name": "northward_sea_water_velocity"},
+    "ci": {"units": "1", "standard_name": "convection_time_fraction"},
+    "cl": {"units": "%"},
+    "z": {"units": "m"},
+    "d": {"units": "m"},
+}
+
+
+@pytest.mark.parametrize("name", OTHER_MEANINGS)
+def test_short_names_of_other_things_stay_as_they_are(tmp_path, name):
+    data = sky().rename(msl=name)
+    data[name].attrs = OTHER_MEANINGS[name]
+    data.to_netcdf(tmp_path / "a.nc")
+    assert info(tmp_path / "a.nc")["names"] == ["2m_temperature", name]
+
+
+@pytest.mark.parametrize("place", ["dimension", "scalar"])
+def test_other_members_and_heights_do_not_meet(tmp_path, place):
+    for i, value in enumerate((10.0, 100.0)):
+        half = sky()[["t2m"]].rename(t2m="u").isel(time=slice(4 * i, 4 * i + 4)).assign_coords(height=value)
+        half = half.expand_dims("height", axis=1) if place == "dimension" else half
+        half.to_netcdf(tmp_path / f"{i}.nc")
+    assert "is at height = 10 in" in refusal(tmp_path)
+
+
+def test_one_level_that_is_no_pressure_is_told(tmp_path):
+    level_of(sky(), [320.0], units="K", standard_name="air_potential_temperature").to_netcdf(tmp_path / "a.nc")
+    told = info(tmp_path / "a.nc")
+    assert told["names"] == ["geopotential", "temperature"] and "lev = 320" in told["notes"]
+
+
+def test_a_chosen_level_is_not_that_of_surface_fields(tmp_path):
+    data = level_of(sky(), units="hPa").merge(sky()).sel(lev=500.0)
+    data.to_netcdf(tmp_path / "a.nc")
+    assert info(tmp_path / "a.nc")["names"] == [
+        "2m_temperature",
+        "geopotential@500",
+        "mean_sea_level_pressure",
+        "temperature@500",
+    ]
+
+
+def test_pressures_along_model_levels_are_no_levels(tmp_path):
+    data = sky().rename(t2m="t").t.expand_dims(lev=2).transpose("time", "lev", ...).to_dataset()
+    data["ap"] = ("lev", [2000.0, 5000.0], {"units": "Pa"})
+    data.merge(sky()).to_netcdf(tmp_path / "a.nc")
+    assert info(tmp_path / "a.nc")["names"] == ["2m_temperature", "mean_sea_level_pressure"]
+
+
+def test_what_is_no_field_on_the_grid_is_told(tmp_path):
+    data = sky()
+    data["staggered"] = (("time", "latitude", "edge"), np.zeros((8, 8, 13), "f4"))
+    data["zonal"] = data.t2m.mean("longitude")
+    data.to_netcdf(tmp_path / "a.nc")
+    told = info(tmp_path / "a.nc")
+    assert told["names"] == ["2m_temperature", "mean_sea_level_pressure"]
+    assert "staggered (" in told["notes"] and "zonal (" in told["notes"]
+
+
+def test_longitudes_in_single_precision(tmp_path):
+    """Written in fp32 the last one is 359.99997, and means 0."""
+    east = np.append(np.arange(30, 360, 30), 359.99997).astype("f4")
+    sky(2, longitudes=east).to_netcdf(tmp_path / "a.nc")
+    told = info(tmp_path / "a.nc")["longitudes"]
+    assert told[0] == 0 and told[-1] == 330
+
+
+def test_letters_that_are_no_utf8(tmp_path):
+    """A degree sign in Latin-1, as older programs write it."""
+    data = sky()
+    data.t2m.attrs["long_name"] = "in QQC"
+    data.to_netcdf(tmp_path / "a.nc", format="NETCDF3_CLASSIC")
+    raw = (tmp_path / "a.nc").read_bytes()
+    (tmp_path / "a.nc").write_bytes(raw.replace(b"QQC", b" \xb0C"))
+    told = info(tmp_path / "a.nc")
+    assert "in  \u00b0C" in [variable["long_name"] for variable in told["variables"]]
+    assert graticule("data", "stats", tmp_path / "a.nc").returncode == 0
+
+
+def test_a_name_with_an_at(tmp_path):
+    sky().rename(msl="flux@toa").to_netcdf(tmp_path / "a.nc")
+    assert info(tmp_path / "a.nc")["names"] == ["2m_temperature", "flux_toa"]
+    assert graticule("data", "info", tmp_path / "a.nc").returncode == 0

@@ -197,3 +197,77 @@ def test_what_chunks_cost_is_told(tmp_path):
     assert "6000 times a chunk" in graticule("data", "info", tmp_path / "a.zarr").stdout
     sky().to_zarr(tmp_path / "small.zarr")
     assert json.loads(graticule("data", "info", tmp_path / "small.zarr", "--json").stdout)["cost"] is None
+
+
+def test_an_enumeration_is_read_and_what_holds_no_numbers_is_told(tmp_path):
+    import netCDF4
+
+    sky().to_netcdf(tmp_path / "a.nc")
+    with netCDF4.Dataset(tmp_path / "a.nc", "a") as file:
+        kind = file.createEnumType("u1", "surface", {"sea": 0, "land": 1})
+        file.createVariable("lsm", kind, ("latitude", "longitude"), fill_value=0)[:] = np.ones((8, 12), "u1")
+        file.createVariable("flag", "S1", ("time", "latitude", "longitude"))
+    told = info(tmp_path / "a.nc")
+    assert "land_sea_mask" in told["names"] and "flag (" in told["notes"]
+
+
+def test_the_extended_form_of_a_grid_mapping(tmp_path):
+    data = sky().assign(crs=((), 0, {"grid_mapping_name": "rotated_latitude_longitude"}))
+    data.t2m.attrs["grid_mapping"] = "crs: latitude longitude"
+    data[["t2m", "crs"]].to_netcdf(tmp_path / "a.nc")
+    assert "rotated_latitude_longitude" in refusal(tmp_path / "a.nc")
+
+
+def test_a_stream_that_was_never_closed(tmp_path):
+    sky().to_netcdf(tmp_path / "a.nc", format="NETCDF3_CLASSIC", unlimited_dims=["time"])
+    raw = (tmp_path / "a.nc").read_bytes()
+    (tmp_path / "a.nc").write_bytes(raw[:4] + b"\xff\xff\xff\xff" + raw[8:])
+    assert "does not say how many records" in refusal(tmp_path / "a.nc")
+
+
+def test_half_a_file_is_damaged_and_said_to_be(tmp_path):
+    sky(400).to_netcdf(tmp_path / "a.nc")
+    raw = (tmp_path / "a.nc").read_bytes()
+    (tmp_path / "a.nc").write_bytes(raw[: len(raw) // 2])
+    result = graticule("data", "info", tmp_path / "a.nc")
+    assert result.returncode == 1 and "truncated file" in result.stderr and "cut off" in result.stderr, result.stderr
+
+
+def test_files_of_a_folder_that_are_not_read_are_told(tmp_path):
+    sky().to_netcdf(tmp_path / "2001.nc")
+    (tmp_path / "2002.nc.gz").write_text("")
+    (tmp_path / "._2001.nc").write_text("")
+    assert "not 2002.nc.gz" in info(tmp_path)["notes"]
+
+
+def test_what_is_no_file_is_refused(tmp_path):
+    import os
+
+    os.mkfifo(tmp_path / "pipe.nc")
+    assert "no regular file" in refusal(tmp_path / "pipe.nc")
+    sky().to_zarr(tmp_path / "a.zarr", zarr_format=2, encoding={"t2m": {"chunks": (1, 8, 12)}})
+    (tmp_path / "a.zarr/t2m/3.0.0").unlink()
+    (tmp_path / "a.zarr/t2m/3.0.0").mkdir()
+    assert "a folder where a file should be" in refusal(tmp_path / "a.zarr")
+
+
+def test_nested_keys_that_are_not_announced(tmp_path):
+    sky().to_zarr(tmp_path / "a.zarr", zarr_format=2, consolidated=False, encoding={"t2m": {"chunks": (1, 8, 12)}})
+    array = tmp_path / "a.zarr" / "t2m"
+    for chunk in array.glob("[0-9]*.0.0"):
+        folder = array / chunk.name.split(".")[0] / "0"
+        folder.mkdir(parents=True)
+        chunk.rename(folder / "0")
+    about = json.loads((array / ".zarray").read_text())
+    about.pop("dimension_separator", None)
+    (array / ".zarray").write_text(json.dumps(about))
+    assert mean(tmp_path / "a.zarr", "2m_temperature") == pytest.approx(float(sky().t2m.mean(dtype="f8")), rel=1e-9)
+
+
+def test_static_fields_once_a_year(tmp_path):
+    for i in range(2):
+        data = sky(8).isel(time=slice(4 * i, 4 * i + 4))
+        mask = data[["t2m"]].isel(time=[0]).rename(t2m="lsm", time="time_1") * 0 + 0.5
+        data.merge(mask).to_netcdf(tmp_path / f"{i}.nc")
+    told = info(tmp_path)
+    assert told["times"]["count"] == 8 and "land_sea_mask" in told["notes"]

@@ -97,3 +97,69 @@ def test_statistics_say_their_units(tmp_path):
     sky().to_netcdf(tmp_path / "a.nc")
     told = json.loads(graticule("data", "stats", tmp_path / "a.nc").stdout)["variables"]
     assert told["2m_temperature"]["units"] == "K"
+
+
+@pytest.mark.parametrize("other", ["analysis_time", "init_time"])
+@pytest.mark.parametrize("form", ["nc", "zarr"])
+def test_a_scalar_time_beside_another(tmp_path, other, form):
+    """The alphabet does not decide which of two scalar times is meant."""
+    one = sky().isel(time=3).assign_coords({other: np.datetime64("1999-01-01", "ns")})
+    path = tmp_path / f"a.{form}"
+    one.to_zarr(path) if form == "zarr" else one.to_netcdf(path)
+    assert first(path) == "2001-01-01T18:00:00"
+
+
+def test_a_scalar_time_that_the_fields_do_not_name(tmp_path):
+    import netCDF4
+
+    for i in range(2):
+        path = tmp_path / f"{i}.nc"
+        sky().isel(time=i, drop=True).assign_coords(height=2.0).to_netcdf(path)
+        with netCDF4.Dataset(path, "a") as file:
+            time = file.createVariable("time", "f8", ())
+            time.units = "hours since 2001-01-01"
+            time[...] = 6 * i
+    assert info(tmp_path)["times"]["count"] == 2
+
+
+def test_one_time_that_cannot_be_read_makes_no_constant(tmp_path):
+    data = sky(1)
+    data = data.assign_coords(time=("time", [20010101.25], {"units": "day as %Y%m%d.%f"}))
+    data.to_netcdf(tmp_path / "a.nc")
+    assert "its time, time, cannot be read" in refusal(tmp_path / "a.nc")
+
+
+def test_nothing_was_written(tmp_path):
+    sky().isel(time=slice(0, 0)).to_netcdf(tmp_path / "a.nc")
+    assert "time has size 0: nothing was written" in refusal(tmp_path / "a.nc")
+
+
+def test_times_out_of_order_are_told(tmp_path):
+    sky().isel(time=[0, 2, 1, 3]).to_netcdf(tmp_path / "a.nc")
+    told = info(tmp_path / "a.nc")
+    assert told["times"]["gaps"] == 0 and "not in order" in told["notes"]
+
+
+def test_the_same_time_twice_in_one_file(tmp_path):
+    sky().isel(time=[0, 1, 1]).to_netcdf(tmp_path / "a.nc")
+    assert "twice along its time" in refusal(tmp_path / "a.nc")
+
+
+@pytest.mark.parametrize(
+    "units", ["hours  since 2001-01-01", "milliseconds since 2001-01-01", "days since 2001-01-01T00Z"]
+)
+def test_spellings_of_time_units(tmp_path, units):
+    import netCDF4
+
+    sky(1).drop_vars("time").to_netcdf(tmp_path / "a.nc")
+    with netCDF4.Dataset(tmp_path / "a.nc", "a") as file:
+        time = file.createVariable("time", "f8", ("time",))
+        time.units = units
+        time[:] = 0
+    assert first(tmp_path / "a.nc") == "2001-01-01T00:00:00"
+
+
+def test_a_time_that_no_field_uses_stands_in_no_way(tmp_path):
+    data = sky().assign_coords(month=("month", [1, 2], {"units": "months since 2001-01-01"}))
+    data.to_netcdf(tmp_path / "a.nc")
+    assert first(tmp_path / "a.nc") == "2001-01-01T00:00:00"
