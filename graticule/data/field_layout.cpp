@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <set>
 
 #include "graticule/core/error.h"
@@ -11,14 +12,14 @@ namespace graticule {
 namespace {
 
 // "temperature@850" -> "temperature", 850; "2m_temperature" -> itself, 0.
-std::pair<std::string, int> split(const std::string& variable) {
+std::pair<std::string, double> split(const std::string& variable) {
   const size_t at = variable.find('@');
   if (at == std::string::npos) return {variable, 0};
-  int level = 0;
+  double level = 0;
   const char *begin = variable.data() + at + 1, *end = variable.data() + variable.size();
   const auto [stop, error] = std::from_chars(begin, end, level);
   if (error != std::errc() || stop != end || level <= 0) {
-    refuse("writer", variable, ": a level is a whole number of hPa, as in temperature@850");
+    refuse("writer", variable, ": a level is a number of hPa, as in temperature@850");
   }
   return {variable.substr(0, at), level};
 }
@@ -37,10 +38,12 @@ AxisLayout time_axis(const FieldWriterOptions& options) {
 }  // namespace
 
 FieldLayout layout_of(const FieldWriterOptions& options) {
-  std::set<int> levels;
+  std::set<double> levels;
   for (const Variable& variable : options.variables) {
-    if (const int level = split(variable.name).second; level > 0) levels.insert(level);
+    if (const double level = split(variable.name).second; level > 0) levels.insert(level);
   }
+  const bool whole =
+      std::all_of(levels.begin(), levels.end(), [](double level) { return level == std::floor(level); });
   FieldLayout layout{{}, {}, options.attributes, {}};
   layout.attributes["Conventions"] = "CF-1.8";
   auto& axes = layout.axes;
@@ -54,7 +57,7 @@ FieldLayout layout_of(const FieldWriterOptions& options) {
                    {"long_name", "lead time"}}});
   axes.push_back({"level",
                   {levels.begin(), levels.end()},
-                  true,
+                  whole,
                   {{"units", "hPa"},
                    {"standard_name", "air_pressure"},
                    {"long_name", "pressure level"},

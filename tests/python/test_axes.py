@@ -339,3 +339,18 @@ def test_a_name_with_an_at(tmp_path):
     sky().rename(msl="flux@toa").to_netcdf(tmp_path / "a.nc")
     assert info(tmp_path / "a.nc")["names"] == ["2m_temperature", "flux_toa"]
     assert graticule("data", "info", tmp_path / "a.nc").returncode == 0
+
+
+def test_levels_between_whole_numbers(tmp_path):
+    """From the data to a forecast file: 0.5 hPa stays 0.5 hPa."""
+    level_of(sky(60), [0.5, 850.0], units="hPa").to_netcdf(tmp_path / "a.nc")
+    recipe = tmp_path / "r.toml"
+    recipe.write_text(
+        f'[data]\npath = "{tmp_path}/a.nc"\nlead_hours = 6\ntrain = ["2001-01-01", "2001-01-10"]\n'
+        f'[model]\ndim = 16\ndepth = 1\n[parallel]\n[train]\nsteps = 1\n[run]\nout = "{tmp_path}/run"\n'
+    )
+    assert graticule("train", recipe).returncode == 0
+    out = tmp_path / "f.nc"
+    result = graticule("forecast", tmp_path / "run", "--init", "2001-01-12", "--out", out)
+    assert result.returncode == 0, result.stderr
+    assert list(xr.open_dataset(out).level.values) == [0.5, 850.0]
