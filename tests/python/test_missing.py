@@ -156,5 +156,5 @@ def test_a_forecast_opened_as_data_tells_what_is_missing(folder, tmp_path):
     graticule("forecast", train_on(folder) / "run", "--init", INIT, "--out", out, check=True)
     result = graticule("data", "info", out)
     assert result.returncode == 0, result.stderr
-    line = next(line for line in result.stdout.splitlines() if "sea_surface_temperature" in line)
+    line = next(line for line in result.stdout.splitlines() if line.startswith("  sea_surface_temperature"))
     assert "(16 missing)" in line, result.stdout
