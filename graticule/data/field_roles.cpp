@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <sstream>
 
 #include "graticule/core/error.h"
@@ -147,7 +148,8 @@ void add_lead(const ArrayHeader& header, const CoordinateAxis& axis, const Coord
                          static_cast<double>(seconds) / 3600, " h"));
 }
 
-// Coordinates of one value that are no time, lead, level or place.
+// Coordinates of one value that are no time, lead, level or place. Parts of a date and the version of ERA5
+// say nothing of what a field is.
 std::map<std::string, double> others_beside(const ArrayHeader& header, const Coordinates& coordinates) {
   std::vector<std::string> names = words_of(text_attribute(header.attributes, "coordinates"));
   for (size_t d = 0; d < header.shape.size(); ++d) {
@@ -155,8 +157,10 @@ std::map<std::string, double> others_beside(const ArrayHeader& header, const Coo
   }
   std::map<std::string, double> beside;
   for (const std::string& name : names) {
+    static const std::set<std::string> ignored = {"expver", "year", "season",    "month",
+                                                  "week",   "day",  "dayofyear", "hour"};
     const auto other = coordinates.others.find(name);
-    if (other != coordinates.others.end()) beside.insert(*other);
+    if (other != coordinates.others.end() && !ignored.contains(name)) beside.insert(*other);
   }
   return beside;
 }

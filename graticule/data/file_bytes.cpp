@@ -53,9 +53,14 @@ File open_file(const std::string& path) {
     return file;
   }
   const std::string message = VSIGetLastErrorMsg();
+  // An archive on this disk says nothing of a member that it does not hold.
+  const bool network = path.starts_with("/vsicurl") || path.starts_with("/vsis3") ||
+                       path.starts_with("/vsigs") || path.starts_with("/vsiaz") ||
+                       path.starts_with("/vsiadls") || path.starts_with("/vsioss");
   const bool absent =
-      remote ? message.find("404") != std::string::npos || VSIGetLastErrorNo() == VSIE_AWSObjectNotFound
-             : reason == ENOENT || reason == ENOTDIR;
+      !remote   ? reason == ENOENT || reason == ENOTDIR
+      : network ? message.find("404") != std::string::npos || VSIGetLastErrorNo() == VSIE_AWSObjectNotFound
+                : message.empty();
   if (!absent) fail(where, path, " cannot be opened: ", remote ? message : std::strerror(reason));
   return nullptr;
 }

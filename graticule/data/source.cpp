@@ -163,7 +163,7 @@ std::unique_ptr<Source> open_source(const std::string& path) {
   if (!is_utf8(path)) refuse(where, "the path ", path, " holds letters that are no UTF-8: rename it");
   if (path.empty()) refuse(where, "an empty path: give a Zarr folder, NetCDF files or synthetic:...");
   Opener opener;
-  const bool one = path.find("://") == std::string::npos && exists(path);
+  const bool one = path.find("://") == std::string::npos && !path.starts_with("/vsi") && exists(path);
   for (const std::string& part : one ? std::vector<std::string>{path} : split(path)) open_part(part, opener);
   return make_grid_source(path, std::move(opener.datasets), opener.cache);
 }

@@ -172,8 +172,8 @@ std::optional<ZarrMetadata> parse_zarr2(const json& array, const json& attribute
       refuse(where, "unknown filter '", id, "': known is bitround, which reading need not undo");
   }
   // Stores of zarr's first nested kind do not say that their keys are folders.
-  const bool nested =
-      !array.contains("dimension_separator") && result.header.shape.size() > 1 && is_folder(where + "/0");
+  const bool nested = !array.contains("dimension_separator") && result.header.shape.size() > 1 &&
+                      !where.starts_with("/vsi") && is_folder(where + "/0");
   result.key_separator = nested ? "/" : array.value("dimension_separator", ".");
   result.header.packing = packing_of(attributes, *type, where);
   const json fill = array.value("fill_value", json());

@@ -271,3 +271,25 @@ def test_static_fields_once_a_year(tmp_path):
         data.merge(mask).to_netcdf(tmp_path / f"{i}.nc")
     told = info(tmp_path)
     assert told["times"]["count"] == 8 and "land_sea_mask" in told["notes"]
+
+
+def test_files_that_gdal_brings(tmp_path):
+    """Two files of a zip, which GDAL's virtual file system opens as it opens remote ones: each is itself."""
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "years.zip", "w") as archive:
+        for i in range(2):
+            sky().isel(time=slice(4 * i, 4 * i + 4)).to_netcdf(tmp_path / f"{i}.nc")
+            archive.write(tmp_path / f"{i}.nc", f"{i}.nc")
+    path = ",".join(f"/vsizip/{tmp_path}/years.zip/{i}.nc" for i in range(2))
+    assert info(path)["times"]["count"] == 8
+    assert mean(path, "2m_temperature") == pytest.approx(float(sky().t2m.mean(dtype="f8")), rel=1e-9)
+    assert "absent.nc does not exist" in refusal(f"/vsizip/{tmp_path}/years.zip/absent.nc")
+
+
+@pytest.mark.parametrize("name", ["expver", "month"])
+def test_what_says_nothing_of_a_field_joins(tmp_path, name):
+    for i in range(2):
+        half = sky().isel(time=slice(4 * i, 4 * i + 4)).assign_coords({name: i + 1})
+        half.to_netcdf(tmp_path / f"{i}.nc")
+    assert info(tmp_path)["times"]["count"] == 8
