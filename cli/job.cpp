@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <exception>
 #include <iostream>
+#include <new>
 #include <stdexcept>
 #include <thread>
 
@@ -14,18 +15,26 @@ namespace graticule {
 
 namespace {
 
+// A message of ours starts with the place that it comes from. Any other is a library's, which no check
+// foresaw.
+bool is_ours(const std::exception& error) { return error.what()[0] == '['; }
+
 int exit_code_of(const std::exception& error) {
-  return dynamic_cast<const std::invalid_argument*>(&error) ? 2 : 1;
+  return is_ours(error) && dynamic_cast<const std::invalid_argument*>(&error) ? 2 : 1;
 }
 
 // LibTorch appends its stack to what it throws; the first line says what happened.
-std::string first_line(const std::exception& error) {
+std::string message_of(const std::exception& error) {
   const std::string message = error.what();
-  const size_t stack = message.find("\nException raised from");
-  return message.substr(0, stack);
+  const std::string first = message.substr(0, message.find("\nException raised from"));
+  if (is_ours(error)) return first;
+  if (dynamic_cast<const std::bad_alloc*>(&error))
+    return "[memory] no memory is left for what was asked: use more ranks, or a machine with more";
+  return "[library] " + first +
+         " (a library's own words, which no check foresaw: please report them with the command)";
 }
 
-void show(const std::exception& error) { std::cerr << "graticule: " << first_line(error) << std::endl; }
+void show(const std::exception& error) { std::cerr << "graticule: " << message_of(error) << std::endl; }
 
 int with_exit_code(const std::function<int()>& body) {
   try {
