@@ -97,7 +97,7 @@ Coordinate coordinate_of(std::string_view name, const nlohmann::json& attributes
 int validity_of(std::string_view name, const nlohmann::json& attributes) {
   const std::string standard = lower(text_attribute(attributes, "standard_name"));
   if (standard == "forecast_reference_time") return 0;
-  if (standard == "time" || name == "valid_time") return 3;
+  if (standard == "time" || name == "valid_time") return surely_valid;
   return lower(name) == "time" ? 2 : 1;
 }
 

@@ -17,8 +17,9 @@ enum class Coordinate { none, latitude, longitude, level, time, lead };
 /// axes and model levels are none.
 Coordinate coordinate_of(std::string_view name, const nlohmann::json& attributes);
 
-/// How surely a time says when a field is valid, from 0 for one that says when a forecast was started to 3
-/// for a standard_name `time` or the name `valid_time`.
+/// How surely a time says when a field is valid, from 0 for one that says when a forecast was started to
+/// `surely_valid` for a standard_name `time` or the name `valid_time`.
+constexpr int surely_valid = 3;
 int validity_of(std::string_view name, const nlohmann::json& attributes);
 
 /// Whether an array may stand for a dimension of another name as its pressure.

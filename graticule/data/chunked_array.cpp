@@ -1,7 +1,6 @@
 #include "graticule/data/chunked_array.h"
 
 #include <cstring>
-#include <numeric>
 
 namespace graticule {
 
@@ -18,12 +17,6 @@ Index strides_of(const Index& shape, const std::vector<size_t>& storage, size_t 
     stride *= shape[storage[i]];
   }
   return strides;
-}
-
-std::vector<size_t> row_major(size_t rank) {
-  std::vector<size_t> order(rank);
-  std::iota(order.begin(), order.end(), size_t{0});
-  return order;
 }
 
 struct Copy {

@@ -92,7 +92,7 @@ std::optional<CoordinateAxis> read_axis(StoredArray& array, Coordinate kind,
 // others.
 int claim_of(const ArrayHeader& header, Coordinate kind) {
   const bool own = header.name == header.dimensions[0];
-  const bool valid = kind == Coordinate::time && validity_of(header.name, header.attributes) == 3;
+  const bool valid = kind == Coordinate::time && validity_of(header.name, header.attributes) == surely_valid;
   return 2 * valid + own;
 }
 
@@ -133,14 +133,11 @@ void read_dimension(const std::string& dimension, std::vector<StoredArray*> clai
   const auto first = std::max_element(claims.begin(), claims.end(), [&](const auto* a, const auto* b) {
     return claim_of(a->header(), kind(a)) < claim_of(b->header(), kind(b));
   });
-  const bool cells =
-      std::any_of(claims.begin(), claims.end(),
-                  [&](const auto* a) {
-                    return kind(*first) == Coordinate::latitude && kind(a) == Coordinate::longitude;
-                  }) ||
-      std::any_of(claims.begin(), claims.end(), [&](const auto* a) {
-        return kind(*first) == Coordinate::longitude && kind(a) == Coordinate::latitude;
-      });
+  const auto has = [&](Coordinate wanted) {
+    return std::any_of(claims.begin(), claims.end(), [&](const auto* a) { return kind(a) == wanted; });
+  };
+  const bool cells = (kind(*first) == Coordinate::latitude && has(Coordinate::longitude)) ||
+                     (kind(*first) == Coordinate::longitude && has(Coordinate::latitude));
   if (cells) {
     all.notes.push_back(
         text("dimension ", dimension, " (", (*first)->header().file,

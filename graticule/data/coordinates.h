@@ -32,6 +32,10 @@ struct Coordinates {
 /// number.
 Coordinates read_coordinates(const Dataset& data);
 
+/// How far coordinates of one grid may differ, in degrees: 1e-3, or a twentieth of the spacing on a fine
+/// grid.
+double grid_tolerance(const std::vector<double>& coordinates);
+
 /// The latitudes and longitudes that a field's dimensions span, and how they turn into the canonical ones:
 /// south first, eastwards.
 struct Plane {

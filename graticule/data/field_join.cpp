@@ -91,7 +91,7 @@ void join_level(const std::string& name, const FieldPiece& piece, JoinedFields& 
   field.pieces.push_back(piece);
 }
 
-// "2m_temperature (40 of them)", the first few.
+// "2m_temperature lacks 40, ...", the first few.
 std::string lacking(const JoinedFields& fields, const std::map<int64_t, size_t>& variables_at) {
   constexpr size_t listed = 5;
   std::string list;

@@ -132,7 +132,6 @@ const CoordinateAxis* scalar_of(const ArrayHeader& header, const Coordinates& co
 // nothing says that they are valid times already.
 void add_lead(const ArrayHeader& header, const CoordinateAxis& axis, const CoordinateAxis* lead,
               FieldRoles& roles, std::vector<std::string>& notes) {
-  constexpr int surely_valid = 3;
   if (axis.validity == surely_valid) return;
   if (!lead) {
     if (axis.validity == 0)

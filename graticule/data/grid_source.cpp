@@ -15,10 +15,8 @@ namespace {
 
 constexpr const char* where = "source";
 
-// Half a thousandth of a degree, or less on a fine grid: how far coordinates of one grid may differ.
 bool same_coordinates(const std::vector<double>& a, const std::vector<double>& b) {
-  double near = 1e-3;
-  for (size_t i = 1; i < a.size(); ++i) near = std::min(near, std::abs(a[i] - a[i - 1]) / 20);
+  const double near = grid_tolerance(a);
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                     [near](double x, double y) { return std::abs(x - y) < near; });
 }

@@ -225,7 +225,7 @@ std::string describe_json(Source& source, bool count_missing) {
                         {"variables", variables},
                         {"missing", holes.missing},
                         {"infinite", holes.infinite},
-                        {"missing_times", times.size()},
+                        {"missing_times", std::min(times.size(), catalog.times.size())},
                         {"cost", cost.empty() ? nlohmann::json() : nlohmann::json(cost)},
                         {"notes", catalog.notes}}
       .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);  // notes name files in any letters

@@ -175,26 +175,23 @@ void add_group_names(int group, std::vector<std::string>& names) {
   }
 }
 
-// Of a group above only what describes the axes: coordinates of one dimension, and scalars.
-bool is_of_use_below(const ArrayHeader& header) {
-  return header.shape.empty() || (header.shape.size() == 1 && header.name == header.dimensions[0]);
-}
-
 void add_arrays(int group, const NetcdfPlace& place, bool above, const std::shared_ptr<ChunkCache>& cache,
                 Dataset& data) {
   int count = 0;
   require_netcdf(nc_inq_nvars(group, &count), place.path, "read");
   for (int variable = 0; variable < count; ++variable) {
-    const std::string mapping = text_attribute(attributes_of(group, variable), "grid_mapping_name");
     std::array<char, NC_MAX_NAME + 1> name{};
     nc_inq_varname(group, variable, name.data());
-    if (!mapping.empty()) data.mappings[name.data()] = mapping;
     std::optional<ArrayHeader> header = header_of(group, variable, place.path);
+    // A mapping may be a variable of text.
+    const std::string mapping =
+        text_attribute(header ? header->attributes : attributes_of(group, variable), "grid_mapping_name");
+    if (!mapping.empty()) data.mappings[name.data()] = mapping;
     int rank = 0;
     nc_inq_varndims(group, variable, &rank);
     if (!header && rank > 2)
       data.notes.push_back(text(name.data(), " (", place.path, ") holds no numbers: not read"));
-    if (!header || (above && !is_of_use_below(*header))) continue;
+    if (!header || (above && !describes_axes(*header))) continue;
     NetcdfPlace at = place;
     at.variable = variable;
     data.arrays.push_back(open_netcdf_array(std::move(*header), std::move(at), cache));

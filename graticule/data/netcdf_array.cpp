@@ -87,12 +87,6 @@ class NetcdfChunk : public Chunk {
   Bytes bytes_;
 };
 
-std::vector<size_t> row_major(size_t rank) {
-  std::vector<size_t> order(rank);
-  std::iota(order.begin(), order.end(), size_t{0});
-  return order;
-}
-
 class NetcdfChunkedArray : public ChunkedArray {
  public:
   NetcdfChunkedArray(const ArrayHeader& header, NetcdfPlace place, const Index& chunk,

@@ -44,6 +44,8 @@ std::string hdf5_reason(const std::string& path) {
   if (status == EMFILE || status == ENFILE) {
     fail(where, path, " cannot be opened: too many open files; raise the limit (ulimit -n)");
   }
+  if (status == NC_EHDFERR && path.starts_with("/vsi"))
+    fail(where, path, " cannot be opened: it is damaged or cut off: copy it again");
   if (status == NC_EHDFERR) {
     const std::string reason = hdf5_reason(path);
     const bool wrong_bytes = reason.find("lock file") == std::string::npos;

@@ -68,6 +68,13 @@ void set_longitudes(Plane& plane, const std::vector<double>& stored, const std::
 
 }  // namespace
 
+double grid_tolerance(const std::vector<double>& coordinates) {
+  double near = 1e-3;
+  for (size_t i = 1; i < coordinates.size(); ++i)
+    near = std::min(near, std::abs(coordinates[i] - coordinates[i - 1]) / 20);
+  return near;
+}
+
 Plane plane_of(const CoordinateAxis& rows, const CoordinateAxis& columns, const std::string& where) {
   Plane plane;
   set_latitudes(plane, rows.values, where);

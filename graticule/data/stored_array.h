@@ -32,6 +32,12 @@ struct Chunking {
   bool whole = false;          ///< reading a part decodes all of a chunk, not blocks of it
 };
 
+/// Row-major storage: the dimensions in order, slowest first.
+std::vector<size_t> row_major(size_t rank);
+
+/// What a group says for the groups below it: coordinates of one dimension, and scalars.
+bool describes_axes(const ArrayHeader& header);
+
 class StoredArray {
  public:
   virtual ~StoredArray() = default;

@@ -19,12 +19,11 @@ using nlohmann::json;
 constexpr const char* where = "zarr";
 bool is_top_level(const std::string& key) { return !key.empty() && key.find('/') == std::string::npos; }
 
-void add_array(Dataset& data, const std::string& name, const json& attributes,
+void add_array(Dataset& data, const std::string& name, const json& attributes, size_t rank,
                std::optional<ZarrMetadata> array, const std::shared_ptr<ChunkCache>& cache) {
   const std::string mapping = text_attribute(attributes, "grid_mapping_name");
   if (!mapping.empty()) data.mappings[name] = mapping;
-  const bool field = attributes.value("_ARRAY_DIMENSIONS", json::array()).size() > 1;
-  if (!array && field) data.notes.push_back(data.path + "/" + name + " holds no numbers: not read");
+  if (!array && rank > 1) data.notes.push_back(data.path + "/" + name + " holds no numbers: not read");
   if (!array) return;
   if (array->header.dimensions.size() != array->header.shape.size()) {
     data.notes.push_back(data.path + "/" + name + ": its dimensions have no names");
@@ -37,7 +36,8 @@ void add_array2(Dataset& data, const std::string& name, const json& array, const
                 const std::shared_ptr<ChunkCache>& cache) {
   const std::string folder = data.path + "/" + name;
   try {
-    add_array(data, name, attributes, parse_zarr2(array, attributes, name, folder), cache);
+    const size_t rank = required(array, "shape", folder).size();
+    add_array(data, name, attributes, rank, parse_zarr2(array, attributes, name, folder), cache);
   } catch (const json::exception&) {
     fail(where, folder, "/.zarray has a key of another type than format 2 asks for: write the array anew");
   }
@@ -47,7 +47,9 @@ void add_array3(Dataset& data, const std::string& name, const json& array,
                 const std::shared_ptr<ChunkCache>& cache) {
   const std::string folder = data.path + "/" + name;
   try {
-    add_array(data, name, array.value("attributes", json::object()), parse_zarr3(array, name, folder), cache);
+    const size_t rank = required(array, "shape", folder).size();
+    add_array(data, name, array.value("attributes", json::object()), rank, parse_zarr3(array, name, folder),
+              cache);
   } catch (const json::exception&) {
     fail(where, folder, "/zarr.json has a key of another type than format 3 asks for: write the array anew");
   }
@@ -106,9 +108,7 @@ void add_coordinates_above(Dataset& data, const std::shared_ptr<ChunkCache>& cac
     const ArrayHeader& header = array->header();
     const bool known = std::any_of(data.arrays.begin(), data.arrays.end(),
                                    [&](const auto& own) { return own->header().name == header.name; });
-    const bool coordinate =
-        header.shape.empty() || (header.shape.size() == 1 && header.name == header.dimensions[0]);
-    if (coordinate && !known) data.arrays.push_back(std::move(array));
+    if (describes_axes(header) && !known) data.arrays.push_back(std::move(array));
   }
 }
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <map>
-#include <numeric>
 
 #include "graticule/core/error.h"
 #include "graticule/data/file_bytes.h"
@@ -14,12 +13,6 @@ namespace graticule {
 namespace {
 
 using nlohmann::json;
-
-std::vector<size_t> c_order(size_t rank) {
-  std::vector<size_t> order(rank);
-  std::iota(order.begin(), order.end(), size_t{0});
-  return order;
-}
 
 void check_shapes(const ZarrMetadata& array, const std::string& where) {
   const auto positive = [](int64_t n) { return n > 0; };
@@ -103,7 +96,7 @@ void add_codec(const json& codec, ZarrMetadata& array, const std::string& where)
     array.chunk.storage = required(configuration, "order", where).get<std::vector<size_t>>();
     std::vector<size_t> sorted = array.chunk.storage;
     std::sort(sorted.begin(), sorted.end());
-    if (sorted != c_order(array.header.shape.size())) fail(where, "transpose order ", configuration.dump());
+    if (sorted != row_major(array.header.shape.size())) fail(where, "transpose order ", configuration.dump());
   } else if (name == "sharding_indexed") {
     add_shard(configuration, array, where);
   } else {
@@ -114,7 +107,7 @@ void add_codec(const json& codec, ZarrMetadata& array, const std::string& where)
 
 void add_shard(const json& configuration, ZarrMetadata& array, const std::string& where) {
   if (array.shard || !array.chunk.codecs.empty() ||
-      array.chunk.storage != c_order(array.header.shape.size())) {
+      array.chunk.storage != row_major(array.header.shape.size())) {
     refuse(where, "codec 'sharding_indexed' inside or after another codec cannot be read");
   }
   Shard shard{array.chunk.shape, configuration.value("index_location", "end") == "end", false};
@@ -160,7 +153,7 @@ std::optional<ZarrMetadata> parse_zarr2(const json& array, const json& attribute
     result.header.dimensions = attributes["_ARRAY_DIMENSIONS"].get<std::vector<std::string>>();
   }
   result.chunk.shape = required(array, "chunks", where).get<std::vector<int64_t>>();
-  result.chunk.storage = c_order(result.header.shape.size());
+  result.chunk.storage = row_major(result.header.shape.size());
   if (array.value("order", "C") == "F")
     std::reverse(result.chunk.storage.begin(), result.chunk.storage.end());
   const bool big = data_type.get<std::string>()[0] == '>';
@@ -208,7 +201,7 @@ std::optional<ZarrMetadata> parse_zarr3(const json& array, const std::string& na
   if (grid.value("name", "") != "regular")
     refuse(where, "unknown chunk grid ", grid.dump(), ": known is regular");
   result.chunk.shape = required(configuration_of(grid), "chunk_shape", where).get<std::vector<int64_t>>();
-  result.chunk.storage = c_order(result.header.shape.size());
+  result.chunk.storage = row_major(result.header.shape.size());
   const json& keys = required(array, "chunk_key_encoding", where);
   const bool v2 = keys.value("name", "") == "v2";
   if (!v2 && keys.value("name", "") != "default") {

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "graticule/core/error.h"
+#include "graticule/data/coordinates.h"
 #include "graticule/data/units.h"
 
 namespace graticule {
@@ -11,8 +12,6 @@ namespace graticule {
 namespace {
 
 using nlohmann::json;
-
-constexpr double grid_tolerance = 1e-3;  // degrees
 
 // As JSON keeps it: a file's bytes need not be UTF-8.
 std::string as_utf8(const std::string& bytes) {
@@ -28,9 +27,10 @@ std::string range_of(const char* name, const std::vector<double>& axis) {
 std::string difference(const char* name, const std::vector<double>& trained, const std::vector<double>& now) {
   if (trained.size() != now.size())
     return text("it was trained on ", range_of(name, trained), ", the data have ", range_of(name, now));
+  const double near = grid_tolerance(trained);
   for (size_t i = 0; i < now.size(); ++i) {
     // A longitude may be counted from another meridian.
-    if (std::abs(std::remainder(trained[i] - now[i], 360.0)) <= grid_tolerance) continue;
+    if (std::abs(std::remainder(trained[i] - now[i], 360.0)) <= near) continue;
     return text("of its ", range_of(name, trained), " the one numbered ", i + 1, " is ", trained[i],
                 ", the data's is ", now[i]);
   }

@@ -293,3 +293,11 @@ def test_what_says_nothing_of_a_field_joins(tmp_path, name):
         half = sky().isel(time=slice(4 * i, 4 * i + 4)).assign_coords({name: i + 1})
         half.to_netcdf(tmp_path / f"{i}.nc")
     assert info(tmp_path)["times"]["count"] == 8
+
+
+@pytest.mark.parametrize("form", [2, 3])
+def test_a_store_tells_its_array_without_numbers(tmp_path, form):
+    data = sky()
+    data["flag"] = (data.t2m.dims, np.full(data.t2m.shape, "ok"))
+    data.to_zarr(tmp_path / "a.zarr", zarr_format=form)
+    assert "flag holds no numbers" in info(tmp_path / "a.zarr")["notes"]

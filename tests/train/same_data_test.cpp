@@ -55,6 +55,14 @@ TEST(SameData, RefusesAnotherGridNamingBoth) {
   }
 }
 
+// Rows 0.002 degrees apart: a tenth of that is another grid, a hundredth is rounding.
+TEST(SameData, MeasuresAFineGridByItsSpacing) {
+  const DataForm fine = form_of(catalog_of({0, 0.002, 0.004}, longitudes, "K", ""), {"a", "b"});
+  const auto moved = [&](double by) { return catalog_of({by, 0.002 + by, 0.004 + by}, longitudes, "K", ""); };
+  EXPECT_TRUE(refuse_other_data("step-3", fine, moved(2e-5)).empty());
+  EXPECT_THROW(refuse_other_data("step-3", fine, moved(2e-4)), std::invalid_argument);
+}
+
 TEST(SameData, RefusesAnotherUnitAndTellsAMissingOne) {
   const std::string message = refusal(catalog_of(latitudes, longitudes, "degC", ""));
   EXPECT_NE(message.find("was trained on a in K, 'new.zarr' has it in degC"), std::string::npos) << message;
