@@ -65,11 +65,10 @@ class GridSource : public Source {
     if (piece.roles.time) storage.times = chunking.shape[*piece.roles.time];
     storage.rows = chunking.shape[piece.roles.row];
     storage.whole = chunking.whole;
-    storage.chunk_bytes = storage.bytes_of_time = static_cast<int64_t>(size_of(header.type));
+    storage.bytes_of_time = static_cast<int64_t>(size_of(header.type));
     for (size_t d = 0; d < chunking.shape.size(); ++d) {
       const int64_t size = chunking.shape[d],
                     chunks = d == piece.roles.time ? 1 : (header.shape[d] + size - 1) / size;
-      storage.chunk_bytes *= size;
       storage.bytes_of_time *= chunks * size;
     }
     return storage;

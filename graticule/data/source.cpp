@@ -10,6 +10,7 @@
 #include "graticule/data/grid_source.h"
 #include "graticule/data/netcdf.h"
 #include "graticule/data/synthetic.h"
+#include "graticule/data/time.h"
 #include "graticule/data/zarr.h"
 
 namespace graticule {
@@ -156,6 +157,15 @@ size_t Catalog::index_of(const std::string& name) const {
   }
   refuse(where, path, " has no ", name, ": did you mean ", nearest_name(name, names), "? It has ",
          list_of(names));
+}
+
+void refuse_values(const Catalog& catalog, const std::string& variable, int64_t time_index, int64_t count,
+                   size_t total, const char* kind, const char* way_out) {
+  const bool constant = catalog.variables[catalog.index_of(variable)].constant;
+  const std::string when =
+      constant ? "(constant)" : "at " + format_time(catalog.times[static_cast<size_t>(time_index)]);
+  refuse("data", variable, " ", when, " has ", count, " ", kind, " values of ", total, " read from ",
+         catalog.path, ": ", way_out);
 }
 
 std::unique_ptr<Source> open_source(const std::string& path) {

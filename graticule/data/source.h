@@ -47,7 +47,6 @@ struct Storage {
   std::string array;          ///< variables of one array, levels, share its chunks
   int64_t times = 1;          ///< that a chunk holds
   int64_t rows = 0;           ///< of the grid that a chunk holds; 0: all, or it does not matter
-  int64_t chunk_bytes = 0;    ///< decoded
   int64_t bytes_of_time = 0;  ///< of all chunks that one time of the array, all levels, lies in, decoded
   bool whole = false;         ///< reading a part decodes all of a chunk
 };
@@ -61,6 +60,15 @@ class Source {
   /// rows.size() * longitudes.size() values. The time index is ignored for constants. One thread at a time.
   virtual void read(const std::string& variable, int64_t time_index, Span rows, std::span<float> out) = 0;
 };
+
+/// Refuses values that were read and cannot be used: `count` of `total`, of this `kind` ("missing",
+/// "infinite"), naming variable, time and the way out.
+[[noreturn]] void refuse_values(const Catalog& catalog, const std::string& variable, int64_t time_index,
+                                int64_t count, size_t total, const char* kind, const char* way_out);
+
+constexpr const char* way_out_of_infinite =
+    "write NaN in their place (with data.missing = \"mean\" they then count nothing), or leave the variable "
+    "out";
 
 /// Opens a Zarr folder (format 2 or 3), a NetCDF file, a folder or glob pattern of NetCDF files, or
 /// "synthetic:..." (see synthetic.h). Refuses what it cannot read, saying what it found there.

@@ -86,15 +86,6 @@ double deviation(double squares, int64_t count) {
   return value > 0 ? value : 1;
 }
 
-[[noreturn]] void refuse_infinite(const Catalog& catalog, const std::string& variable, int64_t t,
-                                  const Field& field) {
-  const auto infinite = std::count_if(field.begin(), field.end(), [](float x) { return std::isinf(x); });
-  const bool constant = catalog.variables[catalog.index_of(variable)].constant;
-  refuse("data", variable, constant ? "" : " at " + format_time(catalog.times[static_cast<size_t>(t)]),
-         " has ", infinite, " infinite values of ", field.size(), " read from ", catalog.path,
-         ": write them as missing (NaN), or bound them, as the logarithm of 0 wants it");
-}
-
 const Field& field_of(Source& source, Pass& pass, int64_t time_index, Span rows) {
   Field& field = pass.fields[time_index];
   if (field.empty()) {
@@ -106,7 +97,9 @@ const Field& field_of(Source& source, Pass& pass, int64_t time_index, Span rows)
 
 void add_field(Source& source, Pass& pass, int64_t t, Span rows) {
   const Field& field = field_of(source, pass, t, rows);
-  if (!pass.moments.add(field)) refuse_infinite(source.catalog(), pass.variable, t, field);
+  if (pass.moments.add(field)) return;
+  const auto infinite = std::count_if(field.begin(), field.end(), [](float x) { return std::isinf(x); });
+  refuse_values(source.catalog(), pass.variable, t, infinite, field.size(), "infinite", way_out_of_infinite);
 }
 
 void add_time(Source& source, Pass& pass, int64_t t, Span rows, const std::vector<int>& lead_hours,

@@ -18,11 +18,6 @@ void normalise(std::vector<float>& values, double mean, double deviation, float 
   for (float& x : values) x = std::isnan(x) ? none : (x - centre) * scale;
 }
 
-std::string when(const Catalog& catalog, const std::string& variable, int64_t time_index) {
-  const bool constant = catalog.variables[catalog.index_of(variable)].constant;
-  return constant ? "(constant)" : "at " + format_time(catalog.times[static_cast<size_t>(time_index)]);
-}
-
 // Rows of one variable, NaN where missing and allowed; gives how many are missing. An infinite value is no
 // number to learn from, whatever is allowed.
 int64_t read_checked(Source& source, const std::string& variable, int64_t time_index, const Span& rows,
@@ -34,17 +29,13 @@ int64_t read_checked(Source& source, const std::string& variable, int64_t time_i
     infinite += std::isinf(x) ? 1 : 0;
   }
   const Catalog& catalog = source.catalog();
-  if (infinite > 0) {
-    refuse("data", variable, " ", when(catalog, variable, time_index), " has ", infinite,
-           " infinite values of ", out.size(), " read from ", catalog.path,
-           ": write NaN in their place (with data.missing = \"mean\" they then count nothing), ",
-           "or leave the variable out");
-  }
+  if (infinite > 0)
+    refuse_values(catalog, variable, time_index, infinite, out.size(), "infinite", way_out_of_infinite);
   if (missing > 0 && allowed == Missing::refuse) {
-    refuse("data", variable, " ", when(catalog, variable, time_index), " has ", missing,
-           " missing values of ", out.size(), " read from ", catalog.path,
-           ": set data.missing = \"mean\" to fill them with the mean (they then count nothing in the loss), ",
-           "or leave the variable out");
+    refuse_values(
+        catalog, variable, time_index, missing, out.size(), "missing",
+        "set data.missing = \"mean\" to fill them with the mean (they then count nothing in the loss), "
+        "or leave the variable out");
   }
   return missing;
 }
