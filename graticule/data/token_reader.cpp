@@ -6,7 +6,6 @@
 
 #include "graticule/core/error.h"
 #include "graticule/data/patches.h"
-#include "graticule/data/time.h"
 
 namespace graticule {
 
