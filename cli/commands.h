@@ -4,6 +4,9 @@
 #include <CLI/CLI.hpp>
 
 #include <functional>
+#include <string>
+
+#include "graticule/comm/launch.h"
 
 namespace graticule {
 
@@ -17,8 +20,10 @@ void add_forecast(CLI::App& app, Action& action);
 void add_export(CLI::App& app, Action& action);
 void add_data(CLI::App& app, Action& action);
 void add_check(CLI::App& app, Action& action);
-void add_bench(CLI::App& app, Action& action);
-void add_plan(CLI::App& app, Action& action);
+/// `calibrate` measures the machine and writes its description to a file; it is handed in, since what measures is
+/// above the command line (bench/).
+void add_plan(CLI::App& app, Action& action,
+              std::function<int(const std::string& path, const World& world)> calibrate);
 void add_simulate(CLI::App& app, Action& action);
 
 }  // namespace graticule

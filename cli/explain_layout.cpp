@@ -8,7 +8,7 @@
 #include "cli/plan_report.h"
 #include "graticule/core/error.h"
 #include "graticule/plan/reasons.h"
-#include "graticule/train/layout.h"
+#include "graticule/recipe/layout.h"
 
 namespace graticule {
 

@@ -1,7 +1,7 @@
 // graticule: train, evaluate and forecast with Vision Transformers over very long token sequences.
 
-#include <iostream>
-
+#include "bench/bench.h"
+#include "bench/calibrate.h"
 #include "cli/commands.h"
 #include "cli/hangup.h"
 
@@ -20,7 +20,7 @@ int main(int argc, char** argv) {
   graticule::add_data(app, action);
   graticule::add_check(app, action);
   graticule::add_bench(app, action);
-  graticule::add_plan(app, action);
+  graticule::add_plan(app, action, graticule::run_calibrate);
   graticule::add_simulate(app, action);
   try {
     app.parse(argc, argv);

@@ -1,7 +1,6 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "cli/calibrate.h"
 #include "cli/commands.h"
 #include "cli/job.h"
 #include "cli/plan_dry_run.h"
@@ -123,7 +122,8 @@ void add_layouts_and_dry_run(CLI::App& command, PlanArguments& a) {
 
 }  // namespace
 
-void add_plan(CLI::App& app, Action& action) {
+void add_plan(CLI::App& app, Action& action,
+              std::function<int(const std::string& path, const World& world)> calibrate) {
   auto* command = app.add_subcommand("plan", "Say what a run would do, without running it");
   const auto a = std::make_shared<PlanArguments>();
   add_layouts_and_dry_run(*command, *a);
@@ -152,10 +152,10 @@ void add_plan(CLI::App& app, Action& action) {
       ->excludes("--cluster")
       ->excludes("--dry-run")
       ->excludes("--show");
-  command->callback([&action, a] {
-    action = [a] {
+  command->callback([&action, a, calibrate = std::move(calibrate)] {
+    action = [a, calibrate] {
       if (!a->calibrates) return run_alone([&] { return run_plan(*a); });
-      return run_job([&](const World& world) { return run_calibrate(a->layouts.write, world); });
+      return run_job([&](const World& world) { return calibrate(a->layouts.write, world); });
     };
   });
 }

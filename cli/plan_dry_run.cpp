@@ -4,10 +4,10 @@
 
 #include <nlohmann/json.hpp>
 
-#include "cli/choose_layout.h"
 #include "cli/memory_report.h"
+#include "graticule/dry/choose_layout.h"
+#include "graticule/dry/settle.h"
 #include "graticule/train/build.h"
-#include "graticule/train/memory.h"
 
 namespace graticule {
 
@@ -30,10 +30,8 @@ nlohmann::json report(const DryRun& run, const DryRank& place, const ModelShape&
 
 // The sentence that training would log, when it would choose the layout itself.
 std::optional<std::string> planned_as_in_training(Problem& problem, const DryRank& place) {
-  const TrainOptions& train = problem.options.train;
-  const auto device = train.device == "cuda" ? c10::DeviceType::CUDA : c10::DeviceType::CPU;
   const auto chosen = chosen_layout(problem.options, problem.shape, place.ranks, place.local_size,
-                                    memory_limit(train.memory_gib, device, place.local_size));
+                                    memory_limit_of(problem.options, place.local_size));
   if (!chosen) return std::nullopt;
   problem.options = with_layout(problem.options, chosen->layout);
   return chosen->why;

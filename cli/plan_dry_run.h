@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "graticule/plan/dry_run.h"
+#include "graticule/dry/dry_run.h"
 
 namespace graticule {
 

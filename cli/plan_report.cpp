@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/memory_report.h"
-#include "graticule/parallel/schedule.h"
+#include "graticule/core/pipeline_schedule.h"
 #include "graticule/plan/reasons.h"
 
 namespace graticule {
@@ -18,11 +18,11 @@ nlohmann::json layout_json(const Layout& layout) {
   const ParallelOptions& p = layout.parallel;
   return {{"data", p.data},
           {"context", p.context},
-          {"context_method", p.context_method == ContextMethod::ring ? "ring" : "lss"},
+          {"context_method", name_of(p.context_method)},
           {"ulysses", p.ulysses},
           {"tensor", p.tensor},
           {"pipeline", p.pipeline},
-          {"shard", word_for(p.shard)},
+          {"shard", name_of(p.shard)},
           {"shard_ranks", p.shard_ranks},
           {"micro_batches", p.micro_batches},
           {"schedule", name_of(p.schedule)},
@@ -30,7 +30,7 @@ nlohmann::json layout_json(const Layout& layout) {
           {"head_groups", p.head_groups},
           {"gather_heads", p.gather_heads},
           {"keep_exchanged", p.keep_exchanged},
-          {"activations", word_for(layout.activations)}};
+          {"activations", name_of(layout.activations)}};
 }
 
 }  // namespace

@@ -7,11 +7,12 @@
 #include "cli/commands.h"
 #include "cli/job.h"
 #include "graticule/core/error.h"
+#include "graticule/dry/choose_layout.h"
 #include "graticule/plan/planner.h"
 #include "graticule/plan/time.h"
+#include "graticule/recipe/layout.h"
 #include "graticule/train/aside_file.h"
 #include "graticule/train/build.h"
-#include "graticule/train/layout.h"
 
 namespace graticule {
 
@@ -55,20 +56,14 @@ void read_slow_nodes(const std::string& text, SimulationOptions& options) {
            ": give a number of nodes and if you like a factor, as in 2:1.5");
 }
 
-// As training does: a recipe without [parallel] has the planner's layout.
-void plan_where_nothing_is_said(SimulatedStep& step, int ranks) {
-  if (step.options.named.contains("parallel")) return;
-  const int64_t memory = usable_memory(step.cluster, step.options);
-  const Plan plan = plan_layouts({step.cluster, step.options, step.shape, ranks, memory}, 1);
-  if (!plan.best.empty()) step.options = with_layout(step.options, plan.best.front().layout);
-}
-
 int run_simulate(SimulateArguments a) {
   const Cluster cluster = cluster_named(a.cluster);
   const Problem problem = define_problem(options_on(cluster, read_recipe(a.recipe, a.set)));
   SimulatedStep step{problem.options, problem.shape, {}, cluster, {}, 0};
   if (a.ranks < 1) refuse("simulate", a.ranks, " ranks: choose 1 or more");
-  plan_where_nothing_is_said(step, a.ranks);
+  const auto chosen =
+      chosen_layout(step.options, step.shape, a.ranks, cluster, usable_memory(cluster, step.options));
+  if (chosen) step.options = with_layout(step.options, chosen->layout);
   step.axes = resolve_axes(step.options, a.ranks, step.shape);
   fill_in(step.options.parallel, step.axes);
   step.closed_form = time_of_step(step.cluster, step.options, step.shape, step.axes).total();

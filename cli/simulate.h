@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "graticule/model/shape.h"
-#include "graticule/plan/simulator.h"
-#include "graticule/train/options.h"
+#include "graticule/core/model_shape.h"
+#include "graticule/recipe/options.h"
+#include "graticule/simulate/simulator.h"
 
 namespace graticule {
 

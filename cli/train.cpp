@@ -1,23 +1,22 @@
 #include <fstream>
 #include <iostream>
 
-#include "cli/choose_layout.h"
 #include "cli/commands.h"
-#include "cli/fit.h"
 #include "cli/job.h"
 #include "cli/memory_report.h"
 #include "graticule/core/error.h"
 #include "graticule/data/info.h"
+#include "graticule/dry/settle.h"
+#include "graticule/recipe/same_meaning.h"
 #include "graticule/train/aside_file.h"
 #include "graticule/train/build.h"
 #include "graticule/train/checkpoint.h"
 #include "graticule/train/history.h"
-#include "graticule/train/layout.h"
 #include "graticule/train/loop.h"
 #include "graticule/train/memory.h"
 #include "graticule/train/run_folder.h"
 #include "graticule/train/same_data.h"
-#include "graticule/train/same_meaning.h"
+#include "graticule/train/torch_types.h"
 
 namespace graticule {
 
@@ -66,7 +65,7 @@ CheckpointInfo take_up(const std::string& folder, const Problem& problem, std::v
 void run_problem(const TrainArguments& arguments, const Problem& problem,
                  const std::vector<std::string>& told, const World& world,
                  const std::optional<CheckpointInfo>& checkpoint, const Ledger& ledger) {
-  Run run = build(problem, world, true, checkpoint ? std::optional(checkpoint->statistics) : std::nullopt);
+  Run run = assemble(problem, world, true, checkpoint ? std::optional(checkpoint->statistics) : std::nullopt);
   agree(world, run.mesh.world, [&] {
     if (!checkpoint) return;
     load_checkpoint(*checkpoint, run.chain, true);
@@ -92,16 +91,9 @@ int run_train(const TrainArguments& arguments, const World& world) {
   const Group everyone = group_of_all(world);
   std::optional<Problem> problem;
   std::optional<CheckpointInfo> checkpoint;
-  agree(world, everyone, [&] {
-    problem.emplace(define_problem(read_recipe(arguments.recipe, arguments.set)));
-    set_threads(problem->options.train.threads, world);
-  });
-  const TrainOptions& train = problem->options.train;
-  const auto device = train.device == "cuda" ? c10::DeviceType::CUDA : c10::DeviceType::CPU;
-  const auto limit = memory_limit(train.memory_gib, device, world.local_size);
-  const auto planned = choose_layout(problem->options, problem->shape, world, everyone, limit);
-  agree(world, everyone, [&] { resolve_axes(problem->options, world.size, problem->shape); });
-  fit_in_memory(problem->options, problem->shape, world, everyone, limit);
+  agree(world, everyone,
+        [&] { problem.emplace(define_problem(read_recipe(arguments.recipe, arguments.set))); });
+  const auto planned = settle(*problem, world, everyone);
   std::vector<std::string> told = notes_to_tell(problem->source->catalog());
   if (planned) told.push_back(*planned);
   std::optional<RunLock> lock;
@@ -120,8 +112,8 @@ int run_train(const TrainArguments& arguments, const World& world) {
   agree(world, everyone, [&] {
     if (!resumed.empty()) checkpoint = take_up(resumed, *problem, told);
   });
-  Ledger ledger(limit);
-  const MemoryWatch watch(ledger, device);
+  Ledger ledger(memory_limit_of(problem->options, world.local_size));
+  const MemoryWatch watch(ledger, device_type(problem->options.train.device));
   explain_out_of_memory(ledger, [&] { run_problem(arguments, *problem, told, world, checkpoint, ledger); });
   return 0;
 }

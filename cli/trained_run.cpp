@@ -5,11 +5,11 @@
 
 #include "graticule/core/error.h"
 #include "graticule/data/info.h"
+#include "graticule/recipe/layout.h"
+#include "graticule/recipe/same_meaning.h"
 #include "graticule/train/build.h"
 #include "graticule/train/history.h"
-#include "graticule/train/layout.h"
 #include "graticule/train/same_data.h"
-#include "graticule/train/same_meaning.h"
 
 namespace graticule {
 
@@ -51,9 +51,10 @@ TrainedRun load_trained_run(const std::string& checkpoint, const std::vector<std
       if (world.rank == 0) std::cerr << "note: " << note << std::endl;
     }
     verify_checkpoint(*info);
+    problem->options.train.activations = Activations::keep;  // nothing is kept where nothing goes backward
     resolve_axes(problem->options, world.size, problem->shape);
   });
-  Run run = build(*problem, world, false, info->statistics);
+  Run run = assemble(*problem, world, false, info->statistics);
   agree(world, everyone, [&] {
     load_checkpoint(*info, run.chain, false);
     run.step = info->step;

@@ -34,7 +34,8 @@ target_include_directories(graticule_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS
 target_link_libraries(graticule_torch INTERFACE ${TORCH_LIBRARIES} Threads::Threads)
 separate_arguments(torch_flags UNIX_COMMAND "${TORCH_CXX_FLAGS}")
 target_compile_options(graticule_torch INTERFACE ${torch_flags})
-target_compile_definitions(graticule_torch INTERFACE USE_DISTRIBUTED USE_C10D)
+# AT_PER_OPERATOR_HEADERS: an ATen header includes only the functions that it needs.
+target_compile_definitions(graticule_torch INTERFACE USE_DISTRIBUTED USE_C10D AT_PER_OPERATOR_HEADERS)
 
 if(GRATICULE_MPI)
   if(NOT MPI_CXX_COMPILER AND EXISTS "${GRATICULE_VENV}/bin/mpicxx")
@@ -66,8 +67,11 @@ if(GRATICULE_DATA)
 endif()
 
 if(GRATICULE_TESTS)
-  find_package(GTest REQUIRED)
+  find_package(GTest QUIET)
   include(GoogleTest)
+  if(NOT GTest_FOUND)
+    message(STATUS "GoogleTest (libgtest-dev) was not found: the tests are left out. `make test` installs it")
+  endif()
 endif()
 if(GRATICULE_BENCH)
   find_package(benchmark REQUIRED)

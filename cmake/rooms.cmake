@@ -1,5 +1,15 @@
-# A room is one folder of graticule/ and one object library. `graticule_room(NAME SOURCES ... LINK ...)` sets our
-# warnings, sanitizers and the precompiled header; a room sees only the rooms named in LINK.
+# A room is one folder of graticule/ and one object library: `graticule_room(NAME SOURCES ... LINK ... [APART ...] [ALONE])`.
+#
+# What makes the build short:
+# - Files of a room are compiled a few at a time, as one chunk (a "unity build"), so that a header is read once for all of
+#   them. APART names the files that are compiled one by one: those that a developer changes most. ALONE does so
+#   for all files of a room, and takes them as using tensors: for tests.
+# - Files that use tensors and files that do not are never in one chunk. The former share one precompiled header
+#   (cmake/torch_pch.h); the latter never see LibTorch.
+# -DGRATICULE_CHUNKS=OFF compiles every file alone, which shows a file that forgot to include what it uses, and is what
+# clang-tidy reads.
+
+option(GRATICULE_CHUNKS "Compile several files of a room at once" ON)
 
 set(GRATICULE_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Werror)
 
@@ -16,24 +26,85 @@ function(graticule_strict target)
   endif()
 endfunction()
 
-# One precompiled header for everything that includes LibTorch: its headers take longer than our code.
-file(WRITE "${PROJECT_BINARY_DIR}/pch.cpp" "")
-add_library(graticule_pch OBJECT "${PROJECT_BINARY_DIR}/pch.cpp")
+# Precompiled for the files that use tensors.
+file(WRITE "${PROJECT_BINARY_DIR}/empty.cpp" "")
+add_library(graticule_pch OBJECT "${PROJECT_BINARY_DIR}/empty.cpp")
 target_link_libraries(graticule_pch PUBLIC graticule_torch)
 graticule_strict(graticule_pch)
 target_precompile_headers(graticule_pch PRIVATE "${PROJECT_SOURCE_DIR}/cmake/torch_pch.h")
 
+# Whether a source, or the header of the same name, includes a header of LibTorch.
+function(graticule_uses_tensors out source)
+  set(${out} FALSE PARENT_SCOPE)
+  string(REGEX REPLACE "\\.cpp$" ".h" header "${source}")
+  foreach(file "${source}" "${header}")
+    if(EXISTS "${file}")
+      file(STRINGS "${file}" found REGEX "#include <(ATen|torch|c10)/" LIMIT_COUNT 1)
+      if(found)
+        set(${out} TRUE PARENT_SCOPE)
+      endif()
+    endif()
+  endforeach()
+endfunction()
+
+# Writes files that include `size` of the sources each, and names them in `out`.
+function(graticule_chunks out stem size)
+  set(chunks "")
+  set(text "")
+  set(held 0)
+  foreach(source ${ARGN} END)
+    if(held EQUAL size OR source STREQUAL "END" AND held GREATER 0)
+      list(LENGTH chunks number)
+      set(chunk "${PROJECT_BINARY_DIR}/chunks/${stem}_${number}.cpp")
+      file(CONFIGURE OUTPUT "${chunk}" CONTENT "${text}")
+      list(APPEND chunks "${chunk}")
+      set(text "")
+      set(held 0)
+    endif()
+    string(APPEND text "#include \"${source}\"\n")
+    math(EXPR held "${held} + 1")
+  endforeach()
+  set(${out} ${chunks} PARENT_SCOPE)
+endfunction()
+
 function(graticule_room name)
-  cmake_parse_arguments(ROOM "TORCH" "" "SOURCES;LINK" ${ARGN})
-  if(NOT ROOM_SOURCES)
-    set(ROOM_SOURCES "${PROJECT_BINARY_DIR}/pch.cpp")
-  endif()
-  add_library(graticule_${name} OBJECT ${ROOM_SOURCES})
+  cmake_parse_arguments(ROOM "ALONE" "" "SOURCES;LINK;APART" ${ARGN})
+  set(alone "")
+  set(plain "")
+  set(tensors "")
+  set(any_tensors FALSE)
+  foreach(source ${ROOM_SOURCES})
+    get_filename_component(source "${source}" ABSOLUTE)
+    get_filename_component(stem "${source}" NAME_WE)
+    get_source_file_property(options "${source}" COMPILE_OPTIONS)
+    get_source_file_property(definitions "${source}" COMPILE_DEFINITIONS)
+    set(with_tensors TRUE)
+    if(NOT ROOM_ALONE)
+      graticule_uses_tensors(with_tensors "${source}")
+    endif()
+    if(with_tensors)
+      set(any_tensors TRUE)
+    else()
+      set_source_files_properties("${source}" PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
+    endif()
+    if(options OR definitions OR stem IN_LIST ROOM_APART OR ROOM_ALONE OR NOT GRATICULE_CHUNKS)
+      list(APPEND alone "${source}")
+    elseif(with_tensors)
+      list(APPEND tensors "${source}")
+    else()
+      list(APPEND plain "${source}")
+    endif()
+  endforeach()
+  graticule_chunks(plain_chunks ${name} 8 ${plain})
+  graticule_chunks(tensor_chunks ${name}_tensors 6 ${tensors})
+  set_source_files_properties(${plain_chunks} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
+  # Neither fault is one where the files of a chunk are compiled alone, as `make check-all` does.
+  set_source_files_properties(${plain_chunks} ${tensor_chunks} PROPERTIES COMPILE_OPTIONS "-Wno-subobject-linkage;-Wno-shadow")
+  add_library(graticule_${name} OBJECT ${alone} ${plain_chunks} ${tensor_chunks})
   graticule_strict(graticule_${name})
   target_link_libraries(graticule_${name} PUBLIC ${ROOM_LINK})
-  if(ROOM_TORCH)
+  if(any_tensors)
     target_link_libraries(graticule_${name} PUBLIC graticule_torch)
     target_precompile_headers(graticule_${name} REUSE_FROM graticule_pch)
   endif()
 endfunction()
-

@@ -1,4 +1,5 @@
-// Precompiled for every file that uses LibTorch.
+// Precompiled for every file that uses tensors: the tensor and its operators. ATen's functions are included one by one
+// where they are used (ATen/ops/empty.h); what those all include is here.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -12,10 +13,8 @@
 #include <string_view>
 #include <vector>
 
-#include <ATen/ATen.h>
-#include <ATen/Parallel.h>
-#include <torch/csrc/autograd/autograd.h>
-#include <torch/csrc/autograd/custom_function.h>
-#include <torch/library.h>
-#include <torch/csrc/distributed/c10d/Backend.hpp>
-#include <torch/csrc/distributed/c10d/Work.hpp>
+#include <ATen/Context.h>
+#include <ATen/TensorIndexing.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/core/grad_mode.h>

@@ -1,8 +1,9 @@
 // The case table of exact attention, shared by its tests and its benchmark. Legend:
-// graticule/attention/kernel/flash.h.
+// graticule/kernel/flash.h.
 #pragma once
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/randn.h>
 
 #include <optional>
 #include <ostream>

@@ -3,7 +3,7 @@
 
 #include <functional>
 
-#include "graticule/comm/threads.h"
+#include "graticule/comm/threads/threads.h"
 
 namespace graticule {
 

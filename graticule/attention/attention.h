@@ -4,11 +4,14 @@
 // Legend: B batch, T this rank's tokens, S all tokens, H heads, G key/value heads (H % G == 0), D head width.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <functional>
 #include <vector>
 
 #include "graticule/attention/scheme.h"
 #include "graticule/comm/group.h"
+#include "graticule/core/choices.h"
 #include "graticule/core/span.h"
 
 namespace graticule {
@@ -25,9 +28,6 @@ struct Attention {
     return whole(q_BTHD, k_BTGD, v_BTGD);
   }
 };
-
-/// How the context axis shares the sequence; the ulysses axis always trades tokens for heads.
-enum class ContextMethod { lss, ring };
 
 /// U = ulysses.size(). All but `context` and `ulysses` must be the same on every rank of the two groups.
 struct AttentionOptions {

@@ -1,5 +1,8 @@
 #include "graticule/attention/head_exchange.h"
 
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+
 #include <numeric>
 
 #include "graticule/attention/wire.h"

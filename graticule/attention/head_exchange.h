@@ -8,6 +8,8 @@
 // width; X all heads of a message, of one rank and one group of heads (head_cuts.h).
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include "graticule/attention/head_cuts.h"
 #include "graticule/comm/group.h"
 

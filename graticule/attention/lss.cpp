@@ -6,6 +6,8 @@
 // divide. dK|dV travel and are summed in fp32. With strides of heads, the gather of the next stride and the
 // reduce-scatter of the last one are under way while a stride attends.
 
+#include <ATen/ops/cat.h>
+
 #include "graticule/attention/schemes.h"
 #include "graticule/attention/wire.h"
 #include "graticule/core/error.h"

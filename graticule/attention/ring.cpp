@@ -7,11 +7,13 @@
 // dK|dV follow it one step behind, in fp32: what came from rank r - 1 is the sum over all ranks that had the
 // block before, and after P steps it is at home.
 
-#include "graticule/attention/merge.h"
+#include <ATen/ops/empty.h>
+
 #include "graticule/attention/schemes.h"
 #include "graticule/attention/wire.h"
 #include "graticule/core/error.h"
 #include "graticule/core/trace.h"
+#include "graticule/kernel/merge.h"
 
 namespace graticule {
 

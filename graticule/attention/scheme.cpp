@@ -1,5 +1,6 @@
 #include "graticule/attention/scheme.h"
 
+#include <ATen/core/LegacyTypeDispatch.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/custom_class.h>
 

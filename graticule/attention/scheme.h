@@ -9,11 +9,13 @@
 // Legend: B batch, T this rank's tokens, H heads, G key/value heads, D head width.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <functional>
 #include <utility>
 #include <vector>
 
-#include "graticule/attention/kernel/flash.h"
+#include "graticule/kernel/flash.h"
 
 namespace graticule {
 

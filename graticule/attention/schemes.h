@@ -5,6 +5,8 @@
 // Legend: scheme.h.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include "graticule/attention/scheme.h"
 #include "graticule/comm/group.h"
 

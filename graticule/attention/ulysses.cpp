@@ -4,6 +4,8 @@
 // worked on in turn: the exchange of the next one is issued before a group attends, and a group's way back is
 // under way while the next one attends. Every rank issues the same exchanges, with or without heads.
 
+#include <ATen/ops/empty.h>
+
 #include "graticule/attention/head_exchange.h"
 #include "graticule/attention/schemes.h"
 #include "graticule/attention/wire.h"

@@ -1,5 +1,7 @@
 #include "graticule/attention/wire.h"
 
+#include <ATen/ops/empty.h>
+
 #include "graticule/core/ledger.h"
 
 namespace graticule {

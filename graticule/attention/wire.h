@@ -4,7 +4,7 @@
 // Legend: B batch, T tokens, X heads of all tensors of a message, x heads of one, D head width.
 #pragma once
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include <vector>
 

@@ -11,6 +11,8 @@
 // The backward is collective too: every rank's result must reach the loss, in the same order.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include "graticule/comm/group.h"
 
 namespace graticule {

@@ -1,5 +1,6 @@
 #include "graticule/comm/group.h"
 
+#include <ATen/ops/empty.h>
 #include <c10/util/hash.h>
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 #include <numeric>
 #include <utility>
 
+#include "graticule/comm/backend.h"
 #include "graticule/comm/sum.h"
 #include "graticule/core/error.h"
 #include "graticule/core/ledger.h"
@@ -54,13 +56,21 @@ at::Device device_for(const c10d::Backend& backend, const at::Tensor& values) {
   return !device || (device->is_cpu() && values.is_cpu()) ? values.device() : *device;
 }
 
+/// The same owner as a std::shared_ptr, which may be copied where the type is only declared.
+template <class Owned>
+std::shared_ptr<Owned> shared(c10::intrusive_ptr<Owned> owner) {
+  Owned* const object = owner.get();
+  if (!object) return nullptr;
+  return {object, [owner = std::move(owner)](Owned*) {}};
+}
+
 }  // namespace
 
 Pending::Pending(at::Tensor ready) : finish_([ready = std::move(ready)] { return ready; }) {}
 
 Pending::Pending(c10::intrusive_ptr<c10d::Work> work, std::vector<at::Tensor> buffers,
                  std::function<at::Tensor()> finish, Ticket ticket)
-    : work_(std::move(work)),
+    : work_(shared(std::move(work))),
       buffers_(std::move(buffers)),
       finish_(std::move(finish)),
       ticket_(std::move(ticket)) {}
@@ -101,10 +111,12 @@ Pending Pending::then(std::function<at::Tensor(at::Tensor)> next) && {
   return std::move(*this);
 }
 
-Group::Group() : Group(nullptr, "alone") {}
+Group::Group() : Group("alone") {}
+
+Group::Group(std::string label) : Group(nullptr, std::move(label)) {}
 
 Group::Group(c10::intrusive_ptr<c10d::Backend> backend, std::string label, Watched watched)
-    : backend_(std::move(backend)),
+    : backend_(shared(std::move(backend))),
       label_(std::move(label)),
       traffic_(std::make_shared<Traffic>()),
       watched_(std::make_shared<Watched>(std::move(watched))),

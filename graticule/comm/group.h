@@ -18,18 +18,27 @@
 #include <string>
 #include <vector>
 
-#include <ATen/ATen.h>
-#include <torch/csrc/distributed/c10d/Backend.hpp>
+#include <ATen/core/Tensor.h>
 
 #include "graticule/comm/watch.h"
+
+// Their headers take seconds to compile and are needed by back ends alone.
+namespace c10d {
+class Backend;
+class Work;
+}  // namespace c10d
 
 namespace graticule {
 
 /// What a group's operations have sent from this rank, by the algorithm's formula and whatever the back end
 /// does inside. Shared by all copies of a group. With p ranks and M bytes of values:
-///   all_to_all      rows for other ranks              all_gather  own rows x (p - 1)
-///   reduce_scatter  rows that other ranks keep        all_reduce  the two above of the values cut by span: 2
-///   (p - 1) / p M broadcast       (p - 1) M at the root, else 0     send, shift  M     receive, barrier  0
+///   all_to_all         the rows for other ranks
+///   all_gather         own rows x (p - 1)
+///   reduce_scatter     the rows that other ranks keep
+///   all_reduce         the two above, of the values cut by span: 2 (p - 1) / p M
+///   broadcast          (p - 1) M at the root, else 0
+///   send, shift        M
+///   receive, barrier   0
 struct Traffic {
   int64_t bytes_sent = 0;
   int64_t operations = 0;
@@ -61,7 +70,7 @@ class Pending {
   Pending then(std::function<at::Tensor(at::Tensor)> next) &&;
 
  private:
-  c10::intrusive_ptr<c10d::Work> work_;
+  std::shared_ptr<c10d::Work> work_;
   std::vector<at::Tensor> buffers_;  ///< what the operation reads and writes
   std::function<at::Tensor()> finish_;
   Ticket ticket_;
@@ -71,10 +80,10 @@ enum class Reduction { sum, max, min };
 
 class Group {
  public:
-  /// A group of one rank.
+  /// A group of one rank. `label` names the axis (or axes) in errors, in the watchdog and in the byte counts.
   Group();
-  /// `label` names the axis (or axes) in errors, in the watchdog and in the byte counts. No back end means
-  /// one rank. `watched` is what the back end's split knows of it.
+  explicit Group(std::string label);
+  /// The ranks of `backend`. `watched` is what the back end's split knows of them.
   Group(c10::intrusive_ptr<c10d::Backend> backend, std::string label, Watched watched = {});
 
   int rank() const { return rank_; }
@@ -121,7 +130,7 @@ class Group {
   Ticket issue(const char* name, const Agreed&... agreed) const;
   Ticket issue_message(Side side, int source, int destination, int tag) const;
 
-  c10::intrusive_ptr<c10d::Backend> backend_;  ///< null when size is 1
+  std::shared_ptr<c10d::Backend> backend_;  ///< null when size is 1
   std::string label_;
   int rank_ = 0;
   int size_ = 1;

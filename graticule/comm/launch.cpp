@@ -1,13 +1,16 @@
 #include "graticule/comm/launch.h"
 
+#include <ATen/ops/full.h>
+#include <ATen/ops/zeros.h>
+
 #include <malloc.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <numeric>
 
-#include "graticule/comm/mpi.h"
-#include "graticule/comm/nccl.h"
+#include "graticule/comm/mpi/mpi.h"
+#include "graticule/comm/nccl/nccl.h"
 #include "graticule/core/error.h"
 
 namespace graticule {
@@ -130,7 +133,7 @@ int place_in(const std::vector<int>& members, int rank) {
 
 World lone_world() {
   World world;
-  world.split = [](const std::vector<int>&, const std::string& label) { return Group(nullptr, label); };
+  world.split = [](const std::vector<int>&, const std::string& label) { return Group(label); };
   world.abort = [](int code) { std::exit(code); };
   return world;
 }

@@ -1,5 +1,8 @@
 #include "graticule/comm/order.h"
 
+#include <ATen/ops/full.h>
+#include <ATen/ops/tensor.h>
+
 #include <algorithm>
 
 #include "graticule/comm/launch.h"

@@ -3,6 +3,7 @@
 #include "graticule/comm/sum.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
 #include <ATen/record_function.h>
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // Sums of what several ranks sent.
 #pragma once
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include <vector>
 

@@ -4,18 +4,6 @@
 
 namespace graticule {
 
-std::string_view name_of(TokenMode mode) {
-  switch (mode) {
-    case TokenMode::full:
-      return "full";
-    case TokenMode::aggregated:
-      return "aggregated";
-    case TokenMode::channels:
-      return "channels";
-  }
-  GRATICULE_CHECK(false, "token mode ", static_cast<int>(mode));
-}
-
 TokenGrid::Place TokenGrid::locate(int64_t token) const {
   GRATICULE_CHECK(token >= 0 && token < tokens(), "token ", token, " of ", tokens());
   const int64_t place = token % places();

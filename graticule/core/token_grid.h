@@ -4,21 +4,18 @@
 // A field of Y rows and X columns is cut into patches of p x p pixels, row-major; a grid that p does not
 // divide has smaller patches at its north and east edges, whose missing pixels are zeros of weight 0 (no
 // token is padding).
-//   full:                 one token a variable and patch, variable-major: token = (variable * patch_rows +
-//   row) * patch_columns + column aggregated, channels: one token a patch that carries every variable:  token
-//   = row * patch_columns + column
+//   full                  one token a variable and patch, variable-major:
+//                         token = (variable * patch_rows + row) * patch_columns + column
+//   aggregated, channels  one token a patch, which carries every variable:
+//                         token = row * patch_columns + column
 #pragma once
 
 #include <cstdint>
-#include <string_view>
 
+#include "graticule/core/choices.h"
 #include "graticule/core/span.h"
 
 namespace graticule {
-
-enum class TokenMode { full, aggregated, channels };
-
-std::string_view name_of(TokenMode mode);
 
 struct TokenGrid {
   TokenMode mode = TokenMode::full;

@@ -11,8 +11,6 @@ namespace graticule {
 
 namespace {
 
-constexpr const char* where = "source";
-
 const ArrayHeader& header_of(const FieldPiece& piece) { return piece.array->header(); }
 
 // What two arrays of one variable must agree in: numbers of other units or other means must not meet.
@@ -29,7 +27,7 @@ void require_same_meaning(const std::string& name, const FieldPiece& first, cons
                              one.empty() ? other : one));
       continue;
     }
-    refuse(where, name, " has ", key, " '", one, "' in ", a.file, " and '", other, "' in ", b.file,
+    refuse("source", name, " has ", key, " '", one, "' in ", a.file, " and '", other, "' in ", b.file,
            ": bring both to the same, or give one of them");
   }
 }
@@ -39,7 +37,7 @@ void require_same_place(const std::string& name, const FieldPiece& a, const Fiel
   for (const auto& [coordinate, value] : a.roles.beside) {
     const auto other = b.roles.beside.find(coordinate);
     if (other == b.roles.beside.end() || other->second == value) continue;
-    refuse(where, name, " is at ", coordinate, " = ", value, " in ", header_of(a).file, " and at ",
+    refuse("source", name, " is at ", coordinate, " = ", value, " in ", header_of(a).file, " and at ",
            other->second, " in ", header_of(b).file, ": give one of them");
   }
 }
@@ -54,7 +52,7 @@ bool same_values(const FieldPiece& a, const FieldPiece& b) {
 }
 
 [[noreturn]] void refuse_twice(const std::string& name, const FieldPiece& a, const FieldPiece& b) {
-  refuse(where, name, " is given twice, by ", header_of(a).name, " in ", header_of(a).file, " and ",
+  refuse("source", name, " is given twice, by ", header_of(a).name, " in ", header_of(a).file, " and ",
          header_of(b).name, " in ", header_of(b).file, ": give one of them");
 }
 
@@ -82,10 +80,10 @@ void join_level(const std::string& name, const FieldPiece& piece, JoinedFields& 
         field.at.emplace(time, std::pair(field.pieces.size(), static_cast<int64_t>(i)));
     if (added) continue;
     if (known->second.first == field.pieces.size())
-      refuse(where, header.file, ": ", header.name, " has ", format_time(time),
+      refuse("source", header.file, ": ", header.name, " has ", format_time(time),
              " twice along its time: cut one of them off");
     const ArrayHeader& other = header_of(field.pieces[known->second.first]);
-    refuse(where, name, " at ", format_time(time), " is given twice, by ", other.name, " in ", other.file,
+    refuse("source", name, " at ", format_time(time), " is given twice, by ", other.name, " in ", other.file,
            " and ", header.name, " in ", header.file, ": give one of them");
   }
   field.pieces.push_back(piece);
@@ -117,7 +115,7 @@ std::string lacking(const JoinedFields& fields, const std::map<int64_t, size_t>&
   std::string list;
   for (const auto& [period, names] : variables_of)
     list += (list.empty() ? "" : "; ") + names + " has " + period;
-  refuse(where, path, " has no time that all of its variables have: ", list,
+  refuse("source", path, " has no time that all of its variables have: ", list,
          ". Give data of one period; a field that does not change needs no time");
 }
 

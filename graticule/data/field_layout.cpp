@@ -12,7 +12,7 @@ namespace graticule {
 namespace {
 
 // "temperature@850" -> "temperature", 850; "2m_temperature" -> itself, 0.
-std::pair<std::string, double> split(const std::string& variable) {
+std::pair<std::string, double> name_and_level(const std::string& variable) {
   const size_t at = variable.find('@');
   if (at == std::string::npos) return {variable, 0};
   double level = 0;
@@ -40,7 +40,7 @@ AxisLayout time_axis(const FieldWriterOptions& options) {
 FieldLayout layout_of(const FieldWriterOptions& options) {
   std::set<double> levels;
   for (const Variable& variable : options.variables) {
-    if (const double level = split(variable.name).second; level > 0) levels.insert(level);
+    if (const double level = name_and_level(variable.name).second; level > 0) levels.insert(level);
   }
   const bool whole =
       std::all_of(levels.begin(), levels.end(), [](double level) { return level == std::floor(level); });
@@ -73,7 +73,7 @@ FieldLayout layout_of(const FieldWriterOptions& options) {
   if (options.latitude_descending) std::reverse(axes[3].values.begin(), axes[3].values.end());
 
   for (const Variable& variable : options.variables) {
-    const auto [name, level] = split(variable.name);
+    const auto [name, level] = name_and_level(variable.name);
     auto array = std::find_if(layout.arrays.begin(), layout.arrays.end(),
                               [&, &name = name](const auto& a) { return a.name == name; });
     FieldLayout::Slot slot{static_cast<size_t>(array - layout.arrays.begin()), 0, !options.lead_hours.empty(),

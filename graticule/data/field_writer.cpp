@@ -17,18 +17,16 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* where = "writer";
-
 void require_new(const fs::path& path) {
   if (path.extension() != ".zarr" && path.extension() != ".nc") {
-    refuse(where, "'", path.string(), "' ends neither in .zarr nor in .nc: name OUT.zarr or OUT.nc");
+    refuse("writer", "'", path.string(), "' ends neither in .zarr nor in .nc: name OUT.zarr or OUT.nc");
   }
-  if (fs::exists(path)) refuse(where, path.string(), " exists: remove it first, or choose another name");
+  if (fs::exists(path)) refuse("writer", path.string(), " exists: remove it first, or choose another name");
   const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
   if (!fs::is_directory(folder))
-    refuse(where, "the folder ", folder.string(), " does not exist: make it, or choose another");
+    refuse("writer", "the folder ", folder.string(), " does not exist: make it, or choose another");
   if (access(folder.c_str(), W_OK) != 0)
-    fail(where, "the folder ", folder.string(), " is not writable: choose another");
+    fail("writer", "the folder ", folder.string(), " is not writable: choose another");
 }
 
 // The path without a trailing slash, which would hide the ending.
@@ -140,7 +138,7 @@ void FieldWriter::finish() {
   std::error_code error;
   fs::rename(state.aside.path, plain(state.options.path), error);
   if (error)
-    fail(where, state.options.path, " cannot be made from ", state.aside.path.string(), ": ",
+    fail("writer", state.options.path, " cannot be made from ", state.aside.path.string(), ": ",
          error.message());
   state.aside.kept = true;
 }

@@ -18,8 +18,6 @@ namespace graticule {
 
 namespace {
 
-constexpr const char* where = "file";
-
 struct Close {
   void operator()(VSILFILE* file) const { VSIFCloseL(file); }
 };
@@ -35,7 +33,7 @@ File open_file(const std::string& path) {
   const bool remote = path.starts_with("/vsi");
   struct stat local = {};
   if (!remote && ::stat(path.c_str(), &local) == 0 && !S_ISREG(local.st_mode))
-    refuse(where, path,
+    refuse("file", path,
            S_ISDIR(local.st_mode) ? " is a folder where a file should be" : " is no regular file",
            ": name a file");
   const QuietGdal quiet;
@@ -47,7 +45,7 @@ File open_file(const std::string& path) {
     // GDAL opens a remote name without a dot as an empty file, whether it is absent or the network is down.
     VSIStatBufL status;
     if (remote && size_of(file.get()) == 0 && VSIStatL(path.c_str(), &status) != 0) {
-      fail(where, path,
+      fail("file", path,
            " is absent or cannot be reached: it cannot be told which, so copy the data here first");
     }
     return file;
@@ -61,7 +59,7 @@ File open_file(const std::string& path) {
       !remote   ? reason == ENOENT || reason == ENOTDIR
       : network ? message.find("404") != std::string::npos || VSIGetLastErrorNo() == VSIE_AWSObjectNotFound
                 : message.empty();
-  if (!absent) fail(where, path, " cannot be opened: ", remote ? message : std::strerror(reason));
+  if (!absent) fail("file", path, " cannot be opened: ", remote ? message : std::strerror(reason));
   return nullptr;
 }
 
@@ -69,7 +67,7 @@ void read_at(VSILFILE* file, const std::string& path, size_t offset, std::span<s
   VSIFSeekL(file, offset, SEEK_SET);
   const size_t got = VSIFReadL(out.data(), 1, out.size(), file);
   if (got != out.size()) {
-    fail(where, path, " ends early: wanted ", out.size(), " bytes from ", offset, ", got ", got,
+    fail("file", path, " ends early: wanted ", out.size(), " bytes from ", offset, ", got ", got,
          ": copy it again");
   }
 }
@@ -98,7 +96,7 @@ std::optional<size_t> file_size(const std::string& path) {
 
 void read_range(const std::string& path, size_t offset, std::span<std::byte> out) {
   const File file = open_file(path);
-  if (!file) fail(where, path, " is gone");
+  if (!file) fail("file", path, " is gone");
   read_at(file.get(), path, offset, out);
 }
 
@@ -109,7 +107,7 @@ bool is_folder(const std::string& path) {
 
 std::vector<std::string> names_in(const std::string& folder) {
   if (!folder.starts_with("/vsi") && ::access(folder.c_str(), R_OK) != 0)
-    fail(where, folder, " cannot be read: ", std::strerror(errno));
+    fail("file", folder, " cannot be read: ", std::strerror(errno));
   const QuietGdal quiet;
   const CPLStringList list(VSIReadDir(folder.c_str()));
   std::vector<std::string> names;

@@ -13,8 +13,6 @@ namespace graticule {
 
 namespace {
 
-constexpr const char* where = "source";
-
 bool same_coordinates(const std::vector<double>& a, const std::vector<double>& b) {
   const double near = grid_tolerance(a);
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
@@ -129,7 +127,7 @@ class GridSource : public Source {
     if (same_coordinates(catalog_.latitudes, plane.latitudes) &&
         same_coordinates(catalog_.longitudes, plane.longitudes))
       return;
-    refuse(where, names, " are ", plane.latitudes.size(), " x ", plane.longitudes.size(),
+    refuse("source", names, " are ", plane.latitudes.size(), " x ", plane.longitudes.size(),
            " latitudes and longitudes that differ from the ", catalog_.latitudes.size(), " x ",
            catalog_.longitudes.size(), " of ", first_grid_,
            ": bring all variables onto one grid, or cut the others off");
@@ -141,9 +139,9 @@ class GridSource : public Source {
     if (!groups_.empty()) {
       std::string names;
       for (const std::string& group : groups_) names += (names.empty() ? "" : ", ") + group;
-      refuse(where, catalog_.path, " holds no variable itself, but groups: give one of ", names, list);
+      refuse("source", catalog_.path, " holds no variable itself, but groups: give one of ", names, list);
     }
-    refuse(where, catalog_.path,
+    refuse("source", catalog_.path,
            " holds no variable on latitudes and longitudes: they are known by their units "
            "(degrees_north, degrees_east), standard_name, or names such as lat and lon",
            list);

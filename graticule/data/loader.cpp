@@ -1,6 +1,9 @@
 #include "graticule/data/loader.h"
 
 #include <ATen/ThreadLocalState.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <chrono>

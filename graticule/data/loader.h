@@ -5,26 +5,20 @@
 // patch pixels (row-major).
 #pragma once
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "graticule/core/choices.h"
 #include "graticule/core/span.h"
 #include "graticule/core/token_grid.h"
 #include "graticule/data/source.h"
 #include "graticule/data/statistics.h"
 
 namespace graticule {
-
-enum class Predict { difference, state };
-enum class Missing {
-  refuse,
-  mean
-};  ///< a NaN in the data: an error that says where, or filled with the mean and weight 0. An infinite value
-    ///< is refused in both
 
 struct LoaderOptions {
   std::vector<std::string> variables;  ///< V inputs, in order

@@ -17,8 +17,6 @@ namespace graticule {
 
 namespace {
 
-constexpr const char* where = "netcdf";
-
 std::optional<NumberType> number_type(nc_type type) {
   switch (type) {
     case NC_BYTE:
@@ -152,12 +150,12 @@ std::string kind_of(const std::string& start) {
 // "NetCDF-3", "NetCDF-4", by the first bytes.
 std::string container_of(const std::string& file) {
   const std::optional<size_t> size = file_size(file);
-  if (!size) refuse(where, file, " does not exist");
+  if (!size) refuse("netcdf", file, " does not exist");
   std::string start(std::min<size_t>(*size, 8), '\0');
   read_range(file, 0, std::as_writable_bytes(std::span(start)));
   if (start.starts_with("CDF")) return "NetCDF-3";
   if (start == "\x89HDF\r\n\x1a\n") return "NetCDF-4";
-  refuse(where, file, " is ", kind_of(start));
+  refuse("netcdf", file, " is ", kind_of(start));
 }
 
 void add_group_names(int group, std::vector<std::string>& names) {

@@ -15,8 +15,6 @@ namespace graticule {
 
 namespace {
 
-constexpr const char* where = "netcdf";
-
 std::string name_of_filter(unsigned number) {
   static const std::map<unsigned, std::string> names = {
       {4, "szip"},      {307, "bzip2"},  {32000, "lzf"},
@@ -40,7 +38,7 @@ std::vector<unsigned> filters_of(int group, int variable) {
 void require_filters(const std::vector<unsigned>& filters, const ArrayHeader& header) {
   for (const unsigned filter : filters) {
     if (H5Zfilter_avail(static_cast<H5Z_filter_t>(filter)) > 0) continue;
-    refuse(where, header.file, ": ", header.name, " is compressed by ", name_of_filter(filter),
+    refuse("netcdf", header.file, ": ", header.name, " is compressed by ", name_of_filter(filter),
            ", which this machine's HDF5 does not have: install its plug-in (and name its folder in "
            "HDF5_PLUGIN_PATH), or write the file with zlib instead (xarray: to_netcdf(..., encoding={\"",
            header.name, "\": {\"zlib\": True}}))");
@@ -61,7 +59,7 @@ void read_box(const NetcdfPlace& place, const ArrayHeader& header, std::span<con
   const int status = box.empty() ? nc_get_var(group, place.variable, out.data())
                                  : nc_get_vara(group, place.variable, begin.data(), count.data(), out.data());
   if (status == NC_NOERR) return;
-  fail(where, header.file, ": ", header.name, " cannot be read (", nc_strerror(status),
+  fail("netcdf", header.file, ": ", header.name, " cannot be read (", nc_strerror(status),
        "): its bytes are damaged or cut off, or the disk fails: copy it again");
 }
 
@@ -131,7 +129,7 @@ int open_group(NetcdfFiles& files, const std::string& path, const std::string& g
   if (group == "/") return file;
   int number = -1;
   const int status = nc_inq_grp_full_ncid(file, group.c_str(), &number);
-  if (status != NC_NOERR) refuse(where, path, " has no group ", group);
+  if (status != NC_NOERR) refuse("netcdf", path, " has no group ", group);
   return number;
 }
 

@@ -14,8 +14,6 @@ namespace graticule {
 
 namespace {
 
-constexpr const char* where = "netcdf";
-
 // Files left for everything else that a process opens.
 size_t most_open() {
   constexpr size_t enough = 200;
@@ -42,18 +40,18 @@ std::string hdf5_reason(const std::string& path) {
 
 [[noreturn]] void fail_to_open(int status, const std::string& path) {
   if (status == EMFILE || status == ENFILE) {
-    fail(where, path, " cannot be opened: too many open files; raise the limit (ulimit -n)");
+    fail("netcdf", path, " cannot be opened: too many open files; raise the limit (ulimit -n)");
   }
   if (status == NC_EHDFERR && path.starts_with("/vsi"))
-    fail(where, path, " cannot be opened: it is damaged or cut off: copy it again");
+    fail("netcdf", path, " cannot be opened: it is damaged or cut off: copy it again");
   if (status == NC_EHDFERR) {
     const std::string reason = hdf5_reason(path);
     const bool wrong_bytes = reason.find("lock file") == std::string::npos;
-    fail(where, path, " cannot be opened: HDF5 says: ", reason,
+    fail("netcdf", path, " cannot be opened: HDF5 says: ", reason,
          wrong_bytes ? "; it is damaged or cut off: copy it again"
                      : "; another program writes to it: wait for it");
   }
-  fail(where, path, " cannot be opened: ", nc_strerror(status));
+  fail("netcdf", path, " cannot be opened: ", nc_strerror(status));
 }
 
 }  // namespace
@@ -97,7 +95,7 @@ int NetcdfFiles::open(const std::string& path) {
     Bytes& bytes = remote_[path];
     if (!bytes.data) {
       std::optional<Bytes> read = read_file(path);
-      if (!read) refuse(where, path, " does not exist");
+      if (!read) refuse("netcdf", path, " does not exist");
       bytes = std::move(*read);
     }
     // The library would take a name with :// for an address.
@@ -112,7 +110,7 @@ int NetcdfFiles::open(const std::string& path) {
 }
 
 void require_netcdf(int status, const std::string& place, const char* done) {
-  if (status != NC_NOERR) fail(where, place, " cannot be ", done, ": ", nc_strerror(status));
+  if (status != NC_NOERR) fail("netcdf", place, " cannot be ", done, ": ", nc_strerror(status));
 }
 
 }  // namespace graticule

@@ -1,5 +1,7 @@
 #include "graticule/data/patches.h"
 
+#include <ATen/ops/empty.h>
+
 #include <algorithm>
 
 #include "graticule/core/error.h"

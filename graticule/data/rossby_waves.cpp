@@ -11,7 +11,7 @@ namespace graticule {
 
 namespace {
 
-constexpr double radians = std::numbers::pi / 180;
+constexpr double degree = std::numbers::pi / 180;  // in radians
 
 // sin(lat) P_l = epsilon(l + 1) P_(l + 1) + epsilon(l) P_(l - 1).
 double epsilon(int l, int m) {
@@ -64,7 +64,7 @@ RossbyWaves::RossbyWaves(std::vector<Wave> waves, const std::vector<double>& lat
     : waves_(std::move(waves)), columns_(static_cast<int64_t>(longitudes.size())) {
   for (const Wave& wave : waves_) orders_ = std::max(orders_, wave.order + 1);
   for (const double latitude : latitudes) {
-    const double sine = std::sin(latitude * radians), cosine = std::cos(latitude * radians);
+    const double sine = std::sin(latitude * degree), cosine = std::cos(latitude * degree);
     for (const auto& [l, m, amplitude, phase, tilt] : waves_) {
       const auto [below, here, above] = legendre(l, m, sine, cosine);
       const auto [balance_below, balance_above] = balance(l, m);
@@ -78,8 +78,8 @@ RossbyWaves::RossbyWaves(std::vector<Wave> waves, const std::vector<double>& lat
   }
   for (int m = 0; m < orders_; ++m) {
     for (const double longitude : longitudes) {
-      cosine_.push_back(static_cast<float>(std::cos(m * longitude * radians)));
-      sine_.push_back(static_cast<float>(std::sin(m * longitude * radians)));
+      cosine_.push_back(static_cast<float>(std::cos(m * longitude * degree)));
+      sine_.push_back(static_cast<float>(std::sin(m * longitude * degree)));
     }
   }
 }

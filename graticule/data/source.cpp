@@ -17,7 +17,6 @@ namespace graticule {
 
 namespace {
 
-constexpr const char* where = "source";
 constexpr size_t listed = 40;  // names in a message
 
 template <class Names>
@@ -40,7 +39,7 @@ std::string gdal_path(const std::string& path) {
   }
   if (path.starts_with("http://") || path.starts_with("https://")) return "/vsicurl/" + path;
   if (path.find("://") != std::string::npos) {
-    refuse(where, "'", path, "': known are gs://, s3://, http://, https:// and GDAL's /vsi... paths");
+    refuse("source", "'", path, "': known are gs://, s3://, http://, https:// and GDAL's /vsi... paths");
   }
   return path;
 }
@@ -53,7 +52,7 @@ std::vector<std::string> expand(const std::string& pattern) {
   if (glob(pattern.c_str(), 0, nullptr, &found) == 0)
     paths.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
   globfree(&found);
-  if (paths.empty()) refuse(where, "no file matches '", pattern, "'");
+  if (paths.empty()) refuse("source", "no file matches '", pattern, "'");
   return paths;
 }
 
@@ -87,7 +86,7 @@ struct Opener {
       if (!is_folder(path.substr(0, slash)) && file_size(path.substr(0, slash)))
         return open_file(path.substr(0, slash), path.substr(slash));
     }
-    refuse(where, path, " does not exist");
+    refuse("source", path, " does not exist");
   }
 
  private:
@@ -112,7 +111,7 @@ struct Opener {
       datasets.back().notes.push_back(path + ": only files named .nc, .nc4, .cdf or .netcdf are read, not " +
                                       passed);
     if (datasets.size() > before) return;
-    refuse(where, path,
+    refuse("source", path,
            " is neither a Zarr store (no .zgroup, .zmetadata or zarr.json) nor a folder of .nc files; ",
            names.empty() ? "it is empty or absent" : "it holds " + list_of(names));
   }
@@ -130,7 +129,7 @@ void open_part(const std::string& part, Opener& opener) {
   for (const std::string& one : expand(location)) opener.open(without_slash(one));
 }
 
-std::vector<std::string> split(const std::string& list) {
+std::vector<std::string> parts_of(const std::string& list) {
   std::vector<std::string> parts;
   for (size_t begin = 0; begin <= list.size();) {
     const size_t end = std::min(list.find(',', begin), list.size());
@@ -153,9 +152,9 @@ size_t Catalog::index_of(const std::string& name) const {
   }
   std::sort(names.begin(), names.end());
   if (!relatives.empty()) {
-    refuse(where, path, " has no ", name, ", but ", base_of(name), " as ", list_of(relatives));
+    refuse("source", path, " has no ", name, ", but ", base_of(name), " as ", list_of(relatives));
   }
-  refuse(where, path, " has no ", name, ": did you mean ", nearest_name(name, names), "? It has ",
+  refuse("source", path, " has no ", name, ": did you mean ", nearest_name(name, names), "? It has ",
          list_of(names));
 }
 
@@ -170,11 +169,12 @@ void refuse_values(const Catalog& catalog, const std::string& variable, int64_t 
 
 std::unique_ptr<Source> open_source(const std::string& path) {
   if (path == "synthetic" || path.starts_with("synthetic:")) return open_synthetic(path);
-  if (!is_utf8(path)) refuse(where, "the path ", path, " holds letters that are no UTF-8: rename it");
-  if (path.empty()) refuse(where, "an empty path: give a Zarr folder, NetCDF files or synthetic:...");
+  if (!is_utf8(path)) refuse("source", "the path ", path, " holds letters that are no UTF-8: rename it");
+  if (path.empty()) refuse("source", "an empty path: give a Zarr folder, NetCDF files or synthetic:...");
   Opener opener;
   const bool one = path.find("://") == std::string::npos && !path.starts_with("/vsi") && exists(path);
-  for (const std::string& part : one ? std::vector<std::string>{path} : split(path)) open_part(part, opener);
+  for (const std::string& part : one ? std::vector<std::string>{path} : parts_of(path))
+    open_part(part, opener);
   return make_grid_source(path, std::move(opener.datasets), opener.cache);
 }
 

@@ -12,8 +12,6 @@ namespace graticule {
 
 namespace {
 
-constexpr const char* where = "synthetic";
-
 struct Limits {
   const char* key;
   int64_t SyntheticOptions::*value;
@@ -30,7 +28,7 @@ Integer parse_number(const std::string& key, const std::string& value) {
   Integer number = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
   if (error != std::errc() || end != value.data() + value.size()) {
-    refuse(where, key, "=", value, ": choose a whole number");
+    refuse("synthetic", key, "=", value, ": choose a whole number");
   }
   return number;
 }
@@ -47,7 +45,7 @@ void set(SyntheticOptions& options, const std::string& key, const std::string& v
   } else {
     const std::vector<std::string> known = {"rows",       "columns", "variables", "times",
                                             "step_hours", "start",   "seed"};
-    refuse(where, "unknown key '", key, "': did you mean ", nearest_name(key, known),
+    refuse("synthetic", "unknown key '", key, "': did you mean ", nearest_name(key, known),
            "? Known: rows, columns, variables, times, step_hours, start, seed");
   }
 }
@@ -55,7 +53,7 @@ void set(SyntheticOptions& options, const std::string& key, const std::string& v
 void require_in_range(const SyntheticOptions& options) {
   for (const auto& [key, value, most] : limits) {
     if (options.*value < 1 || options.*value > most) {
-      refuse(where, key, "=", options.*value, ": choose a whole number from 1 to ", most);
+      refuse("synthetic", key, "=", options.*value, ": choose a whole number from 1 to ", most);
     }
   }
 }
@@ -109,12 +107,12 @@ SyntheticOptions parse_synthetic(const std::string& specification) {
   SyntheticOptions options;
   if (specification == name) return options;
   if (!specification.starts_with(name + ":"))
-    refuse(where, "'", specification, "' does not begin with 'synthetic:'");
+    refuse("synthetic", "'", specification, "' does not begin with 'synthetic:'");
   std::istringstream pairs(specification.substr(name.size() + 1));
   for (std::string pair; std::getline(pairs, pair, ',');) {
     const size_t equals = pair.find('=');
     if (equals == std::string::npos)
-      refuse(where, "'", pair, "': write key=value, as in synthetic:rows=32,columns=64");
+      refuse("synthetic", "'", pair, "': write key=value, as in synthetic:rows=32,columns=64");
     set(options, pair.substr(0, equals), pair.substr(equals + 1));
   }
   require_in_range(options);

@@ -16,7 +16,7 @@ namespace graticule {
 
 namespace {
 
-constexpr int64_t day = 86400;
+constexpr int64_t day_seconds = 86400;
 
 struct Civil {
   int year = 0;
@@ -73,7 +73,7 @@ std::optional<Civil> parse_civil(std::string_view rest) {
 int64_t seconds_of(const Civil& civil) {
   const std::chrono::sys_days date =
       std::chrono::year(civil.year) / std::chrono::month(civil.month) / std::chrono::day(civil.day);
-  return date.time_since_epoch().count() * day + civil.hour * 3600 + civil.minute * 60 +
+  return date.time_since_epoch().count() * day_seconds + civil.hour * 3600 + civil.minute * 60 +
          static_cast<int64_t>(civil.second);
 }
 
@@ -105,7 +105,9 @@ std::chrono::sys_days day_of(int64_t seconds) {
   return std::chrono::floor<std::chrono::days>(std::chrono::sys_seconds(std::chrono::seconds(seconds)));
 }
 
-int64_t second_of_day(int64_t seconds) { return seconds - day_of(seconds).time_since_epoch().count() * day; }
+int64_t second_of_day(int64_t seconds) {
+  return seconds - day_of(seconds).time_since_epoch().count() * day_seconds;
+}
 
 }  // namespace
 
@@ -136,9 +138,9 @@ TimeUnits parse_time_units(std::string_view units, std::string_view calendar) {
                                                            {"hr", 3600},
                                                            {"hrs", 3600},
                                                            {"h", 3600},
-                                                           {"day", day},
-                                                           {"days", day},
-                                                           {"d", day},
+                                                           {"day", day_seconds},
+                                                           {"days", day_seconds},
+                                                           {"d", day_seconds},
                                                            {"millisecond", 1e-3},
                                                            {"milliseconds", 1e-3},
                                                            {"microsecond", 1e-6},
@@ -183,7 +185,7 @@ int hour_of_day(int64_t seconds) { return static_cast<int>(second_of_day(seconds
 
 TimeRange parse_time_range(std::string_view begin, std::string_view end) {
   const Civil last = parse_or_refuse(end);
-  const TimeRange range{parse_time(begin), seconds_of(last) + (last.has_clock ? 0 : day - 1)};
+  const TimeRange range{parse_time(begin), seconds_of(last) + (last.has_clock ? 0 : day_seconds - 1)};
   if (range.end < range.begin)
     refuse("time", "the range from ", begin, " to ", end, " is empty: swap its ends");
   return range;

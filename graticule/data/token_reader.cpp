@@ -1,5 +1,8 @@
 #include "graticule/data/token_reader.h"
 
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>

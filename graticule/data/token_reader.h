@@ -5,6 +5,8 @@
 // Legend: T this rank's tokens, K variables a token carries, P pixels of a patch.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <map>
 #include <string>
 #include <vector>

@@ -16,7 +16,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* where = "zarr";
 bool is_top_level(const std::string& key) { return !key.empty() && key.find('/') == std::string::npos; }
 
 void add_array(Dataset& data, const std::string& name, const json& attributes, size_t rank,
@@ -39,7 +38,7 @@ void add_array2(Dataset& data, const std::string& name, const json& array, const
     const size_t rank = required(array, "shape", folder).size();
     add_array(data, name, attributes, rank, parse_zarr2(array, attributes, name, folder), cache);
   } catch (const json::exception&) {
-    fail(where, folder, "/.zarray has a key of another type than format 2 asks for: write the array anew");
+    fail("zarr", folder, "/.zarray has a key of another type than format 2 asks for: write the array anew");
   }
 }
 
@@ -51,7 +50,7 @@ void add_array3(Dataset& data, const std::string& name, const json& array,
     add_array(data, name, array.value("attributes", json::object()), rank, parse_zarr3(array, name, folder),
               cache);
   } catch (const json::exception&) {
-    fail(where, folder, "/zarr.json has a key of another type than format 3 asks for: write the array anew");
+    fail("zarr", folder, "/zarr.json has a key of another type than format 3 asks for: write the array anew");
   }
 }
 
@@ -124,7 +123,7 @@ bool is_zarr(const std::string& folder) {
 Dataset open_zarr(const std::string& folder, const std::shared_ptr<ChunkCache>& cache) {
   const std::optional<json> group = read_zarr_json(folder + "/zarr.json");
   if (file_size(folder + "/.zarray") || (group && group->value("node_type", json()) == "array")) {
-    refuse(where, folder, " is one array of a store: give the folder above it");
+    refuse("zarr", folder, " is one array of a store: give the folder above it");
   }
   Dataset data;
   data.path = folder;

@@ -1,5 +1,7 @@
 #include "graticule/model/block.h"
 
+#include <ATen/TensorOperators.h>
+
 #include "graticule/core/error.h"
 #include "graticule/model/branches.h"
 #include "graticule/model/lean_block.h"

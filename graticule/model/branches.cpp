@@ -1,5 +1,10 @@
 #include "graticule/model/branches.h"
 
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/layer_norm.h>
+
 namespace graticule {
 
 namespace {

@@ -5,7 +5,9 @@
 // heads, G key/value heads (H and G this rank's), D head width.
 #pragma once
 
-#include "graticule/model/shape.h"
+#include <ATen/core/Tensor.h>
+
+#include "graticule/core/model_shape.h"
 #include "graticule/parallel/chain.h"
 #include "graticule/parallel/tensor.h"
 

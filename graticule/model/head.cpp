@@ -3,8 +3,12 @@
 
 #include "graticule/model/head.h"
 
-#include "graticule/attention/kernel/linear.h"
+#include <ATen/ops/cat.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/layer_norm.h>
+
 #include "graticule/core/error.h"
+#include "graticule/kernel/linear.h"
 #include "graticule/parallel/tiles.h"
 
 namespace graticule {

@@ -3,8 +3,8 @@
 //   aggregated, channels: every variable, by one linear map
 #pragma once
 
+#include "graticule/core/model_shape.h"
 #include "graticule/core/span.h"
-#include "graticule/model/shape.h"
 #include "graticule/parallel/chain.h"
 
 namespace graticule {

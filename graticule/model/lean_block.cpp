@@ -13,6 +13,10 @@
 
 #include "graticule/model/lean_block.h"
 
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+
 #include "graticule/core/error.h"
 #include "graticule/model/branches.h"
 #include "graticule/parallel/tiles.h"

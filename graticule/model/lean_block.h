@@ -2,7 +2,7 @@
 #pragma once
 
 #include "graticule/attention/attention.h"
-#include "graticule/model/shape.h"
+#include "graticule/core/model_shape.h"
 #include "graticule/parallel/chain.h"
 #include "graticule/parallel/tensor.h"
 

@@ -1,9 +1,17 @@
 #include "graticule/model/tokenizer.h"
 
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/div.h>
+#include <ATen/ops/einsum.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/remainder.h>
+#include <ATen/ops/softmax.h>
+
 #include <numbers>
 
-#include "graticule/attention/kernel/linear.h"
 #include "graticule/core/error.h"
+#include "graticule/kernel/linear.h"
 #include "graticule/parallel/tiles.h"
 
 namespace graticule {

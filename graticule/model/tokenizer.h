@@ -4,8 +4,10 @@
 // width.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
+#include "graticule/core/model_shape.h"
 #include "graticule/core/span.h"
-#include "graticule/model/shape.h"
 #include "graticule/parallel/chain.h"
 
 namespace graticule {

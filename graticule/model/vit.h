@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "graticule/attention/attention.h"
-#include "graticule/model/shape.h"
+#include "graticule/core/model_shape.h"
 #include "graticule/parallel/chain.h"
 #include "graticule/parallel/tensor.h"
 

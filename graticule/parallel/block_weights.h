@@ -2,6 +2,8 @@
 // so they are two parts; with one tensor rank they are one.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include "graticule/parallel/shard.h"
 
 namespace graticule {

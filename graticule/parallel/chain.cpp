@@ -1,5 +1,7 @@
 #include "graticule/parallel/chain.h"
 
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include "graticule/core/error.h"

@@ -4,17 +4,18 @@
 // stretches (chunks) of the chain; one stage with all of it is the same program.
 #pragma once
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "graticule/attention/kernel/linear.h"
+#include "graticule/core/choices.h"
+#include "graticule/core/pipeline_schedule.h"
+#include "graticule/kernel/linear.h"
 #include "graticule/parallel/block_weights.h"
 #include "graticule/parallel/offload.h"
-#include "graticule/parallel/schedule.h"
 
 namespace graticule {
 
@@ -49,14 +50,6 @@ struct Block {
   std::function<at::Tensor(const Weights&, const at::Tensor& x, const Inputs&)> run;
   /// The same function; absent: run() again under autograd.
   std::optional<LeanBlock> lean = std::nullopt;
-};
-
-/// What the executor keeps of a block between its forward and its backward, the fastest first.
-enum class Activations {
-  keep,                     ///< everything autograd saves
-  recompute_but_attention,  ///< the block's input, attention's output and log-sum-exp; the rest runs again
-  recompute,                ///< the block's input; the block is run a second time in backward
-  offload,                  ///< as recompute_but_attention, kept outside the device's memory
 };
 
 /// The last step of the forward: from the chain's output to a scalar whose gradient is wanted.

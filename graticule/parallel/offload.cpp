@@ -1,6 +1,7 @@
 #include "graticule/parallel/offload.h"
 
 #include <ATen/ThreadLocalState.h>
+#include <ATen/ops/empty.h>
 #include <c10/core/Event.h>
 #include <c10/core/StreamGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>

@@ -1,7 +1,7 @@
 // Where the executor puts what it needs again only in backward.
 #pragma once
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include <memory>
 #include <string>

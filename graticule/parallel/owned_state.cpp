@@ -1,5 +1,9 @@
 #include "graticule/parallel/owned_state.h"
 
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/zeros.h>
+
 #include <sys/mman.h>
 
 #include <cerrno>

@@ -1,7 +1,7 @@
 // AdamW's state of the weights that a rank owns, in the device's memory or in a mapped file.
 #pragma once
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include <string>
 

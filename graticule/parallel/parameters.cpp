@@ -1,6 +1,8 @@
 #include "graticule/parallel/parameters.h"
 
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
 
 #include "graticule/core/error.h"
 

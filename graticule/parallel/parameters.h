@@ -1,7 +1,7 @@
 // What a block's weights are, before there are any: names, shapes, and how each starts.
 #pragma once
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <optional>

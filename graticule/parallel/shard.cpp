@@ -1,5 +1,7 @@
 #include "graticule/parallel/shard.h"
 
+#include <ATen/ops/zeros.h>
+
 #include "graticule/core/error.h"
 #include "graticule/core/ledger.h"
 #include "graticule/core/trace.h"

@@ -14,19 +14,18 @@
 // sums are fp32, moments fp32 or bf16.
 #pragma once
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "graticule/comm/mesh.h"
+#include "graticule/core/choices.h"
 #include "graticule/parallel/owned_state.h"
 #include "graticule/parallel/parameters.h"
 
 namespace graticule {
-
-enum class Shard { none, optimizer, gradients, full };
 
 struct ShardOptions {
   Shard level = Shard::none;

@@ -1,5 +1,7 @@
 #include "graticule/parallel/stage_messages.h"
 
+#include <ATen/ops/empty.h>
+
 #include "graticule/core/trace.h"
 
 namespace graticule {

@@ -3,6 +3,8 @@
 // Sends do not block, receives may be posted early.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <map>
 #include <utility>
 

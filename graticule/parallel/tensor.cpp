@@ -3,6 +3,8 @@
 
 #include "graticule/parallel/tensor.h"
 
+#include <ATen/core/LegacyTypeDispatch.h>
+#include <ATen/ops/empty.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <numeric>

@@ -9,8 +9,10 @@
 // width of this rank's part of the weight.
 #pragma once
 
-#include "graticule/attention/kernel/linear.h"
+#include <ATen/core/Tensor.h>
+
 #include "graticule/comm/group.h"
+#include "graticule/kernel/linear.h"
 #include "graticule/parallel/parameters.h"
 
 namespace graticule {

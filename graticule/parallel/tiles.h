@@ -5,6 +5,8 @@
 // Legend: B batch, t this rank's tokens, T the tokens of its tensor group (t when there is none).
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <functional>
 #include <map>
 #include <string>

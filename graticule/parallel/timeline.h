@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "graticule/parallel/schedule.h"
+#include "graticule/core/pipeline_schedule.h"
 
 namespace graticule {
 

@@ -1,5 +1,7 @@
 #include "graticule/parallel/training_pass.h"
 
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include "graticule/core/error.h"

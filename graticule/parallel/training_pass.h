@@ -2,6 +2,8 @@
 // block.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include "graticule/parallel/chain.h"
 #include "graticule/parallel/stage_messages.h"
 

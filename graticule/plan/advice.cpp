@@ -77,11 +77,11 @@ std::vector<Remedy> remedies_for(const Question& question) {
     try_change(remedies, question, "set train.precision = \"bf16\"",
                [](Options& o, ModelShape&) { o.train.precision = Precision::bf16; });
   }
-  if (given.train.moments != at::kBFloat16) {
+  if (given.train.moments != Precision::bf16) {
     try_change(remedies, question, "set train.moments = \"bf16\"",
-               [](Options& o, ModelShape&) { o.train.moments = at::kBFloat16; });
+               [](Options& o, ModelShape&) { o.train.moments = Precision::bf16; });
   }
-  if (given.train.state_in.empty() && given.train.device == "cpu") {
+  if (given.train.state_in.empty() && given.train.device == DeviceKind::cpu) {
     try_change(remedies, question, "name a folder on a real disk in train.state_in",
                [](Options& o, ModelShape&) { o.train.state_in = "/tmp"; });
   }

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "graticule/plan/cluster.h"
-#include "graticule/train/options.h"
+#include "graticule/recipe/options.h"
 
 namespace graticule {
 

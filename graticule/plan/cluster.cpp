@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "graticule/core/error.h"
-#include "graticule/train/toml_text.h"
+#include "graticule/recipe/toml_text.h"
 
 namespace graticule {
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "graticule/plan/cluster.h"
-#include "graticule/train/options.h"
+#include "graticule/recipe/options.h"
 
 namespace graticule {
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "graticule/plan/passes.h"
-#include "graticule/train/layout.h"
+#include "graticule/recipe/layout.h"
+#include "graticule/recipe/passes.h"
 
 namespace graticule {
 
@@ -61,7 +61,7 @@ std::vector<Activations> policies_of(const Options& options) {
   if (options.named.contains("train.activations") && train.activations) return {*train.activations};
   std::vector<Activations> policies = {Activations::keep, Activations::recompute_but_attention,
                                        Activations::recompute};
-  if (train.device != "cpu" || !train.offload_to.empty()) policies.push_back(Activations::offload);
+  if (train.device != DeviceKind::cpu || !train.offload_to.empty()) policies.push_back(Activations::offload);
   return policies;
 }
 

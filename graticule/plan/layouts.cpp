@@ -1,38 +1,10 @@
 #include "graticule/plan/layouts.h"
 
 #include "graticule/core/error.h"
-#include "graticule/plan/passes.h"
-#include "graticule/train/layout.h"
+#include "graticule/recipe/layout.h"
+#include "graticule/recipe/passes.h"
 
 namespace graticule {
-
-std::string_view word_for(Shard level) {
-  switch (level) {
-    case Shard::none:
-      return "none";
-    case Shard::optimizer:
-      return "optimizer";
-    case Shard::gradients:
-      return "gradients";
-    case Shard::full:
-      return "full";
-  }
-  GRATICULE_CHECK(false, "level ", static_cast<int>(level));
-}
-
-std::string_view word_for(Activations policy) {
-  switch (policy) {
-    case Activations::keep:
-      return "keep";
-    case Activations::recompute_but_attention:
-      return "recompute_but_attention";
-    case Activations::recompute:
-      return "recompute";
-    case Activations::offload:
-      return "offload";
-  }
-  GRATICULE_CHECK(false, "policy ", static_cast<int>(policy));
-}
 
 Axes axes_of(const Layout& layout) {
   const ParallelOptions& p = layout.parallel;
@@ -71,10 +43,10 @@ std::string described(const Layout& layout) {
   const Axes axes = axes_of(layout);
   const bool lean = is_lean(layout.activations);
   std::string words = described(axes);
-  if (axes.context > 1) words += p.context_method == ContextMethod::ring ? ", ring" : ", lss";
-  if (p.shard != Shard::none) words += text(", shard ", word_for(p.shard));
+  if (axes.context > 1) words += text(", ", name_of(p.context_method));
+  if (p.shard != Shard::none) words += text(", shard ", name_of(p.shard));
   if (p.shard != Shard::none && p.shard_ranks > 0) words += text(" of ", p.shard_ranks);
-  words += text(", ", word_for(layout.activations));
+  words += text(", ", name_of(layout.activations));
   if (axes.pipeline > 1) words += text(", ", name_of(p.schedule));
   if (p.chunks > 1) words += text(" of ", p.chunks, " chunks");
   if (p.micro_batches > 1) words += text(", micro_batches ", p.micro_batches);

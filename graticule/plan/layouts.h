@@ -4,12 +4,11 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "graticule/core/axes.h"
-#include "graticule/model/shape.h"
-#include "graticule/train/options.h"
+#include "graticule/core/model_shape.h"
+#include "graticule/recipe/options.h"
 
 namespace graticule {
 
@@ -25,17 +24,13 @@ Axes axes_of(const Layout& layout);
 /// The recipe with the layout in it.
 Options with_layout(Options options, const Layout& layout);
 
-/// The recipe's words.
-std::string_view word_for(Shard level);
-std::string_view word_for(Activations policy);
-
 /// "data 2 x ulysses 4, ring, shard full of 8, recompute, ...": what differs from a recipe's defaults.
 std::string described(const Layout& layout);
 
 /// The keys of a recipe that a layout decides.
 const std::vector<std::string>& layout_keys();
 
-/// The degrees for `ranks` that keep those that the recipe gives, and that trouble_with (train/layout.h)
+/// The degrees for `ranks` that keep those that the recipe gives, and that trouble_with (recipe/layout.h)
 /// finds nothing wrong with.
 std::vector<Axes> open_axes(const Options& options, const ModelShape& shape, int ranks);
 

@@ -8,9 +8,9 @@
 #include <tuple>
 
 #include "graticule/core/error.h"
-#include "graticule/plan/cpu_scratch.h"
+#include "graticule/footprint/cpu_scratch.h"
+#include "graticule/footprint/step_memory.h"
 #include "graticule/plan/layout_choices.h"
-#include "graticule/plan/memory.h"
 
 namespace graticule {
 
@@ -181,7 +181,7 @@ Options options_on(const Cluster& cluster, Options options) {
            ", whose devices are GPUs: the update reads its state from their memory; leave state_in out, or "
            "set train.moments = \"bf16\" or parallel.shard to make the state smaller");
   }
-  options.train.device = "cuda";
+  options.train.device = DeviceKind::cuda;
   return options;
 }
 

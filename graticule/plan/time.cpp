@@ -4,8 +4,8 @@
 
 #include "graticule/core/error.h"
 #include "graticule/plan/kernel_time.h"
-#include "graticule/plan/passes.h"
 #include "graticule/plan/work.h"
+#include "graticule/recipe/passes.h"
 
 namespace graticule {
 
@@ -63,7 +63,7 @@ double optimizer_bytes(const std::vector<BlockRuns>& blocks, const RankShare& sh
     if (runs.block > shape.depth) n = {head_parameters(shape), 0};
     owned += static_cast<double>(n.whole) / whole_shard + static_cast<double>(n.cut) / shard;
   }
-  const auto moment = static_cast<double>(c10::elementSize(options.train.moments));
+  const auto moment = static_cast<double>(bytes_of(options.train.moments));
   return owned * (4 + 8 + 4 + 8 + 4 * moment + 4 + static_cast<double>(share.element));
 }
 

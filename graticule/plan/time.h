@@ -23,7 +23,7 @@ struct StepTime {
 };
 
 /// Ranks are placed node by node, in the order of the mesh. The layout must be one that trouble_with
-/// (train/layout.h) finds nothing wrong with; refuses one that needs more nodes than the cluster has.
+/// (recipe/layout.h) finds nothing wrong with; refuses one that needs more nodes than the cluster has.
 StepTime time_of_step(const Cluster& cluster, const Options& options, const ModelShape& shape,
                       const Axes& axes);
 

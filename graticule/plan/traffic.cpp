@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <bit>
 
-#include "graticule/plan/passes.h"
+#include "graticule/recipe/passes.h"
 
 namespace graticule {
 

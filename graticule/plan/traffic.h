@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "graticule/plan/share.h"
+#include "graticule/recipe/share.h"
 
 namespace graticule {
 

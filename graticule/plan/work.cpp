@@ -1,6 +1,6 @@
 #include "graticule/plan/work.h"
 
-#include "graticule/plan/passes.h"
+#include "graticule/recipe/passes.h"
 
 namespace graticule {
 

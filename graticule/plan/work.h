@@ -1,8 +1,8 @@
 // The matrix products that a rank executes in a training step, in floating-point operations. What all ranks
-// of a layout that keeps its activations do together is flops(shape).step() of each sample (model/shape.h).
+// of a layout that keeps its activations do together is flops(shape).step() of each sample (core/model_shape.h).
 #pragma once
 
-#include "graticule/plan/share.h"
+#include "graticule/recipe/share.h"
 
 namespace graticule {
 
@@ -19,7 +19,7 @@ struct StepWork {
   Work all() const { return forward + backward + again; }
 };
 
-/// The work of `rank` in a step. The layout must be one that trouble_with (train/layout.h) finds nothing
+/// The work of `rank` in a step. The layout must be one that trouble_with (recipe/layout.h) finds nothing
 /// wrong with.
 StepWork work_of_step(const Options& options, const ModelShape& shape, const Axes& axes, int rank);
 

@@ -7,8 +7,9 @@
 
 #include "graticule/core/error.h"
 #include "graticule/model/vit.h"
-#include "graticule/train/layout.h"
+#include "graticule/recipe/layout.h"
 #include "graticule/train/statistics_pass.h"
+#include "graticule/train/torch_types.h"
 
 namespace graticule {
 
@@ -134,12 +135,12 @@ Layers layers_of(const Options& options, const ModelShape& shape, const Mesh& me
   ShardOptions& shard = layers.chain.shard;
   shard.level = parallel.shard;
   shard.whole = mesh.whole, shard.cut = mesh.cut;
-  shard.compute = options.train.precision == Precision::bf16 ? at::kBFloat16 : at::kFloat;
-  shard.device = options.train.device == "cuda"
+  shard.compute = scalar_type(options.train.precision);
+  shard.device = options.train.device == DeviceKind::cuda
                      ? at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(world.local_rank))
                      : at::Device(at::kCPU);
   shard.seed = static_cast<uint64_t>(options.train.seed);
-  shard.moments = options.train.moments;
+  shard.moments = scalar_type(options.train.moments);
   shard.state_in = options.train.state_in;
   layers.chain.activations = {options.train.activations.value_or(Activations::keep)};
   layers.chain.offload_to = options.train.offload_to;
@@ -152,9 +153,13 @@ Layers layers_of(const Options& options, const ModelShape& shape, const Mesh& me
   return layers;
 }
 
-Run build(const Problem& problem, const World& world, bool for_training,
-          const std::optional<Statistics>& statistics) {
+Run assemble(const Problem& problem, const World& world, bool for_training,
+             const std::optional<Statistics>& statistics) {
   Options options = problem.options;
+  if (!options.train.activations)
+    refuse(
+        "train",
+        "train.activations = \"auto\" is not settled: choose a policy, or let build() of dry/settle.h choose");
   const ModelShape& shape = problem.shape;
   set_threads(options.train.threads, world);
   const Mesh mesh = mesh_of(options, shape, world);

@@ -1,6 +1,7 @@
 // The only wiring: options and a world become a run. Nothing else knows how the parts fit together.
 #pragma once
 
+#include "graticule/attention/attention.h"
 #include "graticule/comm/launch.h"
 #include "graticule/parallel/tensor.h"
 #include "graticule/train/run.h"
@@ -40,10 +41,11 @@ Mesh mesh_of(Options& options, const ModelShape& shape, const World& world);
 LoaderOptions loader_options(const Options& options, const ModelShape& shape, const Mesh& mesh,
                              const Span& tokens);
 
-/// The run of this rank, ready for its first step; collective over the world. `for_training`: with a loader
+/// The run of this rank, ready for its first step, of a problem whose choices are settled (dry/settle.h; its
+/// build() does both). Refuses train.activations = "auto". Collective over the world. `for_training`: with a loader
 /// of the training range. `statistics`: of a checkpoint; else they are read from RUN/statistics.json, or
 /// computed by all ranks together.
-Run build(const Problem& problem, const World& world, bool for_training,
-          const std::optional<Statistics>& statistics = std::nullopt);
+Run assemble(const Problem& problem, const World& world, bool for_training,
+             const std::optional<Statistics>& statistics = std::nullopt);
 
 }  // namespace graticule

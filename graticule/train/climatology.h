@@ -8,7 +8,7 @@
 // NaN are left out. Legend: T this rank's tokens, K variables a token carries, P pixels of a patch.
 #pragma once
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <map>
@@ -16,11 +16,10 @@
 #include <utility>
 #include <vector>
 
+#include "graticule/core/choices.h"
 #include "graticule/data/loader.h"
 
 namespace graticule {
-
-enum class ClimatologyKind { by_day_and_hour, time_mean };
 
 /// Of this rank's tokens, at the times that are asked for, reading only the target variables and rows of
 /// these tokens. A pair of day and hour takes T K P doubles (fp32 would round a pressure of 1e5 Pa by 1e-5 of

@@ -1,5 +1,7 @@
 #include "graticule/train/export.h"
 
+#include <ATen/core/Tensor.h>
+
 #include <nlohmann/json.hpp>
 
 #include "graticule/core/error.h"

@@ -1,5 +1,7 @@
 #include "graticule/train/forecast.h"
 
+#include <ATen/core/Tensor.h>
+
 #include <algorithm>
 #include <functional>
 #include <optional>

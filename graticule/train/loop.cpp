@@ -1,5 +1,7 @@
 #include "graticule/train/loop.h"
 
+#include <ATen/ops/tensor.h>
+
 #include <chrono>
 
 #include "graticule/core/error.h"

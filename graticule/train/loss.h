@@ -8,7 +8,7 @@
 // over the tokens, so that neither takes memory of the prediction's size.
 #pragma once
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 namespace graticule {
 

@@ -1,5 +1,7 @@
 #include "graticule/train/memory.h"
 
+#include <ATen/ops/tensor.h>
+
 #include <sys/resource.h>
 
 #include <fstream>

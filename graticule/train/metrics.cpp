@@ -1,5 +1,8 @@
 #include "graticule/train/metrics.h"
 
+#include <ATen/ops/stack.h>
+#include <ATen/ops/zeros.h>
+
 #include <array>
 #include <cmath>
 #include <numbers>

@@ -13,7 +13,7 @@
 // docs/scores.md says more.
 #pragma once
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <string>

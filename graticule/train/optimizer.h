@@ -7,6 +7,8 @@
 // the tensor axis cuts.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include "graticule/comm/group.h"
 #include "graticule/parallel/chain.h"
 

@@ -1,12 +1,17 @@
 #include "graticule/train/parity.h"
 
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <map>
 
 #include "graticule/model/vit.h"
+#include "graticule/recipe/layout.h"
 #include "graticule/train/build.h"
-#include "graticule/train/layout.h"
 #include "graticule/train/loss.h"
 
 namespace graticule {
@@ -152,7 +157,7 @@ Parity compare_with_one_rank(const Options& recipe, const World& world) {
   const Data data = random_data(shape, options.data.batch);
   Options alone = options;
   alone.parallel = ParallelOptions();
-  alone.train.device = "cpu";
+  alone.train.device = DeviceKind::cpu;
   const Group everyone = group_of_all(world);
   const auto in = [](Options which, Precision precision) {
     which.train.precision = precision;

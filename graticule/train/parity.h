@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "graticule/comm/launch.h"
-#include "graticule/train/options.h"
+#include "graticule/recipe/options.h"
 
 namespace graticule {
 

@@ -1,5 +1,7 @@
 #include "graticule/train/rollout.h"
 
+#include <ATen/ops/full.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>

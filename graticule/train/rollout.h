@@ -5,7 +5,7 @@
 // of the tokens that belong to one variable.
 #pragma once
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <map>

@@ -1,5 +1,8 @@
 #include "graticule/train/rounding.h"
 
+#include <ATen/ops/arange.h>
+#include <ATen/ops/bitwise_right_shift.h>
+
 #include <bit>
 
 namespace graticule {

@@ -1,7 +1,7 @@
 // Rounding at random, right in the mean: fp32 to bf16.
 #pragma once
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 namespace graticule {
 

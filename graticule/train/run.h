@@ -7,12 +7,12 @@
 #include <optional>
 
 #include "graticule/comm/mesh.h"
+#include "graticule/core/model_shape.h"
 #include "graticule/data/loader.h"
 #include "graticule/data/source.h"
 #include "graticule/data/statistics.h"
-#include "graticule/model/shape.h"
 #include "graticule/parallel/chain.h"
-#include "graticule/train/options.h"
+#include "graticule/recipe/options.h"
 
 namespace graticule {
 

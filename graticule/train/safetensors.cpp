@@ -1,5 +1,7 @@
 #include "graticule/train/safetensors.h"
 
+#include <ATen/ops/empty.h>
+
 #include <algorithm>
 #include <array>
 #include <bit>

@@ -7,7 +7,7 @@
 // is aligned. A file is written and read in pieces: neither side ever holds more than the piece at hand.
 #pragma once
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <map>

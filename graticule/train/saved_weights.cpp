@@ -1,5 +1,7 @@
 #include "graticule/train/saved_weights.h"
 
+#include <ATen/ops/empty.h>
+
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>

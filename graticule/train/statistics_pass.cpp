@@ -1,5 +1,8 @@
 #include "graticule/train/statistics_pass.h"
 
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+
 #include <algorithm>
 #include <cstring>
 #include <fstream>

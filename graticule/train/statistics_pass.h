@@ -4,7 +4,7 @@
 
 #include "graticule/comm/launch.h"
 #include "graticule/data/statistics.h"
-#include "graticule/train/options.h"
+#include "graticule/recipe/options.h"
 
 namespace graticule {
 

@@ -1,10 +1,14 @@
 #include "graticule/train/step.h"
 
+#include <ATen/ops/cat.h>
+#include <ATen/ops/ones_like.h>
+#include <ATen/ops/zeros.h>
+
 #include "graticule/core/error.h"
 #include "graticule/core/ledger.h"
+#include "graticule/train/learning_rate.h"
 #include "graticule/train/loss.h"
 #include "graticule/train/optimizer.h"
-#include "graticule/train/schedule.h"
 
 namespace graticule {
 

@@ -1,6 +1,8 @@
 // One training step: micro-batches forward and backward, one reduction, one clip, one update.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include "graticule/train/run.h"
 
 namespace graticule {

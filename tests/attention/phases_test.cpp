@@ -1,6 +1,9 @@
 // Groups of heads in turn, the exchange of one under way while another attends, equal one rank; between
 // forward and backward stays what each scheme promises to need.
 
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+
 #include <optional>
 
 #include "graticule/attention/schemes.h"

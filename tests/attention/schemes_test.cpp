@@ -1,8 +1,9 @@
 // Every scheme equals one rank, forward and gradients, whatever does not divide.
 
+#include <ATen/core/Tensor.h>
 #include <cmath>
 
-#include "graticule/attention/kernel/flash_cpu.h"
+#include "graticule/kernel/flash_cpu.h"
 #include "tests/attention/scheme_cases.h"
 
 namespace graticule {

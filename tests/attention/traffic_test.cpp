@@ -1,11 +1,14 @@
 // The bytes that every scheme sends are its closed form, forward and backward, on every rank.
 
+#include <torch/csrc/autograd/autograd.h>
+#include <ATen/ops/empty.h>
+
 #include <gtest/gtest.h>
 
 #include <numeric>
 
 #include "graticule/attention/attention.h"
-#include "graticule/comm/dry.h"
+#include "graticule/comm/dry/dry.h"
 #include "graticule/comm/mesh.h"
 
 namespace graticule {

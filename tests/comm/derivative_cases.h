@@ -2,6 +2,16 @@
 // derivatives, uneven rows.
 #pragma once
 
+#include <torch/csrc/autograd/autograd.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/allclose.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/cos.h>
+#include <ATen/ops/sin.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/zeros.h>
+
 #include "graticule/comm/collectives.h"
 #include "tests/comm/group_cases.h"
 

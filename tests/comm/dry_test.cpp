@@ -1,4 +1,7 @@
-#include "graticule/comm/dry.h"
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+
+#include "graticule/comm/dry/dry.h"
 
 #include <gtest/gtest.h>
 

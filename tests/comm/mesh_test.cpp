@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "graticule/comm/dry.h"
+#include "graticule/comm/dry/dry.h"
 
 namespace graticule {
 namespace {

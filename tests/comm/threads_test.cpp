@@ -1,4 +1,6 @@
-#include "graticule/comm/threads.h"
+#include <ATen/ops/ones.h>
+
+#include "graticule/comm/threads/threads.h"
 
 #include <gtest/gtest.h>
 

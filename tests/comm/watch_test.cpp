@@ -1,3 +1,5 @@
+#include <ATen/ops/ones.h>
+
 #include "graticule/comm/watch.h"
 
 #include <gtest/gtest.h>

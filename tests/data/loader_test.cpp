@@ -1,3 +1,8 @@
+#include <ATen/ops/equal.h>
+#include <ATen/ops/isnan.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/tensor.h>
+
 #include "graticule/data/loader.h"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,9 @@
 // Tokenizer and head by tiles equal themselves as one autograd function, in every token mode.
 
+#include <ATen/Context.h>
+#include <ATen/ops/rand.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/randn_like.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 

@@ -1,6 +1,9 @@
 // The cases of tests/comm as processes: `mpiexec -n P mpi_tests`. Each rank prints only what fails; any
 // failure on any rank gives every rank a non-zero exit code. With an argument, the ways to go wrong: see
 // `misbehave`.
+#include <ATen/ops/full.h>
+#include <ATen/ops/ones.h>
+
 #include <chrono>
 #include <csignal>
 #include <iostream>

@@ -1,6 +1,14 @@
 // The executor and sharding: any level, policy, pipeline and schedule over any number of ranks gives the
 // gradients and updates of one rank.
 
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/allclose.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/tanh.h>
+#include <ATen/ops/zeros.h>
+
 #include "graticule/parallel/chain.h"
 
 #include <gtest/gtest.h>

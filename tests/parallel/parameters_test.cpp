@@ -1,5 +1,8 @@
 // Parameters cut over the tensor axis.
 
+#include <ATen/ops/equal.h>
+#include <ATen/ops/full.h>
+
 #include "graticule/parallel/parameters.h"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,10 @@
 // Whose memory a block's weights take, and when: under level full, of blocks in use alone.
 
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/tanh.h>
+#include <ATen/ops/zeros.h>
+
 #include "graticule/parallel/shard.h"
 
 #include <gtest/gtest.h>

@@ -10,7 +10,7 @@
 #include "graticule/plan/advice.h"
 #include "graticule/plan/layout_choices.h"
 #include "graticule/plan/reasons.h"
-#include "tests/plan/layout_draws.h"
+#include "tests/footprint/layout_draws.h"
 
 namespace graticule {
 namespace {

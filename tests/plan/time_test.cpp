@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "graticule/parallel/timeline.h"
-#include "tests/plan/layout_draws.h"
+#include "tests/footprint/layout_draws.h"
 
 namespace graticule {
 namespace {

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "graticule/train/step.h"
-#include "tests/plan/layout_draws.h"
+#include "tests/footprint/layout_draws.h"
 #include "tests/ranks.h"
 #include "tests/train/scratch_folder.h"
 
@@ -29,7 +29,7 @@ void expect_exact(const Draw& draw) {
   Options options = draw.options;
   options.run.out = folder.path();
   run_ranks(draw.axes.world(), [&](const World& world) {
-    Run run = build(define_problem(options), world, true);
+    Run run = assemble(define_problem(options), world, true);
     for (int step = 0; step < 2; ++step) {
       std::map<std::string, int64_t> sent = bytes_sent(run.mesh);
       train_step(run, false);

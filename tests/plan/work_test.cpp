@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/plan/layout_draws.h"
+#include "tests/footprint/layout_draws.h"
 
 namespace graticule {
 namespace {

@@ -25,7 +25,7 @@ std::string recipe(const std::string& folder, const std::string& shard, const st
 }
 
 Run built(const std::string& text, const World& world) {
-  return build(define_problem(parse_recipe(text, "test")), world, true);
+  return assemble(define_problem(parse_recipe(text, "test")), world, true);
 }
 
 void resume(Run& run, const std::string& folder) {
@@ -165,14 +165,14 @@ TEST(Checkpoint, RefusesAnotherModelAndAFolderThatIsNone) {
   const CheckpointInfo info = read_checkpoint_info(*newest_checkpoint(folder.path()));
   Options deeper = info.options;
   deeper.model.depth = 3;
-  auto other = build(define_problem(deeper), world, false, info.statistics);
+  auto other = assemble(define_problem(deeper), world, false, info.statistics);
   const std::string message =
       message_of<std::invalid_argument>([&] { load_checkpoint(info, other.chain, true); });
   EXPECT_NE(message.find("another model: it has no blocks.2."), std::string::npos) << message;
   // Also where only the checkpoint, or only the recipe, has a parameter.
   Options normed = info.options, plain = info.options;
   normed.model.qk_norm = true;
-  auto with_norms = build(define_problem(normed), world, false, info.statistics);
+  auto with_norms = assemble(define_problem(normed), world, false, info.statistics);
   EXPECT_NE(message_of<std::invalid_argument>([&] {
               load_checkpoint(info, with_norms.chain, true);
             }).find("it has no blocks.0.attention.q_norm.weight"),
@@ -181,7 +181,7 @@ TEST(Checkpoint, RefusesAnotherModelAndAFolderThatIsNone) {
   with_norms.options.run.out = other_folder.path();
   save_checkpoint(with_norms, world);
   const CheckpointInfo of_norms = read_checkpoint_info(*newest_checkpoint(other_folder.path()));
-  auto without = build(define_problem(plain), world, false, info.statistics);
+  auto without = assemble(define_problem(plain), world, false, info.statistics);
   EXPECT_NE(message_of<std::invalid_argument>([&] {
               load_checkpoint(of_norms, without.chain, true);
             }).find("it has blocks.0.attention.k_norm.bias, the recipe's model has not"),

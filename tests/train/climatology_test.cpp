@@ -1,5 +1,6 @@
 #include "graticule/train/climatology.h"
 
+#include <ATen/core/Tensor.h>
 #include <gtest/gtest.h>
 
 #include <cmath>

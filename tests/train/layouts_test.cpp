@@ -1,14 +1,15 @@
 // The whole program on any layout equals one rank: loss, gradient norm and every gradient of the first step,
 // and the losses of ten steps.
 
+#include <ATen/core/Tensor.h>
 #include <gtest/gtest.h>
 
 #include <random>
 
 #include "graticule/comm/order.h"
 #include "graticule/core/error.h"
+#include "graticule/recipe/layout.h"
 #include "graticule/train/build.h"
-#include "graticule/train/layout.h"
 #include "graticule/train/step.h"
 #include "tests/ranks.h"
 #include "tests/train/scratch_folder.h"
@@ -60,7 +61,7 @@ struct Outcome {
 
 void run_steps(const World& world, const std::string& text, Outcome& outcome) {
   world.watch->set_keeps_order(true);
-  Run run = build(define_problem(parse_recipe(text, "test")), world, true);
+  Run run = assemble(define_problem(parse_recipe(text, "test")), world, true);
   std::vector<double> losses;
   double norm = 0;
   const Shard level = run.options.parallel.shard;

@@ -1,5 +1,14 @@
 // AdamW with moments in bf16 follows AdamW in fp32, on any number of ranks, in memory and in a mapped file.
 
+#include <ATen/ops/allclose.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/randint.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+
 #include "graticule/train/optimizer.h"
 
 #include <gtest/gtest.h>

@@ -7,8 +7,8 @@
 #include <regex>
 #include <sstream>
 
+#include "graticule/recipe/layout.h"
 #include "graticule/train/build.h"
-#include "graticule/train/layout.h"
 
 namespace graticule {
 namespace {

@@ -1,6 +1,11 @@
 // Data with holes, over ranks: roll-outs read the mean where a value is missing and have no forecast there,
 // scores count what has values, and steps that count nothing are passed over.
 
+#include <ATen/ops/allclose.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/zeros.h>
+
 #include "graticule/train/rollout.h"
 
 #include <gtest/gtest.h>
@@ -65,7 +70,7 @@ Run build_run(const World& world, const ScratchFolder& folder, const Setting& se
       "test"));
   problem.source = std::make_shared<HoledSource>(path, missing);
   problem.options.data.targets.pop_back();  // the last variable is a forcing
-  Run run = build(problem, world, false);
+  Run run = assemble(problem, world, false);
   if (for_training) {
     LoaderOptions options = loader_options(run.options, run.shape, run.mesh, run.tokens);
     options.range = parse_time_range("2001-01-01", "2001-01-08");

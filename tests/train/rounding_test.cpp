@@ -1,5 +1,12 @@
 // Rounding at random: to a neighbour, right in the mean, the same bits for the same element.
 
+#include <ATen/ops/arange.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/randn.h>
+
 #include "graticule/train/rounding.h"
 
 #include <gtest/gtest.h>

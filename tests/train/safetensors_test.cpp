@@ -1,3 +1,8 @@
+#include <ATen/ops/empty.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/randint.h>
+#include <ATen/ops/randn.h>
+
 #include "graticule/train/safetensors.h"
 
 #include <gtest/gtest.h>

@@ -1,6 +1,9 @@
 // A model that is spread over ranks, put together again: what tests compare with one rank.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/full.h>
+
 #include <map>
 #include <mutex>
 #include <string>

@@ -1,0 +1,131 @@
+#include "bench/bench_attention.h"
+
+#include <ATen/Parallel.h>
+
+#include <iomanip>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "bench/attention_speed.h"
+#include "bench/bench_schemes.h"
+#include "cli/job.h"
+#include "graticule/core/error.h"
+
+namespace graticule {
+namespace {
+
+struct BenchAttentionArguments {
+  AttentionSpeedOptions options;
+  SchemeBench schemes;
+  std::string scheme = "local", dtype = "bf16";
+  int threads = 1;
+  bool json = false;
+};
+
+at::ScalarType type_to_attend_in(const std::string& name) {
+  if (name == "bf16") return at::kBFloat16;
+  if (name == "fp16") return at::kHalf;
+  if (name == "fp32") return at::kFloat;
+  refuse("bench attention", "dtype \"", name, "\": choose bf16, fp16 or fp32");
+}
+
+void add_to(nlohmann::json& out, const std::string& name, const DirectionSpeed& speed) {
+  const auto number = [](const std::optional<double>& x) {
+    return x ? nlohmann::json(*x) : nlohmann::json();
+  };
+  out[name + "_s"] = speed.seconds;
+  out[name + "_gflops"] = speed.gflops;
+  out["aten_" + name + "_s"] = speed.aten_seconds;
+  out["aten_" + name + "_gflops"] = speed.aten_gflops;
+  out["brgemm_" + name + "_gflops"] = number(speed.products_gflops);
+  out[name + "_ratio"] = speed.ratio;
+  out[name + "_share"] = number(speed.share);
+}
+
+void print(const std::string& name, const DirectionSpeed& speed) {
+  const auto rate = [](double seconds, double gflops) {
+    std::cout << std::setprecision(4) << seconds << " s  " << std::setprecision(1) << gflops << " GF/s";
+  };
+  std::cout << std::fixed << std::left << std::setw(10) << name;
+  rate(speed.seconds, speed.gflops);
+  std::cout << "   ATen ";
+  rate(speed.aten_seconds, speed.aten_gflops);
+  std::cout << "   " << name << "_ratio " << std::setprecision(2) << speed.ratio;
+  if (speed.share) {
+    std::cout << "   brgemm " << std::setprecision(1) << *speed.products_gflops << " GF/s  " << name
+              << "_share " << std::setprecision(2) << *speed.share;
+  }
+  std::cout << "\n";
+}
+
+int run_bench_attention(const BenchAttentionArguments& arguments) {
+  auto options = arguments.options;
+  options.dtype = type_to_attend_in(arguments.dtype);
+  if (arguments.threads < 1) refuse("bench attention", "threads ", arguments.threads, ": choose 1 or more");
+  at::set_num_threads(arguments.threads);
+  if (arguments.scheme != "local") {
+    SchemeBench schemes = arguments.schemes;
+    schemes.sizes = options;
+    schemes.scheme = arguments.scheme;
+    schemes.dtype = arguments.dtype;
+    schemes.json = arguments.json;
+    return run_job([&](const World& world) { return run_bench_schemes(schemes, world); });
+  }
+  const auto speed = measure_attention(options);
+  if (arguments.json) {
+    nlohmann::json out{
+        {"batch", options.batch},     {"heads", options.heads},
+        {"tokens", options.tokens},   {"head_dim", options.width},
+        {"dtype", arguments.dtype},   {"threads", arguments.threads},
+        {"repeats", options.repeats}, {"brgemm_dtype", speed.products_are_fp32 ? "fp32" : "bf16"}};
+    add_to(out, "forward", speed.forward);
+    if (speed.backward) add_to(out, "backward", *speed.backward);
+    std::cout << out.dump() << "\n";
+    return 0;
+  }
+  std::cout << "batch " << options.batch << ", " << options.heads << " heads, " << options.tokens
+            << " tokens, width " << options.width << ", " << arguments.dtype << ", " << arguments.threads
+            << " threads; brgemm in " << (speed.products_are_fp32 ? "fp32" : "bf16") << "\n";
+  print("forward", speed.forward);
+  if (speed.backward) print("backward", *speed.backward);
+  return 0;
+}
+
+}  // namespace
+
+void add_bench_attention(CLI::App& bench, Action& action) {
+  auto* command = bench.add_subcommand(
+      "attention",
+      "Time the attention kernel, ATen's and the bare matrix products, in turns; or a sequence scheme");
+  const auto a = std::make_shared<BenchAttentionArguments>();
+  command->add_option("--batch", a->options.batch, "Samples")->capture_default_str();
+  command->add_option("--heads", a->options.heads, "Heads")->capture_default_str();
+  command->add_option("--tokens", a->options.tokens, "Queries, and keys")->capture_default_str();
+  command->add_option("--head-dim", a->options.width, "Width of a head, 1 to 256")->capture_default_str();
+  command
+      ->add_option("--scheme", a->scheme, "local (the kernel), or over the ranks: ulysses, lss, ring, hybrid")
+      ->capture_default_str();
+  command->add_option("--kv-heads", a->schemes.key_heads, "Schemes: key/value heads; 0: as heads")
+      ->capture_default_str();
+  command
+      ->add_option("--head-groups", a->schemes.head_groups,
+                   "ulysses: heads are exchanged in this many groups")
+      ->capture_default_str();
+  command
+      ->add_option("--gather-heads", a->schemes.gather_heads,
+                   "lss: key/value heads gathered at a time; 0: all")
+      ->capture_default_str();
+  command->add_flag("--exchange-again", a->schemes.exchange_again, "ulysses: exchange again in the backward");
+  command->add_option("--context-method", a->schemes.context_method, "hybrid: lss or ring")
+      ->capture_default_str();
+  command->add_option("--ulysses", a->schemes.ulysses, "hybrid: ranks of its ulysses axis")
+      ->capture_default_str();
+  command->add_option("--dtype", a->dtype, "bf16, fp16 or fp32")->capture_default_str();
+  command->add_option("--threads", a->threads, "Threads")->capture_default_str();
+  command->add_option("--repeats", a->options.repeats, "Turns; medians are printed")->capture_default_str();
+  command->add_flag("--backward", a->options.backward, "Time the backward too");
+  command->add_flag("--json", a->json, "Print JSON");
+  command->callback([&action, a] { action = [a] { return run_bench_attention(*a); }; });
+}
+
+}  // namespace graticule

@@ -1,7 +1,0 @@
-#include "graticule/comm/mpi_raw.h"
-
-namespace graticule {
-
-std::function<void()> raw_mpi(RawCall, const at::Tensor&, const at::Tensor&) { return nullptr; }
-
-}  // namespace graticule

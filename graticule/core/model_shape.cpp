@@ -1,0 +1,99 @@
+#include "graticule/core/model_shape.h"
+
+#include <algorithm>
+
+#include "graticule/core/error.h"
+
+namespace graticule {
+
+namespace {
+
+// Weight and bias of a linear layer.
+int64_t linear(int64_t in, int64_t out) { return in * out + out; }
+
+}  // namespace
+
+void validate(const ModelShape& shape) {
+  if (shape.dim < 4 || shape.dim % 4 != 0) {
+    refuse("model", "dim = ", shape.dim,
+           ": it must be a positive multiple of 4 (the position embedding has four parts)");
+  }
+  if (shape.depth < 1) refuse("model", "depth = ", shape.depth, ": at least 1 block is needed");
+  if (shape.heads < 1 || shape.dim % shape.heads != 0) {
+    std::string fitting;
+    for (int64_t h = 1; h <= shape.dim; ++h) {
+      if (shape.dim % h == 0 && shape.dim / h <= 256 && h <= 64)
+        fitting += (fitting.empty() ? "" : ", ") + std::to_string(h);
+    }
+    refuse("model", "dim = ", shape.dim, " over heads = ", shape.heads,
+           " leaves a fraction: choose heads from ", fitting);
+  }
+  if (shape.head_dim() > 256) {
+    refuse("model", "heads of width ", shape.head_dim(), ": at most 256; choose at least ",
+           (shape.dim + 255) / 256, " heads");
+  }
+  if (shape.kv_heads < 0 || shape.heads % shape.key_heads() != 0) {
+    refuse("model", "kv_heads = ", shape.kv_heads, ": it must divide heads = ", shape.heads);
+  }
+  if (!(shape.mlp_ratio > 0)) refuse("model", "mlp_ratio = ", shape.mlp_ratio, ": it must be positive");
+  if (!(shape.drop_path >= 0 && shape.drop_path < 1)) {
+    refuse("model", "drop_path = ", shape.drop_path, ": it must lie in [0, 1)");
+  }
+  if (shape.head_layers < 0)
+    refuse("model", "head_layers = ", shape.head_layers, ": it must not be negative");
+}
+
+int64_t tokenizer_parameters(const ModelShape& shape) {
+  const int64_t V = shape.grid.variables, P = shape.grid.pixels(), C = shape.dim;
+  const int64_t lead = linear(1, C);
+  switch (shape.grid.mode) {
+    case TokenMode::full:
+      return V * linear(P, C) + V * C + lead;
+    case TokenMode::aggregated:
+      return V * linear(P, C) + V * C + C + 4 * linear(C, C) + lead;
+    case TokenMode::channels:
+      return linear(V * P, C) + lead;
+  }
+  GRATICULE_CHECK(false, "token mode");
+}
+
+int64_t block_parameters(const ModelShape& shape) {
+  const int64_t C = shape.dim, D = shape.head_dim();
+  const int64_t norms = 2 * 2 * C + (shape.qk_norm ? 2 * 2 * D : 0);
+  const int64_t attention = linear(C, C + 2 * shape.key_heads() * D) + linear(C, C);
+  return norms + attention + linear(C, shape.hidden()) + linear(shape.hidden(), C);
+}
+
+int64_t head_parameters(const ModelShape& shape) {
+  const int64_t V = shape.grid.variables, P = shape.grid.pixels(), C = shape.dim;
+  const int64_t norm = 2 * C, last = shape.grid.mode == TokenMode::full ? V * linear(C, P) : linear(C, V * P);
+  return norm + shape.head_layers * linear(C, C) + last;
+}
+
+int64_t parameters(const ModelShape& shape) {
+  return tokenizer_parameters(shape) + shape.depth * block_parameters(shape) + head_parameters(shape);
+}
+
+int64_t head_group_count(const ModelShape& shape, int64_t wished, int64_t tensor_ranks) {
+  return std::min(wished, std::max<int64_t>(1, shape.key_heads() / tensor_ranks));
+}
+
+Flops flops(const ModelShape& shape) {
+  const auto S = static_cast<double>(shape.grid.tokens()), C = static_cast<double>(shape.dim);
+  const auto V = static_cast<double>(shape.grid.variables),
+             PS = static_cast<double>(shape.grid.pixels() * shape.grid.places());
+  const auto depth = static_cast<double>(shape.depth), hidden = static_cast<double>(shape.hidden());
+  const double key_share = static_cast<double>(shape.key_heads()) / static_cast<double>(shape.heads);
+  Flops count;
+  count.tokenizer = 2 * V * PS * C;
+  // One query a place: k and v projections of every variable's token, q and out of one, scores and sums over
+  // V.
+  if (shape.grid.mode == TokenMode::aggregated)
+    count.tokenizer += S * (4 * V * C * C + 4 * C * C + 4 * V * C);
+  count.linear = depth * S * (4 * C * C * (1 + key_share) + 4 * C * hidden);
+  count.attention = depth * 4 * S * S * C;
+  count.head = 2 * V * PS * C + static_cast<double>(shape.head_layers) * 2 * S * C * C;
+  return count;
+}
+
+}  // namespace graticule

@@ -1,0 +1,315 @@
+// Legend: layer_memory.h; H, G this rank's query and key heads, X = (H + 2 G) D the width of q | k | v, I its
+// hidden units of the MLP.
+
+#include "graticule/footprint/block_memory.h"
+
+#include <algorithm>
+
+#include "graticule/footprint/attention_memory.h"
+
+namespace graticule {
+
+namespace {
+
+struct Widths {
+  int64_t C, H, G, X, I;  ///< H, G: of all heads together
+};
+
+Widths widths_of(const PassSizes& s, const RankShare& heads) {
+  const int64_t D = s.shape.head_dim(), H = heads.queries.size() * D, G = heads.keys.size() * D;
+  return {s.C(), H, G, H + 2 * G, s.share.hidden.size()};
+}
+
+// Attention lays its heads out samples first, the MLP's hidden units lie as their layer makes them.
+Layer qkv_layer(const Widths& w) { return {Layer::Cut::column, w.C, w.X, true}; }
+Layer out_layer(const Widths& w) { return {Layer::Cut::row, w.H, w.C, true}; }
+Layer fc1_layer(const Widths& w) { return {Layer::Cut::column, w.C, w.I, false}; }
+Layer fc2_layer(const Widths& w) { return {Layer::Cut::row, w.I, w.C, false}; }
+
+/// Whether autograd records: what derivatives need stays.
+enum class Saves { no, yes };
+
+// A norm's output with each row's mean and deviation.
+int64_t norm(const PassSizes& s) { return s.mine(s.C() + 2); }
+
+int64_t if_saved(Saves saves, int64_t bytes) { return saves == Saves::yes ? 0 : bytes; }
+
+/// x -> q | k | v. Saved: the norm's output and, where q and k are normalised, what they were before.
+Footprint projection_forward(const PassSizes& s, const Widths& w, Saves saves) {
+  Footprint f;
+  f.make(norm(s)).run(linear_forward(s, qkv_layer(w)));
+  f.drop(if_saved(saves, norm(s)));
+  if (!s.shape.qk_norm) return f;
+  for (const int64_t part : {w.H, w.G}) {
+    f.make(s.group(part)).brief(s.group(part));
+  }
+  f.make(s.group(w.X)).drop(s.group(w.H + w.G));
+  return f.drop(if_saved(saves, s.group(w.X)));
+}
+
+/// dq | dk | dv, given, -> the gradient of x; all that was saved is gone.
+Footprint projection_backward(const PassSizes& s, const Widths& w) {
+  Footprint f;
+  if (s.shape.qk_norm) {  // q's and k's norms, each widened to the whole projection and added up
+    f.make(3 * s.group(w.X)).drop(2 * s.group(w.X)).brief(3 * s.group(w.H));
+    f.drop(s.group(w.X));  // what they were before
+  }
+  f.run(linear_backward(s, qkv_layer(w)));
+  if (s.shape.qk_norm) f.drop(s.group(w.X));
+  return f.make(s.mine(w.C)).drop(s.mine(w.C) + s.done(norm(s)));
+}
+
+/// x1 -> the MLP's branch. Saved: the norm's output, the hidden units before and after GELU.
+Footprint mlp_forward(const PassSizes& s, const Widths& w, Saves saves) {
+  Footprint f;
+  f.make(norm(s)).run(linear_forward(s, fc1_layer(w)));
+  f.drop(if_saved(saves, norm(s)));
+  f.make(s.group(w.I)).drop(if_saved(saves, s.group(w.I)));
+  f.run(linear_forward(s, fc2_layer(w)));
+  return f.drop(if_saved(saves, s.group(w.I)));
+}
+
+/// The branch's gradient, given, -> that of x1; all that was saved is gone.
+Footprint mlp_backward(const PassSizes& s, const Widths& w) {
+  Footprint f;
+  f.run(linear_backward(s, fc2_layer(w))).drop(s.done(s.group(w.I)));
+  f.make(s.group(w.I)).drop(2 * s.group(w.I));
+  f.run(linear_backward(s, fc1_layer(w))).drop(s.done(s.group(w.I)));
+  return f.make(s.mine(w.C)).drop(s.mine(w.C) + s.done(norm(s)));
+}
+
+BlockParameters parameters_of(const PassSizes& s) { return block_parameters_of(s.share, s.shape, s.axes); }
+
+AttentionCall call_of(const PassSizes& s, const RankShare& heads, bool lean) {
+  const ParallelOptions& p = s.options.parallel;
+  return {s, heads, lean ? 1 : p.head_groups, !lean && p.keep_exchanged};
+}
+
+/// Layer by layer in the order of their backwards, what it waited for going.
+Footprint deferred_weights(const PassSizes& s, const Widths& w) {
+  Footprint f;
+  for (const Layer& layer : {fc2_layer(w), fc1_layer(w), out_layer(w), qkv_layer(w)}) {
+    f.run(linear_weights(s, layer)).drop(linear_deferred(s, layer));
+  }
+  return f.drop(2 * (norm(s) - s.mine(w.C)));
+}
+
+}  // namespace
+
+BlockMemory kept_block(const PassSizes& s) {
+  const Widths w = widths_of(s, s.share);
+  const AttentionCall call = call_of(s, s.share, false);
+  const bool by_heads = s.axes.ulysses > 1 && call.keeps_exchanged;
+  const int64_t qkv = by_heads ? 0 : s.group(w.X);
+  const Footprint attended = attention_forward(call).whole();
+  BlockMemory block;
+  block.output = block.input_gradient = s.mine(w.C);
+
+  Footprint& f = block.forward;
+  f.run(projection_forward(s, w, Saves::yes)).run(attended).drop(by_heads ? s.group(w.X) : 0);
+  f.run(linear_forward(s, out_layer(w))).make(s.mine(w.C));  // x1
+  f.run(mlp_forward(s, w, Saves::yes)).make(block.output);
+  f.drop(2 * s.mine(w.C));  // the branches
+
+  Footprint& d = block.backward;
+  d.run(mlp_backward(s, w)).brief(s.mine(w.C));
+  d.drop(s.mine(w.C));  // x1
+  d.run(linear_backward(s, out_layer(w)));
+  const Footprint attention = attention_backward(call).whole();
+  d.run(attention).drop(s.group(w.H)).undo(attended.left).drop(qkv);
+  d.make(s.waits(s.group(w.H)));
+  // Each of q, k, v widened to all of them, and added up; dk and dv are gone when dq is.
+  d.make(s.group(3 * w.X - 2 * w.G)).undo(attention.left).make(s.group(2 * w.G)).drop(s.group(2 * w.X));
+  d.run(projection_backward(s, w)).drop(s.done(s.group(w.X)));
+  d.make(s.mine(w.C)).drop(s.mine(w.C) + s.done(s.mine(w.C)));
+  d.make(s.waits(s.mine(w.C)));  // the output's gradient
+  if (s.defers) block.weights = deferred_weights(s, w);
+  const BlockParameters n = parameters_of(s);
+  Footprint& all = s.defers ? block.weights : d;
+  all.leave(Account::gradients, (n.whole + n.cut) * s.e());
+  return block;
+}
+
+namespace {
+
+/// Tiles of tokens: sizes of one, and how many.
+struct Tiles {
+  int64_t count;
+  PassSizes one;
+};
+
+Tiles tiles_of(const PassSizes& s, int64_t most_tokens) {
+  const int64_t tile = s.options.train.tile_tokens,
+                count = std::max<int64_t>(1, (most_tokens + tile - 1) / tile);
+  PassSizes one = s;
+  one.t = (s.t + count - 1) / count, one.T = (s.T + count - 1) / count;
+  return {count, one};
+}
+
+/// `tile` over all tiles: its result, of `result` bytes a tile, is put together in `whole` bytes.
+Footprint tiled_forward(const Tiles& tiles, const Footprint& tile, int64_t result, int64_t whole) {
+  Footprint f;
+  if (tiles.count == 1) return f.run(tile);
+  return f.make(whole).run(tile).drop(result);
+}
+
+/// `tile`, a run and its derivative which leave a tile's gradients of `elements` weights, over all tiles:
+/// these are summed, in fp32 from the second on.
+Footprint tiled_backward(const Tiles& tiles, const Footprint& tile, int64_t elements) {
+  const int64_t e = tiles.one.e(), sum = elements * fp32_bytes;
+  Footprint f;
+  f.run(tile);
+  if (tiles.count == 1) return f;
+  if (e < fp32_bytes) f.run(tile).make(Account::gradients, sum).drop(Account::gradients, 2 * elements * e);
+  return f.run(tile).drop(Account::gradients, elements * e);
+}
+
+struct Lean {
+  const PassSizes& s;
+  Tiles tiles;
+  std::vector<RankShare> groups;
+
+  bool alone() const { return groups.size() == 1; }
+  /// A group's rows of the projection's weights, where they are not all.
+  int64_t rows(const Widths& w) const { return alone() ? 0 : w.X * (s.C() + 1) * s.e(); }
+};
+
+Lean lean_of(const PassSizes& s) {
+  const int64_t most = (s.T + s.axes.tensor - 1) / s.axes.tensor;
+  return {s, tiles_of(s, most), head_group_shares(s.share, s.options, s.shape, s.axes)};
+}
+
+Footprint project(const Lean& lean, size_t group) {
+  const Widths w = widths_of(lean.s, lean.groups[group]);
+  Footprint f;
+  f.make(lean.rows(w));
+  f.run(tiled_forward(lean.tiles, projection_forward(lean.tiles.one, w, Saves::no), lean.tiles.one.group(w.X),
+                      lean.s.group(w.X)));
+  return f.drop(lean.rows(w));
+}
+
+int64_t qkv(const Lean& lean, size_t group) { return lean.s.group(widths_of(lean.s, lean.groups[group]).X); }
+
+/// Attention's output and log-sum-exps.
+Footprint attend(const Lean& lean) {
+  const size_t groups = lean.groups.size();
+  const int64_t H = widths_of(lean.s, lean.s.share).H;
+  std::vector<CallMemory> calls;
+  for (const RankShare& heads : lean.groups) calls.push_back(attention_forward(call_of(lean.s, heads, true)));
+  Footprint f;
+  const auto take = [&](size_t i) {
+    f.run(calls[i].finish).drop(qkv(lean, i));
+    if (lean.alone()) return;
+    if (i == 0) f.make(lean.s.group(H));
+    const int64_t part = lean.s.group(widths_of(lean.s, lean.groups[i]).H);
+    f.drop(calls[i].all().of(Account::activations) >= part ? Account::activations : Account::attention, part);
+  };
+  f.run(project(lean, 0)).run(calls[0].start);
+  for (size_t i = 0; i < groups; ++i) {
+    if (i + 1 < groups) f.run(project(lean, i + 1)).run(calls[i + 1].start);
+    f.run(calls[i].attend);
+    if (i > 0) take(i - 1);
+  }
+  take(groups - 1);
+  return f;
+}
+
+/// x and attention's output -> x1.
+Footprint after_attention(const Lean& lean) {
+  const PassSizes& tile = lean.tiles.one;
+  const Widths w = widths_of(lean.s, lean.s.share);
+  Footprint f;
+  f.run(linear_forward(tile, out_layer(w))).make(tile.mine(w.C));
+  f.drop(tile.mine(w.C));
+  return tiled_forward(lean.tiles, f, tile.mine(w.C), lean.s.mine(w.C));
+}
+
+Footprint lean_mlp_backward(const Lean& lean) {
+  const PassSizes& tile = lean.tiles.one;
+  const Widths w = widths_of(lean.s, lean.s.share);
+  Footprint f;
+  f.run(mlp_forward(tile, w, Saves::yes)).brief(tile.mine(w.C));
+  f.run(mlp_backward(tile, w)).make(tile.mine(w.C)).drop(3 * tile.mine(w.C));
+  return tiled_backward(lean.tiles, f, 2 * w.C * w.I + w.I + w.C);
+}
+
+/// The call's dq, dk, dv of a group are put side by side: then x again, and its gradient.
+Footprint group_backward(const Lean& lean, size_t group, const CallMemory& call) {
+  const PassSizes& tile = lean.tiles.one;
+  const Widths w = widths_of(lean.s, lean.groups[group]);
+  Footprint one;
+  one.run(projection_forward(tile, w, Saves::yes)).run(projection_backward(tile, w));
+  one.drop(tile.group(w.X) + tile.mine(w.C));
+  Footprint f;
+  f.make(lean.s.group(w.X)).undo(call.dropped()).make(lean.rows(w));
+  if (lean.alone()) {
+    f.run(tiled_backward(lean.tiles, one, w.X * (w.C + 1)));
+  } else {  // added to its rows of the sums at once
+    f.run(one).drop(Account::gradients, one.left.of(Account::gradients));
+  }
+  f.drop(lean.rows(w) + lean.s.group(w.X)).undo(call.all());
+  return f.run({call.dropped(), call.dropped()});
+}
+
+/// Attention's output, given, goes with its log-sum-exps.
+Footprint lean_attention_backward(const Lean& lean) {
+  const PassSizes& s = lean.s;
+  const Widths w = widths_of(s, s.share);
+  const size_t groups = lean.groups.size();
+  std::vector<CallMemory> calls;
+  for (const RankShare& heads : lean.groups) calls.push_back(attention_backward(call_of(s, heads, true)));
+  Footprint f, merging;
+  merging.brief(lean.tiles.one.mine(w.C));
+  merging.run(linear_backward(lean.tiles.one, out_layer(w)));
+  merging.drop(lean.tiles.one.group(w.H));
+  f.make(s.group(w.H)).run(tiled_backward(lean.tiles, merging, w.C * (w.H + 1)));
+  const bool exchanges = s.axes.ulysses > 1;  // q, k, v have gone when the exchange has started
+  const auto start = [&](size_t i) {
+    f.run(project(lean, i)).run(calls[i].start).drop(exchanges ? qkv(lean, i) : 0);
+  };
+  const auto take = [&](size_t i) {
+    f.run(calls[i].finish);
+    if (!lean.alone() && i == 0) f.make(Account::gradients, w.X * (w.C + 1) * fp32_bytes);
+    f.run(group_backward(lean, i, calls[i]));
+  };
+  start(0);
+  for (size_t i = 0; i < groups; ++i) {
+    if (i + 1 < groups) start(i + 1);
+    f.run(calls[i].attend).drop(exchanges ? 0 : qkv(lean, i));
+    if (i > 0) take(i - 1);
+  }
+  take(groups - 1);
+  return f.drop(s.group(w.H));
+}
+
+}  // namespace
+
+BlockMemory lean_block(const PassSizes& s, Activations policy) {
+  const Lean lean = lean_of(s);
+  const Widths w = widths_of(s, s.share);
+  const PassSizes& tile = lean.tiles.one;
+  const Footprint attended = attend(lean), again = after_attention(lean);
+  const bool twice = policy == Activations::recompute;
+  BlockMemory block;
+  block.output = s.mine(w.C);
+
+  Footprint& f = block.forward;
+  Footprint mlp;
+  mlp.run(mlp_forward(tile, w, Saves::no)).brief(tile.mine(w.C));
+  f.run(attended).run(again);
+  if (twice) f.undo(attended.left);
+  f.run(tiled_forward(lean.tiles, mlp, tile.mine(w.C), block.output)).drop(s.mine(w.C));
+  if (!twice) block.kept = attended.left;
+
+  Footprint& d = block.backward;
+  if (twice) d.run(attended);
+  d.run(again).run(lean_mlp_backward(lean)).drop(s.mine(w.C));
+  d.run(lean_attention_backward(lean));
+  const BlockParameters n = parameters_of(s);
+  const int64_t fresh = (n.whole + n.cut) * s.e();
+  d.leave(Account::gradients, fresh);
+  d.undo(attended.left);
+  return block;
+}
+
+}  // namespace graticule

@@ -1,0 +1,17 @@
+#include "graticule/footprint/cpu_scratch.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+
+#include "graticule/kernel/stand_in.h"
+
+namespace graticule {
+
+Scratch scratch_of(const TrainOptions& train) {
+  const at::ScalarType type = train.precision == Precision::bf16 ? at::kBFloat16 : at::kFloat;
+  const auto kernels = kernels_for(at::empty({0}, at::TensorOptions(at::kMeta).dtype(type)));
+  if (train.device != DeviceKind::cpu || !kernels) return {};
+  return {at::get_num_threads(), cpu_tiles(kernels->attention), kernels->packs_products};
+}
+
+}  // namespace graticule

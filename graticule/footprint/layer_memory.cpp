@@ -1,0 +1,125 @@
+#include "graticule/footprint/layer_memory.h"
+
+#include <algorithm>
+
+namespace graticule {
+
+namespace {
+
+// Of matrix_product: B whole, A 192 rows at a time, both in panels.
+constexpr int64_t most_inner = 8192, fewest = 16, panel = 16, depth = 128, left_rows = 192;
+
+int64_t rounded(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+
+// dy [rows, out] x [rows, in].
+Footprint weight_gradient(const PassSizes& s, int64_t rows, int64_t in, int64_t out) {
+  return product_memory(s, Account::gradients, out, rows, in);
+}
+
+// The sum of dy over its rows, on the CPU of a wide copy.
+Footprint bias_gradient(const PassSizes& s, int64_t rows, int64_t out) {
+  Footprint f;
+  if (s.e() < fp32_bytes && s.scratch.threads > 0) f.brief(Account::gradients, rows * out * fp32_bytes);
+  return f.make(Account::gradients, out * s.e());
+}
+
+// [b, t, width] of mine -> [b, T, width]; with several samples it is laid out tokens first before.
+Footprint gather(const PassSizes& s, Account account, int64_t width) {
+  const int64_t copy = s.b > 1 ? s.mine(width) : 0;
+  Footprint f;
+  return f.make(Account::exchange, copy).make(account, s.group(width)).drop(Account::exchange, copy);
+}
+
+int64_t copied(const PassSizes& s, const Layer& l, int64_t width) {
+  return l.samples_first && s.b > 1 ? s.group(width) : 0;
+}
+
+// x is gathered under dx, and dx scattered under dW.
+Footprint column_backward(const PassSizes& s, const Layer& l) {
+  const int64_t received = s.axes.tensor * s.mine(l.in), dy = copied(s, l, l.out), rows = s.b * s.T;
+  Footprint f;
+  f.make(dy);
+  if (!s.defers) f.run(gather(s, Account::activations, l.in));
+  f.run(product_memory(s, Account::activations, rows, l.out, l.in)).make(Account::exchange, received);
+  if (!s.defers) {
+    f.run(weight_gradient(s, rows, l.in, l.out)).drop(s.group(l.in)).run(bias_gradient(s, rows, l.out));
+  }
+  return f.make(s.mine(l.in)).drop(Account::exchange, received).drop(s.group(l.in) + dy);
+}
+
+Footprint row_backward(const PassSizes& s, const Layer& l) {
+  Footprint f;
+  f.run(gather(s, Account::activations, l.out))
+      .run(product_memory(s, Account::activations, s.b * s.T, l.out, l.in));
+  return s.defers ? f : f.run(linear_weights(s, l)).drop(s.group(l.out));
+}
+
+}  // namespace
+
+Footprint product_memory(const PassSizes& s, Account account, int64_t rows, int64_t inner, int64_t columns) {
+  const bool packs = s.scratch.packs_products && rows >= fewest && columns >= fewest;
+  const int64_t terms = std::min(inner, most_inner);
+  const int64_t right = terms * rounded(columns, panel), left = (rounded(terms, depth) + depth) * left_rows;
+  const int64_t packed = packs ? (right + left) * fp32_bytes : 0;
+  const int64_t wide = packs && inner > most_inner && s.e() < fp32_bytes ? rows * columns * fp32_bytes : 0;
+  Footprint f;
+  if (wide == 0) return f.make(account, rows * columns * s.e()).brief(account, packed);
+  return f.make(account, wide)
+      .brief(account, packed)
+      .make(account, rows * columns * s.e())
+      .drop(account, wide);
+}
+
+Footprint plain_forward(const PassSizes& s, int64_t rows, int64_t in, int64_t out) {
+  return product_memory(s, Account::activations, rows, in, out);
+}
+
+Footprint plain_backward(const PassSizes& s, int64_t rows, int64_t in, int64_t out, bool for_input,
+                         int64_t copy) {
+  Footprint f;
+  if (for_input) f.run(product_memory(s, Account::activations, rows, out, in));
+  f.make(Account::gradients, copy).run(weight_gradient(s, rows, in, out)).drop(Account::gradients, copy);
+  return f.run(bias_gradient(s, rows, out));
+}
+
+Footprint linear_forward(const PassSizes& s, const Layer& l) {
+  const int64_t rows = s.b * s.T, received = s.axes.tensor * s.mine(l.out),
+                sum = s.b * s.t * l.out * fp32_bytes;
+  if (s.axes.tensor == 1) return plain_forward(s, rows, l.in, l.out);
+  Footprint f;
+  if (l.cut == Layer::Cut::column) {
+    return f.run(gather(s, Account::activations, l.in))
+        .run(plain_forward(s, rows, l.in, l.out))
+        .drop(s.group(l.in));
+  }
+  f.make(copied(s, l, l.in)).run(plain_forward(s, rows, l.in, l.out));
+  f.drop(copied(s, l, l.in)).make(Account::exchange, received).make(sum);
+  f.drop(Account::exchange, received).drop(s.group(l.out)).make(sum);  // with the bias
+  if (s.e() == fp32_bytes) return f.drop(sum);
+  return f.make(s.mine(l.out)).drop(2 * sum);
+}
+
+Footprint linear_backward(const PassSizes& s, const Layer& l) {
+  if (s.axes.tensor > 1) return l.cut == Layer::Cut::column ? column_backward(s, l) : row_backward(s, l);
+  const Footprint dx = product_memory(s, Account::activations, s.b * s.T, l.out, l.in);
+  Footprint f;
+  return s.defers ? dx : f.run(dx).run(linear_weights(s, l));
+}
+
+Footprint linear_weights(const PassSizes& s, const Layer& l) {
+  const int64_t rows = s.b * s.T;
+  const bool row = l.cut == Layer::Cut::row, cut = s.axes.tensor > 1, gathers = cut && !row;
+  const int64_t copy = cut && row ? copied(s, l, l.in) : 0;
+  Footprint f;
+  if (gathers) f.run(gather(s, Account::gradients, l.in));
+  f.make(Account::gradients, copy).run(weight_gradient(s, rows, l.in, l.out)).drop(Account::gradients, copy);
+  return f.drop(Account::gradients, gathers ? s.group(l.in) : 0)
+      .run(bias_gradient(s, cut && row ? s.b * s.t : rows, l.out));
+}
+
+int64_t linear_deferred(const PassSizes& s, const Layer& l) {
+  if (l.cut == Layer::Cut::column) return s.mine(l.in) + s.group(l.out);
+  return s.group(l.in) + s.mine(l.out) + (s.axes.tensor > 1 ? s.group(l.out) : 0);
+}
+
+}  // namespace graticule

@@ -1,0 +1,116 @@
+#include "graticule/footprint/weight_memory.h"
+
+namespace graticule {
+
+namespace {
+
+constexpr auto weights = Account::weights, gradients = Account::gradients;
+
+// Makes `bytes` and remembers them in `held`.
+void hold(Footprint& f, Booked& held, Account account, int64_t bytes) {
+  f.make(account, bytes);
+  held.of(account) += bytes;
+}
+
+void let_go(Footprint& f, Booked& held) {
+  f.undo(held);
+  held = {};
+}
+
+}  // namespace
+
+PartSizes::PartSizes(const PassSizes& s, int64_t n, int64_t ranks, int64_t rank, int64_t copies)
+    : level_(s.options.parallel.shard),
+      n_(n),
+      ranks_(ranks),
+      owned_(level_ == Shard::none ? n : span_of(n, ranks, rank).size()),
+      copies_(copies),
+      element_(s.e()) {
+  const auto moment = int64_t{bytes_of(s.options.train.moments)};
+  state_ = s.options.train.state_in.empty() ? owned_ * (fp32_bytes + 2 * moment) : 0;
+}
+
+void PartSizes::make_state(Footprint& f) const { f.make(Account::optimizer, state_); }
+
+// The owned part in the compute dtype, and the whole where it is gathered.
+void PartSizes::prefetch(Footprint& f) {
+  if (!stale_ || gathering_) return;
+  gathering_ = true;
+  f.make(weights, element_ < fp32_bytes ? owned_ * element_ : 0).make(weights, sharded() ? n_ * element_ : 0);
+}
+
+// Of one rank in fp32 the whole is the master itself.
+void PartSizes::gather(Footprint& f) {
+  if (!stale_) return;
+  prefetch(f);
+  stale_ = gathering_ = false;
+  const int64_t own = element_ < fp32_bytes ? owned_ * element_ : 0, whole = sharded() ? n_ * element_ : own;
+  f.drop(weights, sharded() ? own : 0).drop(weights, there_ ? whole : 0);
+  there_ = true;
+}
+
+void PartSizes::release(Footprint& f) {
+  if (level_ != Shard::full || stale_ || (!sharded() && element_ == fp32_bytes)) return;
+  f.drop(weights, n_ * element_);
+  there_ = false, stale_ = true;
+}
+
+void PartSizes::take_gradients(Footprint& f, bool last) {
+  int64_t fresh = n_ * element_;
+  const int64_t wide = n_ * fp32_bytes;
+  f.make(gradients, fresh).drop(gradients, fresh);  // flat beside what each weight has, which goes
+  if (level_ == Shard::gradients || level_ == Shard::full) {
+    f.drop(gradients, fresh);
+    hold(f, reducing_, gradients, ranks_ > 1 || element_ == fp32_bytes ? fresh : wide);
+    if (ranks_ > 1) hold(f, reducing_, Account::exchange, ranks_ * owned_ * element_);
+    return;
+  }
+  if (local_.total() == 0) {  // in fp32 the flat one itself
+    if (element_ == fp32_bytes) f.drop(gradients, std::exchange(fresh, 0));
+    hold(f, local_, gradients, wide);
+  }
+  if (last && ranks_ > 1 && level_ == Shard::none) {
+    hold(f, reducing_, gradients, wide);
+    let_go(f, local_);
+  } else if (last) {
+    reducing_ = std::exchange(local_, {});
+    if (ranks_ > 1) hold(f, reducing_, Account::exchange, ranks_ * owned_ * fp32_bytes);
+  }
+  f.drop(gradients, fresh);
+}
+
+void PartSizes::collect(Footprint& f) {
+  if (reducing_.total() == 0) return;
+  const int64_t part = (level_ == Shard::none || ranks_ == 1 ? n_ : owned_) * fp32_bytes;
+  if (part == reducing_.total() && gradient_.total() == 0) {
+    gradient_ = std::exchange(reducing_, {});
+    return;
+  }
+  f.make(gradients, part);
+  let_go(f, reducing_);
+  if (gradient_.total() == 0) {
+    gradient_.of(gradients) = part;
+  } else {
+    f.drop(gradients, part);
+  }
+}
+
+int64_t PartSizes::copies_bytes() const { return copies_ > 1 ? owned_ * fp32_bytes : 0; }
+
+void PartSizes::zero_gradients(Footprint& f) { let_go(f, gradient_); }
+
+std::vector<PartSizes> parts_of(const PassSizes& s, int64_t block) {
+  const Place& place = s.share.place;
+  const int64_t replicas = int64_t{s.axes.data} * s.axes.sequence(), P = s.axes.tensor;
+  const int64_t shard = s.options.parallel.shard_ranks > 0 ? s.options.parallel.shard_ranks : replicas;
+  const int64_t replica = (place.data * s.axes.context + place.context) * s.axes.ulysses + place.ulysses;
+  BlockParameters n = block_parameters_of(s.share, s.shape, s.axes);
+  if (block == 0) n = {tokenizer_parameters(s.shape), 0};
+  if (block > s.shape.depth) n = {head_parameters(s.shape), 0};
+  std::vector<PartSizes> parts;
+  parts.emplace_back(s, n.whole, shard * P, (replica * P + place.tensor) % (shard * P), replicas / shard);
+  if (n.cut > 0) parts.emplace_back(s, n.cut, shard, replica % shard, replicas / shard);
+  return parts;
+}
+
+}  // namespace graticule

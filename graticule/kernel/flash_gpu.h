@@ -1,0 +1,23 @@
+// The contract of flash.h on CUDA and ROCm, by ATen's kernels. Legend: flash.h. The inputs are checked
+// already.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "graticule/kernel/flash.h"
+
+namespace graticule {
+
+/// bf16 and fp16 by FlashAttention-2 (grouped heads read as they are), fp32 by the memory-efficient kernel
+/// (grouped heads repeated). Widths are padded with zeros to a multiple of 8, which both kernels ask for.
+FlashResult flash_gpu_forward(const at::Tensor& q_BTHD, const at::Tensor& k_BSGD, const at::Tensor& v_BSGD,
+                              double scale);
+
+/// The backward of the same kernel; a gradient of the log-sum-exp costs a second call (flash_aten.h says
+/// why).
+FlashGradients flash_gpu_backward(const at::Tensor& dout_BTHD, const at::Tensor& q_BTHD,
+                                  const at::Tensor& k_BSGD, const at::Tensor& v_BSGD,
+                                  const at::Tensor& out_BTHD, const at::Tensor& lse_BHT, double scale,
+                                  const std::optional<at::Tensor>& dlse_BHT);
+
+}  // namespace graticule

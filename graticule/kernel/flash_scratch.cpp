@@ -1,0 +1,53 @@
+// Legend: flash_cpu.cpp.
+#include "graticule/kernel/flash_scratch.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "graticule/kernel/flash_cpu.h"
+
+namespace graticule {
+namespace {
+
+constexpr int64_t float_bytes = 4;
+
+}  // namespace
+
+int64_t queries_a_task(const FlashTiles& tiles, int64_t heads, int64_t queries, int64_t threads) {
+  const int64_t wanted = threads == 1 ? 1 : 4 * threads;
+  int64_t group = tiles.group;
+  while (group > tiles.panel && heads * ceil_div(queries, group) < wanted) group /= 2;
+  return group;
+}
+
+// Packed keys and values, and beside them what each thread packs with, then what it multiplies in.
+int64_t forward_scratch(const FlashTiles& tiles, const FlashSizes& x, int64_t threads) {
+  const int64_t R = x.heads / x.groups, together = std::min(x.batch * x.groups, threads);
+  const int64_t blocks = ceil_div(x.keys, tiles.block);
+  const int64_t packed =
+      together * (x.keys * units(x.width, tiles.pair) + blocks * x.width * units(tiles.block, tiles.pair));
+  const int64_t queries = queries_a_task(tiles, together * R, x.queries, threads);
+  const int64_t tasks = together * R * ceil_div(x.queries, queries);
+  const int64_t packing = std::min(together * blocks, threads) * tiles.prepare_scratch(x.width);
+  const int64_t multiplying = std::min(tasks, threads) * tiles.forward_scratch(queries, x.width);
+  return float_bytes * (packed + std::max(packing, multiplying));
+}
+
+// Of a range of queries q and dout by rows and by columns, two numbers of each and dq; dk and dv; and beside
+// them what each thread packs with, multiplies in, and writes with.
+int64_t backward_scratch(const FlashTiles& tiles, const FlashSizes& x, int64_t threads) {
+  const int64_t R = x.heads / x.groups, together = std::min(x.batch * x.groups, threads);
+  const int64_t queries = ceil_div(x.queries, ceil_div(x.queries, most_backward_queries));
+  const int64_t blocks = ceil_div(queries, tiles.block), panels = ceil_div(x.keys, tiles.panel);
+  const int64_t rows = queries * units(x.width, tiles.pair),
+                columns = blocks * x.width * units(tiles.block, tiles.pair);
+  const int64_t head = 2 * rows + 2 * columns + queries * (2 + tiles.accumulator_width(x.width));
+  const int64_t packed = together * (R * head + 2 * panels * x.width * tiles.panel);
+  const int64_t parts = std::min({threads / std::gcd(together, threads), blocks, panels});
+  const int64_t packing =
+      std::min(together * std::max(R * blocks, panels), threads) * tiles.prepare_scratch(x.width);
+  const int64_t multiplying = std::min(together * parts, threads) * tiles.backward_scratch(x.width);
+  return float_bytes * (packed + std::max(packing, multiplying));
+}
+
+}  // namespace graticule

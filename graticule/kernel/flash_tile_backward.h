@@ -1,0 +1,307 @@
+// The backward of one head: a range of keys against a range of queries (FlashAttention-2, section 3.2; a lane
+// is a key).
+//
+//   P = 2^((|scale| Q K^T - lse) log2 e)     dS = P (dout V^T - delta)
+//   dV^T += dout^T P                         dK^T += Q^T dS                         dQ += dS K
+//
+// with delta = dout . out - dlse. Subtracting before the change of base keeps P exact where scores are huge.
+// dV^T and dK^T keep a key a lane, so only dQ has the head width in its lanes. The scale is applied when the
+// sums are written.
+#pragma once
+
+#include <cmath>
+#include <limits>
+
+#include "graticule/kernel/flash_tile_forward.h"
+
+namespace graticule {
+
+/// The row length of dq's fp32 sums: the width rounded up to what the tiles write.
+template <class Isa>
+int64_t accumulator_width(int64_t width) {
+  constexpr int64_t panel = panel_of<Isa>;
+  const int64_t rest = width % panel;
+  return width - rest + (rest == 0 ? 0 : columns_for<Isa>(rest) * Isa::lanes);
+}
+
+template <class Isa>
+int64_t prepare_scratch(int64_t width) {
+  return (Isa::block > panel_of<Isa> ? Isa::block : panel_of<Isa>)*width + 2 * most_width;
+}
+
+template <class Isa>
+float row_dot(const float* x, const float* y, int64_t padded) {
+  auto sum = Isa::zero();
+  for (int64_t d = 0; d < padded; d += Isa::lanes)
+    sum = Isa::add_product(sum, Isa::load(x + d), Isa::load(y + d));
+  float lanes[Isa::lanes];
+  Isa::store(lanes, sum);
+  float total = 0;
+  for (int i = 0; i < Isa::lanes; ++i) total += lanes[i];
+  return total;
+}
+
+template <class Isa>
+void prepare(const PrepareTask& task) {
+  const int64_t width = task.width;
+  const int64_t depth = units(width, Isa::pair);
+  const int64_t block_units = units(Isa::block, Isa::pair);
+  alignas(64) float dout[most_width] = {}, out[most_width] = {};
+  for (int64_t token = task.begin; token < task.end; ++token) {
+    read_units<Isa>(task.q, token, width, task.pack.q_TU + token * depth);
+    apply_sign<Isa>(task.pack.q_TU + token * depth, depth, task.sign);
+    read_units<Isa>(task.dout, token, width, task.pack.dout_TU + token * depth);
+    read_row<Isa>(task.dout, token, width, dout);
+    read_row<Isa>(task.out, token, width, out);
+    const float lse = task.lse[token];
+    const bool no_keys = lse == -std::numeric_limits<float>::infinity();
+    task.pack.lse_T[token] = no_keys ? 0 : lse;
+    const int64_t padded = ceil_div(width, Isa::lanes) * Isa::lanes;
+    task.pack.delta_T[token] = row_dot<Isa>(dout, out, padded) - (task.dlse ? task.dlse[token] : 0);
+  }
+  for (int64_t begin = task.begin; begin < task.end; begin += Isa::block) {
+    const int64_t end = begin + Isa::block < task.end ? begin + Isa::block : task.end;
+    const int64_t offset = begin / Isa::block * width * block_units;
+    pack_columns<Isa>(task.q, begin, end, width, task.sign, task.pack.q_bDU + offset, task.scratch);
+    pack_columns<Isa>(task.dout, begin, end, width, 1, task.pack.dout_bDU + offset, task.scratch);
+  }
+  const int64_t length = accumulator_width<Isa>(width);
+  std::memset(task.pack.dq_TW + task.begin * length, 0,
+              static_cast<size_t>((task.end - task.begin) * length) * 4);
+}
+
+/// A panel of keys and values in the orders the five products want.
+struct KeyPanel {
+  float *k_UL, *v_UL;  // right operands of S and dP
+  float* k_eUL;        // right operand of dQ: units along the keys, `panel` numbers of the width at a time
+  float *dk_DL, *dv_DL;
+  int64_t count;
+};
+
+/// Room for P and dS. Where a unit is one number, the three copies of dS are one.
+struct Scores {
+  float* p;      // fp32 [block, panel]
+  float* p_UL;   // units along the queries
+  float* ds_UL;  // units along the queries
+  float* ds_TU;  // units along the keys
+};
+
+/// Rows of a tile as units along the rows; a last odd row is paired with zeros.
+template <class Isa, int R, int C>
+[[gnu::always_inline]] inline void store_pairs(int64_t row, typename Isa::Vector (&x)[R][C], float* to) {
+#pragma GCC unroll 8
+  for (int r = 0; r < R; r += 2) {
+#pragma GCC unroll 8
+    for (int c = 0; c < C; ++c) {
+      const typename Isa::Vector two[2] = {x[r][c], r + 1 < R ? x[r + 1 < R ? r + 1 : r][c] : Isa::zero()};
+      Isa::store_pair(to + (row + r) / 2 * panel_of<Isa> + c * Isa::lanes, two);
+    }
+  }
+}
+
+template <class Isa, int C>
+void scores_step(const BackwardTask& task, const KeyPanel& keys, const Scores& room, int64_t begin,
+                 int64_t count) {
+  using Vector = typename Isa::Vector;
+  constexpr int64_t panel = panel_of<Isa>;
+  const int64_t depth = units(task.width, Isa::pair);
+  const auto scale = Isa::broadcast(task.magnitude), to_base_2 = Isa::broadcast(log2_e);
+  const float* lse = task.pack.lse_T + begin;
+  const float* delta = task.pack.delta_T + begin;
+
+  product<Isa, C>(
+      count, depth, task.pack.q_TU + begin * depth, depth,
+      keys.k_UL, [&]<int R>(int64_t row, Vector(&s)[R][C]) __attribute__((always_inline)) {
+#pragma GCC unroll 8
+        for (int r = 0; r < R; ++r) {
+          const auto row_lse = Isa::broadcast(lse[row + r]);
+#pragma GCC unroll 8
+          for (int c = 0; c < C; ++c) {
+            s[r][c] = Isa::exp2(Isa::multiply_subtract(s[r][c], scale, row_lse) * to_base_2);
+            Isa::store(room.p + (row + r) * panel + c * Isa::lanes, s[r][c]);
+          }
+        }
+        if constexpr (Isa::pair == 2) store_pairs<Isa>(row, s, room.p_UL);
+      });
+  product<Isa, C>(
+      count, depth, task.pack.dout_TU + begin * depth, depth,
+      keys.v_UL, [&]<int R>(int64_t row, Vector(&dp)[R][C]) __attribute__((always_inline)) {
+#pragma GCC unroll 8
+        for (int r = 0; r < R; ++r) {
+          const auto row_delta = Isa::broadcast(delta[row + r]);
+#pragma GCC unroll 8
+          for (int c = 0; c < C; ++c) {
+            dp[r][c] = Isa::load(room.p + (row + r) * panel + c * Isa::lanes) * (dp[r][c] - row_delta);
+            Isa::store_left(room.ds_TU + ((row + r) * panel + c * Isa::lanes) / Isa::pair, dp[r][c]);
+          }
+        }
+        if constexpr (Isa::pair == 2) store_pairs<Isa>(row, dp, room.ds_UL);
+      });
+}
+
+/// A finish that adds the sums to rows in memory.
+template <class Isa>
+struct Adder {
+  float* to;
+  int64_t length;
+
+  template <int R, int C>
+  [[gnu::always_inline]] void prefetch(int64_t row) const {
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+      for (int c = 0; c < C; ++c) __builtin_prefetch(to + (row + r) * length + c * Isa::lanes, 1);
+    }
+  }
+
+  template <int R, int C>
+  [[gnu::always_inline]] void operator()(int64_t row, typename Isa::Vector (&sums)[R][C]) const {
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+      for (int c = 0; c < C; ++c) {
+        float* at = to + (row + r) * length + c * Isa::lanes;
+        Isa::store(at, Isa::load(at) + sums[r][c]);
+      }
+    }
+  }
+};
+
+/// to[rows, lanes] += A B
+template <class Isa, int C>
+void accumulate(int64_t rows, int64_t depth, const float* a, int64_t a_length, const float* b, float* to,
+                int64_t length) {
+  product<Isa, C>(rows, depth, a, a_length, b, Adder<Isa>{to, length});
+}
+
+template <class Isa, int C>
+void backward_step(const BackwardTask& task, const KeyPanel& keys, const Scores& room, int64_t begin,
+                   int64_t count) {
+  constexpr int64_t panel = panel_of<Isa>;
+  const int64_t width = task.width;
+  scores_step<Isa, C>(task, keys, room, begin, count);
+
+  const int64_t block_units = units(Isa::block, Isa::pair);
+  const int64_t offset = begin / Isa::block * width * block_units;
+  const int64_t depth = units(count, Isa::pair);
+  accumulate<Isa, C>(width, depth, task.pack.dout_bDU + offset, block_units, room.p_UL, keys.dv_DL, panel);
+  accumulate<Isa, C>(width, depth, task.pack.q_bDU + offset, block_units, room.ds_UL, keys.dk_DL, panel);
+
+  const int64_t key_units = units(keys.count, Isa::pair);
+  const int64_t row_units = panel / Isa::pair;
+  if (keys.count % Isa::pair != 0) {  // the lane beyond the last key holds no number of ours
+    for (int64_t row = 0; row < count; ++row) {
+      std::memset(reinterpret_cast<char*>(room.ds_TU + row * row_units + key_units - 1) + 2, 0, 2);
+    }
+  }
+  const int64_t length = accumulator_width<Isa>(width);
+  for (int64_t d = 0; d < width; d += panel) {
+    with_columns<Isa>(width - d, [&](auto columns) {
+      accumulate<Isa, decltype(columns)::value>(count, key_units, room.ds_TU, row_units,
+                                                keys.k_eUL + d * row_units,
+                                                task.pack.dq_TW + begin * length + d, length);
+    });
+  }
+}
+
+template <class Isa>
+void pack_key_panel(const BackwardTask& task, int64_t begin, const KeyPanel& keys, float* rows) {
+  constexpr int64_t panel = panel_of<Isa>;
+  const int64_t width = task.width;
+  const int64_t end = begin + keys.count;
+  pack_panel<Isa>(task.k, begin, end, width, 1, keys.k_UL, rows);
+  pack_panel<Isa>(task.v, begin, end, width, 1, keys.v_UL, rows);
+  for (int64_t u = 0; u < units(keys.count, Isa::pair); ++u) {
+    read_pairs<Isa>(task.k, begin + u * Isa::pair, end, width, rows);
+    for (int64_t d = 0; d < width; d += panel) {
+      const int64_t filled = width - d < panel ? width - d : panel;
+      float* to = keys.k_eUL + d * (panel / Isa::pair) + u * panel;
+      std::memcpy(to, rows + d, static_cast<size_t>(filled) * 4);
+      std::memset(to + filled, 0, static_cast<size_t>(panel - filled) * 4);
+    }
+  }
+}
+
+/// Panels of keys that share each block of queries while it is in the cache.
+template <class Isa>
+int64_t panels_together(int64_t width) {
+  return (width <= 128 ? 256 : 128) / panel_of<Isa>;
+}
+
+template <class Isa>
+int64_t backward_scratch(int64_t width) {
+  constexpr int64_t panel = panel_of<Isa>;
+  const int64_t depth = units(width, Isa::pair);
+  const int64_t a_panel = 2 * depth * panel + ceil_div(width, panel) * panel * (panel / Isa::pair);
+  return panels_together<Isa>(width) * a_panel + 4 * Isa::block * panel + panel * width;
+}
+
+template <class Isa>
+void backward(const BackwardTask& task) {
+  constexpr int64_t panel = panel_of<Isa>;
+  constexpr int64_t most_together = 256 / panel;
+  const int64_t width = task.width;
+  const int64_t depth = units(width, Isa::pair);
+  const int64_t together = panels_together<Isa>(width);
+  float* next = task.scratch;
+  const auto take = [&](int64_t floats) {
+    float* taken = next;
+    next += floats;
+    return taken;
+  };
+  KeyPanel panels[most_together];
+  for (int64_t p = 0; p < together; ++p) {
+    panels[p] = {take(depth * panel),
+                 take(depth * panel),
+                 take(ceil_div(width, panel) * panel * (panel / Isa::pair)),
+                 nullptr,
+                 nullptr,
+                 0};
+  }
+  Scores room;
+  room.p = take(Isa::block * panel);
+  room.p_UL = Isa::pair == 1 ? room.p : take(Isa::block * panel);
+  room.ds_TU = take(Isa::block * panel);
+  room.ds_UL = Isa::pair == 1 ? room.ds_TU : take(Isa::block * panel);
+  float* rows = take(panel * width);
+
+  for (int64_t key = task.key_begin; key < task.key_end; key += together * panel) {
+    int64_t used = 0;
+    for (int64_t at = key; at < task.key_end && used < together; at += panel, ++used) {
+      auto& keys = panels[used];
+      keys.count = task.key_end - at < panel ? task.key_end - at : panel;
+      keys.dk_DL = task.dk_pDL + at * width;
+      keys.dv_DL = task.dv_pDL + at * width;
+      pack_key_panel<Isa>(task, at, keys, rows);
+    }
+    for (int64_t begin = task.query_begin; begin < task.query_end; begin += Isa::block) {
+      const int64_t count = task.query_end - begin < Isa::block ? task.query_end - begin : Isa::block;
+      for (int64_t p = 0; p < used; ++p) {
+        with_columns<Isa>(panels[p].count, [&](auto columns) {
+          backward_step<Isa, decltype(columns)::value>(task, panels[p], room, begin, count);
+        });
+      }
+    }
+  }
+}
+
+/// The table of one instruction set.
+template <class Isa>
+constexpr FlashTiles tiles_of() {
+  return {panel_of<Isa>,
+          Isa::block,
+          Isa::pair,
+          most_queries,
+          forward_scratch<Isa>,
+          prepare_scratch<Isa>,
+          backward_scratch<Isa>,
+          accumulator_width<Isa>,
+          pack_keys<Isa>,
+          forward<Isa>,
+          prepare<Isa>,
+          backward<Isa>,
+          write_rows<Isa>,
+          write_panel<Isa>};
+}
+
+}  // namespace graticule

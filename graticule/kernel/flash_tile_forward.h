@@ -1,0 +1,169 @@
+// The forward of one head's query group against all its keys (FlashAttention-2, section 3.1, transposed: a
+// lane is a query).
+//
+//   S^T = K Q^T                              m' = max(m, max_j c s_ij)          P^T = 2^(c S^T - m')
+//   l' = 2^(m - m') l + sum_j p_ij           O^T' = 2^(m - m') O^T + V^T P^T
+//
+// with c = |scale| log2 e. With a query a lane, the maximum and the sum run down the lanes, without a
+// horizontal step; and the head width is never a lane, so that any width runs at full rate.
+#pragma once
+
+#include <cmath>
+#include <limits>
+
+#include "graticule/kernel/flash_tile_pack.h"
+
+namespace graticule {
+
+constexpr float log2_e = 1.44269504088896340736f;
+constexpr int64_t most_queries = 256;  // of one task
+constexpr double ln_2 = 0.693147180559945309417;
+
+/// What a panel of queries carries from block to block.
+struct QueryPanel {
+  float* q_UL;
+  float* out_DL;
+  float* most_L;  // the largest unscaled score so far
+  float* sum_L;
+};
+
+template <class Isa, int C>
+void forward_step(const ForwardTask& task, const QueryPanel& state, int64_t begin, int64_t count,
+                  float* scores) {
+  using Vector = typename Isa::Vector;
+  constexpr int64_t panel = panel_of<Isa>;
+  const int64_t depth = units(task.width, Isa::pair);
+
+  Vector most[C];
+  for (int c = 0; c < C; ++c) most[c] = Isa::load(state.most_L + c * Isa::lanes);
+  Vector top[C];
+  for (int c = 0; c < C; ++c) top[c] = most[c];
+  product<Isa, C>(
+      count, depth, task.keys_SU + begin * depth, depth,
+      state.q_UL, [&]<int R>(int64_t row, Vector(&s)[R][C]) __attribute__((always_inline)) {
+#pragma GCC unroll 8
+        for (int c = 0; c < C; ++c) {
+          Vector best = top[c];
+#pragma GCC unroll 8
+          for (int r = 0; r < R; ++r) {
+            Isa::store(scores + (row + r) * panel + c * Isa::lanes, s[r][c]);
+            best = Isa::larger(best, s[r][c]);
+          }
+          top[c] = best;
+        }
+      });
+
+  const auto factor = Isa::broadcast(task.magnitude * log2_e);
+  Vector shift[C], keep[C], sum[C];
+#pragma GCC unroll 8
+  for (int c = 0; c < C; ++c) {
+    shift[c] = Isa::zero_where_infinite(top[c] * factor, top[c]);
+    keep[c] = Isa::exp2(most[c] * factor - shift[c]);
+    sum[c] = Isa::zero();
+    Isa::store(state.most_L + c * Isa::lanes, top[c]);
+  }
+  for (int64_t row = 0; row < count; row += Isa::pair) {
+#pragma GCC unroll 8
+    for (int c = 0; c < C; ++c) {
+      const float* from = scores + row * panel + c * Isa::lanes;
+      Vector p[2];
+      p[0] = Isa::exp2(Isa::multiply_subtract(Isa::load(from), factor, shift[c]));
+      sum[c] = sum[c] + p[0];
+      if constexpr (Isa::pair == 2) {
+        p[1] = row + 1 < count ? Isa::exp2(Isa::multiply_subtract(Isa::load(from + panel), factor, shift[c]))
+                               : Isa::zero();
+        sum[c] = sum[c] + p[1];
+      }
+      Isa::store_pair(scores + row / Isa::pair * panel + c * Isa::lanes, p);
+    }
+  }
+#pragma GCC unroll 8
+  for (int c = 0; c < C; ++c) {
+    float* l = state.sum_L + c * Isa::lanes;
+    Isa::store(l, Isa::add_product(sum[c], Isa::load(l), keep[c]));
+  }
+
+  const int64_t value_depth = units(Isa::block, Isa::pair);
+  product<Isa, C>(
+      task.width, units(count, Isa::pair), task.values_bDU + begin / Isa::block * task.width * value_depth,
+      value_depth, scores, [&]<int R>(int64_t row, Vector(&o)[R][C]) __attribute__((always_inline)) {
+#pragma GCC unroll 8
+        for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+          for (int c = 0; c < C; ++c) {
+            float* out = state.out_DL + (row + r) * panel + c * Isa::lanes;
+            Isa::store(out, Isa::add_product(o[r][c], Isa::load(out), keep[c]));
+          }
+        }
+      });
+}
+
+/// Divides by the sums, transposes back, and writes lse = |scale| m + ln l, corrected for the rounding of the
+/// shift c m. A query all of whose scores are -infinity gives zeros, and an lse of -infinity.
+template <class Isa>
+void forward_finish(const ForwardTask& task, const QueryPanel& state, int64_t begin, int64_t count,
+                    float* rows) {
+  constexpr int64_t panel = panel_of<Isa>;
+  float reciprocal[panel];
+  for (int64_t i = 0; i < count; ++i) {
+    const float most = state.most_L[i];
+    const float sum = state.sum_L[i];
+    const float c = task.magnitude * log2_e;
+    const double correction = static_cast<double>(c) * most - static_cast<double>(c * most);
+    task.lse[begin + i] = sum == 0
+                              ? -std::numeric_limits<float>::infinity()
+                              : static_cast<float>(static_cast<double>(task.magnitude) * most +
+                                                   std::log(static_cast<double>(sum)) - ln_2 * correction);
+    reciprocal[i] = sum == 0 ? 0 : 1 / sum;
+  }
+  transpose<Isa>(state.out_DL, panel, task.width, panel, rows, task.width);
+  const auto out = from_token<Isa>(task.out, begin);
+  for (int64_t i = 0; i < count; ++i)
+    write_row<Isa>(rows + i * task.width, task.width, reciprocal[i], out, i);
+}
+
+template <class Isa>
+int64_t forward_scratch(int64_t queries, int64_t width) {
+  constexpr int64_t panel = panel_of<Isa>;
+  const int64_t panels = ceil_div(queries, panel);
+  return panels * panel * (units(width, Isa::pair) + width + 2) + Isa::block * panel + panel * width;
+}
+
+template <class Isa>
+void forward(const ForwardTask& task) {
+  constexpr int64_t panel = panel_of<Isa>;
+  constexpr int64_t most_panels = most_queries / panel;
+  const int64_t depth = units(task.width, Isa::pair);
+  const int64_t panels = ceil_div(task.queries, panel);
+  float* next = task.scratch;
+  const auto take = [&](int64_t floats) {
+    float* taken = next;
+    next += floats;
+    return taken;
+  };
+  float* scores = take(Isa::block * panel);
+  float* rows = take(panel * task.width);
+  QueryPanel states[most_panels];
+  for (int64_t p = 0; p < panels; ++p) {
+    states[p] = {take(depth * panel), take(task.width * panel), take(panel), take(panel)};
+    const int64_t end = (p + 1) * panel < task.queries ? (p + 1) * panel : task.queries;
+    pack_panel<Isa>(task.q, p * panel, end, task.width, task.sign, states[p].q_UL, rows);
+    std::memset(states[p].out_DL, 0, static_cast<size_t>(task.width * panel) * 4);
+    for (int64_t i = 0; i < panel; ++i) states[p].most_L[i] = -std::numeric_limits<float>::infinity();
+    for (int64_t i = 0; i < panel; ++i) states[p].sum_L[i] = 0;
+  }
+  for (int64_t begin = 0; begin < task.keys; begin += Isa::block) {
+    const int64_t count = begin + Isa::block < task.keys ? Isa::block : task.keys - begin;
+    for (int64_t p = 0; p < panels; ++p) {
+      with_columns<Isa>(task.queries - p * panel, [&](auto columns) {
+        forward_step<Isa, decltype(columns)::value>(task, states[p], begin, count, scores);
+      });
+    }
+  }
+  for (int64_t p = 0; p < panels; ++p) {
+    const int64_t count = (p + 1) * panel < task.queries ? panel : task.queries - p * panel;
+    forward_finish<Isa>(task, states[p], p * panel, count, rows);
+  }
+}
+
+}  // namespace graticule

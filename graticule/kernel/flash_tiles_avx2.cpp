@@ -1,0 +1,107 @@
+// Compiled for AVX2 with FMA and F16C: only the table below may leave this file.
+#include <immintrin.h>
+
+#include <cstdint>
+#include <cstring>
+
+#include "graticule/kernel/flash_tile_backward.h"
+#include "graticule/kernel/matrix_tile_product.h"
+
+namespace graticule {
+namespace {
+
+struct Avx2 {
+  using Vector = __m256;
+  static constexpr int lanes = 8, rows = 6,
+                       columns = 2;  // 12 sums, 2 right vectors and a left one: 15 of 16 registers
+  static constexpr int64_t block = 192, pair = 1;
+
+  static Vector zero() { return _mm256_setzero_ps(); }
+  static Vector load(const float* x) { return _mm256_loadu_ps(x); }
+  static void store(float* to, Vector x) { _mm256_storeu_ps(to, x); }
+  static Vector broadcast(float x) { return _mm256_set1_ps(x); }
+  static Vector multiply_add(Vector sum, Vector a, Vector b) { return _mm256_fmadd_ps(a, b, sum); }
+  static Vector add_product(Vector sum, Vector a, Vector b) { return _mm256_fmadd_ps(a, b, sum); }
+  static Vector multiply_subtract(Vector a, Vector b, Vector c) { return _mm256_fmsub_ps(a, b, c); }
+  static Vector larger(Vector a, Vector b) { return _mm256_max_ps(a, b); }
+
+  static Vector zero_where_infinite(Vector x, Vector most) {
+    return _mm256_andnot_ps(_mm256_cmp_ps(most, broadcast(-__builtin_inff()), _CMP_EQ_OQ), x);
+  }
+
+  /// As in flash_isa_avx512.h; the power of two is built in the exponent bits, and is 0 below 2^-126.
+  static Vector exp2(Vector x) {
+    const auto smallest = broadcast(-126.0f);
+    const auto inside = _mm256_min_ps(broadcast(127.0f),
+                                      _mm256_max_ps(smallest, x));  // keeps a NaN: it is the second operand
+    const auto whole = _mm256_floor_ps(inside);
+    const auto f = inside - whole;
+    auto p = _mm256_fmadd_ps(f, broadcast(1.8671300717181373e-3f), broadcast(9.017030317328128e-3f));
+    p = _mm256_fmadd_ps(p, f, broadcast(5.579991310806764e-2f));
+    p = _mm256_fmadd_ps(p, f, broadcast(2.4016445015306048e-1f));
+    p = _mm256_fmadd_ps(p, f, broadcast(6.93151311804874e-1f));
+    p = _mm256_fmadd_ps(p, f, broadcast(1.0f));
+    const auto power =
+        _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvttps_epi32(whole), _mm256_set1_epi32(127)), 23);
+    return _mm256_andnot_ps(_mm256_cmp_ps(x, smallest, _CMP_LT_OQ), p * _mm256_castsi256_ps(power));
+  }
+
+  static void store_pair(float* to, const Vector* x) { store(to, x[0]); }
+  static void store_left(float* to, Vector x) { store(to, x); }
+
+  static void widen_half(const uint16_t* from, int64_t count, float* to) {
+    for (int64_t i = 0; i < count; i += lanes) {
+      uint16_t half[lanes] = {};
+      float wide[lanes];
+      const int64_t some = count - i < lanes ? count - i : lanes;
+      std::memcpy(half, from + i, static_cast<size_t>(some) * 2);
+      store(wide, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(half))));
+      std::memcpy(to + i, wide, static_cast<size_t>(some) * 4);
+    }
+  }
+
+  static void narrow_half(const float* from, int64_t count, float factor, uint16_t* to) {
+    for (int64_t i = 0; i < count; i += lanes) {
+      float wide[lanes] = {};
+      uint16_t half[lanes];
+      const int64_t some = count - i < lanes ? count - i : lanes;
+      std::memcpy(wide, from + i, static_cast<size_t>(some) * 4);
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(half),
+                       _mm256_cvtps_ph(load(wide) * broadcast(factor), _MM_FROUND_TO_NEAREST_INT));
+      std::memcpy(to + i, half, static_cast<size_t>(some) * 2);
+    }
+  }
+
+  /// An 8 x 8 square: pairs of rows, then pairs of pairs, then the halves of the registers change places.
+  static void transpose(const float* from, int64_t from_length, float* to, int64_t to_length) {
+    Vector x[lanes], y[lanes];
+#pragma GCC unroll 8
+    for (int i = 0; i < lanes; ++i) x[i] = load(from + i * from_length);
+#pragma GCC unroll 4
+    for (int i = 0; i < lanes; i += 2) {
+      y[i] = _mm256_unpacklo_ps(x[i], x[i + 1]);
+      y[i + 1] = _mm256_unpackhi_ps(x[i], x[i + 1]);
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < lanes; i += 4) {
+      x[i] = _mm256_shuffle_ps(y[i], y[i + 2], 0x44);
+      x[i + 1] = _mm256_shuffle_ps(y[i], y[i + 2], 0xee);
+      x[i + 2] = _mm256_shuffle_ps(y[i + 1], y[i + 3], 0x44);
+      x[i + 3] = _mm256_shuffle_ps(y[i + 1], y[i + 3], 0xee);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      store(to + i * to_length, _mm256_permute2f128_ps(x[i], x[i + 4], 0x20));
+      store(to + (i + 4) * to_length, _mm256_permute2f128_ps(x[i], x[i + 4], 0x31));
+    }
+  }
+};
+
+}  // namespace
+
+extern const FlashTiles tiles_avx2;
+const FlashTiles tiles_avx2 = tiles_of<Avx2>();
+extern const MatrixTiles matrix_avx2;
+const MatrixTiles matrix_avx2 = matrix_tiles_of<Avx2>();
+
+}  // namespace graticule

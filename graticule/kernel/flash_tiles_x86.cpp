@@ -1,0 +1,61 @@
+// Which instruction set this x86 processor has.
+#include <ATen/core/Tensor.h>
+
+#include "graticule/kernel/flash_cpu.h"
+#include "graticule/kernel/matrix_tiles.h"
+
+namespace graticule {
+
+extern const FlashTiles tiles_avx2, tiles_avx512, tiles_avx512_bf16;
+extern const MatrixTiles matrix_avx2, matrix_avx512;
+
+bool cpu_runs(CpuLevel level) {
+  const bool avx2 =
+      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+  switch (level) {
+    case CpuLevel::avx2:
+      return avx2;
+    case CpuLevel::avx512:
+      return avx512;
+    case CpuLevel::avx512_bf16:
+      return avx512 && __builtin_cpu_supports("avx512bf16");
+    default:
+      return true;
+  }
+}
+
+CpuLevel cpu_level(at::ScalarType dtype) {
+  if (dtype == at::kBFloat16 && __builtin_cpu_supports("amx-bf16")) return CpuLevel::aten;
+  if (dtype == at::kBFloat16 && cpu_runs(CpuLevel::avx512_bf16)) return CpuLevel::avx512_bf16;
+  if (cpu_runs(CpuLevel::avx512)) return CpuLevel::avx512;
+  return cpu_runs(CpuLevel::avx2) ? CpuLevel::avx2 : CpuLevel::aten;
+}
+
+const FlashTiles* cpu_tiles(CpuLevel level) {
+  switch (level) {
+    case CpuLevel::avx2:
+      return &tiles_avx2;
+    case CpuLevel::avx512:
+      return &tiles_avx512;
+    case CpuLevel::avx512_bf16:
+      return &tiles_avx512_bf16;
+    default:
+      return nullptr;
+  }
+}
+
+const MatrixTiles* matrix_tiles() {
+  if (cpu_runs(CpuLevel::avx512)) return &matrix_avx512;
+  return cpu_runs(CpuLevel::avx2) ? &matrix_avx2 : nullptr;
+}
+
+bool matrix_tiles_win(Element element) {
+  const bool multiplies_bf16 = __builtin_cpu_supports("amx-bf16") || __builtin_cpu_supports("avx512bf16");
+  if (!matrix_tiles()) return false;
+  if (element == Element::fp32) return !__builtin_cpu_is("intel");
+  return element == Element::fp16 || !multiplies_bf16;
+}
+
+}  // namespace graticule

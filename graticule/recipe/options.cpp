@@ -1,0 +1,297 @@
+#include "graticule/recipe/options.h"
+
+#include <toml++/toml.h>
+
+#include <fstream>
+
+#include "graticule/core/error.h"
+#include "graticule/recipe/presets.h"
+#include "graticule/recipe/recipe_fields.h"
+#include "graticule/recipe/toml_text.h"
+
+namespace graticule {
+
+namespace {
+
+class Reader {
+ public:
+  Reader(const toml::table& recipe, std::string where) : recipe_(recipe), where_(std::move(where)) {}
+
+  void section(const char* name) {
+    section_ = name;
+    keys_of_[name];
+    const toml::node* node = recipe_.get(name);
+    if (node && !node->is_table()) refuse_value(*node, "", "a table: [" + section_ + "]");
+    table_ = node ? node->as_table() : nullptr;
+  }
+
+  template <class T>
+  void field(const char* key, KeyKind, T& value) {
+    if (const toml::node* node = find(key)) read(*node, key, value);
+  }
+
+  template <class Enum>
+  void choice(const char* key, KeyKind, Enum& value) {
+    if (const toml::node* node = find(key)) value = word<Enum>(*node, key, "");
+  }
+  template <class Enum>
+  void choice(const char* key, KeyKind, std::optional<Enum>& value) {
+    const toml::node* node = find(key);
+    if (!node) return;
+    value.reset();
+    if (node->value<std::string_view>() != automatic) value = word<Enum>(*node, key, ", \"auto\"");
+  }
+
+  // Everything in the file must have been asked for.
+  void refuse_unknown() const {
+    std::vector<std::string> sections;
+    for (const auto& [name, keys] : keys_of_) sections.push_back(name);
+    for (const auto& [key, node] : recipe_) {
+      const std::string name(key.str());
+      const auto known = keys_of_.find(name);
+      if (known == keys_of_.end()) {
+        refuse(where_, "unknown section [", name, "]: did you mean [", nearest_name(name, sections), "]?");
+      }
+      for (const auto& [inner, value] : *node.as_table()) {
+        const std::string inner_name(inner.str());
+        if (std::find(known->second.begin(), known->second.end(), inner_name) == known->second.end()) {
+          refuse(where_, "unknown key ", name, ".", inner_name, ": did you mean ", name, ".",
+                 nearest_name(inner_name, known->second), "?");
+        }
+      }
+    }
+  }
+
+ private:
+  const toml::node* find(const char* key) {
+    keys_of_[section_].push_back(key);
+    return table_ ? table_->get(key) : nullptr;
+  }
+
+  [[noreturn]] void refuse_value(const toml::node& node, const std::string& key,
+                                 const std::string& wanted) const {
+    refuse(where_, section_, key.empty() ? "" : ".", key, " = ", printed(node), " (line ",
+           node.source().begin.line, "): it must be ", wanted);
+  }
+
+  template <class Enum>
+  Enum word(const toml::node& node, const char* key, const char* others) const {
+    const auto value = value_named<Enum>(node.is_string() ? **node.as_string() : "");
+    if (!value) refuse_value(node, key, "one of " + words_of<Enum>() + others);
+    return *value;
+  }
+  void read(const toml::node& node, const char* key, std::string& value) const {
+    if (!node.is_string()) refuse_value(node, key, "a text in quotes");
+    value = **node.as_string();
+  }
+  void read(const toml::node& node, const char* key, bool& value) const {
+    if (!node.is_boolean()) refuse_value(node, key, "true or false");
+    value = **node.as_boolean();
+  }
+  void read(const toml::node& node, const char* key, int64_t& value) const {
+    if (!node.is_integer()) refuse_value(node, key, "a whole number");
+    value = **node.as_integer();
+  }
+  void read(const toml::node& node, const char* key, double& value) const {
+    if (!node.is_number()) refuse_value(node, key, "a number");
+    value = *node.value<double>();
+  }
+  void read(const toml::node& node, const char* key, std::vector<std::string>& value) const {
+    read_list(node, key, value, "a list of texts");
+  }
+  void read(const toml::node& node, const char* key, std::vector<int64_t>& value) const {
+    if (node.is_integer()) {
+      value = {**node.as_integer()};
+      return;
+    }
+    read_list(node, key, value, "a whole number or a list of them");
+  }
+  template <class T>
+  void read_list(const toml::node& node, const char* key, std::vector<T>& value, const char* wanted) const {
+    if (!node.is_array()) refuse_value(node, key, wanted);
+    value.clear();
+    for (const auto& item : *node.as_array()) {
+      const auto* typed = item.as<T>();
+      if (!typed) refuse_value(node, key, wanted);
+      value.push_back(**typed);
+    }
+  }
+
+  const toml::table& recipe_;
+  std::string where_;
+  std::string section_;
+  const toml::table* table_ = nullptr;
+  std::map<std::string, std::vector<std::string>> keys_of_;
+};
+
+class Writer {
+ public:
+  void section(const char* name) {
+    current_ = root.insert_or_assign(name, toml::table{}).first->second.as_table();
+  }
+  template <class T>
+  void field(const char* key, KeyKind, const T& value) {
+    current_->insert_or_assign(key, value);
+  }
+  template <class T>
+  void field(const char* key, KeyKind, const std::vector<T>& values) {
+    toml::array array;
+    for (const T& value : values) array.push_back(value);
+    current_->insert_or_assign(key, std::move(array));
+  }
+  template <class Enum>
+  void choice(const char* key, KeyKind, const Enum& value) {
+    current_->insert_or_assign(key, name_of(value));
+  }
+  toml::table root;
+
+ private:
+  toml::table* current_ = nullptr;
+};
+
+toml::table parse(const std::string& text, const std::string& where) {
+  try {
+    return toml::parse(text, where);
+  } catch (const toml::parse_error& error) {
+    refuse(where, error.description(), " (line ", error.source().begin.line, ", column ",
+           error.source().begin.column, "): correct the TOML there");
+  }
+}
+
+// "train.lr=1e-3": the value is TOML; what is no TOML value is taken as text, so that quotes may be left out.
+void apply_override(toml::table& recipe, const std::string& assignment) {
+  const size_t dot = assignment.find('.'), equals = assignment.find('=');
+  if (dot == std::string::npos || equals == std::string::npos || dot > equals) {
+    refuse("--set", "'", assignment, "' is not understood: write section.key=value, such as train.lr=1e-3");
+  }
+  const std::string section = assignment.substr(0, dot), key = assignment.substr(dot + 1, equals - dot - 1);
+  const std::string value = assignment.substr(equals + 1);
+  toml::table parsed;
+  try {
+    parsed = toml::parse("value = " + value);
+  } catch (const toml::parse_error&) {
+    parsed.insert_or_assign("value", value);
+  }
+  auto& table = *recipe.insert(section, toml::table{}).first->second.as_table();
+  parsed.get("value")->visit([&](auto& node) { table.insert_or_assign(key, std::move(node)); });
+}
+
+// A preset stands for its width, depth and heads. In a file, those named beside it win; one that is set later
+// replaces what the file names.
+void expand_preset(toml::table& recipe, bool replace) {
+  const auto name = recipe["model"]["preset"].value<std::string>();
+  if (!name || name->empty()) return;
+  toml::table& model = *recipe["model"].as_table();
+  const Preset& preset = preset_of(*name);
+  for (const auto& [key, value] :
+       {std::pair{"dim", preset.dim}, {"depth", preset.depth}, {"heads", preset.heads}}) {
+    if (replace || !model.contains(key)) model.insert_or_assign(key, value);
+  }
+}
+
+std::set<std::string> names_in(const toml::table& recipe) {
+  std::set<std::string> names;
+  for (const auto& [section, node] : recipe) {
+    names.insert(std::string(section.str()));
+    for (const auto& [key, value] : *node.as_table()) names.insert(text(section.str(), ".", key.str()));
+  }
+  return names;
+}
+
+void require(bool good, const std::string& where, const std::string& message) {
+  if (!good) refuse(where, message);
+}
+
+void check_ranges(const Options& o, const std::string& where) {
+  const auto at_least = [&](const char* key, int64_t value, int64_t least) {
+    require(value >= least, where, text(key, " = ", value, ": it must be at least ", least));
+  };
+  require(!o.data.path.empty(), where,
+          "data.path is missing: name a Zarr folder, a NetCDF file or \"synthetic:...\"");
+  require(!o.data.lead_hours.empty(), where, "data.lead_hours is empty: give one or more leads in hours");
+  for (int64_t lead : o.data.lead_hours) at_least("data.lead_hours", lead, 1);
+  for (const auto& [key, range] :
+       {std::pair{"train", &o.data.train}, {"valid", &o.data.valid}, {"test", &o.data.test}}) {
+    require(range->empty() || range->size() == 2, where,
+            text("data.", key, ": give two times, [first, last]"));
+  }
+  at_least("data.batch", o.data.batch, 1);
+  at_least("model.patch", o.model.patch, 1);
+  for (const auto& [key, degree] : {std::pair{"data", o.parallel.data},
+                                    {"context", o.parallel.context},
+                                    {"ulysses", o.parallel.ulysses},
+                                    {"tensor", o.parallel.tensor},
+                                    {"pipeline", o.parallel.pipeline}}) {
+    require(
+        degree >= 0, where,
+        text("parallel.", key, " = ", degree, ": a degree is at least 1; leave it out to have it derived"));
+  }
+  at_least("parallel.micro_batches", o.parallel.micro_batches, 1);
+  at_least("parallel.head_groups", o.parallel.head_groups, 1);
+  at_least("parallel.gather_heads", o.parallel.gather_heads, 0);
+  at_least("parallel.shard_ranks", o.parallel.shard_ranks, 0);
+  at_least("parallel.chunks", o.parallel.chunks, 1);
+  at_least("train.steps", o.train.steps, 1);
+  at_least("train.warmup", o.train.warmup, 0);
+  at_least("train.threads", o.train.threads, 0);
+  at_least("train.tile_tokens", o.train.tile_tokens, 1);
+  require(
+      o.train.memory_gib >= 0, where,
+      text("train.memory_gib = ", o.train.memory_gib, ": it must not be negative; 0 means what there is"));
+  require(o.train.lr > 0, where, text("train.lr = ", o.train.lr, ": it must be positive"));
+  require(o.train.clip >= 0, where,
+          text("train.clip = ", o.train.clip, ": it must not be negative; 0 means no clipping"));
+  require(o.train.weight_decay >= 0, where,
+          text("train.weight_decay = ", o.train.weight_decay, ": it must not be negative"));
+  require(o.train.state_in.empty() || o.train.device == DeviceKind::cpu, where,
+          text("train.state_in = \"", o.train.state_in, "\" with train.device = \"", name_of(o.train.device),
+               "\": the update reads its state from the device's memory; leave state_in out, or set "
+               "train.moments = \"bf16\" or parallel.shard to make the state smaller"));
+  require(!o.run.out.empty(), where, "run.out is empty: name a folder for the run");
+  at_least("run.checkpoint_every", o.run.checkpoint_every, 0);
+  at_least("run.eval_every", o.run.eval_every, 0);
+  at_least("run.eval_samples", o.run.eval_samples, 1);
+  at_least("run.log_every", o.run.log_every, 1);
+  at_least("run.keep", o.run.keep, 1);
+  require(o.run.watchdog_seconds >= 0, where,
+          text("run.watchdog_seconds = ", o.run.watchdog_seconds,
+               ": it must not be negative; 0 means no watchdog"));
+}
+
+}  // namespace
+
+Options parse_recipe(const std::string& toml_text, const std::string& where,
+                     const std::vector<std::string>& overrides) {
+  toml::table recipe = parse(toml_text, where);
+  expand_preset(recipe, false);
+  for (const auto& assignment : overrides) {
+    apply_override(recipe, assignment);
+    if (assignment.starts_with("model.preset=")) expand_preset(recipe, true);
+  }
+  Options options;
+  Reader reader(recipe, where);
+  visit_fields(reader, options);
+  reader.refuse_unknown();
+  check_ranges(options, where);
+  options.named = names_in(recipe);
+  return options;
+}
+
+Options read_recipe(const std::string& path, const std::vector<std::string>& overrides) {
+  std::ifstream file(path);
+  if (!file) refuse("recipe", "'", path, "' cannot be read: name an existing TOML file");
+  std::stringstream content;
+  content << file.rdbuf();
+  return parse_recipe(content.str(), path, overrides);
+}
+
+std::string to_toml(const Options& options) {
+  Options copy = options;
+  Writer writer;
+  visit_fields(writer, copy);
+  std::ostringstream stream;
+  stream << writer.root << "\n";
+  return stream.str();
+}
+
+}  // namespace graticule

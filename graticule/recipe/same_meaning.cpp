@@ -1,0 +1,93 @@
+#include "graticule/recipe/same_meaning.h"
+
+#include <fmt/format.h>
+
+#include "graticule/core/error.h"
+
+namespace graticule {
+
+namespace {
+
+std::string value_text(bool value) { return value ? "true" : "false"; }
+std::string value_text(int64_t value) { return std::to_string(value); }
+std::string value_text(double value) { return fmt::format("{}", value); }  // the shortest that is exact
+std::string value_text(const std::string& value) { return '"' + value + '"'; }
+
+template <class T>
+std::string value_text(const std::vector<T>& values) {
+  std::string list;
+  for (const T& value : values) list += (list.empty() ? "" : ", ") + value_text(value);
+  return "[" + list + "]";
+}
+
+// Every key and its value as text.
+class Listing {
+ public:
+  explicit Listing(Options options) {
+    // The one value that has two spellings: as many key heads as heads.
+    if (options.model.kv_heads == options.model.heads) options.model.kv_heads = 0;
+    visit_fields(*this, options);
+  }
+
+  void section(const char* name) { section_ = name; }
+  template <class T>
+  void field(const char* key, KeyKind kind, const T& value) {
+    keys.push_back({section_ + "." + key, kind, value_text(value)});
+  }
+  template <class Enum>
+  void choice(const char* key, KeyKind kind, const Enum& value) {
+    field(key, kind, std::string(name_of(value)));
+  }
+
+  struct Key {
+    std::string name;
+    KeyKind kind;
+    std::string value;
+  };
+  std::vector<Key> keys;
+
+ private:
+  std::string section_;
+};
+
+}  // namespace
+
+std::vector<KeyChange> changes_between(const Options& before, const Options& now) {
+  const Listing old(before), fresh(now);
+  std::vector<KeyChange> changes;
+  for (size_t i = 0; i < old.keys.size(); ++i) {
+    const auto& [name, kind, value] = old.keys[i];
+    if (value != fresh.keys[i].value) changes.push_back({name, kind, value, fresh.keys[i].value});
+  }
+  return changes;
+}
+
+void refuse_another_meaning(const std::string& checkpoint, const Options& trained, const Options& now,
+                            TakenUp purpose) {
+  std::string differing;
+  bool leads = false;
+  for (const KeyChange& change : changes_between(trained, now)) {
+    if (change.kind != KeyKind::meaning) continue;
+    differing += text(differing.empty() ? "" : "; ", change.key, " = ", change.before, ", the recipe has ",
+                      change.now);
+    leads = leads || change.key == "data.lead_hours";
+  }
+  if (differing.empty()) return;
+  std::string way_out =
+      purpose == TakenUp::to_train ? "give the recipe the checkpoint's values" : "leave them out of --set";
+  if (leads && purpose == TakenUp::to_use)
+    way_out += text(", choose a lead with --lead, one of ", value_text(trained.data.lead_hours));
+  refuse("checkpoint", checkpoint, " was trained with ", differing,
+         ": its weights mean nothing under other values; ", way_out, ", or train anew into another run.out");
+}
+
+std::vector<std::string> course_changes(const Options& trained, const Options& now) {
+  std::vector<std::string> sentences;
+  for (const KeyChange& change : changes_between(trained, now)) {
+    if (change.kind == KeyKind::course)
+      sentences.push_back(text(change.key, " ", change.before, " -> ", change.now));
+  }
+  return sentences;
+}
+
+}  // namespace graticule

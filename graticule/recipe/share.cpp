@@ -1,0 +1,87 @@
+#include "graticule/recipe/share.h"
+
+#include <numeric>
+
+namespace graticule {
+
+namespace {
+
+// In the order of Axes: tensor neighbours are adjacent ranks.
+Place place_of(const Axes& axes, int rank) {
+  Place place{};
+  place.tensor = rank % axes.tensor, rank /= axes.tensor;
+  place.ulysses = rank % axes.ulysses, rank /= axes.ulysses;
+  place.context = rank % axes.context, rank /= axes.context;
+  place.data = rank % axes.data, place.pipeline = rank / axes.data;
+  return place;
+}
+
+std::vector<int64_t> micro_batches_of(const Options& options, const Axes& axes, int64_t data) {
+  return span_sizes(span_of(options.data.batch, axes.data, data).size(), options.parallel.micro_batches);
+}
+
+// Tokens are spread over context x ulysses x tensor; `count` neighbouring parts from part `first` on.
+int64_t tokens_of(const ModelShape& shape, const Axes& axes, int64_t first, int64_t count) {
+  const int64_t S = shape.grid.tokens(), holders = int64_t{axes.sequence()} * axes.tensor;
+  return span_of(S, holders, first + count - 1).end - span_of(S, holders, first).begin;
+}
+
+}  // namespace
+
+int64_t RankShare::samples() const {
+  return std::accumulate(micro_batches.begin(), micro_batches.end(), int64_t{0});
+}
+
+RankShare rank_share(const Options& options, const ModelShape& shape, const Axes& axes, int rank) {
+  const Place place = place_of(axes, rank);
+  const int64_t sequence = place.context * axes.ulysses + place.ulysses, P = axes.tensor;
+  const int64_t holders = axes.sequence() * P, queries_a_key = shape.heads / shape.key_heads();
+  RankShare share{};
+  share.place = place;
+  share.micro_batches = micro_batches_of(options, axes, place.data);
+  share.tokens = span_of(shape.grid.tokens(), holders, sequence * P + place.tensor);
+  share.layer_tokens = tokens_of(shape, axes, sequence * P, P);
+  const auto query_tokens = [&](int64_t context) {
+    return tokens_of(shape, axes, context % axes.context * axes.ulysses * P, axes.ulysses * P);
+  };
+  share.query_tokens = query_tokens(place.context);
+  share.next_query_tokens = query_tokens(place.context + 1);
+  share.keys = span_of(shape.key_heads(), P, place.tensor);
+  share.queries = {share.keys.begin * queries_a_key, share.keys.end * queries_a_key};
+  share.hidden = span_of(shape.hidden(), P, place.tensor);
+  const HeadShare own = heads_of(share, axes.ulysses, place.ulysses);
+  share.own_queries = own.queries, share.own_keys = own.keys;
+  share.element = options.train.precision == Precision::bf16 ? 2 : 4;
+  return share;
+}
+
+HeadShare heads_of(const RankShare& share, int64_t ulysses_ranks, int64_t ulysses_rank) {
+  const int64_t queries_a_key = share.queries.size() / share.keys.size();
+  const Span queries = span_of(share.queries.size(), ulysses_ranks, ulysses_rank);
+  const int64_t first = queries.begin / queries_a_key;
+  return {queries, {first, queries.empty() ? first : (queries.end - 1) / queries_a_key + 1}};
+}
+
+std::vector<RankShare> head_group_shares(const RankShare& share, const Options& options,
+                                         const ModelShape& shape, const Axes& axes) {
+  const int64_t groups = head_group_count(shape, options.parallel.head_groups, axes.tensor);
+  const int64_t queries_a_key = share.queries.size() / share.keys.size();
+  std::vector<RankShare> shares;
+  for (const int64_t keys : span_sizes(share.keys.size(), groups)) {
+    RankShare& one = shares.emplace_back(share);
+    one.keys = {0, keys}, one.queries = {0, keys * queries_a_key};
+    const HeadShare own = heads_of(one, axes.ulysses, share.place.ulysses);
+    one.own_queries = own.queries, one.own_keys = own.keys;
+  }
+  return shares;
+}
+
+BlockParameters block_parameters_of(const RankShare& share, const ModelShape& shape, const Axes& axes) {
+  const int64_t C = shape.dim, D = shape.head_dim(), all = block_parameters(shape);
+  if (axes.tensor == 1) return {all, 0};
+  const int64_t whole = 2 * 2 * C + (shape.qk_norm ? 2 * 2 * D : 0) + 2 * C;  // norms; biases of out and fc2
+  const int64_t qkv = (share.queries.size() + 2 * share.keys.size()) * D, hidden = share.hidden.size();
+  return {whole, qkv * (C + 1) + C * share.queries.size() * D + hidden * (C + 1) + C * hidden};
+}
+
+}  // namespace graticule

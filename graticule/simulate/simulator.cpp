@@ -1,0 +1,315 @@
+#include "graticule/simulate/simulator.h"
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+#include <set>
+#include <tuple>
+#include <unordered_map>
+
+#include "graticule/core/error.h"
+#include "graticule/simulate/apart.h"
+#include "graticule/simulate/simulator_channel.h"
+
+namespace graticule {
+
+namespace s4u = simgrid::s4u;
+
+namespace {
+
+/// A trace on this cluster.
+struct Instruction {
+  enum class Kind { work, start, wait } kind;
+  Activity activity;
+  double seconds;  ///< of work
+  size_t start;    ///< among the starts
+};
+
+struct Program {
+  std::vector<Instruction> instructions;
+  std::vector<const TracedStart*> starts;
+};
+
+Activity activity_of(const TracedKernel& traced) {
+  if (traced.updates) return Activity::optimizer;
+  switch (traced.kernel.kind) {
+    case Kernel::Kind::linear:
+      return Activity::linear;
+    case Kernel::Kind::attention:
+      return Activity::attention;
+    case Kernel::Kind::pointwise:
+      return Activity::pointwise;
+  }
+  GRATICULE_CHECK(false, "kernel ", static_cast<int>(traced.kernel.kind));
+}
+
+Program program_of(const StepTrace& trace, const Cluster& cluster, Precision precision) {
+  using Kind = Instruction::Kind;
+  Program program;
+  auto& list = program.instructions;
+  for (const TraceEvent& event : trace.events) {
+    if (const auto* start = std::get_if<TracedStart>(&event)) {
+      list.push_back({Kind::start, {}, 0, program.starts.size()});
+      program.starts.push_back(start);
+    } else if (const auto* wait = std::get_if<TracedWait>(&event)) {
+      list.push_back({Kind::wait, {}, 0, wait->start});
+    } else {
+      const auto& traced = std::get<TracedKernel>(event);
+      const double seconds = seconds_of(traced.kernel, cluster, precision);
+      const Activity activity = activity_of(traced);
+      if (!list.empty() && list.back().kind == Kind::work && list.back().activity == activity) {
+        list.back().seconds += seconds;
+      } else {
+        list.push_back({Kind::work, activity, seconds, 0});
+      }
+    }
+  }
+  return program;
+}
+
+bool is_message(const TracedStart& start) {
+  return start.exchange.kind == DryExchange::Kind::send || start.exchange.kind == DryExchange::Kind::receive;
+}
+
+/// Everything that the actors of one simulation share. SimGrid runs one actor at a time.
+class Machine {
+ public:
+  Machine(const WorldTraces& traces, const Cluster& cluster, Precision precision,
+          const SimulationOptions& options);
+  Simulation run(s4u::Engine& engine);
+
+ private:
+  friend class RankActor;
+  Channel& channel_of(size_t rank, const TracedStart& start);
+  Channel& channel_between(size_t group, int from, int to, int tag);
+
+  const WorldTraces& traces_;
+  const Cluster& cluster_;
+  const SimulationOptions& options_;
+  Platform platform_;
+  std::vector<Program> programs_;
+  std::vector<Channel> channels_;  ///< of the groups
+  std::map<std::tuple<size_t, int, int, int>, Channel> messages_;
+  std::set<int64_t> slow_nodes_;
+  Simulation result_;
+};
+
+/// A rank at work.
+class RankActor {
+ public:
+  RankActor(Machine& machine, size_t rank);
+  void run();
+
+ private:
+  void start(size_t number);
+  void join(size_t number);
+  void join_for(size_t number);
+  void wait(size_t number);
+  void work();
+  void draw(Interval::Kind kind, std::string_view what, double start, double end) {
+    if (drawn_) drawn_->push_back({kind, std::string(what), start, end});
+  }
+
+  Machine& machine_;
+  size_t rank_;
+  const StepTrace& trace_;
+  const Program& program_;
+  RankTime& time_;
+  std::vector<Interval>* drawn_ = nullptr;  ///< of a rank that is drawn
+  double pace_;                             ///< seconds of work a second of the program takes
+  std::mt19937 random_;
+  s4u::SemaphorePtr wake_ = s4u::Semaphore::create(0);
+  std::vector<const Instruction*> work_;  ///< not done yet
+  std::vector<size_t> unjoined_;          ///< starts whose messages do not move yet
+  std::unordered_map<size_t, std::shared_ptr<Underway>> underway_;
+};
+
+RankActor::RankActor(Machine& machine, size_t rank)
+    : machine_(machine),
+      rank_(rank),
+      trace_(machine.traces_.traces[machine.traces_.ranks[rank].trace]),
+      program_(machine.programs_[machine.traces_.ranks[rank].trace]),
+      time_(machine.result_.ranks[rank]),
+      pace_(machine.slow_nodes_.contains(static_cast<int64_t>(rank) / machine.cluster_.devices_per_node)
+                ? machine.options_.slow_factor
+                : 1),
+      random_(static_cast<uint32_t>(machine.options_.seed * 0x9e3779b9u + rank)) {
+  const auto& drawn = machine.options_.drawn;
+  if (std::find(drawn.begin(), drawn.end(), static_cast<int>(rank)) != drawn.end())
+    drawn_ = &machine.result_.drawn[static_cast<int>(rank)];
+}
+
+void RankActor::run() {
+  for (const Instruction& instruction : program_.instructions) {
+    switch (instruction.kind) {
+      case Instruction::Kind::work:
+        work_.push_back(&instruction);
+        break;
+      case Instruction::Kind::start:
+        work();
+        start(instruction.start);
+        break;
+      case Instruction::Kind::wait:
+        work();
+        wait(instruction.start);
+        break;
+    }
+  }
+  work();
+  for (const size_t number : std::exchange(unjoined_, {})) join(number);
+  time_.end = s4u::Engine::get_clock();
+}
+
+// What lies between two exchanges is one sleep.
+void RankActor::work() {
+  const double sigma = machine_.options_.jitter, begin = s4u::Engine::get_clock();
+  double pace = pace_;
+  // Log-normal of mean 1.
+  if (sigma > 0) pace *= std::lognormal_distribution<double>(-sigma * sigma / 2, sigma)(random_);
+  double now = begin;
+  for (const Instruction* instruction : std::exchange(work_, {})) {
+    const double seconds = instruction->seconds * pace;
+    time_.of(instruction->activity) += seconds;
+    draw(Interval::Kind::active, name_of(instruction->activity), now, now + seconds);
+    now += seconds;
+  }
+  if (now > begin) s4u::this_actor::sleep_for(now - begin);
+}
+
+void RankActor::start(size_t number) {
+  if (machine_.options_.overlap < 0.5) {
+    unjoined_.push_back(number);
+  } else {
+    join(number);
+  }
+}
+
+void RankActor::join(size_t number) {
+  const TracedStart& start = *program_.starts[number];
+  const bool receives = start.exchange.kind == DryExchange::Kind::receive;
+  const auto& groups = machine_.traces_.ranks[rank_].groups;
+  const auto place =
+      static_cast<size_t>(is_message(start) ? receives : groups.at(trace_.groups[start.group].label).place);
+  underway_[number] =
+      machine_.channel_of(rank_, start).join(place, {&start.exchange, trace_.groups[start.group].rank});
+}
+
+// Where messages move only while ranks wait: those of stages in any wait, an operation of all ranks of a
+// group in the wait for it. All ranks of a group wait in one order, so none waits for ever.
+void RankActor::join_for(size_t number) {
+  const size_t group = program_.starts[number]->group;
+  std::erase_if(unjoined_, [&](size_t unjoined) {
+    const TracedStart& start = *program_.starts[unjoined];
+    if (!is_message(start) && !(start.group == group && unjoined <= number)) return false;
+    join(unjoined);
+    return true;
+  });
+}
+
+void RankActor::wait(size_t number) {
+  join_for(number);
+  const auto exchange = underway_.extract(number).mapped();
+  const std::string& label = trace_.groups[program_.starts[number]->group].label;
+  const double begin = s4u::Engine::get_clock();
+  exchange->wait(wake_);
+  const double end = s4u::Engine::get_clock();
+  draw(Interval::Kind::exchange, label, exchange->began, exchange->ended);
+  if (end == begin) return;
+  const double late = std::clamp(exchange->began, begin, end) - begin;
+  time_.idled[label] += late, time_.waited[label] += end - begin - late;
+  draw(Interval::Kind::waits, label, begin, end);
+}
+
+Machine::Machine(const WorldTraces& traces, const Cluster& cluster, Precision precision,
+                 const SimulationOptions& options)
+    : traces_(traces),
+      cluster_(cluster),
+      options_(options),
+      platform_(make_platform(cluster, std::ssize(traces.ranks))) {
+  for (const StepTrace& trace : traces.traces) programs_.push_back(program_of(trace, cluster, precision));
+  for (const WorldGroup& group : traces.groups) {
+    channels_.emplace_back(std::vector<int64_t>(group.members.begin(), group.members.end()), cluster_,
+                           platform_, options.fold);
+  }
+  result_.ranks.resize(traces.ranks.size());
+  std::mt19937_64 random(options.seed);
+  const auto nodes = platform_.nodes.size();
+  while (std::ssize(slow_nodes_) < std::min<int64_t>(options.slow_nodes, static_cast<int64_t>(nodes)))
+    slow_nodes_.insert(static_cast<int64_t>(random() % nodes));
+}
+
+Channel& Machine::channel_of(size_t rank, const TracedStart& start) {
+  const TracedGroup& traced = traces_.traces[traces_.ranks[rank].trace].groups[start.group];
+  const size_t group = traces_.ranks[rank].groups.at(traced.label).group;
+  switch (start.exchange.kind) {
+    case DryExchange::Kind::send:
+      return channel_between(group, traced.rank, start.exchange.peer, start.exchange.tag);
+    case DryExchange::Kind::receive:
+      return channel_between(group, start.exchange.peer, traced.rank, start.exchange.tag);
+    default:
+      return channels_[group];
+  }
+}
+
+// Ranks of a class have the same place in the groups whose ranks send messages to each other.
+Channel& Machine::channel_between(size_t group, int from, int to, int tag) {
+  const auto& members = traces_.groups[group].members;
+  const std::vector<int64_t> devices = {members[static_cast<size_t>(from)], members[static_cast<size_t>(to)]};
+  return messages_.try_emplace({group, from, to, tag}, devices, cluster_, platform_, options_.fold)
+      .first->second;
+}
+
+Simulation Machine::run(s4u::Engine& engine) {
+  std::vector<std::unique_ptr<RankActor>> actors;
+  for (size_t rank = 0; rank < traces_.ranks.size(); ++rank) {
+    actors.push_back(std::make_unique<RankActor>(*this, rank));
+    s4u::Actor::create("rank", platform_.devices[rank], [actor = actors.back().get()] { actor->run(); });
+  }
+  engine.run();
+  for (const RankTime& time : result_.ranks) result_.seconds = std::max(result_.seconds, time.end);
+  for (const Channel& channel : channels_) result_.flows += channel.flows();
+  for (const auto& [key, channel] : messages_) result_.flows += channel.flows();
+  const bool ended = std::all_of(result_.ranks.begin(), result_.ranks.end(),
+                                 [](const RankTime& time) { return time.end > 0 || time.busy() == 0; });
+  GRATICULE_CHECK(ended, "the ranks of the simulation wait for each other for ever");
+  return std::move(result_);
+}
+
+void validate(const WorldTraces& traces, const Cluster& cluster, const SimulationOptions& options) {
+  const int64_t devices = cluster.nodes * cluster.devices_per_node;
+  if (std::ssize(traces.ranks) > devices) {
+    refuse("simulate", traces.ranks.size(), " ranks on ", devices, " devices of ", cluster.name,
+           ": choose at most that many, or another cluster");
+  }
+  if (!(options.jitter >= 0 && options.jitter <= 1))
+    refuse("simulate", "jitter of ", 100 * options.jitter, " %: choose 0 to 100");
+  if (options.slow_nodes < 0 || !(options.slow_factor >= 1)) {
+    refuse("simulate", options.slow_nodes, " slow nodes by a factor of ", options.slow_factor,
+           ": choose 0 nodes or more, and a factor of 1 or more");
+  }
+}
+
+}  // namespace
+
+// SimGrid's engine is one for the life of a process.
+Simulation simulate_step(const WorldTraces& traces, const Cluster& cluster, Precision precision,
+                         const SimulationOptions& options) {
+  validate(traces, cluster, options);
+  return unpacked(run_apart([&] {
+    // Plain flows: bandwidths and latencies as the cluster's file says, no window of TCP, no traffic of
+    // acknowledgements.
+    std::vector<std::string> words = {"graticule",
+                                      "--log=root.thres:warning",
+                                      "--cfg=network/model:CM02",
+                                      "--cfg=network/TCP-gamma:0",
+                                      "--cfg=network/crosstraffic:0",
+                                      "--cfg=contexts/stack-size:128"};
+    std::vector<char*> arguments;
+    for (std::string& word : words) arguments.push_back(word.data());
+    int count = static_cast<int>(arguments.size());
+    s4u::Engine engine(&count, arguments.data());
+    return packed(Machine(traces, cluster, precision, options).run(engine));
+  }));
+}
+
+}  // namespace graticule

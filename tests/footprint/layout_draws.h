@@ -1,0 +1,114 @@
+// Random recipes for the planner's tests: any product of axes, methods, levels, schedules and policies that
+// the recipe's checks let through, on a model that nothing divides.
+#pragma once
+
+#include <cmath>
+#include <random>
+
+#include "graticule/core/error.h"
+#include "graticule/recipe/layout.h"
+#include "graticule/train/build.h"
+
+namespace graticule {
+
+struct Draw {
+  Options options;
+  ModelShape shape;
+  Axes axes;
+};
+
+namespace draws {
+
+inline int64_t one_of(std::mt19937_64& random, std::initializer_list<int64_t> choices) {
+  return choices.begin()[random() % choices.size()];
+}
+
+/// In [least, most], each octave as likely as another.
+inline int64_t between(std::mt19937_64& random, double least, double most) {
+  const double part = static_cast<double>(random() >> 11) * 0x1.0p-53;
+  return static_cast<int64_t>(least * std::pow((most + 1) / least, part));
+}
+
+template <class Choices>
+auto pick(std::mt19937_64& random, const Choices& choices) {
+  return choices[random() % std::size(choices)];
+}
+
+/// What any layout may choose, sizes apart.
+inline void draw_choices(Draw& draw, std::mt19937_64& random, const std::vector<Activations>& policies) {
+  Options& o = draw.options;
+  ParallelOptions& p = o.parallel;
+  o.model.qk_norm = random() % 2 == 0;
+  o.model.tokens = pick(random, std::vector{TokenMode::full, TokenMode::aggregated, TokenMode::channels});
+  fill_in(p, draw.axes);
+  p.context_method = pick(random, std::vector{ContextMethod::lss, ContextMethod::ring});
+  p.shard = pick(random, std::vector{Shard::none, Shard::optimizer, Shard::gradients, Shard::full});
+  p.schedule = pick(random, std::vector{ScheduleKind::gpipe, ScheduleKind::one_f_one_b,
+                                        ScheduleKind::interleaved, ScheduleKind::zero_bubble});
+  p.chunks = p.schedule == ScheduleKind::interleaved ? 2 : 1;
+  p.head_groups = one_of(random, {1, 2, 3}), p.gather_heads = one_of(random, {0, 1, 2});
+  p.keep_exchanged = random() % 2 == 0;
+  const int replicas = draw.axes.data * draw.axes.sequence();
+  p.shard_ranks = replicas % 2 == 0 && random() % 2 == 0 ? replicas / 2 : 0;
+  o.train.activations = pick(random, policies);
+  o.train.precision = pick(random, std::vector{Precision::fp32, Precision::bf16});
+  o.train.steps = 2, o.train.warmup = 1, o.train.threads = 1;
+}
+
+}  // namespace draws
+
+/// 7 heads, 5 blocks, 5 variables of 4 x 6 patches, 5 samples; `most_ranks` bounds the world.
+inline Draw draw_layout(std::mt19937_64& random, const std::vector<Activations>& policies, int most_ranks) {
+  const std::initializer_list<int64_t> degrees = {1, 1, 2, 3};
+  const auto degree = [&] { return static_cast<int>(draws::one_of(random, degrees)); };
+  for (;;) {
+    Draw draw;
+    Options& o = draw.options;
+    o.data.path = "synthetic:rows=7,columns=12,variables=5,times=80,step_hours=6";
+    o.data.train = {"2001-01-01", "2001-01-15"}, o.data.batch = 5;
+    o.model.dim = 28, o.model.depth = 5, o.model.heads = 7, o.model.mlp_ratio = 1.8, o.model.head_layers = 1;
+    o.model.kv_heads = random() % 3 == 0 ? 1 : 0;
+    draw.axes = {degree(), degree(), degree(), degree(), degree()};
+    draws::draw_choices(draw, random, policies);
+    o.parallel.micro_batches = draws::one_of(random, {1, 2, 3});
+    o.train.tile_tokens = draws::one_of(random, {4096, 3, 10});
+    draw.shape = shape_of(o.model, 5, 7, 12);
+    if (draw.axes.world() < 2 || draw.axes.world() > most_ranks) continue;
+    if (!trouble_with(draw.axes, o, draw.shape)) return draw;
+  }
+}
+
+/// What is planned, for dry runs alone: width 128 to 2,048, 1,000 to 100,000 tokens, 2 to 12 blocks, 2 to 64
+/// ranks.
+inline Draw draw_planned_layout(std::mt19937_64& random, const std::vector<Activations>& policies) {
+  const auto between = [&](double least, double most) { return draws::between(random, least, most); };
+  for (;;) {
+    Draw draw;
+    Options& o = draw.options;
+    o.data.path = "unused";
+    o.model.heads = between(2, 32), o.model.dim = o.model.heads * 4 * between(4, 32);
+    o.model.kv_heads = o.model.heads % 2 == 0 && random() % 3 == 0 ? o.model.heads / 2 : 0;
+    o.model.depth = between(2, 12), o.model.head_layers = draws::one_of(random, {0, 0, 1, 2});
+    o.model.mlp_ratio = static_cast<double>(between(15, 45)) / 10, o.model.patch = between(2, 4);
+    const auto degree = [&] { return static_cast<int>(between(1, 6)); };
+    draw.axes = {degree(), degree(), degree(), degree(), degree()};
+    draws::draw_choices(draw, random, policies);
+    o.parallel.micro_batches = between(1, 8);
+    o.data.batch = draw.axes.data * o.parallel.micro_batches * between(1, 3);
+    o.data.batch += static_cast<int64_t>(random() % static_cast<uint64_t>(draw.axes.data));
+    o.train.tile_tokens = between(256, 16'384);
+    o.train.moments = random() % 2 == 0 ? Precision::fp32 : Precision::bf16;
+    if (random() % 5 == 0) o.train.state_in = "/tmp";
+    if (o.train.activations == Activations::offload && random() % 2 == 0) o.train.offload_to = "/tmp";
+    const int64_t rows = between(20, 700), variables = between(2, 40);
+    draw.shape = shape_of(o.model, variables, rows, 2 * rows - 1);
+    const int64_t tokens = draw.shape.grid.tokens(), world = draw.axes.world();
+    if (o.model.dim < 128 || o.model.dim > 2048 || tokens < 1000 || tokens > 100'000) continue;
+    if (world < 2 || world > 64) continue;
+    if (!trouble_with(draw.axes, o, draw.shape)) return draw;
+  }
+}
+
+inline std::string described(const Draw& draw) { return described(draw.axes) + "\n" + to_toml(draw.options); }
+
+}  // namespace graticule

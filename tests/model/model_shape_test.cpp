@@ -1,0 +1,55 @@
+// Counts against the model itself.
+
+#include <ATen/ops/equal.h>
+
+#include "graticule/core/model_shape.h"
+
+#include <gtest/gtest.h>
+
+#include "graticule/model/tokenizer.h"
+#include "graticule/model/vit.h"
+
+namespace graticule {
+namespace {
+
+TEST(Shape, CountsTheParametersOfTheModel) {
+  for (const TokenMode mode : {TokenMode::full, TokenMode::aggregated, TokenMode::channels}) {
+    for (const bool more : {false, true}) {
+      ModelShape shape;
+      shape.grid = {mode, 5, 7, 12, 3};
+      shape.dim = 24, shape.depth = 3, shape.heads = 6;
+      if (more) shape.kv_heads = 2, shape.qk_norm = true, shape.head_layers = 2, shape.mlp_ratio = 2.5;
+      const auto blocks = vision_transformer(shape, {0, shape.grid.tokens()}, Attention());
+      EXPECT_EQ(flat_numel(blocks.front().parameters), tokenizer_parameters(shape));
+      EXPECT_EQ(flat_numel(blocks[1].parameters), block_parameters(shape));
+      EXPECT_EQ(flat_numel(blocks.back().parameters), head_parameters(shape));
+      int64_t sum = 0;
+      for (const auto& block : blocks) sum += flat_numel(block.parameters);
+      EXPECT_EQ(sum, parameters(shape));
+    }
+  }
+}
+
+TEST(Shape, RefusesSizesThatMakeNoModel) {
+  ModelShape shape;
+  EXPECT_NO_THROW(validate(shape));
+  for (const auto& [dim, heads] : {std::pair<int64_t, int64_t>{64, 5}, {66, 2}, {1024, 2}, {0, 1}}) {
+    shape.dim = dim, shape.heads = heads;
+    EXPECT_THROW(validate(shape), std::invalid_argument) << dim << " over " << heads;
+  }
+}
+
+TEST(Position, HasNoSeamAtTheDateLine) {
+  const TokenGrid grid{TokenMode::full, 2, 8, 64, 1};
+  const at::Tensor embedding_TC = position_embedding(grid, {0, grid.tokens()}, 32);
+  const auto distance = [&](int64_t a, int64_t b) {
+    return (embedding_TC[a] - embedding_TC[b]).norm().item<double>();
+  };
+  EXPECT_NEAR(distance(0, 63), distance(0, 1), 1e-4);
+  EXPECT_NEAR(distance(0, 62), distance(0, 2), 1e-4);
+  EXPECT_TRUE(at::equal(embedding_TC.narrow(0, 0, grid.places()),
+                        embedding_TC.narrow(0, grid.places(), grid.places())));
+}
+
+}  // namespace
+}  // namespace graticule
