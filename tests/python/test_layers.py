@@ -47,7 +47,6 @@ EXCEPTIONS = {
         "graticule/comm/dry.h",
         "graticule/comm/group.h",
         "graticule/comm/mesh.h",
-        "graticule/model/vit.h",
         "graticule/train/build.h",
         "graticule/train/memory.h",
         "graticule/train/step.h",
