@@ -17,7 +17,7 @@ class Alteration {
   explicit Alteration(int which) : which_(which) {}
   void section(const char* name) { section_ = name; }
   template <class T>
-  void field(const char* name, KeyKind of_key, T& value) {
+  void field(const char* name, KeyKind of_key, T& value, const ValueRange& = {}) {
     if (is_it(name, of_key)) alter(value);
   }
   template <class Enum>
