@@ -4,6 +4,7 @@
 
 #include "graticule/comm/dry.h"
 #include "graticule/plan/dry_run.h"
+#include "graticule/plan/share.h"
 #include "graticule/train/build.h"
 #include "graticule/train/layout.h"
 

@@ -57,8 +57,14 @@ TEST(Shape, RefusesSizesThatMakeNoModel) {
 }
 
 TEST(Position, HasNoSeamAtTheDateLine) {
-  const TokenGrid grid{TokenMode::full, 2, 8, 64, 1};
-  const at::Tensor embedding_TC = position_embedding(grid, {0, grid.tokens()}, 32);
+  ModelShape shape;
+  shape.grid = {TokenMode::full, 2, 8, 64, 1}, shape.dim = 32;
+  const TokenGrid& grid = shape.grid;
+  const Block block = tokenizer(shape, {0, grid.tokens()});
+  // Without weights the position is all that a token has.
+  const Weights none = as_weights(block.parameters, at::zeros({flat_numel(block.parameters)}));
+  const at::Tensor input_BTKP = at::ones({1, grid.tokens(), 1, 1}), lead_B = at::ones({1});
+  const at::Tensor embedding_TC = block.run(none, input_BTKP, {.lead_hours_B = lead_B})[0];
   const auto distance = [&](int64_t a, int64_t b) {
     return (embedding_TC[a] - embedding_TC[b]).norm().item<double>();
   };
