@@ -4,7 +4,6 @@
 #include <ATen/ops/randn.h>
 #include <ATen/ops/zeros.h>
 
-#include "graticule/model/vit.h"
 #include "graticule/train/build.h"
 #include "graticule/train/optimizer.h"
 
@@ -34,11 +33,8 @@ RandomTokens random_tokens(Options options, const ModelShape& shape, const World
          {at::zeros({B}, on), std::vector<int64_t>(static_cast<size_t>(B), 0), 0, true, nullptr},
          [target](const at::Tensor& out) { return (out - target).square().sum(); }});
   }
-  return {mesh,
-          Chain(vision_transformer(shape, layers.tokens, layers.attention, layers.tensor,
-                                   options.train.tile_tokens),
-                layers.chain),
-          std::move(micro_batches), static_cast<double>(batch * shape.grid.tokens())};
+  return {mesh, chain_of(shape, layers), std::move(micro_batches),
+          static_cast<double>(batch * shape.grid.tokens())};
 }
 
 }  // namespace graticule

@@ -37,13 +37,13 @@ nlohmann::json layout_json(const Layout& layout) {
 
 void print_table(const Question& question, const std::vector<Candidate>& candidates) {
   fmt::print("{:>3} {:>9}", "", "step s");
-  for (const Part& part : parts_of({})) fmt::print(" {:>9}", part.key);
+  for (const ReasonPart& part : parts_of({})) fmt::print(" {:>9}", part.key);
   fmt::print(" {:>10} {:>6} {:>11}  {}\n", "sustained", "peak", "tokens/s", "layout");
   for (size_t i = 0; i < candidates.size(); ++i) {
     const Candidate& candidate = candidates[i];
     const Efficiency used = efficiency_of(question, candidate.time);
     fmt::print("{:>3} {:>9.4g}", i + 1, candidate.time.total());
-    for (const Part& part : parts_of(candidate.time)) fmt::print(" {:>9.3g}", part.seconds);
+    for (const ReasonPart& part : parts_of(candidate.time)) fmt::print(" {:>9.3g}", part.seconds);
     fmt::print(" {:>8.1f} % {:>4.1f} % {:>11.4g}  {}\n", 100 * used.sustained, 100 * used.peak,
                used.tokens_per_second, described(candidate.layout));
   }
@@ -62,7 +62,7 @@ void print_table(const Question& question, const std::vector<Candidate>& candida
 
 nlohmann::json to_json(const Question& question, const Candidate& candidate) {
   nlohmann::json parts = nlohmann::json::object();
-  for (const Part& part : parts_of(candidate.time)) parts[part.key] = part.seconds;
+  for (const ReasonPart& part : parts_of(candidate.time)) parts[part.key] = part.seconds;
   const Efficiency used = efficiency_of(question, candidate.time);
   nlohmann::json memory = to_json(candidate.memory);
   memory["stage"] = candidate.stage;

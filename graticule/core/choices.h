@@ -49,10 +49,9 @@ inline constexpr std::array choices_of<ContextMethod> = {Choice{"lss", ContextMe
 /// What the replicas of a weight share instead of copying. Each level includes those before it.
 enum class Shard { none, optimizer, gradients, full };
 template <>
-inline constexpr std::array choices_of<Shard> = {Choice{"none", Shard::none},
-                                                 Choice{"optimizer", Shard::optimizer},
-                                                 Choice{"gradients", Shard::gradients},
-                                                 Choice{"full", Shard::full}};
+inline constexpr std::array choices_of<Shard> = {
+    Choice{"none", Shard::none}, Choice{"optimizer", Shard::optimizer}, Choice{"gradients", Shard::gradients},
+    Choice{"full", Shard::full}};
 
 /// The order in which a pipeline's stages take micro-batches.
 enum class ScheduleKind {
@@ -62,10 +61,9 @@ enum class ScheduleKind {
   zero_bubble,  ///< ZB-H1: 1f1b whose weight gradients fill the bubble (arXiv 2401.10241, section 2.1)
 };
 template <>
-inline constexpr std::array choices_of<ScheduleKind> = {Choice{"gpipe", ScheduleKind::gpipe},
-                                                        Choice{"1f1b", ScheduleKind::one_f_one_b},
-                                                        Choice{"interleaved", ScheduleKind::interleaved},
-                                                        Choice{"zero_bubble", ScheduleKind::zero_bubble}};
+inline constexpr std::array choices_of<ScheduleKind> = {
+    Choice{"gpipe", ScheduleKind::gpipe}, Choice{"1f1b", ScheduleKind::one_f_one_b},
+    Choice{"interleaved", ScheduleKind::interleaved}, Choice{"zero_bubble", ScheduleKind::zero_bubble}};
 
 /// What is kept of a block between its forward and its backward, the fastest first.
 enum class Activations {
@@ -105,7 +103,7 @@ inline constexpr std::array choices_of<ClimatologyKind> = {
 
 /// The recipe's word for a value.
 template <class Enum>
-  requires requires { choices_of<Enum>.size(); }
+requires requires { choices_of<Enum>.size(); }
 constexpr std::string_view name_of(Enum value) {
   for (const auto& choice : choices_of<Enum>) {
     if (choice.value == value) return choice.name;

@@ -35,7 +35,11 @@ void validate(const ModelShape& shape) {
   if (shape.kv_heads < 0 || shape.heads % shape.key_heads() != 0) {
     refuse("model", "kv_heads = ", shape.kv_heads, ": it must divide heads = ", shape.heads);
   }
-  if (!(shape.mlp_ratio > 0)) refuse("model", "mlp_ratio = ", shape.mlp_ratio, ": it must be positive");
+  const double hidden = static_cast<double>(shape.dim) * shape.mlp_ratio;
+  if (!(hidden >= 1 && hidden <= 1e9)) {
+    refuse("model", "mlp_ratio = ", shape.mlp_ratio, " of dim = ", shape.dim, " makes an MLP of width ",
+           hidden, ": choose a ratio that makes it 1 to 1e9 wide");
+  }
   if (!(shape.drop_path >= 0 && shape.drop_path < 1)) {
     refuse("model", "drop_path = ", shape.drop_path, ": it must lie in [0, 1)");
   }

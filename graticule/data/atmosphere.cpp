@@ -105,12 +105,6 @@ void Atmosphere::add_waves(WaveField field, bool derivative, double shift, const
   waves_.add(field, coefficients, place.rows, out);
 }
 
-Atmosphere::Field Atmosphere::stream_function(const Place& place) const {
-  Field out = zonal(place, 0, 0, 0);
-  add_waves(WaveField::stream, false, 0, place, out);
-  return out;
-}
-
 Atmosphere::Field Atmosphere::geopotential(const Place& place) const {
   const double zeta = height_of(place.pressure), rotation = westerly_rotation * amplitude(zeta);
   const double balance = -earth_radius * earth_radius / 2 * rotation * (2 * earth_rotation + rotation);

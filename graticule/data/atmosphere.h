@@ -45,7 +45,6 @@ class Atmosphere {
     double pressure = 1000;
   };
   using Field = std::vector<float>;
-  Field stream_function(const Place& place) const;  ///< of the waves alone, m2/s
   Field geopotential(const Place& place) const;
   Field temperature(const Place& place) const;
   Field eastward_wind(const Place& place) const;

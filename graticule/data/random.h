@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "graticule/core/split_mix.h"
+
 namespace graticule {
 
 class Random {
@@ -12,12 +14,7 @@ class Random {
     state_ = next() ^ (stream * 0xd1342543de82ef95U);
   }
 
-  uint64_t next() {
-    uint64_t z = state_ += 0x9e3779b97f4a7c15U;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
-    return z ^ (z >> 31);
-  }
+  uint64_t next() { return split_mix(state_ += split_mix_step); }
   /// In [0, 1).
   double uniform() { return static_cast<double>(next() >> 11) * 0x1.0p-53; }
   /// In [0, n).

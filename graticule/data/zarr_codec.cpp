@@ -4,9 +4,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
-#include <array>
-#include <cstring>
-
+#include "graticule/core/crc32c.h"
 #include "graticule/core/error.h"
 
 namespace graticule {
@@ -69,21 +67,6 @@ Bytes strip_crc32c(Bytes encoded, const std::string& where) {
 }
 
 }  // namespace
-
-uint32_t crc32c(std::span<const std::byte> bytes) {
-  static const std::array<uint32_t, 256> table = [] {
-    std::array<uint32_t, 256> remainders{};
-    for (uint32_t i = 0; i < 256; ++i) {
-      uint32_t remainder = i;
-      for (int bit = 0; bit < 8; ++bit) remainder = remainder >> 1 ^ (remainder & 1 ? 0x82F63B78U : 0);
-      remainders[i] = remainder;
-    }
-    return remainders;
-  }();
-  uint32_t sum = ~0U;
-  for (const std::byte byte : bytes) sum = sum >> 8 ^ table[(sum ^ static_cast<uint32_t>(byte)) & 255];
-  return ~sum;
-}
 
 BloscLayout blosc_layout(std::span<const std::byte> encoded, const std::string& where) {
   BloscLayout layout;

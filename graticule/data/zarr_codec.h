@@ -22,7 +22,4 @@ BloscLayout blosc_layout(std::span<const std::byte> encoded, const std::string& 
 void decode_blosc_block(std::span<const std::byte> encoded, size_t begin, std::span<std::byte> out,
                         const std::string& where);
 
-/// CRC-32C (Castagnoli), RFC 3720 B.4.
-uint32_t crc32c(std::span<const std::byte> bytes);
-
 }  // namespace graticule

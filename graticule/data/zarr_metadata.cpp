@@ -110,7 +110,7 @@ void add_shard(const json& configuration, ZarrMetadata& array, const std::string
       array.chunk.storage != row_major(array.header.shape.size())) {
     refuse(where, "codec 'sharding_indexed' inside or after another codec cannot be read");
   }
-  Shard shard{array.chunk.shape, configuration.value("index_location", "end") == "end", false};
+  ZarrShard shard{array.chunk.shape, configuration.value("index_location", "end") == "end", false};
   for (const json& codec : required(configuration, "index_codecs", where)) {
     const std::string name = codec.value("name", "");
     if (name == "crc32c") shard.index_has_checksum = true;

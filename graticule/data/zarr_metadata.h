@@ -22,7 +22,7 @@ struct ChunkEncoding {
 };
 
 /// Sharding: a file holds several chunks and an index of (offset, bytes) pairs.
-struct Shard {
+struct ZarrShard {
   std::vector<int64_t> shape;  ///< of a file, a multiple of the chunk's
   bool index_at_end = true;
   bool index_has_checksum = false;
@@ -31,7 +31,7 @@ struct Shard {
 struct ZarrMetadata {
   ArrayHeader header;
   ChunkEncoding chunk;
-  std::optional<Shard> shard;
+  std::optional<ZarrShard> shard;
   double fill = 0;
   std::string key_prefix;           ///< "c/" or ""
   std::string key_separator;        ///< "." or "/"

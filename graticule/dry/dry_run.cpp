@@ -9,7 +9,6 @@
 #include "graticule/comm/mesh.h"
 #include "graticule/core/error.h"
 #include "graticule/kernel/stand_in.h"
-#include "graticule/model/vit.h"
 #include "graticule/train/build.h"
 #include "graticule/train/memory.h"
 #include "graticule/train/step.h"
@@ -93,9 +92,7 @@ DryRun dry_run(const Options& recipe, const ModelShape& shape, const DryRank& pl
   if (options.train.device != DeviceKind::cpu) gpu.emplace(std::nullopt);
   Ledger ledger;
   const MemoryWatch watch(ledger, c10::DeviceType::Meta);
-  Chain chain(
-      vision_transformer(shape, layers.tokens, layers.attention, layers.tensor, options.train.tile_tokens),
-      layers.chain);
+  Chain chain = chain_of(shape, layers);
   const bool reads = chain.first_stage() || chain.last_stage();
   const Span none{layers.tokens.begin, layers.tokens.begin};
   const LoaderOptions loader = loader_options(options, shape, mesh, reads ? layers.tokens : none);

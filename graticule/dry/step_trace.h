@@ -2,7 +2,6 @@
 // program's own order, recorded by a dry run (dry/dry_run.h).
 #pragma once
 
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,7 +10,6 @@
 
 #include "graticule/comm/dry/dry.h"
 #include "graticule/dry/kernel_recorder.h"
-#include "graticule/plan/work.h"
 
 namespace graticule {
 
@@ -41,11 +39,6 @@ struct StepTrace {
   std::vector<TracedGroup> groups;
   std::vector<TraceEvent> events;
 };
-
-/// Floating-point operations of its products and attention.
-Work work_of(const StepTrace& trace);
-/// Bytes that the rank sends, by group label, by the formulas of Group (comm/group.h).
-std::map<std::string, int64_t> bytes_of(const StepTrace& trace);
 
 /// Makes a trace: listens to a dry world, and between start() and stop() to this thread's kernels. What was
 /// started before is not of the step.

@@ -5,6 +5,7 @@
 #include "graticule/comm/dry/dry.h"
 #include "graticule/dry/dry_run.h"
 #include "graticule/recipe/layout.h"
+#include "graticule/recipe/share.h"
 #include "graticule/train/build.h"
 
 namespace graticule {

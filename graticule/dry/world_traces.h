@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "graticule/core/axes.h"
 #include "graticule/dry/step_trace.h"
+#include "graticule/recipe/options.h"
 
 namespace graticule {
 

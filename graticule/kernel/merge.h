@@ -9,13 +9,9 @@
 
 namespace graticule {
 
-/// Differentiable in all four tensors. `out` of either side may be of any floating dtype; the result is fp32,
-/// so that a chain of merges rounds once, at its end. A side with lse = -infinity (no keys) leaves the other
-/// as it is.
-FlashResult merge(const FlashResult& a, const FlashResult& b);
-
-/// The same in place, without derivatives: total becomes the result over the keys of both. All fp32. A side
-/// without keys leaves the other as it is.
+/// In place, without derivatives: total becomes the result over the keys of both. All fp32, so that a chain
+/// of merges rounds once, at its end. A side with lse = -infinity (no keys) leaves the other as it is; its
+/// out may have any finite values.
 void merge_into(FlashResult& total, const FlashResult& part);
 
 }  // namespace graticule

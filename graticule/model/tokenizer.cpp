@@ -98,7 +98,12 @@ std::vector<Parameter> tokenizer_weights(const ModelShape& shape) {
   return list;
 }
 
-/// The position embedding by row and by column of patches, half of the width each.
+/// The 2-D position embedding by row and by column of patches, half of the width each, fp32, computed for any
+/// grid. With y in [0, 1] from the south edge to the north edge of the grid and lambda the longitude (in
+/// turns, periodic), c = C / 4 and k = 0 .. c - 1:
+///   sin(pi y 2^(8 k / c)), cos(same)    a geometric ladder from half a wave to 128 over the rows
+///   sin(2 pi lambda m_k), cos(same)     whole wave numbers m_k = 1 + floor(k X' / (2 c)), X' patch columns:
+///                                       no seam at 0 E
 struct PositionTables {
   at::Tensor of_row, of_column;
 };
@@ -140,10 +145,6 @@ at::Tensor look_up(const PositionTables& tables, const TokenGrid& grid, const Sp
 }
 
 }  // namespace
-
-at::Tensor position_embedding(const TokenGrid& grid, const Span& span, int64_t dim) {
-  return look_up(position_tables(grid, dim), grid, span, at::TensorOptions(at::kFloat));
-}
 
 Block tokenizer(const ModelShape& shape, const Span& tokens, int64_t tile_tokens) {
   const TokenFunction embed = [shape, tokens, tables = position_tables(shape.grid, shape.dim)](

@@ -5,6 +5,7 @@
 #include <ATen/ops/empty.h>
 
 #include "graticule/core/error.h"
+#include "graticule/core/split_mix.h"
 
 namespace graticule {
 
@@ -97,12 +98,7 @@ Weights as_weights(const std::vector<Parameter>& parameters, const at::Tensor& f
 
 uint64_t mix_seed(std::initializer_list<uint64_t> parts) {
   uint64_t state = 0;
-  for (uint64_t part : parts) {
-    state += part + 0x9e3779b97f4a7c15ULL;
-    state = (state ^ (state >> 30)) * 0xbf58476d1ce4e5b9ULL;
-    state = (state ^ (state >> 27)) * 0x94d049bb133111ebULL;
-    state ^= state >> 31;
-  }
+  for (uint64_t part : parts) state = split_mix(state + part + split_mix_step);
   return state;
 }
 

@@ -72,11 +72,13 @@ std::string deciding_exchange(const StepTime& winner, const StepTime& other) {
 
 }  // namespace
 
-std::array<Part, 6> parts_of(const StepTime& time) {
-  return {
-      Part{"linear", "linear layers", time.linear},     {"attention", "attention", time.attention},
-      {"pointwise", "point-wise work", time.pointwise}, {"exchange", "exposed exchange", time.exposed},
-      {"bubble", "the pipeline's bubble", time.bubble}, {"update", "the optimizer's update", time.optimizer}};
+std::array<ReasonPart, 6> parts_of(const StepTime& time) {
+  return {ReasonPart{"linear", "linear layers", time.linear},
+          {"attention", "attention", time.attention},
+          {"pointwise", "point-wise work", time.pointwise},
+          {"exchange", "exposed exchange", time.exposed},
+          {"bubble", "the pipeline's bubble", time.bubble},
+          {"update", "the optimizer's update", time.optimizer}};
 }
 
 Efficiency efficiency_of(const Question& question, const StepTime& time) {
@@ -95,7 +97,7 @@ std::string what_limits(const Candidate& candidate) {
   const StepTime& time = candidate.time;
   auto parts = parts_of(time);
   std::stable_sort(parts.begin(), parts.end(),
-                   [](const Part& a, const Part& b) { return a.seconds > b.seconds; });
+                   [](const ReasonPart& a, const ReasonPart& b) { return a.seconds > b.seconds; });
   std::string words = text("It is limited by ", parts[0].words, ": ", seconds_text(parts[0].seconds), " of ",
                            seconds_text(time.total()), " (", share_text(parts[0].seconds, time.total()), ")");
   for (size_t i = 1; i < parts.size(); ++i) {

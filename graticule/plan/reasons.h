@@ -11,14 +11,14 @@
 namespace graticule {
 
 /// A part of a step's time.
-struct Part {
+struct ReasonPart {
   const char* key;    ///< of JSON and tables
   const char* words;  ///< in a sentence
   double seconds;
 };
 
 /// All parts; they add up to the step.
-std::array<Part, 6> parts_of(const StepTime& time);
+std::array<ReasonPart, 6> parts_of(const StepTime& time);
 
 /// How well the devices are used.
 struct Efficiency {

@@ -258,13 +258,4 @@ std::vector<Exchange> exchanges_of_step(const Options& options, const ModelShape
   return bill.items();
 }
 
-std::map<std::string, int64_t> bytes_of_step(const Options& options, const ModelShape& shape,
-                                             const Axes& axes, int rank) {
-  std::map<std::string, int64_t> bytes;
-  for (const Exchange& exchange : exchanges_of_step(options, shape, axes, rank)) {
-    bytes[exchange.group] += exchange.bytes;
-  }
-  return bytes;
-}
-
 }  // namespace graticule

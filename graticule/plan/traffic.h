@@ -2,7 +2,6 @@
 // (traffic_of in comm/mesh.h). docs/planner.md derives the formulas.
 #pragma once
 
-#include <map>
 #include <string>
 #include <vector>
 
@@ -30,9 +29,5 @@ struct Exchange {
 /// finds nothing wrong with.
 std::vector<Exchange> exchanges_of_step(const Options& options, const ModelShape& shape, const Axes& axes,
                                         int rank);
-
-/// The same summed by group label: bytes.
-std::map<std::string, int64_t> bytes_of_step(const Options& options, const ModelShape& shape,
-                                             const Axes& axes, int rank);
 
 }  // namespace graticule

@@ -2,7 +2,9 @@
 
 #include <toml++/toml.h>
 
+#include <algorithm>
 #include <fstream>
+#include <type_traits>
 
 #include "graticule/core/error.h"
 #include "graticule/recipe/presets.h"
@@ -27,7 +29,15 @@ class Reader {
 
   template <class T>
   void field(const char* key, KeyKind, T& value) {
+    static_assert(std::is_same_v<T, bool> || !std::is_arithmetic_v<T>, "a number needs a range");
     if (const toml::node* node = find(key)) read(*node, key, value);
+  }
+  template <class T>
+  void field(const char* key, KeyKind, T& value, const ValueRange& range) {
+    const toml::node* node = find(key);
+    if (!node) return;
+    read(*node, key, value);
+    if (!all_in(range, value)) refuse_value(*node, key, range.words());
   }
 
   template <class Enum>
@@ -70,8 +80,17 @@ class Reader {
 
   [[noreturn]] void refuse_value(const toml::node& node, const std::string& key,
                                  const std::string& wanted) const {
-    refuse(where_, section_, key.empty() ? "" : ".", key, " = ", printed(node), " (line ",
-           node.source().begin.line, "): it must be ", wanted);
+    const bool of_file = node.source().path != nullptr;  // an override has no line
+    refuse(where_, section_, key.empty() ? "" : ".", key, " = ", printed(node),
+           of_file ? text(" (line ", node.source().begin.line, ")") : "", ": it must be ", wanted);
+  }
+
+  static bool all_in(const ValueRange& range, double value) { return range.holds(value); }
+  static bool all_in(const ValueRange& range, int64_t value) {
+    return range.holds(static_cast<double>(value));
+  }
+  static bool all_in(const ValueRange& range, const std::vector<int64_t>& values) {
+    return std::all_of(values.begin(), values.end(), [&](int64_t value) { return all_in(range, value); });
   }
 
   template <class Enum>
@@ -130,11 +149,11 @@ class Writer {
     current_ = root.insert_or_assign(name, toml::table{}).first->second.as_table();
   }
   template <class T>
-  void field(const char* key, KeyKind, const T& value) {
+  void field(const char* key, KeyKind, const T& value, const ValueRange& = {}) {
     current_->insert_or_assign(key, value);
   }
   template <class T>
-  void field(const char* key, KeyKind, const std::vector<T>& values) {
+  void field(const char* key, KeyKind, const std::vector<T>& values, const ValueRange& = {}) {
     toml::array array;
     for (const T& value : values) array.push_back(value);
     current_->insert_or_assign(key, std::move(array));
@@ -202,60 +221,29 @@ void require(bool good, const std::string& where, const std::string& message) {
   if (!good) refuse(where, message);
 }
 
-void check_ranges(const Options& o, const std::string& where) {
-  const auto at_least = [&](const char* key, int64_t value, int64_t least) {
-    require(value >= least, where, text(key, " = ", value, ": it must be at least ", least));
-  };
+// What no key says alone.
+void check_rules(const Options& o, const std::string& where) {
   require(!o.data.path.empty(), where,
           "data.path is missing: name a Zarr folder, a NetCDF file or \"synthetic:...\"");
   require(!o.data.lead_hours.empty(), where, "data.lead_hours is empty: give one or more leads in hours");
-  for (int64_t lead : o.data.lead_hours) at_least("data.lead_hours", lead, 1);
   for (const auto& [key, range] :
        {std::pair{"train", &o.data.train}, {"valid", &o.data.valid}, {"test", &o.data.test}}) {
     require(range->empty() || range->size() == 2, where,
             text("data.", key, ": give two times, [first, last]"));
   }
-  at_least("data.batch", o.data.batch, 1);
-  at_least("model.patch", o.model.patch, 1);
-  for (const auto& [key, degree] : {std::pair{"data", o.parallel.data},
-                                    {"context", o.parallel.context},
-                                    {"ulysses", o.parallel.ulysses},
-                                    {"tensor", o.parallel.tensor},
-                                    {"pipeline", o.parallel.pipeline}}) {
-    require(
-        degree >= 0, where,
-        text("parallel.", key, " = ", degree, ": a degree is at least 1; leave it out to have it derived"));
+  const ParallelOptions& p = o.parallel;
+  double ranks = 1;
+  for (const int64_t degree : {p.data, p.context, p.ulysses, p.tensor, p.pipeline}) {
+    ranks *= static_cast<double>(std::max<int64_t>(1, degree));
   }
-  at_least("parallel.micro_batches", o.parallel.micro_batches, 1);
-  at_least("parallel.head_groups", o.parallel.head_groups, 1);
-  at_least("parallel.gather_heads", o.parallel.gather_heads, 0);
-  at_least("parallel.shard_ranks", o.parallel.shard_ranks, 0);
-  at_least("parallel.chunks", o.parallel.chunks, 1);
-  at_least("train.steps", o.train.steps, 1);
-  at_least("train.warmup", o.train.warmup, 0);
-  at_least("train.threads", o.train.threads, 0);
-  at_least("train.tile_tokens", o.train.tile_tokens, 1);
-  require(
-      o.train.memory_gib >= 0, where,
-      text("train.memory_gib = ", o.train.memory_gib, ": it must not be negative; 0 means what there is"));
-  require(o.train.lr > 0, where, text("train.lr = ", o.train.lr, ": it must be positive"));
-  require(o.train.clip >= 0, where,
-          text("train.clip = ", o.train.clip, ": it must not be negative; 0 means no clipping"));
-  require(o.train.weight_decay >= 0, where,
-          text("train.weight_decay = ", o.train.weight_decay, ": it must not be negative"));
+  require(ranks <= most_int, where, text("the degrees of [parallel] make ", ranks, " ranks: choose fewer"));
+  require(o.train.min_lr <= o.train.lr, where,
+          text("train.min_lr = ", o.train.min_lr, ": it must be at most train.lr = ", o.train.lr));
   require(o.train.state_in.empty() || o.train.device == DeviceKind::cpu, where,
           text("train.state_in = \"", o.train.state_in, "\" with train.device = \"", name_of(o.train.device),
                "\": the update reads its state from the device's memory; leave state_in out, or set "
                "train.moments = \"bf16\" or parallel.shard to make the state smaller"));
   require(!o.run.out.empty(), where, "run.out is empty: name a folder for the run");
-  at_least("run.checkpoint_every", o.run.checkpoint_every, 0);
-  at_least("run.eval_every", o.run.eval_every, 0);
-  at_least("run.eval_samples", o.run.eval_samples, 1);
-  at_least("run.log_every", o.run.log_every, 1);
-  at_least("run.keep", o.run.keep, 1);
-  require(o.run.watchdog_seconds >= 0, where,
-          text("run.watchdog_seconds = ", o.run.watchdog_seconds,
-               ": it must not be negative; 0 means no watchdog"));
 }
 
 }  // namespace
@@ -272,7 +260,7 @@ Options parse_recipe(const std::string& toml_text, const std::string& where,
   Reader reader(recipe, where);
   visit_fields(reader, options);
   reader.refuse_unknown();
-  check_ranges(options, where);
+  check_rules(options, where);
   options.named = names_in(recipe);
   return options;
 }

@@ -1,8 +1,9 @@
-// Every key of a recipe, once, with what a change of it means for a trained model: reader, writer and
-// comparison all walk these functions.
+// Every key of a recipe, once, with what a change of it means for a trained model and the values that a
+// number may have: reader, writer and comparison all walk these functions.
 #pragma once
 
 #include "graticule/recipe/options.h"
+#include "graticule/recipe/value_range.h"
 
 namespace graticule {
 
@@ -14,8 +15,8 @@ enum class KeyKind {
   execution  ///< where, how fast, and what is written or scored beside it: free
 };
 
-/// Calls visitor.section(name), then visitor.field(key, kind, value) or visitor.choice(key, kind,
-/// value) for each of its keys.
+/// Calls visitor.section(name), then visitor.field(key, kind, value), for numbers visitor.field(key, kind,
+/// value, range), or visitor.choice(key, kind, value) for each of its keys.
 template <class Visitor>
 void visit_fields(Visitor& visitor, Options& options) {
   using enum KeyKind;
@@ -24,12 +25,12 @@ void visit_fields(Visitor& visitor, Options& options) {
   visitor.field("path", course, data.path);
   visitor.field("variables", meaning, data.variables);
   visitor.field("targets", meaning, data.targets);
-  visitor.field("lead_hours", meaning, data.lead_hours);
+  visitor.field("lead_hours", meaning, data.lead_hours, at_least(1));
   visitor.field("train", course, data.train);
   visitor.field("valid", execution, data.valid);
   visitor.field("test", execution, data.test);
   visitor.field("allow_overlap", execution, data.allow_overlap);
-  visitor.field("batch", course, data.batch);
+  visitor.field("batch", course, data.batch, at_least(1));
   visitor.choice("predict", meaning, data.predict);
   visitor.choice("missing", course, data.missing);
 
@@ -37,64 +38,66 @@ void visit_fields(Visitor& visitor, Options& options) {
   ModelOptions& model = options.model;
   visitor.field("preset", execution, model.preset);
   visitor.choice("tokens", meaning, model.tokens);
-  visitor.field("patch", meaning, model.patch);
-  visitor.field("dim", meaning, model.dim);
-  visitor.field("depth", meaning, model.depth);
-  visitor.field("heads", meaning, model.heads);
-  visitor.field("kv_heads", meaning, model.kv_heads);
-  visitor.field("head_layers", meaning, model.head_layers);
-  visitor.field("mlp_ratio", meaning, model.mlp_ratio);
-  visitor.field("drop_path", course, model.drop_path);
+  visitor.field("patch", meaning, model.patch, between(1, most_int));
+  visitor.field("dim", meaning, model.dim, at_least(4));
+  visitor.field("depth", meaning, model.depth, at_least(1));
+  visitor.field("heads", meaning, model.heads, at_least(1));
+  visitor.field("kv_heads", meaning, model.kv_heads, at_least(0, "0: as many as heads"));
+  visitor.field("head_layers", meaning, model.head_layers, at_least(0));
+  visitor.field("mlp_ratio", meaning, model.mlp_ratio, above(0));
+  visitor.field("drop_path", course, model.drop_path, within(0, 1));
   visitor.field("qk_norm", meaning, model.qk_norm);
 
   visitor.section("parallel");
   ParallelOptions& parallel = options.parallel;
-  visitor.field("data", execution, parallel.data);
-  visitor.field("context", execution, parallel.context);
+  const ValueRange degree = between(0, most_int, "leave it out to have it derived");
+  visitor.field("data", execution, parallel.data, degree);
+  visitor.field("context", execution, parallel.context, degree);
   visitor.choice("context_method", execution, parallel.context_method);
-  visitor.field("ulysses", execution, parallel.ulysses);
-  visitor.field("head_groups", execution, parallel.head_groups);
-  visitor.field("gather_heads", execution, parallel.gather_heads);
+  visitor.field("ulysses", execution, parallel.ulysses, degree);
+  visitor.field("head_groups", execution, parallel.head_groups, at_least(1));
+  visitor.field("gather_heads", execution, parallel.gather_heads, at_least(0, "0: all"));
   visitor.field("keep_exchanged", execution, parallel.keep_exchanged);
-  visitor.field("tensor", execution, parallel.tensor);
-  visitor.field("pipeline", execution, parallel.pipeline);
+  visitor.field("tensor", execution, parallel.tensor, degree);
+  visitor.field("pipeline", execution, parallel.pipeline, degree);
   visitor.choice("shard", execution, parallel.shard);
-  visitor.field("shard_ranks", execution, parallel.shard_ranks);
-  visitor.field("micro_batches", execution, parallel.micro_batches);
+  visitor.field("shard_ranks", execution, parallel.shard_ranks, between(0, most_int, "0: all"));
+  visitor.field("micro_batches", execution, parallel.micro_batches, between(1, most_int));
   visitor.choice("schedule", execution, parallel.schedule);
-  visitor.field("chunks", execution, parallel.chunks);
+  visitor.field("chunks", execution, parallel.chunks, between(1, most_int));
 
   visitor.section("train");
   TrainOptions& train = options.train;
-  visitor.field("steps", course, train.steps);
-  visitor.field("lr", course, train.lr);
-  visitor.field("min_lr", course, train.min_lr);
-  visitor.field("warmup", course, train.warmup);
-  visitor.field("weight_decay", course, train.weight_decay);
-  visitor.field("beta1", course, train.beta1);
-  visitor.field("beta2", course, train.beta2);
-  visitor.field("epsilon", course, train.epsilon);
-  visitor.field("clip", course, train.clip);
+  visitor.field("steps", course, train.steps, at_least(1));
+  visitor.field("lr", course, train.lr, above(0));
+  visitor.field("min_lr", course, train.min_lr, at_least(0));
+  visitor.field("warmup", course, train.warmup, at_least(0));
+  visitor.field("weight_decay", course, train.weight_decay, at_least(0));
+  visitor.field("beta1", course, train.beta1, within(0, 1));
+  visitor.field("beta2", course, train.beta2, within(0, 1));
+  visitor.field("epsilon", course, train.epsilon, at_least(1e-30));
+  visitor.field("clip", course, train.clip, at_least(0, "0: no clipping"));
   visitor.choice("precision", course, train.precision);
   visitor.choice("activations", execution, train.activations);
   visitor.field("offload_to", execution, train.offload_to);
-  visitor.field("tile_tokens", execution, train.tile_tokens);
+  visitor.field("tile_tokens", execution, train.tile_tokens, at_least(1));
   visitor.choice("moments", course, train.moments);
   visitor.field("state_in", execution, train.state_in);
-  visitor.field("memory_gib", execution, train.memory_gib);
-  visitor.field("seed", course, train.seed);
+  visitor.field("memory_gib", execution, train.memory_gib, between(0, 1e6, "0: what there is"));
+  visitor.field("seed", course, train.seed, any_number());
   visitor.choice("device", execution, train.device);
-  visitor.field("threads", execution, train.threads);
+  visitor.field("threads", execution, train.threads,
+                between(0, most_int, "0: the node's cores over its ranks"));
 
   visitor.section("run");
   RunOptions& run = options.run;
   visitor.field("out", execution, run.out);
-  visitor.field("checkpoint_every", execution, run.checkpoint_every);
-  visitor.field("eval_every", execution, run.eval_every);
-  visitor.field("eval_samples", execution, run.eval_samples);
-  visitor.field("log_every", execution, run.log_every);
-  visitor.field("keep", execution, run.keep);
-  visitor.field("watchdog_seconds", execution, run.watchdog_seconds);
+  visitor.field("checkpoint_every", execution, run.checkpoint_every, at_least(0, "0: at the end alone"));
+  visitor.field("eval_every", execution, run.eval_every, at_least(0, "0: never"));
+  visitor.field("eval_samples", execution, run.eval_samples, at_least(1));
+  visitor.field("log_every", execution, run.log_every, at_least(1));
+  visitor.field("keep", execution, run.keep, at_least(1));
+  visitor.field("watchdog_seconds", execution, run.watchdog_seconds, between(0, 1e9, "0: no watchdog"));
   visitor.choice("climatology", execution, run.climatology);
 }
 

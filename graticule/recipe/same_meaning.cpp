@@ -31,7 +31,7 @@ class Listing {
 
   void section(const char* name) { section_ = name; }
   template <class T>
-  void field(const char* key, KeyKind kind, const T& value) {
+  void field(const char* key, KeyKind kind, const T& value, const ValueRange& = {}) {
     keys.push_back({section_ + "." + key, kind, value_text(value)});
   }
   template <class Enum>

@@ -20,7 +20,7 @@ int64_t sum_of(const Bytes& bytes) { return std::accumulate(bytes.begin(), bytes
 
 struct Exchanged {
   const std::vector<int64_t>& devices;
-  const std::vector<Part>& parts;
+  const std::vector<FlowPart>& parts;
   const Cluster& cluster;
 
   size_t size() const { return devices.size(); }
@@ -155,7 +155,7 @@ Destinations destinations_of(const Bytes& bytes, const Nodes& nodes) {
 // Whether what goes to the next node and the next switch loads all links as what goes to all of them does:
 // equal nodes, equal switches, and each member sends to all.
 bool is_regular(const Exchanged& all, const Nodes& nodes) {
-  const auto sends_to_all = [](const Part& part) {
+  const auto sends_to_all = [](const FlowPart& part) {
     return std::count(part.exchange->bytes.begin(), part.exchange->bytes.end(), 0) <= 1;
   };
   return nodes.places.size() > 2 && equally_long(nodes.places) && equally_long(nodes.switches) &&
@@ -235,8 +235,8 @@ Messages pattern_of(const Exchanged& all, bool fold) {
 
 }  // namespace
 
-Flows flows_of(const std::vector<int64_t>& devices, const std::vector<Part>& parts, const Cluster& cluster,
-               bool fold) {
+Flows flows_of(const std::vector<int64_t>& devices, const std::vector<FlowPart>& parts,
+               const Cluster& cluster, bool fold) {
   const Exchanged all{devices, parts, cluster};
   auto [flows, messages] = pattern_of(all, fold);
   const bool is_barrier = parts[0].exchange->kind == Kind::barrier;

@@ -23,7 +23,7 @@ struct Flows {
 };
 
 /// A member's part of an exchange.
-struct Part {
+struct FlowPart {
   const DryExchange* exchange;
   int traced_place;  ///< whose place the exchange was traced at (world_traces.h)
 };
@@ -43,7 +43,7 @@ struct Part {
 /// `fold` joins flows that load the same links: those between two nodes are one, of equal ones inside a node
 /// one stands for all, and an all-to-all among equal nodes sends to the next node of its switch what is for
 /// its switch, and to the same node of the next switch what is for the others (docs/simulator.md).
-Flows flows_of(const std::vector<int64_t>& devices, const std::vector<Part>& parts, const Cluster& cluster,
-               bool fold);
+Flows flows_of(const std::vector<int64_t>& devices, const std::vector<FlowPart>& parts,
+               const Cluster& cluster, bool fold);
 
 }  // namespace graticule

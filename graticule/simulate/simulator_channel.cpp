@@ -19,7 +19,7 @@ Channel::Channel(std::vector<int64_t> devices, const Cluster& cluster, const Pla
       fold_(fold),
       joins_(devices_.size(), 0) {}
 
-std::shared_ptr<Underway> Channel::join(size_t place, const Part& part) {
+std::shared_ptr<Underway> Channel::join(size_t place, const FlowPart& part) {
   const auto number = static_cast<size_t>(joins_[place]++ - done_);
   while (queue_.size() <= number) {
     queue_.push_back(std::make_shared<Underway>());

@@ -13,7 +13,7 @@ namespace graticule {
 
 /// An exchange from its first member's start to its end.
 struct Underway {
-  std::vector<Part> parts;  ///< by place
+  std::vector<FlowPart> parts;  ///< by place
   size_t joined = 0;
   bool done = false;
   double began = 0, ended = 0;  ///< its messages
@@ -31,7 +31,7 @@ class Channel {
   Channel(std::vector<int64_t> devices, const Cluster& cluster, const Platform& platform, bool fold);
 
   /// The next exchange of the member at `place`.
-  std::shared_ptr<Underway> join(size_t place, const Part& part);
+  std::shared_ptr<Underway> join(size_t place, const FlowPart& part);
   int64_t flows() const { return flows_; }
 
  private:

@@ -132,6 +132,7 @@ Layers layers_of(const Options& options, const ModelShape& shape, const Mesh& me
   for (int64_t rank = 0; rank < tensor; ++rank) {
     layers.tensor.tokens_of.push_back(span_of(S, holders, mesh.sequence.rank() * tensor + rank).size());
   }
+  layers.tile_tokens = options.train.tile_tokens;
   ShardOptions& shard = layers.chain.shard;
   shard.level = parallel.shard;
   shard.whole = mesh.whole, shard.cut = mesh.cut;
@@ -153,6 +154,11 @@ Layers layers_of(const Options& options, const ModelShape& shape, const Mesh& me
   return layers;
 }
 
+Chain chain_of(const ModelShape& shape, const Layers& layers) {
+  return {vision_transformer(shape, layers.tokens, layers.attention, layers.tensor, layers.tile_tokens),
+          layers.chain};
+}
+
 Run assemble(const Problem& problem, const World& world, bool for_training,
              const std::optional<Statistics>& statistics) {
   Options options = problem.options;
@@ -165,11 +171,7 @@ Run assemble(const Problem& problem, const World& world, bool for_training,
   const Mesh mesh = mesh_of(options, shape, world);
   const Layers layers = layers_of(options, shape, mesh, world);
   std::optional<Chain> chain;
-  agree(world, mesh.world, [&] {
-    chain.emplace(
-        vision_transformer(shape, layers.tokens, layers.attention, layers.tensor, options.train.tile_tokens),
-        layers.chain);
-  });
+  agree(world, mesh.world, [&] { chain.emplace(chain_of(shape, layers)); });
 
   Run run{options, mesh, problem.source, {}, shape, layers.tokens, std::move(*chain), std::nullopt, 0,
           {},      {}};

@@ -25,14 +25,18 @@ ModelShape shape_of(const ModelOptions& model, int64_t variables, int64_t rows, 
 void set_threads(int64_t threads, const World& world);
 
 /// The layers of a rank: how the recipe's layout spreads the tokens, attention, weights and blocks of a
-/// model. One place for the program and for what measures or checks it.
+/// model. One place for the program and for what measures or checks it. By default: one rank without tokens.
 struct Layers {
   Span tokens;  ///< this rank's tokens
   Attention attention;
   TensorLayers tensor;
+  int64_t tile_tokens = TrainOptions().tile_tokens;
   ChainOptions chain;
 };
 Layers layers_of(const Options& options, const ModelShape& shape, const Mesh& mesh, const World& world);
+
+/// The model's chain of blocks on these layers.
+Chain chain_of(const ModelShape& shape, const Layers& layers);
 
 /// The mesh of the recipe's layout over `world`, and the options with every degree filled in; collective.
 Mesh mesh_of(Options& options, const ModelShape& shape, const World& world);

@@ -1,18 +1,11 @@
-// CRC-32C (Castagnoli): the checksum of checkpoint manifests and of TensorBoard's records.
+// The checksum of a whole file, as checkpoint manifests have it.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
-#include <span>
 #include <string>
 
 namespace graticule {
 
-/// CRC-32C of `bytes`, going on from `previous` (the checksum of the bytes before them): polynomial
-/// 0x1EDC6F41, reflected, initial and final value inverted (RFC 3720, appendix B.4).
-uint32_t crc32c(std::span<const std::byte> bytes, uint32_t previous = 0);
-
-/// The checksum of a whole file, "crc32c:" and eight hexadecimal digits. Fails when the file cannot be read.
+/// CRC-32C of a file, "crc32c:" and eight hexadecimal digits. Fails when the file cannot be read.
 std::string file_checksum(const std::string& path);
 
 }  // namespace graticule

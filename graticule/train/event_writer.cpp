@@ -11,8 +11,8 @@
 #include <array>
 #include <chrono>
 
+#include "graticule/core/crc32c.h"
 #include "graticule/core/error.h"
-#include "graticule/train/checksum.h"
 
 namespace graticule {
 

@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 
 #include "graticule/core/error.h"
-#include "graticule/model/vit.h"
 #include "graticule/train/aside_file.h"
 #include "graticule/train/build.h"
 #include "graticule/train/safetensors.h"
@@ -46,7 +45,7 @@ void export_weights(const CheckpointInfo& info, const std::string& out) {
   const Problem problem = define_problem(info.options);
   refuse_other_data(info.path, info.data, problem.source->catalog());
   // Only the parameters' names and shapes are wanted: one rank's view of no tokens and no attention.
-  Chain chain(vision_transformer(problem.shape, {}, Attention()), ChainOptions{});
+  Chain chain = chain_of(problem.shape, Layers());
   load_checkpoint(info, chain, false);
   std::vector<TensorEntry> entries;
   for (const auto* part : chain.parts()) {

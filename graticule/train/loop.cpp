@@ -39,6 +39,11 @@ std::pair<int64_t, int64_t> largest_peaks(const Ledger& ledger, const Group& eve
   return {peaks[0].item<int64_t>(), peaks[1].item<int64_t>()};
 }
 
+[[noreturn]] void fail_at_no_number(const StepResult& result, int64_t step) {
+  fail("train", "the loss is ", result.loss, " and the gradient norm ", result.gradient_norm, " at step ",
+       step, ": lower train.lr or set train.clip, and go on with --resume auto from the last checkpoint");
+}
+
 }  // namespace
 
 bool train(Run& run, const World& world, bool json, const Ledger& ledger) {
@@ -72,9 +77,7 @@ bool train(Run& run, const World& world, bool json, const Ledger& ledger) {
     if (world.watch->keeps_order()) check_order(run.mesh);
     stopped = result.stop;
     if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm)) {
-      fail("train", "the loss is ", result.loss, " and the gradient norm ", result.gradient_norm, " at step ",
-           run.step,
-           ": lower train.lr or set train.clip, and go on with --resume auto from the last checkpoint");
+      agree(world, run.mesh.world, [&] { fail_at_no_number(result, run.step); });  // every rank has the sums
     }
     if (is_due(run.step, options.run.log_every) || run.step == options.train.steps || stopped) {
       const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;

@@ -9,7 +9,6 @@
 
 #include <map>
 
-#include "graticule/model/vit.h"
 #include "graticule/recipe/layout.h"
 #include "graticule/train/build.h"
 #include "graticule/train/loss.h"
@@ -54,12 +53,7 @@ Outcome run_layout(Options options, const ModelShape& shape, const World& world,
   const Layers layers = layers_of(options, shape, mesh, world);
   const Span samples = span_of(options.data.batch, mesh.data.size(), mesh.data.rank());
   const auto seed = static_cast<uint64_t>(options.train.seed);
-  Outcome outcome{
-      Chain(vision_transformer(shape, layers.tokens, layers.attention, layers.tensor), layers.chain),
-      {},
-      samples,
-      layers.tokens,
-      0};
+  Outcome outcome{chain_of(shape, layers), {}, samples, layers.tokens, 0};
   Chain& chain = outcome.chain;
   const auto cut = [&](const at::Tensor& all, const Span& part) {
     return all.narrow(0, part.begin, part.size())
@@ -148,6 +142,8 @@ std::pair<Options, ModelShape> small_case(const Options& recipe, int ranks) {
   const Axes axes = resolve_axes(options, ranks, shape);
   fill_in(options.parallel, axes);
   options.data.batch = axes.data * recipe.parallel.micro_batches + 1;  // uneven on purpose
+  // Up to four uneven tiles, where one rank takes all its tokens as one.
+  options.train.tile_tokens = shape.grid.tokens() / (axes.sequence() * axes.tensor) / 4 + 1;
   return {options, shape};
 }
 
@@ -158,6 +154,7 @@ Parity compare_with_one_rank(const Options& recipe, const World& world) {
   Options alone = options;
   alone.parallel = ParallelOptions();
   alone.train.device = DeviceKind::cpu;
+  alone.train.tile_tokens = shape.grid.tokens();
   const Group everyone = group_of_all(world);
   const auto in = [](Options which, Precision precision) {
     which.train.precision = precision;

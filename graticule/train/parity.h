@@ -25,8 +25,8 @@ struct Parity {
   bool equal = false;  ///< fp32 within 1e-5 (gradients 2e-5), bf16 within twice one rank's own rounding
 };
 
-/// Heads, token mode, patch, blocks a stage and the whole [parallel] section are the recipe's; grid and width
-/// are small; the data are random. Collective over the world; the same result on every rank.
+/// Heads, token mode, patch, blocks a stage and the whole [parallel] section are the recipe's; grid, width and
+/// tiles are small; the data are random. Collective over the world; the same result on every rank.
 Parity compare_with_one_rank(const Options& recipe, const World& world);
 
 /// The small case's options, every degree filled in, and its model. Refuses a layout that cannot work.

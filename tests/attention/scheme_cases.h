@@ -1,10 +1,10 @@
 // Calls of attention over ranks, for the tests of schemes.
 #pragma once
 
-#include <torch/csrc/autograd/autograd.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/randn.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <gtest/gtest.h>
 

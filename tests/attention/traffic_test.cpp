@@ -1,7 +1,7 @@
 // The bytes that every scheme sends are its closed form, forward and backward, on every rank.
 
-#include <torch/csrc/autograd/autograd.h>
 #include <ATen/ops/empty.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,8 @@
 #include "graticule/kernel/merge.h"
 
+#include <ATen/ops/full_like.h>
+#include <ATen/ops/isfinite.h>
+
 #include <ATen/Context.h>
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/equal.h>
@@ -9,71 +12,92 @@
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/stack.h>
 #include <gtest/gtest.h>
-#include <torch/csrc/autograd/autograd.h>
+
+#include <limits>
 
 #include "graticule/kernel/reference.h"
 
 namespace graticule {
 namespace {
 
+constexpr float infinity = std::numeric_limits<float>::infinity();
+
 FlashResult random_part(double offset) {
   return {at::randn({2, 5, 3, 4}), at::randn({2, 3, 5}) * 3 + offset};
+}
+
+FlashResult merged(const FlashResult& a, const FlashResult& b) {
+  FlashResult total{a.out_BTHD.clone(), a.lse_BHT.clone()};
+  merge_into(total, b);
+  return total;
+}
+
+void expect_equal(const FlashResult& got, const FlashResult& expected) {
+  EXPECT_TRUE(at::equal(got.out_BTHD, expected.out_BTHD));
+  EXPECT_TRUE(at::equal(got.lse_BHT, expected.lse_BHT));
 }
 
 TEST(Merge, PartsOfTheKeysJoinIntoTheWhole) {
   at::manual_seed(1);
   const auto q = at::randn({2, 7, 4, 8}), k = at::randn({2, 11, 2, 8}), v = at::randn({2, 11, 2, 8});
   FlashResult joined = flash_forward(q, k.narrow(1, 0, 4), v.narrow(1, 0, 4));
-  joined = merge(joined, flash_forward(q, k.narrow(1, 4, 1), v.narrow(1, 4, 1)));
-  joined = merge(flash_forward(q, k.narrow(1, 5, 6), v.narrow(1, 5, 6)), joined);
+  merge_into(joined, flash_forward(q, k.narrow(1, 4, 1), v.narrow(1, 4, 1)));
+  joined = merged(flash_forward(q, k.narrow(1, 5, 6), v.narrow(1, 5, 6)), joined);
   const auto whole = reference_attention(q, k, v);
   EXPECT_TRUE(at::allclose(joined.out_BTHD.to(at::kDouble), whole.out_BTHD, 1e-5, 1e-6));
   EXPECT_TRUE(at::allclose(joined.lse_BHT.to(at::kDouble), whole.lse_BHT, 1e-5, 1e-6));
 }
 
-TEST(Merge, InPlaceIsTheSame) {
-  at::manual_seed(3);
-  const auto a = random_part(0), b = random_part(1), joined = merge(a, b);
-  FlashResult total{a.out_BTHD.clone(), a.lse_BHT.clone()};
-  merge_into(total, b);
-  EXPECT_TRUE(at::allclose(total.out_BTHD, joined.out_BTHD, 1e-5, 1e-6));
-  EXPECT_TRUE(at::equal(total.lse_BHT, joined.lse_BHT));
-}
-
-TEST(Merge, NeitherHugeNorMissingLogSumExpsOverflow) {
-  auto a = random_part(3e4), b = random_part(-3e4);
-  EXPECT_TRUE(at::equal(merge(a, b).out_BTHD, a.out_BTHD));
-  EXPECT_TRUE(at::equal(merge(b, a).out_BTHD, a.out_BTHD));
-  b.lse_BHT.fill_(-INFINITY);
-  for (const auto& joined : {merge(a, b), merge(b, a)}) {
-    EXPECT_TRUE(at::equal(joined.out_BTHD, a.out_BTHD));
-    EXPECT_TRUE(at::equal(joined.lse_BHT, a.lse_BHT));
+TEST(Merge, IsTheSoftmaxOverBothSides) {
+  at::manual_seed(2);
+  for (const double apart : {0., 1., -8., 30., 300.}) {
+    const auto a = random_part(0), b = random_part(apart), got = merged(a, b);
+    const auto lses = at::stack({a.lse_BHT, b.lse_BHT}).to(at::kDouble);
+    const auto weights = at::softmax(lses, 0).transpose(2, 3).unsqueeze(4);
+    const auto out = weights[0] * a.out_BTHD + weights[1] * b.out_BTHD;
+    EXPECT_TRUE(at::allclose(got.out_BTHD.to(at::kDouble), out, 1e-5, 1e-6)) << apart;
+    EXPECT_TRUE(at::allclose(got.lse_BHT.to(at::kDouble), at::logsumexp(lses, {0}), 1e-6, 1e-6)) << apart;
   }
 }
 
-TEST(Merge, GradientsAreThoseOfTheSoftmaxOverBoth) {
-  at::manual_seed(2);
-  auto a = random_part(0), b = random_part(1);
-  std::vector<at::Tensor> inputs{a.out_BTHD, a.lse_BHT, b.out_BTHD, b.lse_BHT};
-  for (auto& x : inputs) x.requires_grad_();
-  const auto joined = merge(a, b);
-  const auto dout = at::randn_like(joined.out_BTHD), dlse = at::randn_like(joined.lse_BHT);
-  const auto ours = torch::autograd::grad({joined.out_BTHD, joined.lse_BHT}, inputs, {dout, dlse});
-
-  std::vector<at::Tensor> wide;
-  for (const auto& x : inputs) wide.push_back(x.detach().to(at::kDouble).requires_grad_());
-  const auto weights = at::softmax(at::stack({wide[1], wide[3]}), 0).transpose(2, 3).unsqueeze(4);
-  const auto out = weights[0] * wide[0] + weights[1] * wide[2];
-  const auto lse = at::logsumexp(at::stack({wide[1], wide[3]}), {0});
-  const auto exact = torch::autograd::grad({out, lse}, wide, {dout.to(at::kDouble), dlse.to(at::kDouble)});
-  for (size_t i = 0; i < ours.size(); ++i)
-    EXPECT_TRUE(at::allclose(ours[i].to(at::kDouble), exact[i], 1e-5, 1e-5)) << i;
+TEST(Merge, HugeLogSumExpsTakeTheLargerSide) {
+  at::manual_seed(3);
+  for (const double huge : {3e4, 1e30, 3e38}) {
+    const auto a = random_part(huge), b = random_part(-huge);
+    expect_equal(merged(a, b), a);
+    expect_equal(merged(b, a), a);
+    const FlashResult same{b.out_BTHD, a.lse_BHT};
+    EXPECT_TRUE(at::allclose(merged(a, same).out_BTHD, (a.out_BTHD + b.out_BTHD) / 2, 1e-5, 1e-6)) << huge;
+    EXPECT_TRUE(at::isfinite(merged(a, same).lse_BHT).all().item<bool>()) << huge;
+  }
 }
 
-TEST(Merge, RefusesPartsOfOtherShapes) {
+TEST(Merge, ASideWithoutKeysLeavesTheOther) {
+  at::manual_seed(4);
+  for (const double offset : {0., 1e30, -1e30}) {
+    const auto a = random_part(offset);
+    const FlashResult none{at::randn_like(a.out_BTHD) * 1e4, at::full_like(a.lse_BHT, -infinity)};
+    expect_equal(merged(a, none), a);
+    expect_equal(merged(none, a), a);
+  }
+}
+
+// Queries without keys beside queries with some: what has none stays without, and spoils no other.
+TEST(Merge, TwoSidesWithoutKeysHaveNone) {
+  at::manual_seed(5);
   auto a = random_part(0), b = random_part(0);
-  b.out_BTHD = b.out_BTHD.narrow(1, 0, 4);
-  EXPECT_THROW(merge(a, b), std::invalid_argument);
+  for (auto* side : {&a, &b}) {
+    side->lse_BHT.narrow(2, 0, 2).fill_(-infinity);
+    side->out_BTHD.narrow(1, 0, 2).zero_();
+  }
+  const auto got = merged(a, b);
+  EXPECT_TRUE(at::equal(got.out_BTHD.narrow(1, 0, 2), a.out_BTHD.narrow(1, 0, 2)));
+  EXPECT_TRUE(at::equal(got.lse_BHT.narrow(2, 0, 2), a.lse_BHT.narrow(2, 0, 2)));
+  const FlashResult a_rest{a.out_BTHD.narrow(1, 2, 3), a.lse_BHT.narrow(2, 2, 3)};
+  const FlashResult b_rest{b.out_BTHD.narrow(1, 2, 3), b.lse_BHT.narrow(2, 2, 3)};
+  const auto rest = merged(a_rest, b_rest);
+  EXPECT_TRUE(at::allclose(got.out_BTHD.narrow(1, 2, 3), rest.out_BTHD));
+  EXPECT_TRUE(at::allclose(got.lse_BHT.narrow(2, 2, 3), rest.lse_BHT));
 }
 
 }  // namespace

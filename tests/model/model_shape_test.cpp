@@ -1,6 +1,8 @@
 // Counts against the model itself.
 
 #include <ATen/ops/equal.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/zeros.h>
 
 #include "graticule/core/model_shape.h"
 
@@ -40,8 +42,15 @@ TEST(Shape, RefusesSizesThatMakeNoModel) {
 }
 
 TEST(Position, HasNoSeamAtTheDateLine) {
-  const TokenGrid grid{TokenMode::full, 2, 8, 64, 1};
-  const at::Tensor embedding_TC = position_embedding(grid, {0, grid.tokens()}, 32);
+  ModelShape shape;
+  shape.grid = {TokenMode::full, 2, 8, 64, 1}, shape.dim = 32;
+  const TokenGrid& grid = shape.grid;
+  const Block block = tokenizer(shape, {0, grid.tokens()});
+  // Without weights the position is all that a token has.
+  const Weights none = as_weights(block.parameters, at::zeros({flat_numel(block.parameters)}));
+  Inputs inputs;
+  inputs.lead_hours_B = at::ones({1});
+  const at::Tensor embedding_TC = block.run(none, at::ones({1, grid.tokens(), 1, 1}), inputs)[0];
   const auto distance = [&](int64_t a, int64_t b) {
     return (embedding_TC[a] - embedding_TC[b]).norm().item<double>();
   };

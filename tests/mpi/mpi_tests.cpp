@@ -12,7 +12,7 @@
 #include <thread>
 
 #include "graticule/comm/launch.h"
-#include "tests/comm/derivative_cases.h"
+#include "tests/comm/group_cases.h"
 
 namespace graticule {
 namespace {
@@ -43,12 +43,10 @@ class FailurePrinter : public testing::EmptyTestEventListener {
 };
 
 int run_cases(const World& world) {
-  for (const auto* cases : {&group_cases(), &derivative_cases()}) {
-    for (const GroupCase& group_case : *cases) {
-      testing::RegisterTest(
-          "Mpi", group_case.name, nullptr, nullptr, __FILE__, __LINE__,
-          [&]() -> testing::Test* { return std::make_unique<MpiCase>(world, group_case).release(); });
-    }
+  for (const GroupCase& group_case : group_cases()) {
+    testing::RegisterTest(
+        "Mpi", group_case.name, nullptr, nullptr, __FILE__, __LINE__,
+        [&]() -> testing::Test* { return std::make_unique<MpiCase>(world, group_case).release(); });
   }
   auto& listeners = testing::UnitTest::GetInstance()->listeners();
   const std::unique_ptr<testing::TestEventListener> silenced(

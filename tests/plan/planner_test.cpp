@@ -186,7 +186,7 @@ TEST(Planner, PartsAddUpAndAreCompared) {
   const Plan plan = plan_layouts(question, 4);
   for (const Candidate& candidate : plan.best) {
     double sum = 0;
-    for (const Part& part : parts_of(candidate.time)) sum += part.seconds;
+    for (const ReasonPart& part : parts_of(candidate.time)) sum += part.seconds;
     EXPECT_NEAR(sum, candidate.time.total(), 1e-12);
     const Efficiency used = efficiency_of(question, candidate.time);
     EXPECT_GT(used.peak, 0);

@@ -6,6 +6,7 @@
 
 #include "graticule/train/step.h"
 #include "tests/footprint/layout_draws.h"
+#include "tests/plan/planned_bytes.h"
 #include "tests/ranks.h"
 #include "tests/train/scratch_folder.h"
 
@@ -37,7 +38,7 @@ void expect_exact(const Draw& draw) {
         sent[label] = bytes - sent[label];
         if (sent[label] == 0) sent.erase(label);
       }
-      const auto expected = bytes_of_step(run.options, run.shape, run.mesh.axes, world.rank);
+      const auto expected = planned_bytes(run.options, run.shape, run.mesh.axes, world.rank);
       EXPECT_EQ(expected, sent) << "rank " << world.rank << ", step " << step << "\nplanned\n"
                                 << printed(expected) << "sent\n"
                                 << printed(sent);

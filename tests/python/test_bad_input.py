@@ -1,10 +1,12 @@
 """A user's mistake gives one clear message and exit code 2, on one rank and on several; nothing hangs."""
 
+import re
 import shutil
 
 import pytest
 
 from command import VARIABLES, graticule, write_recipe
+from sources import read
 
 MISTAKES = {
     "misspelt key": ([("dim = 32", "dimm = 32")], "unknown key model.dimm: did you mean model.dim?"),
@@ -36,6 +38,20 @@ def test_mistake_in_recipe(name, ranks, tmp_path):
     assert result.stderr.count("graticule: [") == 1, result.stderr
     assert words in result.stderr
     assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_every_number_out_of_its_range(tmp_path):
+    fields = read("graticule/train/recipe_fields.h")
+    keys, section = [], None
+    for call, name, value in re.findall(r'visitor\.(section|field)\("(\w+)"(?:, \w+, [\w.]+(, ))?', fields):
+        section = name if call == "section" else section
+        keys += [f"{section}.{name}"] if value and name != "seed" else []
+    assert len(keys) > 35
+    recipe = write_recipe(tmp_path)
+    for key in keys:
+        result = graticule("check", recipe, "--set", f"{key}=-1")
+        assert result.returncode == 2, f"{key}: {result.stderr}"
+        assert f"{key} = -1: it must be a" in result.stderr, result.stderr
 
 
 @pytest.fixture(scope="module")

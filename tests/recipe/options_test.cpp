@@ -4,6 +4,13 @@
 
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "graticule/recipe/recipe_fields.h"
+
 namespace graticule {
 namespace {
 
@@ -23,9 +30,12 @@ TEST(Recipe, SaysWhatIsWrongAndWhatWouldBeRight) {
       {minimal + "[trian]\nsteps = 1", "unknown section [trian]: did you mean [train]?"},
       {minimal + "[train]\nstep = 1", "unknown key train.step: did you mean train.steps?"},
       {minimal + "[train]\nsteps = \"ten\"", "train.steps = 'ten' (line 4): it must be a whole number"},
-      {minimal + "[train]\nsteps = 0", "train.steps = 0: it must be at least 1"},
+      {minimal + "[train]\nsteps = 0", "train.steps = 0 (line 4): it must be at least 1"},
       {minimal + "[train]\nprecision = \"fp8\"", "one of \"fp32\", \"bf16\""},
-      {minimal + "[train]\nlr = -1.0", "train.lr = -1: it must be positive"},
+      {minimal + "[train]\nlr = -1.0", "train.lr = -1.0 (line 4): it must be above 0"},
+      {minimal + "[train]\nmin_lr = 0.1\nlr = 0.01",
+       "train.min_lr = 0.1: it must be at most train.lr = 0.01"},
+      {minimal + "[parallel]\ndata = 65536\ncontext = 65536", "choose fewer"},
       {minimal + "[train]\nmoments = \"fp16\"", "one of \"fp32\", \"bf16\""},
       {minimal + "[train]\nstate_in = \"/tmp\"\ndevice = \"cuda\"",
        "train.state_in = \"/tmp\" with train.device = \"cuda\""},
@@ -39,6 +49,70 @@ TEST(Recipe, SaysWhatIsWrongAndWhatWouldBeRight) {
     EXPECT_NE(message.find(words), std::string::npos) << recipe << "\n-> " << message;
     EXPECT_TRUE(message.starts_with("[r.toml]")) << message;
   }
+}
+
+// Every number of the recipe: its key, its default and values out of its range, as TOML.
+class Numbers {
+ public:
+  struct Number {
+    std::string key;
+    ValueRange range;
+    std::vector<std::string> outside;
+  };
+  std::vector<Number> list;
+
+  void section(const char* name) { section_ = name; }
+  template <class T>
+  void field(const char*, KeyKind, const T&) {}
+  template <class Enum>
+  void choice(const char*, KeyKind, const Enum&) {}
+  void field(const char* key, KeyKind, int64_t value, const ValueRange& range) {
+    add(key, static_cast<double>(value), range, 1, "{:.0f}");
+  }
+  void field(const char* key, KeyKind, double value, const ValueRange& range) {
+    add(key, value, range, 1e-3, "{:e}");
+    for (const char* odd : {"nan", "inf", "-inf"}) list.back().outside.emplace_back(odd);
+  }
+  void field(const char* key, KeyKind, const std::vector<int64_t>& values, const ValueRange& range) {
+    add(key, static_cast<double>(values[0]), range, 1, "[24, {:.0f}]");
+  }
+
+ private:
+  void add(const char* key, double value, const ValueRange& range, double step, const char* format) {
+    EXPECT_TRUE(range.holds(value)) << "the default of " << key;
+    Number number{section_ + "." + key, range, {}};
+    for (const auto& [end, open, outwards] :
+         {std::tuple{range.least, range.least_is_open, -step}, {range.most, range.most_is_open, step}}) {
+      if (!std::isfinite(end)) continue;
+      const double beyond = end + outwards * std::max(1.0, std::abs(end) * 1e-3);
+      number.outside.push_back(fmt::format(fmt::runtime(format), beyond));
+      if (open) number.outside.push_back(fmt::format(fmt::runtime(format), end));
+    }
+    list.push_back(std::move(number));
+  }
+  std::string section_;
+};
+
+TEST(Recipe, RefusesEveryNumberOutOfItsRange) {
+  Numbers numbers;
+  Options defaults;
+  visit_fields(numbers, defaults);
+  EXPECT_GT(numbers.list.size(), 35U);
+  for (const auto& [key, range, outside] : numbers.list) {
+    EXPECT_EQ(outside.empty(), key == "train.seed") << key;
+    for (const std::string& value : outside) {
+      const std::string message = refusal(minimal, {key + "=" + value});
+      EXPECT_TRUE(message.starts_with("[r.toml] " + key + " = ")) << value << " -> " << message;
+      EXPECT_TRUE(message.ends_with(": it must be " + range.words())) << value << " -> " << message;
+    }
+  }
+}
+
+TEST(Recipe, SaysARangeInWords) {
+  EXPECT_EQ(within(0, 1).words(), "at least 0 and below 1");
+  EXPECT_EQ(above(0).words(), "above 0");
+  EXPECT_EQ(between(0, most_int, "0: all").words(), "at least 0 and at most 2147483647; 0: all");
+  EXPECT_EQ(any_number().words(), "a finite number");
 }
 
 TEST(Recipe, OverridesWinAndTextNeedsNoQuotes) {

@@ -17,7 +17,7 @@ class Alteration {
   explicit Alteration(int which) : which_(which) {}
   void section(const char* name) { section_ = name; }
   template <class T>
-  void field(const char* name, KeyKind of_key, T& value) {
+  void field(const char* name, KeyKind of_key, T& value, const ValueRange& = {}) {
     if (is_it(name, of_key)) alter(value);
   }
   template <class Enum>
@@ -34,7 +34,7 @@ class Alteration {
     return true;
   }
   template <class Enum>
-    requires std::is_enum_v<Enum>
+  requires std::is_enum_v<Enum>
   static void alter(Enum& value) {
     value = choices_of<Enum>[value == choices_of<Enum>[0].value ? 1 : 0].value;
   }

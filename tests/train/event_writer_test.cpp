@@ -4,7 +4,7 @@
 
 #include <cstring>
 
-#include "graticule/train/checksum.h"
+#include "graticule/core/crc32c.h"
 #include "tests/train/scratch_folder.h"
 
 namespace graticule {

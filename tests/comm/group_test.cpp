@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "tests/comm/derivative_cases.h"
+#include "tests/comm/group_cases.h"
 #include "tests/ranks.h"
 
 namespace graticule {
@@ -20,8 +20,6 @@ std::string name_of_case(const testing::TestParamInfo<Threaded::ParamType>& info
 const auto any_ranks = testing::Values(1, 2, 3, 4, 5, 8);
 INSTANTIATE_TEST_SUITE_P(Group, Threaded, testing::Combine(testing::ValuesIn(group_cases()), any_ranks),
                          name_of_case);
-INSTANTIATE_TEST_SUITE_P(Collectives, Threaded,
-                         testing::Combine(testing::ValuesIn(derivative_cases()), any_ranks), name_of_case);
 
 }  // namespace
 }  // namespace graticule
