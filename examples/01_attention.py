@@ -1,4 +1,7 @@
-"""The exact attention kernel in a PyTorch program: [batch, tokens, heads, width] in and out, with its gradient."""
+"""The exact attention kernel in a PyTorch program, with its gradient.
+
+Tensors are [batch, tokens, heads, width]. The result is compared with PyTorch's own attention.
+"""
 
 import torch
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A run from nothing: synthetic data, training over two ranks, scores, a forecast. A recipe's settings can be given by --set.
+# A whole run: makes synthetic data, trains on two ranks (processes), scores the model and makes a forecast.
+# --set section.key=value changes one setting of the recipe.
 set -euo pipefail
 graticule data synth weather.zarr --rows 8 --columns 16 --variables 5 --times 240
 cat > recipe.toml <<'RECIPE'

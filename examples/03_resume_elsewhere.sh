@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Train on one rank, go on over three with another layout: a checkpoint says nothing of the layout that made it.
+# Trains three steps on one rank (process), then three more on three ranks with another layout. Any number of ranks can
+# read a checkpoint, in any layout.
 set -euo pipefail
 cat > recipe.toml <<'RECIPE'
 [data]
