@@ -30,7 +30,7 @@ AT_EQUAL_FLOPS = {
     "long": "| `...-long` | the same, but with more samples: the training costs as many FLOPs as that of `full` |",
 }
 CLAIMED_GAIN = 0.20  # of arXiv 2405.15780
-LOOKED_AT = ("temperature@850", 45.0, 180.0)  # the token of the picture of attention: variable, latitude, longitude
+LOOKED_AT = ("temperature@850", 45.0, 180.0)  # the token in the attention picture: variable, latitude, longitude
 
 
 def table(header, rows):
@@ -61,7 +61,7 @@ def arms_table(study, definitions, results):
 
 
 def validation_table(errors_of):
-    """`errors_of`: arm -> {what was chosen: error}."""
+    """A table of `errors_of`: arm -> {setting or learning rate: error}."""
     choices = list(next(iter(errors_of.values())))
     rows = [[f"`{arm}`", *(f"{errors[choice]:.3f}" for choice in choices)] for arm, errors in errors_of.items()]
     return table(["arm", *(choice if isinstance(choice, str) else f"{choice:g}" for choice in choices)], rows)
@@ -248,7 +248,7 @@ def ways_to_equal_flops(budget):
 
 
 def archive_text(budget, definitions, states):
-    """How often the longest arm sees a state of the training years."""
+    """Says how often the longest training reads a state of the training years."""
     longest = max(definition["samples"] for definition in definitions.values())
     said = f"The training years have {states:,} states; the longest training reads each {longest / states:.1f} times."
     if "long" not in ways_to_equal_flops(budget):
@@ -298,7 +298,7 @@ def attention_text(looked, variables, variable, place):
 
 
 def write(options, budget, definitions, results):
-    """The page `options.page`, from the template, about the runs in `options.out`."""
+    """Writes the page `options.page` from the template, about the runs in `options.out`."""
     folder, study = options.out, budget["study"][0]
     of_study = definitions[study["name"]]
     found = analysis.read_study(budget, folder, study)
