@@ -30,10 +30,10 @@ bench: setup ## Build and run the benchmarks
 	@tools/build.sh bench $(JOBS)
 	@for program in $$(find build/bench/bench -type f -executable -name '*_bench'); do "$$program"; done
 
-scaling: build ## Plan and simulate 8 to 2,048 GPUs, write docs/scaling.md
+scaling: build ## Plan and simulate 8 to 2,048 GPUs, write reports/scaling.md
 	@.venv/bin/python bench/scaling.py --jobs $(JOBS)
 
-reproduce: setup ## The climate experiment: data, trainings, scores, docs/climate.md (BUDGET=small|longer|evening|night|era5)
+reproduce: setup ## The climate experiment: data, trainings, scores, reports/climate.md (BUDGET=small|longer|evening|night|era5)
 	@tools/build.sh release $(JOBS) graticule_program
 	@PYTHONPATH=python .venv/bin/python tools/climate/reproduce.py --budget $(BUDGET)
 

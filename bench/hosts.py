@@ -1,11 +1,11 @@
-"""Real steps on four hosts against simulated ones. The hosts are network namespaces of this machine, joined by a bridge
-whose links are as fast as told; ranks talk over TCP. Needs root, iproute2 and the built program:
+"""Compares real training steps on four hosts with simulated ones. The hosts are network namespaces of this machine. A
+bridge with limited links joins them, and the ranks talk over TCP. It needs root, iproute2 and the built program:
 
     .venv/bin/python bench/hosts.py [--rates 50,200,1000] [--repeats 3]
 
-Prints a table: Mbit/s, layout, real and simulated seconds a step, their ratio. A cluster file is written from what the
-network shows: the time of products and attention while all four ranks compute, and what a stream of TCP from each
-host to the next gets of its link while the other direction is busy too.
+It prints a table: Mbit/s, layout, real and simulated seconds of a step, their ratio. It measures the cluster file for
+the simulation: the time of products and attention while all four ranks compute, and the rate of a TCP stream from
+each host to the next while the other direction is busy too.
 """
 
 import argparse
@@ -52,13 +52,13 @@ LAYOUTS = {
     "data 4, shard full": ["parallel.data=4", "parallel.shard=full"],
 }
 
-# Stands in for rsh: enters the host's network, under a name of its own, so that MPI sees four machines.
+# A substitute for rsh: it enters the network of the host under its own name, so that MPI sees four machines.
 ENTER = """#!/bin/sh
 host=$1; shift
 exec ip netns exec graticule-host-${host##*.} unshare -u sh -c 'hostname $0; exec sh -c "$*"' "host-${host##*.}" "$@"
 """
 
-# Every host at once: takes a stream from the host before, gives one to the next. Prints the seconds.
+# Runs on every host at the same time: receives a stream from the previous host, sends one to the next, prints seconds.
 STREAM = """
 import socket, sys, threading, time
 count, next_host = int(sys.argv[1]), sys.argv[2]
@@ -117,7 +117,7 @@ def inside(host: int) -> list[str]:
 
 @contextlib.contextmanager
 def network():
-    """Four hosts on a bridge, taken down at the end."""
+    """Makes four hosts on a bridge, and removes them at the end."""
     sh("ip", "link", "add", BRIDGE, "type", "bridge")
     sh("ip", "addr", "add", f"{MPIEXEC_ADDRESS}/24", "dev", BRIDGE)
     sh("ip", "link", "set", BRIDGE, "up")
@@ -138,7 +138,7 @@ def network():
 
 
 def shape(mbit: int) -> None:
-    """Both directions of every host's link at so many Mbit/s."""
+    """Limits both directions of every host's link to this many Mbit/s."""
     limit = ["root", "tbf", "rate", f"{mbit}mbit", "burst", "32kb", "latency", "20ms"]
     for host in HOSTS:
         sh("tc", "qdisc", "replace", "dev", f"graticule-{host}", *limit)
@@ -146,7 +146,7 @@ def shape(mbit: int) -> None:
 
 
 def goodput(mbit: int) -> float:
-    """GB/s of a stream at this rate of the links, of the slowest host."""
+    """GB/s of a TCP stream at this rate of the links, for the slowest host."""
     count = mbit * 125_000  # a second's worth
     streams = [
         subprocess.Popen(
@@ -181,7 +181,7 @@ def simulated(folder: Path, layout: list[str], **rates: float) -> dict:
 
 
 def measured_rates(folder: Path, repeats: int) -> dict[str, float]:
-    """Rates at which a step that exchanges next to nothing takes as long as it does."""
+    """The compute rates that explain the time of a step with almost no exchange."""
     layout = ["parallel.data=4", "parallel.shard=none"]
     real = step(folder, layout, repeats)
     guess = {"linear": 0.1, "attention": 0.1, "memory": 10.0, "bandwidth": 10.0, "latency": 50.0}

@@ -1,22 +1,22 @@
-"""Resident memory of one training step, this library beside PyTorch's FSDP2, on two ranks of one machine.
+"""Measures the resident memory of one training step, of this library and of PyTorch's FSDP2, on two ranks.
 
     bench/peer_memory.py step    --side torch|graticule --tokens 4096 [--dim 1024 --depth 2 --heads 16 --dtype fp32]
     bench/peer_memory.py longest --limit-gib 4 [--sizes 1024 4096] [--our-sizes 8192 16384] [--rounds 1] [model]
 
-`longest` finds the longest sequence whose step stays within the limit on every rank, for both sides: memory is linear
-in the tokens, so it measures the two sizes, draws the line, and measures where the line meets the limit (--rounds
-times; 0: the line's word is taken). A rank of theirs does about 18 x tokens^2 x dim x depth operations in attention,
-one of ours half: at 16,384 tokens, dim 1024 and depth 2, two minutes and one at 80 GF/s.
+`longest` finds the longest sequence whose step stays within the limit on every rank, for both sides. Memory is linear
+in the tokens. So it measures two sizes, draws a line through them, and measures again where the line reaches the limit
+(--rounds times; with 0 it trusts the line). A rank of FSDP2 does about 18 x tokens^2 x dim x depth operations in
+attention, a rank of ours half of it. At 16,384 tokens, dim 1024, depth 2 and 80 GF/s that is two minutes and one.
 
-Both sides: the same pre-norm blocks (MLP ratio 4, GELU, biases), one value a token in and out, squared error, AdamW
-with fp32 master weights and moments, weights sharded over the ranks, each block run again in the backward. Theirs:
-`fully_shard` and `torch.utils.checkpoint` a block, scaled_dot_product_attention, Gloo; every rank holds a whole
-sample, because FSDP has no sequence axis. Ours: `graticule bench step` with --ours' flags; the ranks share one
-sample. A rank's figure is the highest resident size during a step with the optimizer's state
-there (theirs is made by a step of 64 tokens, ours at the start); the libraries themselves are in it (--tokens 64
-shows them).
+Both sides have the same pre-norm blocks (MLP ratio 4, GELU, biases), one value a token in and out, squared error, AdamW
+with fp32 master weights and moments, weights sharded over the ranks, and recomputation of each block in the backward.
+FSDP2 uses `fully_shard` and `torch.utils.checkpoint` for each block, scaled_dot_product_attention and Gloo. Each of
+its ranks has a whole sample, because FSDP has no sequence axis. Our side is `graticule bench step` with the flags of
+--ours; its ranks share one sample. The figure of a rank is its highest resident size during a step with the state of
+the optimizer in memory (FSDP2 makes the state in a step of 64 tokens, we make it at the start). It includes the
+libraries (--tokens 64 shows their part).
 
-Run it on a quiet machine with memory to spare: nothing here limits what a step takes.
+Run it on a quiet machine with enough memory: nothing limits the memory of a step.
 """
 
 import argparse
@@ -100,7 +100,7 @@ def torch_rank(rank, args, folder):
 
 
 def torch_peak(args):
-    """GiB of the fullest rank. In an interpreter of its own, so that nothing is inherited."""
+    """GiB of the fullest rank, measured in a new interpreter that inherits nothing."""
     quiet = {**os.environ, "OMP_NUM_THREADS": str(args.threads), "PYTHONWARNINGS": "ignore"}
     with tempfile.TemporaryDirectory() as folder:
         ranks = [
@@ -134,7 +134,7 @@ def measured(args, side, tokens):
 
 
 def longest(args, side):
-    """Tokens of the longest sequence that fits, by the line through the two largest sizes measured."""
+    """Tokens of the longest sequence that fits, from the line through the two largest measured sizes."""
     sizes = args.our_sizes if side == "graticule" and args.our_sizes else args.sizes
     points = [measured(args, side, tokens) for tokens in sizes]
     for rounds_left in range(args.rounds, -1, -1):

@@ -1,11 +1,11 @@
-"""How well `graticule plan` knows this machine.
+"""Measures how accurate `graticule plan` is on this machine.
 
     bench/plan_accuracy.py times     predicted against measured step time, 20 recipes of 1 and 2 ranks
     bench/plan_accuracy.py choice    the planner's first choice against the fastest of all layouts of 2 and 4 ranks
 
-Both calibrate first (`plan --calibrate`, once for each number of ranks) and print Markdown. `choice` times
-every product of axes, with each method of the context axis and the recipe's other settings; then the choice and the
-two fastest again, in turns, because the machine is noisy. Run it on a quiet one.
+Both commands calibrate first (`plan --calibrate`, once for each number of ranks) and print Markdown. `choice` times
+every product of axes with each method of the context axis and the recipe's other settings. Then it times the first
+choice and the two fastest layouts again, in turns, because of noise. Run it on a quiet machine.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def output_of(ranks: int, *words: object) -> str:
 
 
 def cluster_of(ranks: int) -> Path:
-    """This machine as that many ranks see it."""
+    """The cluster file of this machine, calibrated with that many ranks."""
     path = FOLDER / f"here_{ranks}.toml"
     if not path.exists():
         output_of(ranks, "plan", "--calibrate", "--write", path)
@@ -43,7 +43,7 @@ def cluster_of(ranks: int) -> Path:
 
 
 def data_of(rows: int, columns: int, variables: int) -> Path:
-    """A file, because making synthetic values takes a core as long as a small step does."""
+    """A data file: computing synthetic values would take as long as a small step."""
     path = FOLDER / f"{rows}x{columns}x{variables}.zarr"
     if not path.exists():
         sizes = ("--rows", rows, "--columns", columns, "--variables", variables, "--times", 120)

@@ -1,11 +1,12 @@
-"""The scaling study: 8 to 2,048 GCDs of Frontier by planner and simulator. Writes docs/scaling.md.
+"""The scaling study: 8 to 2,048 GCDs of Frontier, by planner and simulator. It writes reports/scaling.md.
 
     bench/scaling.py [--jobs 2] [--again]
 
-For each model (100 million, 1 and 10 billion parameters), length (188,416 and 1,048,576 tokens) and number of ranks
-the planner finds the best layout of each family of schemes: Ulysses, LSS, ring, both axes, and all axes. Strong
-scaling keeps the batch, weak scaling (the paper's batch scaling) gives every 8 ranks a sample. The paper's regime is
-simulated too. Answers are kept in build/scaling, so a run that was stopped goes on; --again asks everything anew.
+The study has three models (100 million, 1 and 10 billion parameters), two lengths (188,416 and 1,048,576 tokens) and
+five numbers of ranks. For each of them the planner finds the best layout of five families: Ulysses, LSS, ring, both
+sequence axes, and all axes. Strong scaling keeps the batch. Weak scaling (the paper's batch scaling) gives every 8
+ranks one sample. The simulator runs the paper's regime too. The answers are kept in build/scaling, so a stopped run
+continues; --again asks everything again.
 """
 
 import argparse
@@ -20,8 +21,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAM = ROOT / "build" / "release" / "graticule"
 FOLDER = ROOT / "build" / "scaling"
-PICTURES = ROOT / "docs" / "pictures"
-PAGE = ROOT / "docs" / "scaling.md"
+PICTURES = ROOT / "reports" / "pictures"
+PAGE = ROOT / "reports" / "scaling.md"
 
 CLUSTER = "frontier"
 RANKS = (8, 32, 128, 512, 2048)
@@ -73,7 +74,7 @@ device = "cuda"
 
 
 def answer(recipe: str, *words: object) -> dict | None:
-    """What the program says in JSON; nothing where nothing fits or works, or where it takes too long."""
+    """The JSON that the program prints; None if no layout fits or works, or if the answer takes too long."""
     key = hashlib.sha256("\n".join([recipe, *map(str, words)]).encode()).hexdigest()[:24]
     kept, path = FOLDER / f"{key}.json", FOLDER / f"{key}.toml"
     if not kept.exists():
@@ -146,7 +147,7 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def speeds_of(model: str, tokens: str, ranks: int, weak: bool, plans: dict, families: list[str]) -> dict[str, float]:
-    """Samples a second of each family; 0 where nothing fits."""
+    """Samples per second of each family; 0 if nothing fits."""
     every = {family: Case(model, tokens, family, ranks, batch_of(ranks, weak)) for family in families}
     return {family: samples_per_second(case, plans[case]) for family, case in every.items()}
 
@@ -162,7 +163,7 @@ def scaling_table(model: str, tokens: str, plans: dict, weak: bool) -> str:
 
 
 def efficiency(model: str, tokens: str, plans: dict, weak: bool) -> list[tuple[int, float]]:
-    """Samples a second and rank with all axes, over that of the fewest ranks that fit."""
+    """Samples per second and rank with all axes, divided by that of the fewest ranks that fit."""
     points, first = [], None
     for ranks in RANKS:
         case = Case(model, tokens, EVERYTHING, ranks, batch_of(ranks, weak))
@@ -186,7 +187,7 @@ def efficiency_table(plans: dict, weak: bool) -> str:
 
 
 def last_best(plans: dict) -> str:
-    """At which numbers of ranks each family of one axis or two is the best, or within a hundredth of it."""
+    """The numbers of ranks at which each sequence family is the best, or within 1 % of the best."""
     sequence = [family for family in FAMILIES if family != EVERYTHING]
     rows = []
     for tokens in FIELDS:
@@ -293,35 +294,51 @@ def page(plans: dict) -> str:
         f"{name} of {depth} blocks, width {dim}, {heads} heads" for name, (dim, depth, heads) in MODELS.items()
     )
     tokens = next(iter(FIELDS))
+
+    def least(weak: bool) -> str:
+        shares = [s for model in MODELS for length in FIELDS for _, s in efficiency(model, length, plans, weak)]
+        return f"{100 * min(shares):.1f} %"
+
     parts = [
         f"""# Scaling, {RANKS[0]} to {RANKS[-1]:,} GCDs of Frontier
 
-Made by `make scaling` (bench/scaling.py) from the [planner](planner.md) and the [simulator](simulator.md). Nothing on
-this page was measured on Frontier. Assumed: clusters/{CLUSTER}.toml (73.5 TFLOP/s sustained in bf16 a GCD, 50 GB/s
-within a node, 4 x 25 GB/s out of it; every source beside its number), bf16, every GCD equally fast, no input, no
-other jobs on the network. Models: {models}.
+With the best layout, the planner predicts at least {least(True)} weak-scaling and {least(False)} strong-scaling
+efficiency for every model, length and number of ranks on this page. The simulator adds contention in the network; for
+weak scaling of {tokens} tokens to {SIMULATED_RANKS[-1]:,} GCDs it predicts {ours}. Nothing on this page was
+measured on Frontier.
 
-*Weak* scaling gives every {RANKS_A_SAMPLE} ranks one sample, *strong* scaling keeps {STRONG_BATCH} samples a step
-(with all axes alone). A column is the planner's best layout of a family over all shard levels, policies, micro-batches
-and data degrees: `ulysses`, `lss` and `ring` have that one sequence axis, "ulysses x lss or ring" may have both,
-"all axes" tensor and pipeline too.
+`make scaling` (bench/scaling.py) writes this page with the [planner](../docs/planner.md) and the
+[simulator](../docs/simulator.md). They use clusters/{CLUSTER}.toml: 73.5 TFLOP/s sustained in bf16 per GCD, 50 GB/s
+within a node, 4 x 25 GB/s out of a node. That file names the source of every number. The study assumes bf16, equally
+fast GCDs, no time for reading data, and no other jobs on the network. Models: {models}.
+
+| word | meaning |
+| --- | --- |
+| weak scaling | every {RANKS_A_SAMPLE} ranks get one sample |
+| strong scaling | {STRONG_BATCH} samples a step, whatever the number of ranks (only with all axes) |
+| family | the sequence axes that a layout may use; a table column has the planner's best layout of one family |
+| `ulysses`, `lss`, `ring` | families with this one sequence axis |
+| ulysses x lss or ring | a family with both sequence axes |
+| all axes | a family with tensor and pipeline axes too |
+
+In every family the planner chooses shard level, policy, micro-batches and data degree.
 
 ## The paper's 94 %
 
-arXiv 2405.15780 reports 94 % batch-scaling efficiency on 2,048 GCDs. Below is the same regime, {tokens} tokens and a
-sample for every {RANKS_A_SAMPLE} GCDs; per cent: samples a second and GCD over those of {SIMULATED_RANKS[0]}. At
-{SIMULATED_RANKS[-1]:,} GCDs the simulator says {ours}. The paper's figure was measured, with the noise, the stragglers
-and the file system of a real machine; ours has the network's contention alone.
+arXiv 2405.15780 reports 94 % batch-scaling efficiency on 2,048 GCDs. The table has the same regime: {tokens} tokens and
+one sample for every {RANKS_A_SAMPLE} GCDs. The percentage is samples per second and GCD, divided by the same figure for
+{SIMULATED_RANKS[0]} GCDs. The paper measured its figure, with the noise, the slow nodes and the file system of a real
+machine. The simulator has only the contention in the network.
 
 {paper}
 
 ## Efficiency of the best layout
 
-Weak, over the fewest ranks that fit:
+Weak scaling, relative to the fewest ranks that fit:
 
 {efficiency_table(plans, True)}
 
-Strong:
+Strong scaling:
 
 {efficiency_table(plans, False)}
 
@@ -329,7 +346,7 @@ Strong:
 
 ![strong scaling](pictures/scaling_strong.png)
 
-Level lines scale perfectly. Lines that cannot be told apart are within a few per cent: the tables have the numbers.
+A horizontal line is perfect scaling. Lines that overlap differ by a few percent at most; the tables have the numbers.
 
 ## The best layouts, weak scaling
 
@@ -337,7 +354,7 @@ Level lines scale perfectly. Lines that cannot be told apart are within a few pe
 
 ## Where each scheme stops being the best
 
-Ranks (weak scaling) at which a family is within 1 % of the best of the sequence families:
+Numbers of ranks (weak scaling) at which a family is within 1 % of the best sequence family:
 
 {last_best(plans)}
 """

@@ -4,7 +4,7 @@
 >>> q, k, v = (torch.randn(1, 4096, 8, 64, requires_grad=True) for _ in range(3))
 >>> graticule.flash_attention(q, k, v).sum().backward()
 
-PyTorch and the operator library are loaded when an operator is first asked for; ``graticule.plot`` needs neither.
+PyTorch and the operator library are loaded at the first use of an operator. ``graticule.plot`` needs neither.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An exported model (graticule export) in plain PyTorch, as docs/model.md writes it down.
+"""Runs an exported model (graticule export) in plain PyTorch. docs/model.md describes the model.
 
     weights, model, statistics = exported.read("model.safetensors")
     output = exported.run_model(weights, model, fields, lead_hours=24)  # one step, normalised
@@ -31,7 +31,7 @@ def read(path):
 
 
 def by_variable(model, value):
-    """[V, 1, 1]: a number of each variable, by its name."""
+    """One number for each variable, looked up by name, as [V, 1, 1]."""
     return torch.tensor([value(name) for name in model["variables"]])[:, None, None]
 
 
@@ -43,7 +43,7 @@ def normalise(fields, model, statistics):
 
 
 def positions(model, rows, columns):
-    """[R Q, C]: what is added to the token of each place."""
+    """The position embedding of each place, [R Q, C]."""
     c = model["dim"] // 4
     k = torch.arange(c, dtype=torch.float64)
     y = (torch.arange(rows, dtype=torch.float64) + 0.5) / rows
@@ -110,7 +110,7 @@ def queries_keys_values(w, model, x_SC, name):
 
 
 def weigh(q_tHD, k_SHD):
-    """How much each query attends to each token: [H, t, S], rows sum to 1."""
+    """The attention weights of each query for each token, [H, t, S]; rows sum to 1."""
     return (torch.einsum("thd,shd->hts", q_tHD, k_SHD) / math.sqrt(q_tHD.shape[-1])).softmax(-1)
 
 
@@ -145,17 +145,17 @@ def run_model(w, model, fields, lead_hours):
 
 @torch.no_grad()
 def roll_out(w, model, statistics, fields, lead_hours, steps, later=None):
-    """[V, Y, X] in physical units, NaN where missing -> forecasts [steps, V, Y, X] at 1, 2, ... steps leads, NaN where
-    there is none: of variables that are no target, and of a target where it is missing in `fields`.
+    """Rolls the model out: [V, Y, X] in physical units, NaN where missing -> forecasts [steps, V, Y, X] at 1, 2, ...
+    steps leads. A forecast is NaN for variables that are no target, and for a target where it is missing in `fields`.
 
-    `later(step)`, where given, is the data [V, Y, X] at `step` leads: variables that are no target are read there.
+    `later(step)`, if given, returns the data [V, Y, X] at `step` leads; variables that are no target come from it.
     """
     of, forecasts = statistics["variables"], []
     mean, deviation = (by_variable(model, lambda v, key=key: of[v][key]).float() for key in ("mean", "deviation"))
     change = by_variable(model, lambda v: of[v]["difference_deviation"][str(lead_hours)] / of[v]["deviation"]).float()
     x = normalise(fields, model, statistics)
     told = by_variable(model, lambda v: v in model["targets"]) & ~x.isnan()
-    x = x.nan_to_num(0)  # what is missing is the mean, in every step: the model has learned nothing else there
+    x = x.nan_to_num(0)  # a missing value is the mean in every step, as in training
     for step in range(1, steps + 1):
         out = run_model(w, model, x, lead_hours)
         x = torch.where(told, x + out * change if model["predict"] == "difference" else out, x)
@@ -167,7 +167,7 @@ def roll_out(w, model, statistics, fields, lead_hours, steps, later=None):
 
 
 def attention_of_token(w, model, fields, lead_hours, token):
-    """What one token attends to in each block: [depth, H, S]."""
+    """The attention weights of one token in each block, [depth, H, S]."""
     x, seen = embed(w, model, fields, lead_hours), []
     for i in range(model["depth"]):
         name = f"blocks.{i}"

@@ -10,7 +10,7 @@ _NAME = "libgraticule_ops.so"
 
 
 def library_path() -> Path:
-    """The operator library: beside this file in an installed package, else the newest build of the source tree."""
+    """The path of the operator library: beside this file in an installed package, else the newest build of the tree."""
     here = Path(__file__).resolve().parent
     beside = here / _NAME
     if beside.exists():
@@ -27,7 +27,7 @@ torch.ops.load_library(str(library_path()))
 
 
 def flash_attention(q, k, v, scale: float | None = None, return_lse: bool = False):
-    """Exact, non-causal softmax(scale q k^T) v, differentiable, never holding a tokens x tokens matrix.
+    """Exact, non-causal softmax(scale q k^T) v, differentiable, without a tokens x tokens matrix in memory.
 
     q is [batch, tokens, heads, width]; k and v are [batch, keys, groups, width]; groups divides heads (grouped heads
     are not repeated). float32, bfloat16 or float16; width 1 to 256; any strides. scale defaults to 1/sqrt(width).

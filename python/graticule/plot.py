@@ -1,7 +1,7 @@
 """Draws a run folder: python -m graticule.plot RUN [--out DIR] [--truth FILE].
 
-Makes loss.png, scores-VARIABLE.png, map-VARIABLE.png and overview.png, each from what the folder holds; says what it
-cannot draw and which command makes the missing piece. Exit code 2 when nothing at all can be drawn.
+It makes loss.png, scores-VARIABLE.png, map-VARIABLE.png and overview.png from the files of the folder. For each picture
+that it cannot draw it names the command that makes the missing file. Exit code 2: nothing could be drawn.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def with_units(label, units):
 
 
 def draw_loss(axes, lines):
-    """The loss of every step, thin, and its running mean over a fiftieth of the run."""
+    """Draws the loss of every step (thin) and its running mean over a fiftieth of the run."""
     steps = np.array([line["step"] for line in lines])
     loss = np.array([line["loss"] for line in lines], dtype=float)
     window = max(1, len(loss) // 50)
@@ -77,7 +77,7 @@ def draw_loss(axes, lines):
 
 
 def draw_score(axes, rows, variable, score):
-    """One score of one variable by lead, a line for each kind of forecast; bars where there is one lead."""
+    """Draws one score of one variable by lead, a line for each kind of forecast; bars if there is only one lead."""
     rows = [row for row in rows if row["variable"] == variable and row[score] is not None]
     leads = sorted({row["lead_hours"] for row in rows})
     kinds = [kind for kind in LINES if any(row["forecast"] == kind for row in rows)]
@@ -120,7 +120,7 @@ def draw_field(axes, field, title, units, **colors):
 
 
 class Maps:
-    """A forecast beside the truth: the data sets, and which initial time and lead are drawn."""
+    """The data sets of forecast and truth, and the initial time and lead to draw."""
 
     def __init__(self, run, arguments):
         self.forecast_path = run_files.find_fields(run, "forecast", arguments.forecast)
@@ -160,7 +160,7 @@ class Maps:
 
 
 def chosen(names, wanted):
-    """What the user asked for, else up to three favourites, else the first three."""
+    """The variables that the user named, else up to three favourites, else the first three."""
     unknown = [name for name in wanted or [] if name not in names]
     if unknown:
         raise MissingError(f"[plot] no {', '.join(unknown)} here: choose of {', '.join(names)}")
@@ -168,7 +168,7 @@ def chosen(names, wanted):
 
 
 class Folder:
-    """Where the pictures go; keeps what was drawn."""
+    """The folder of the pictures, and the list of those that were drawn."""
 
     def __init__(self, path):
         self.path, self.drawn = path, []
@@ -205,7 +205,7 @@ def plot_maps(folder, maps, variables):
 
 
 def plot_overview(folder, lines, rows, maps, variable):
-    """The loss and one variable's RMSE above its three maps."""
+    """Draws the loss and the RMSE of one variable above its three maps."""
     figure = plt.figure(figsize=(13, 7.1))
     above, below = figure.subfigures(2, 1, height_ratios=[1, 0.98])
     left, right = above.subplots(1, 2)
@@ -218,7 +218,7 @@ def plot_overview(folder, lines, rows, maps, variable):
 
 
 def attempt(read, *arguments):
-    """What `read` gives, or None after saying why there is nothing."""
+    """The result of `read`; None after a message that says why there is none."""
     try:
         return read(*arguments)
     except MissingError as missing:
@@ -236,7 +236,7 @@ def draw(run, arguments):
         raise MissingError(f"[plot] nothing in {run} can be drawn")
     scored_names = list(dict.fromkeys(row["variable"] for row in scored[0])) if scored else []
     mapped_names = run_files.variable_names(maps.forecast) if maps else []
-    # Prefer what both were made of: a forecast holds variables that are no target too.
+    # Prefer variables that both have: a forecast also contains variables that are no target.
     common = [name for name in mapped_names if name in scored_names] or mapped_names
     variables = chosen(common if not arguments.variables else mapped_names, arguments.variables) if maps else []
 

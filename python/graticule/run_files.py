@@ -1,4 +1,4 @@
-"""What lies in a run folder, read for the plots: metrics.jsonl, scores.json, forecast and truth fields."""
+"""Reads the files of a run folder for the plots: metrics.jsonl, scores.json, forecast and truth fields."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import xarray as xr
 
 
 class MissingError(Exception):
-    """Something a plot needs is not there or not readable; the text names it and the way out."""
+    """A file that a plot needs is missing or not readable; the text names it and the way out."""
 
 
 def read_json_lines(path):
@@ -27,7 +27,7 @@ def read_json_lines(path):
 
 
 def training_lines(run):
-    """Training lines of metrics.jsonl by ascending step; a step done again after a resume counts as done last."""
+    """Training lines of metrics.jsonl by ascending step; of a step that was repeated, the last line."""
     path = run / "metrics.jsonl"
     steps = {line["step"]: line for line in read_json_lines(path) if "loss" in line}
     if not steps:
@@ -51,7 +51,7 @@ def scores(run):
 
 
 def find_fields(run, stem, given):
-    """The file that was given, or RUN/stem.nc, or RUN/stem.zarr; MissingError when there is none."""
+    """The given file, or RUN/stem.nc, or RUN/stem.zarr; MissingError if there is none."""
     candidates = [Path(given)] if given else [run / f"{stem}.nc", run / f"{stem}.zarr"]
     for path in candidates:
         if path.exists():

@@ -105,7 +105,8 @@ def test_a_stopped_experiment_goes_on_and_ends_in_a_page(folder):
     kept = {path: before for path, before in trained.items() if path.exists()}
     assert kept and all(path.stat().st_mtime == before for path, before in kept.items())
     page = (folder / "climate.md").read_text()
-    assert "A few waves.\n\nOn this data" in page and "circulation" not in page
+    assert page.count("Trained with the same samples, `full` is better than `aggregated` in ") == 1
+    assert "A few waves.\n\nThe table has" in page and "circulation" not in page
     for arm in ("full", "aggregated", "aggregated-wide", "aggregated-long"):
         assert f"| `{arm}` |" in page
     assert page.count("| quantity (waves) |") == 5 and "### Finer patches" in page

@@ -1,10 +1,10 @@
-"""From the scores of every date to numbers with intervals.
+"""Computes changes of RMSE, with intervals, from the scores of every date.
 
 A model's error is RMSE = sqrt(mean over dates of the weighted MSE), convention wb2 (docs/scores.md). Two arms are
-compared in pairs: the same seed has the same order of samples in both, and all arms forecast the same dates. The
-relative change of a pair is r_s = RMSE_a / RMSE_b - 1. Reported is its mean over seeds with a 95 % interval of two
-parts, added in quadrature: over seeds, Student's t with n - 1 degrees of freedom; over dates, a bootstrap of blocks
-of consecutive dates.
+compared in pairs: both see the samples of a seed in the same order, and all arms forecast the same dates. The relative
+change of a pair is r_s = RMSE_a / RMSE_b - 1. The page has its mean over seeds with a 95 % interval. The interval has
+two parts, added in quadrature: over seeds, Student's t with n - 1 degrees of freedom; over dates, a bootstrap of
+blocks of consecutive dates.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ import arms
 import experiment
 from quantities import FORECASTS, SCORED
 
-RESAMPLES, BLOCK = 2000, 3  # blocks of dates: weather stays for longer than one
+RESAMPLES, BLOCK = 2000, 3  # a block has several dates, because their weather is correlated
 
 
 @dataclasses.dataclass
@@ -29,7 +29,7 @@ class Errors:
     acc: dict
 
     def rmse(self, key):
-        """By seed."""
+        """RMSE of each seed."""
         return np.sqrt(self.mse[key].mean(axis=1))
 
 
@@ -63,9 +63,9 @@ def _errors(rows_of):
 
 
 def read_study(budget, folder, study):
-    """Name -> Errors: the arms, and persistence, climatology and regression as models of one seed.
+    """Name -> Errors, for the arms, and for persistence, climatology and regression as models with one seed.
 
-    Regression has forecast the first study's dates: it is left out beside those of a study that has others.
+    The regression has forecast the dates of the first study. It is left out of a study with other dates.
     """
     found, baselines = {}, {}
     for arm in study["arms"]:
@@ -85,7 +85,7 @@ def read_study(budget, folder, study):
 
 
 def _resampled_dates(count, generator):
-    """Indices [resample, date] of whole blocks, around the year."""
+    """Indices [resample, date], drawn as whole blocks; the year is treated as a circle."""
     blocks = -(-count // BLOCK)
     starts = generator.integers(0, count, (RESAMPLES, blocks))
     return ((starts[:, :, None] + np.arange(BLOCK)) % count).reshape(RESAMPLES, -1)[:, :count]
@@ -117,6 +117,6 @@ def change(errors, base, key):
 
 
 def comparisons(study):
-    """The pairs (arm, base, what is equal) that the study holds: `full` against every other arm."""
+    """The pairs (arm, base, what is equal) of the study: `full` against every other arm."""
     words = {"": "samples", "long": "FLOPs, by more samples", "wide": "FLOPs, by more width"}
     return [("full", arm, words[arms.extra_of(arm)]) for arm in study["arms"] if arms.tokens_of(arm) != "full"]

@@ -1,13 +1,13 @@
-"""The arms of the experiment, and what makes two of them equal.
+"""The arms of the experiment, and their budgets.
 
-    full         every variable's patches are tokens
-    aggregated   a patch's variables are merged by cross-attention with one learned query first (ClimaX)
-    channels     one embedding of all channels of a patch (the plain ViT)
+    full         a token for each variable and patch
+    aggregated   a token for each patch; cross-attention with one learned query merges its variables (ClimaX)
+    channels     a token for each patch; one embedding takes all channels (the plain ViT)
 
-at equal samples: the same recipe, data, order of samples and seeds. At equal FLOPs an arm cheaper than `full` gets
-    -long        as many more samples as its step is cheaper
-    -wide        the width, in steps of one head, whose step comes nearest to that of `full`
-FLOPs are those that graticule counts (model/shape): forward and backward of one sample.
+Equal samples: the same recipe, data, order of samples and seeds. Equal FLOPs: an arm that is cheaper than `full` gets
+    -long        more samples, until its training costs the FLOPs of `full`
+    -wide        the width, in steps of one head, whose step costs nearest to the FLOPs of a step of `full`
+graticule counts the FLOPs (model/shape): forward and backward of one sample.
 """
 
 import functools
@@ -21,7 +21,7 @@ def tokens_of(arm):
 
 
 def extra_of(arm):
-    """What it gets to have the FLOPs of `full`: long, wide, or nothing."""
+    """How the arm reaches the FLOPs of `full`: "long", "wide", or ""."""
     return arm.partition("-")[2]
 
 
@@ -32,12 +32,12 @@ def _flops(recipe, settings):
 
 
 def flops(study, settings):
-    """Of a step, for one sample of a study under more settings."""
+    """FLOPs of a training step for one sample, with the settings of the study and these."""
     return _flops(study["recipe"], (*study["set"], *settings))
 
 
 def value_of(study, key):
-    """Of a setting that the study's list `set` holds."""
+    """The value of a setting in the study's list `set`."""
     found = [setting.partition("=")[2] for setting in study["set"] if setting.startswith(key + "=")]
     if not found:
         raise program.FailedError(f"study {study['name']}: its list `set` must name {key}")
@@ -66,7 +66,7 @@ def widest(study, tokens, wanted):
 
 
 def define(study, arm):
-    """What an arm trains with: `settings` (section.key=value), `steps` and `flops` of a sample."""
+    """The training of an arm: `settings` (section.key=value), `steps`, `samples`, and `flops` of a sample."""
     batch = value_of(study, "data.batch")
     tokens, extra = f"model.tokens={tokens_of(arm)}", extra_of(arm)
     settings, samples = (tokens,), study["samples"]

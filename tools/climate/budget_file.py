@@ -1,4 +1,4 @@
-"""A budget: the TOML file that says what the experiment may take (budgets/)."""
+"""Reads a budget: the TOML file that says how large the experiment is (budgets/)."""
 
 import os
 import tomllib
@@ -20,12 +20,12 @@ def names():
 
 
 def file_of(name):
-    """A budget's own file, for the name of one that comes with the program or for a path."""
+    """The file of a budget: of a name in budgets/, or the path itself."""
     return name if name.endswith(".toml") else f"{FOLDER}/{name}.toml"
 
 
 def load(path):
-    """The tables of the file; FailedError when it is no TOML or lacks what every budget holds."""
+    """The tables of the file; FailedError if it is no TOML or lacks a required key."""
     with open(path, "rb") as file:
         try:
             budget = tomllib.load(file)

@@ -1,4 +1,4 @@
-"""What a budget asks for: the data, the searches, the trainings, the scores, as parts in the order they are done."""
+"""The parts of the experiment in their order: the data, the searches, the trainings, the scores."""
 
 import json
 import os
@@ -11,17 +11,17 @@ import program
 import training
 from quantities import FORECASTS, SCORED
 
-# What is run for the forecasts that are scored: each trained lead, and how many steps of it.
+# The forecasts that are scored: each trained lead, and how many steps of it.
 LEADS = [(of, max(lead for lead, step in FORECASTS if step == of) // of) for of in sorted({s for _, s in FORECASTS})]
 
 
 def made_here(data):
-    """Whether the data are the circulation model's, which the experiment makes itself; others have to be there."""
+    """Whether the experiment makes the data itself, with the circulation model. Other data must exist."""
     return "years" in data
 
 
 def data_part(data):
-    """The part that makes the data, or asks for them."""
+    """The part that makes the data, or fails if they must exist and do not."""
     if not made_here(data):
         return f"data in {data['path']}", data["path"], lambda _: ask_for(data)
     first, last = data["years"]
@@ -43,7 +43,7 @@ def ask_for(data):
 
 
 def settings_of(budget, study, part):
-    """Of `search` or `scores`: the budget's, but for what the study has in a table of its own."""
+    """The settings of `search` or `scores`: those of the study replace those of the budget."""
     return budget[part] | study.get(part, {})
 
 
@@ -57,7 +57,7 @@ def define_all(budget):
 
 
 def searched(definitions):
-    """The arms that have a learning rate of their own: those of another width; a longer training takes its arm's."""
+    """The arms that search a learning rate. A `-long` arm does not: it uses the rate of its arm."""
     return [arm for arm in definitions if not arm.endswith("-long")]
 
 
@@ -94,7 +94,7 @@ def valid_file(folder, run):
 
 
 def relative_error(path):
-    """The mean over variables of a model's RMSE over the climatology's: what a search makes small."""
+    """The mean over variables of (RMSE of a model / RMSE of climatology). A search minimises it."""
     with open(path) as file:
         rows = json.load(file)["scores"]
     rmse = {(row["forecast"], row["variable"]): row["rmse"] for row in rows}
@@ -129,7 +129,7 @@ def run_name(study, arm, seed):
 
 
 def training_parts(budget, definitions, results, folder):
-    """Seed by seed, so that a budget which is cut short has whole seeds; dearest first within one."""
+    """Trainings seed by seed, so that a stopped budget has complete seeds; in a seed the most expensive first."""
     parts = []
     for study in budget["study"]:
         for arm in study["arms"]:
@@ -161,7 +161,7 @@ def test_parts(budget, folder):
 
 
 def regression_part(budget, folder):
-    """Linear regression from all variables of the recipe that change, on the dates that the models forecast."""
+    """Linear regression from all variables of the recipe that change in time, on the dates of the models."""
     study = budget["study"][0]
     with open(study["recipe"], "rb") as file:
         inputs = tomllib.load(file)["data"]["variables"]
@@ -172,14 +172,14 @@ def regression_part(budget, folder):
 
 
 def _merged(first, second):
-    """Two studies' settings as one; the second's where they differ."""
+    """The settings of two studies together; the second one wins."""
     return first | second | {"definitions": first["definitions"] | second["definitions"]}
 
 
 def hold_settings(budget, definitions, folder):
-    """Writes what each study's results are made with, or refuses another one there.
+    """Writes the settings of each study into the folder, or refuses a folder with other settings.
 
-    A budget may gain studies, and a study arms: what is done stays as it is.
+    A budget may get new studies, and a study new arms. Finished results stay.
     """
     common = {part: budget[part] for part in ("data", "search", "scores", "regression")}
     os.makedirs(folder, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Fields of forecasts beside the truth: maps of error, spectra, and what a token attends to."""
+"""Computes error maps, spectra and attention maps from the fields of forecasts and truth."""
 
 import subprocess
 
@@ -10,14 +10,14 @@ from graticule import exported, run_files
 
 
 def forecast(run, name):
-    """[time (initial), latitude, longitude] at the file's first lead."""
+    """The forecast [initial time, latitude, longitude] at the first lead of the file."""
     with run_files.open_fields(run_files.Path(f"{run}/fields-24.nc")) as opened:
         first = run_files.select(opened, name).isel(prediction_timedelta=0)
         return first.transpose("time", "latitude", "longitude").load()
 
 
 def truth(run, store, name):
-    """The same from the data, at the valid times, labelled by the initial ones."""
+    """The data at the valid times of the forecasts, labelled by the initial times."""
     ours = forecast(run, name)
     valid = ours.time.values + ours.prediction_timedelta.values
     field = run_files.select(store, name).sel(time=valid).sortby("latitude").transpose("time", "latitude", "longitude")
@@ -29,7 +29,7 @@ def land(store):
 
 
 def error_map(run, store, name):
-    """RMSE over the dates of each place."""
+    """RMSE over the dates, for each place."""
     return np.sqrt(((forecast(run, name) - truth(run, store, name)) ** 2).mean("time"))
 
 
@@ -43,7 +43,7 @@ def spectrum(field):
 
 
 def attention(run, store, time, variable, latitude, longitude):
-    """Of the last block, mean over heads, for a variable's token at a place: [V, R, Q], variables, (row, column)."""
+    """Attention in the last block, mean over heads, of one token: ([V, R, Q], variables, (row, column))."""
     path = f"{run}/model.safetensors"
     subprocess.run([program.PROGRAM, "export", run, path], check=True, capture_output=True)
     weights, model, statistics = exported.read(path)

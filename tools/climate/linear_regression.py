@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Linear regression: the forecast that a network has to beat to have learned more than a matrix.
+"""Linear regression: a network that does not beat it has learned no more than a matrix.
 
-All variables of the whole globe at a time, normalised by place, predict the change of a target over a lead. There
-are fewer times than numbers a time, so the ridge solution is found among the times: with the n x m matrix X of n
-training times and m numbers, and Y of changes,
+All variables of the whole globe at one time, normalised by place, predict the change of a target over a lead. There
+are fewer times than values at a time, so the ridge solution is computed in the space of times. With the n x m matrix X
+of n training times and m values, and the changes Y,
 
     W = X^T (X X^T + penalty I)^-1 Y,    forecast(x) = Y^T (X X^T + penalty I)^-1 X x
 
-The penalty is the one with the least error on validation times, for each lead.
+Each lead has its own penalty: the one with the smallest error on validation times.
 """
 
 import json
@@ -30,7 +30,7 @@ def fields(store, variables, times):
 
 
 def read_once(path, variables):
-    """The variables and levels in memory: every fit reads other times of them."""
+    """Reads the variables and levels into memory, because every fit needs other times of them."""
     names, levels = zip(*map(run_files.name_and_level, variables), strict=True)
     store = xr.open_zarr(path)[sorted(set(names))]
     wanted = sorted(set(levels) - {None})
@@ -38,7 +38,7 @@ def read_once(path, variables):
 
 
 def times_with_valid(store, span, lead, stride=1):
-    """Times of `span` (dates, the last one whole) whose time `lead` hours later lies in it too."""
+    """Times of `span` (dates, the last one included) whose valid time, `lead` hours later, is in `span` too."""
     inside = store.time.sel(time=slice(*span)).values
     later = inside + np.timedelta64(lead, "h")
     return inside[np.isin(later, inside)][::stride]
@@ -55,7 +55,7 @@ class Normal:
 
 
 def fit_lead(store, inputs, targets, data, lead, settings):
-    """The function initial times -> forecast [time, target, latitude, longitude], and the errors by penalty."""
+    """Returns the function initial times -> forecast [time, target, latitude, longitude], and the errors by penalty."""
     train = times_with_valid(store, data["train"], lead, settings["stride"])
     now = fields(store, inputs, train)
     change = fields(store, targets, train + np.timedelta64(lead, "h")) - fields(store, targets, train)
@@ -81,7 +81,7 @@ def fit_lead(store, inputs, targets, data, lead, settings):
 
 
 def part(budget, inputs, targets, dates_of, result):
-    """The part that fits and scores: `dates_of`: lead -> file of scores whose dates are forecast."""
+    """The part that fits and scores. `dates_of`: lead -> file of scores; the regression forecasts its dates."""
 
     def make(runner):
         store = read_once(budget["data"]["path"], [*inputs, *targets])

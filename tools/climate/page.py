@@ -1,6 +1,7 @@
-"""Writes the page and its pictures from what a budget's runs left behind."""
+"""Writes the page and its pictures from the files of a budget's runs."""
 
 import os
+import textwrap
 
 import numpy as np
 import xarray as xr
@@ -15,20 +16,21 @@ import quantities
 import tried
 
 TEMPLATE = "tools/climate/page.md"
-# What a page says of data that the circulation model made.
+# Sentences for pages whose data come from the circulation model.
 ON_DATA = (
-    " **The data are the output\nof an idealised general circulation model, not reanalysis:** the numbers compare "
-    "models with each other and say nothing about skill on Earth."
+    "\n**The data are the output of an idealised general circulation model, not reanalysis.** The numbers compare "
+    "models with\neach other; they say nothing about skill on Earth."
 )
 ON_WAVES = (
-    " Beyond the\ncirculation model's own waves (21 at T21) there is nothing to forecast: what forecasts have there "
+    " The circulation model has no waves beyond wave number 21 (its truncation, T21). What the forecasts show there\n"
     "are seams between patches."
 )
 AT_EQUAL_FLOPS = {
-    "wide": "| `...-wide` | the same, with the width at which a step costs the FLOPs of `full` |",
-    "long": "| `...-long` | the same, with as many more samples as its step is cheaper |",
+    "wide": "| `...-wide` | the same, but wider: a step costs as many FLOPs as a step of `full` |",
+    "long": "| `...-long` | the same, but with more samples: the training costs as many FLOPs as that of `full` |",
 }
-LOOKED_AT = ("temperature@850", 45.0, 180.0)  # the token of the picture of attention: variable, latitude, longitude
+CLAIMED_GAIN = 0.20  # of arXiv 2405.15780
+LOOKED_AT = ("temperature@850", 45.0, 180.0)  # the token in the attention picture: variable, latitude, longitude
 
 
 def table(header, rows):
@@ -59,40 +61,40 @@ def arms_table(study, definitions, results):
 
 
 def validation_table(errors_of):
-    """`errors_of`: arm -> {what was chosen: error}."""
+    """A table of `errors_of`: arm -> {setting or learning rate: error}."""
     choices = list(next(iter(errors_of.values())))
     rows = [[f"`{arm}`", *(f"{errors[choice]:.3f}" for choice in choices)] for arm, errors in errors_of.items()]
     return table(["arm", *(choice if isinstance(choice, str) else f"{choice:g}" for choice in choices)], rows)
 
 
 def tried_text(budget, folder):
-    """What else was tried on validation times; nothing where the budget tries nothing."""
+    """The paragraph on the settings that the budget tries on validation times; empty if it tries none."""
     if "tried" not in budget:
         return ""
     settings = budget["tried"]
     return (
-        f"**What else was tried.** One setting changed at a time, {settings['samples']:,} samples, seed 0, at the "
-        "arm's own learning rate, scored like the search, on the validation year. No arm above takes anything from "
-        f"it.\n\n{validation_table(tried.errors(budget, folder))}\n\n"
+        f"**What else was tried.** Each column changes one setting: {settings['samples']:,} samples, seed 0, the arm's "
+        "own learning rate, scored like the search on the\nvalidation year. No arm above uses any of these "
+        f"settings.\n\n{validation_table(tried.errors(budget, folder))}\n\n"
     )
 
 
 def at_the_edge(results, study):
-    """Says which best rates lie at an end of the search, where a better one may lie beyond."""
+    """Names the arms whose best rate is the smallest or the largest of the search."""
     ends = {"smallest": min, "largest": max}
     said = []
     for word, end in ends.items():
         own = results[study["name"]]
         arms_there = [arm for arm in own if experiment.best_lr(results, study, arm) == end(own[arm])]
         if arms_there:
-            said.append(f"the {word} rate tried is the best of " + ", ".join(f"`{arm}`" for arm in arms_there))
-    return f" ({'; '.join(said)}: one beyond may be better)" if said else ""
+            said.append(f"the {word} rate is the best for " + ", ".join(f"`{arm}`" for arm in arms_there))
+    return f" ({'; '.join(said)}; a rate beyond it may be better)" if said else ""
 
 
 def search_text(budget, results, study):
     search = experiment.settings_of(budget, study, "search")
     return (
-        f"{search['samples']} samples at each of the rates, seed 0, scored on {search['dates']} dates"
+        f"{search['samples']} samples at each rate, seed 0, scored on {search['dates']} dates"
         f"{at_the_edge(results, study)}."
     )
 
@@ -138,22 +140,55 @@ def acc_table(kind, found):
     return table([f"quantity ({kind})", "lead", *shown], rows)
 
 
+def asked_forecasts():
+    """The direct forecasts of temperature that the question is about: (quantity, lead, step)."""
+    return [(quantity, lead, lead) for lead in (24, 72) for quantity in quantities.TEMPERATURES]
+
+
+def finding(found, study):
+    """The answer in three sentences, computed: how many temperature forecasts get better or worse, the largest gain."""
+    asked = asked_forecasts()
+    counts, gains = {"samples": [], "FLOPs": []}, []
+    for ours, base, equal in analysis.comparisons(study):
+        changes = [analysis.change(found[ours], found[base], key) for key in asked]
+        clear = [mean for mean, half in changes if abs(mean) > half]
+        better = sum(mean < 0 for mean in clear)
+        counts[equal.partition(",")[0]].append(
+            f"better than `{base}` in {better} of {len(asked)} temperature forecasts and worse in {len(clear) - better}"
+        )
+        gains += [-mean for mean in clear]
+    sentences = [
+        f"Trained with the same {equal}, `full` is {'; '.join(said)}." for equal, said in counts.items() if said
+    ]
+    largest = max([0.0, *gains])
+    seen = "is reached" if largest >= CLAIMED_GAIN else "is not seen"
+    sentences += [
+        f"The largest gain of `full` is {100 * largest:.1f} %: the gain of up to {100 * CLAIMED_GAIN:.0f} % that arXiv "
+        f"2405.15780 reports {seen} here.",
+        "(`full` attends over every variable; the other arms merge the variables of a patch first. The forecasts are "
+        f"those of {len(quantities.TEMPERATURES)} temperatures at 24 h and 72 h. A change inside its 95 % interval "
+        "counts as neither better nor worse.)",
+    ]
+    return textwrap.fill(" ".join(sentences), 120, break_on_hyphens=False)
+
+
 def verdict(found, study):
-    """The answer, from the numbers: the changes of the temperatures, bold where the interval excludes zero."""
+    """The changes of the temperatures as a table, bold where the interval excludes zero."""
 
     def cell(ours, base, key):
         mean, half = analysis.change(found[ours], found[base], key)
         said = percent((mean, half))
         return f"**{said}**" if abs(mean) > half else said
 
-    asked = [(quantity, lead, lead) for lead in (24, 72) for quantity in quantities.TEMPERATURES]
+    asked = asked_forecasts()
     rows = [
         [f"`{base}`, equal {equal}", *(cell(ours, base, key) for key in asked)]
         for ours, base, equal in analysis.comparisons(study)
     ]
     return (
-        f"On this data, at width {arms.value_of(study, 'model.dim')} and with {study['samples']:,} samples, `full` "
-        "changes the RMSE of direct forecasts of temperature by (negative: better; bold: beyond the 95 % interval)\n\n"
+        "The table has the change of the RMSE of direct temperature forecasts when `full` replaces another arm, at "
+        f"width {arms.value_of(study, 'model.dim')} and with\n{study['samples']:,} samples. Negative means that `full` "
+        "is better. Bold means that the 95 % interval excludes zero.\n\n"
         + table(["against", *(f"{quantity}, {lead} h" for quantity, lead, _ in asked)], rows)
     )
 
@@ -181,7 +216,7 @@ def beaten(found, study):
             if lost
         ]
         sentences.append(
-            f"At {lead} h persistence or climatology is better than " + "; ".join(losers) + "."
+            f"At {lead} h these arms lose to persistence or to climatology: " + "; ".join(losers) + "."
             if losers
             else f"Every arm beats persistence and climatology at {lead} h in every quantity."
         )
@@ -207,18 +242,18 @@ def more_studies(budget, definitions, results, folder):
 
 
 def ways_to_equal_flops(budget):
-    """How the arms of any study come to the FLOPs of `full`: width, samples."""
+    """How the arms of the budget reach the FLOPs of `full`: by width, by samples."""
     extras = {arms.extra_of(arm) for study in budget["study"] for arm in study["arms"]}
     return [way for way in AT_EQUAL_FLOPS if way in extras]
 
 
 def archive_text(budget, definitions, states):
-    """How often the longest arm sees a state of the training years."""
+    """Says how often the longest training reads a state of the training years."""
     longest = max(definition["samples"] for definition in definitions.values())
-    said = f"The training years here are {states:,} states, each seen {longest / states:.1f} times by the longest arm."
+    said = f"The training years have {states:,} states; the longest training reads each {longest / states:.1f} times."
     if "long" not in ways_to_equal_flops(budget):
         return said
-    return "`-long` answers for a cheap arm with more data, which an archive has to hold.\n" + said
+    return "A `-long` arm needs more data, which must exist.\n" + said
 
 
 def data_text(data, store):
@@ -263,7 +298,7 @@ def attention_text(looked, variables, variable, place):
 
 
 def write(options, budget, definitions, results):
-    """The page `options.page`, from the template, about the runs in `options.out`."""
+    """Writes the page `options.page` from the template, about the runs in `options.out`."""
     folder, study = options.out, budget["study"][0]
     of_study = definitions[study["name"]]
     found = analysis.read_study(budget, folder, study)
@@ -278,6 +313,7 @@ def write(options, budget, definitions, results):
     text = template.format(
         about=f"{budget['about']}\n\n" if "about" in budget else "",
         pictures=pictures_beside,
+        finding=finding(found, study),
         verdict=verdict(found, study) + "\n\n" + beaten(found, study),
         budget=options.budget,
         recipe=study["recipe"],

@@ -1,4 +1,4 @@
-"""Parts of the experiment: each is done when its result is there, so a run that was stopped goes on with the next."""
+"""Runs the parts of the experiment. A part is done if its result exists, so a stopped run continues with the next."""
 
 import concurrent.futures
 import os
@@ -8,7 +8,7 @@ import program
 
 
 def run_all(parts, jobs):
-    """`parts`: (name, result's path, function of a Runner). The first failure stops all and is raised."""
+    """Runs `parts`: (name, path of the result, function of a Runner). The first failure stops all and is raised."""
     waiting = [part for part in parts if not os.path.exists(part[1])]
     if not waiting:
         return

@@ -44,7 +44,7 @@ def save(figure, path):
 
 
 def error_by_lead(found, path):
-    """Direct forecasts: one panel a quantity, a line a model, bars of 95 %."""
+    """Draws the error of direct forecasts: one panel for each quantity, a line for each model, bars of 95 %."""
     shown = [*quantities.TEMPERATURES, "geopotential 500 hPa"]
     with plt.rc_context(STYLE):
         figure, panels = plt.subplots(2, 2, figsize=(10, 8))
@@ -67,7 +67,7 @@ def error_by_lead(found, path):
 
 
 def error_maps(study_runs, store, path):
-    """RMSE over dates of T850 at 24 h for the first two arms, and the first less the second."""
+    """Draws the RMSE over dates of T850 at 24 h for the first two arms, and their difference."""
     name = "temperature@850"
     maps = {arm: fields.error_map(run, store, name) for arm, run in study_runs.items()}
     (first, ours), (second, theirs) = list(maps.items())[:2]
@@ -94,7 +94,7 @@ def error_maps(study_runs, store, path):
 
 
 def spectra(study_runs, store, path):
-    """Power by zonal wavenumber of T850 at 24 h, 30 to 60 degrees of both hemispheres: forecasts and truth."""
+    """Draws the power of T850 at 24 h by zonal wavenumber, 30 to 60 degrees of both hemispheres: forecasts, truth."""
     name = "temperature@850"
     with plt.rc_context(STYLE):
         figure, (axes, ratio) = plt.subplots(1, 2, figsize=(10, 4.2))
@@ -132,7 +132,7 @@ def losses(folder, study, definitions, path):
 
 
 def smoothed(loss):
-    """The mean of the steps before, a twentieth of the run or what there is of it."""
+    """The running mean over the previous twentieth of the run, or over all previous steps if there are fewer."""
     window = max(1, len(loss) // 20)
     total = np.concatenate([[0], np.cumsum(loss)])
     first = np.maximum(np.arange(1, len(loss) + 1) - window, 0)
@@ -141,9 +141,9 @@ def smoothed(loss):
 
 
 def attention(looked, variables, token_variable, place, path):
-    """What one token attends to: share by variable, and maps over places of the variables that get most.
+    """Draws the attention of one token: its share by variable, and maps of the variables with the largest shares.
 
-    looked [V, R, Q], sums to 1; place (row, column) of the token.
+    `looked` is [V, R, Q] and sums to 1; `place` is (row, column) of the token.
     """
     by_variable = looked.sum(axis=(1, 2))
     most = np.argsort(-by_variable)

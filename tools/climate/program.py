@@ -1,4 +1,4 @@
-"""Starting graticule, one process for each core, and stopping all of them when one fails."""
+"""Starts graticule, one process for each core, and stops all of them when one fails."""
 
 import json
 import os
@@ -11,11 +11,11 @@ PROGRAM = os.environ.get("GRATICULE", "build/release/graticule")
 
 
 class FailedError(Exception):
-    """A command that failed; the text holds it and the end of what it said."""
+    """A command failed; the text has the command and the end of its output."""
 
 
 class Runner:
-    """Runs commands for several threads at once. After `stop` none starts, and those under way are ended."""
+    """Runs commands for several threads. `stop` ends the running commands, and no other one starts after it."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -23,13 +23,13 @@ class Runner:
         self.stopped = False
 
     def run(self, command, log):
-        """Waits for it. What it says goes to the file `log`; FailedError when its exit code is not 0."""
+        """Runs the command to its end, with its output in the file `log`; FailedError if its exit code is not 0."""
         os.makedirs(os.path.dirname(log), exist_ok=True)
         with open(log, "a") as file:
             with self.lock:
                 if self.stopped:
                     raise FailedError("stopped")
-                # Open files that may be inherited are: the lock of the folder (reproduce.hold) lives with the command.
+                # The command inherits open files, so it holds the lock of the folder (reproduce.hold) too.
                 process = subprocess.Popen(
                     command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True, close_fds=False
                 )
@@ -43,7 +43,7 @@ class Runner:
             raise FailedError(f"exit code {code} from: {' '.join(command)}\n{end}")
 
     def stop(self):
-        """Trainings write a checkpoint when they are asked to end, so nothing is lost."""
+        """Ends all commands. A training writes a checkpoint when it gets the signal, so nothing is lost."""
         with self.lock:
             self.stopped = True
             for process in self.running:
@@ -51,7 +51,7 @@ class Runner:
 
 
 def ask(*arguments):
-    """The JSON that a short graticule command prints."""
+    """Runs a short graticule command and returns the JSON that it prints."""
     done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True)
     if done.returncode != 0:
         raise FailedError(done.stderr.strip() or f"exit code {done.returncode} from graticule {' '.join(arguments)}")
@@ -59,7 +59,7 @@ def ask(*arguments):
 
 
 def write_whole(path, text):
-    """The file as a whole, or as it was."""
+    """Replaces the file by one with this text; after a failure the old file remains."""
     with open(path + ".new", "w") as file:
         file.write(text)
     os.replace(path + ".new", path)

@@ -1,4 +1,4 @@
-"""What is scored: quantities, their variables and units, and the leads."""
+"""The scored quantities, with their variables and units, and the leads."""
 
 SCORED = {
     "2 m temperature": (["2m_temperature"], "K"),
@@ -8,7 +8,7 @@ SCORED = {
     "wind 850 hPa": (["u_component_of_wind@850", "v_component_of_wind@850"], "m/s"),
 }
 TEMPERATURES = list(SCORED)[:3]
-# Lead of the forecast and of its steps, in hours: single steps are direct, more are rolled out.
+# (lead of the forecast, lead of one step) in hours. If they are equal the forecast is direct, else a roll-out.
 FORECASTS = [(6, 6), (24, 24), (72, 72), (24, 6), (72, 24)]
 
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""The climate experiment, whole: makes the data, searches, trains, scores, and writes the page.
+"""Runs the whole climate experiment: makes the data, searches, trains, scores, and writes the page.
 
   PYTHONPATH=python python tools/climate/reproduce.py --budget night
 
-Every part leaves a file when it is done. Stop it at any time and give the same command again: it goes on from there.
+Every finished part leaves a file. You can stop the run at any time; the same command then continues.
 """
 
 import argparse
@@ -43,7 +43,7 @@ def arguments():
 
 
 def hold(folder):
-    """Keeps others out of the folder for as long as this process, or a command that it started, lives."""
+    """Locks the folder while this process, or a command that it started, runs."""
     os.makedirs(folder, exist_ok=True)
     lock = open(f"{folder}/lock", "w")  # noqa: SIM115
     try:
@@ -70,7 +70,7 @@ def reproduce(options, budget):
         trainings, scores = tried.parts(budget, definitions, results, folder)
         parts.run_all(trainings, jobs)
         parts.run_all(scores, jobs)
-    # Only now, with every choice made and every model trained, is the test year read.
+    # The test year is read only here, after every choice is made and every model is trained.
     parts.run_all(experiment.test_parts(budget, folder), jobs)
     parts.run_all([experiment.regression_part(budget, folder)], 1)
     page.write(options, budget, definitions, results)

@@ -1,4 +1,4 @@
-"""The commands that train and score one model, each as a part whose result is a file."""
+"""The commands that train and score one model. Each is a part with a file as result."""
 
 import contextlib
 import os
@@ -6,7 +6,7 @@ import shutil
 
 import program
 
-CHECKPOINTS = 10  # a run writes: what a killed one loses at most is a tenth
+CHECKPOINTS = 10  # of a run: a killed run loses at most a tenth
 
 
 def set_all(settings):
@@ -35,7 +35,7 @@ def train(name, folder, run, budget, study, definition, lr, seed):
         f"train.lr={lr}",
         f"train.warmup={max(10, steps // 20)}",
         f"train.seed={seed}",
-        *definition["settings"],  # after what all have: a setting that is tried wins
+        *definition["settings"],  # after the common settings, so that a tried setting wins
         "train.threads=1",
         f"run.out={out}",
         f"run.checkpoint_every={max(1, steps // CHECKPOINTS)}",

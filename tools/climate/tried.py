@@ -1,7 +1,7 @@
-"""What else was tried: one setting changed at a time, every arm at its own learning rate, scored on validation times.
+"""Trains every arm with one changed setting at a time, at its own learning rate, and scores it on validation times.
 
-No arm that is compared takes anything from it: it shows whether another choice, the same for all, would have changed
-what the comparison says.
+The compared arms use none of these settings. The result shows whether another setting, the same for all arms, would
+have changed the comparison.
 """
 
 import arms
@@ -11,17 +11,17 @@ UNCHANGED = "as compared"
 
 
 def tried_arms(study):
-    """The arms that differ in their tokens alone."""
+    """The arms that differ only in their tokens."""
     return [arm for arm in study["arms"] if arm == arms.tokens_of(arm)]
 
 
 def _run(study, arm, setting, samples):
-    """Another number of samples has runs of its own."""
+    """The name of a run; each number of samples has its own runs."""
     return f"tried/{study['name']}-{arm}-{setting.replace(' ', '-')}-{samples}"
 
 
 def parts(budget, definitions, results, folder):
-    """For the first study: a training under each setting, and its score on validation times."""
+    """Parts of the first study: a training with each setting, and its score on validation times."""
     trainings, scores = [], []
     study, tried = budget["study"][0], budget["tried"]
     samples = tried["samples"]
@@ -41,7 +41,7 @@ def parts(budget, definitions, results, folder):
 
 
 def errors(budget, folder):
-    """arm -> {setting: error on validation times}, in the measure of the search."""
+    """arm -> {setting: error on validation times}, measured as in the search."""
     study, tried = budget["study"][0], budget["tried"]
 
     def error(arm, setting):

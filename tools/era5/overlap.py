@@ -1,11 +1,11 @@
 """First-order conservative regridding between global latitude-longitude grids.
 
-A cell of the target is the mean of the source over it. Cells are products of a range of longitudes and a range of
+A target cell is the mean of the source over the cell. Cells are products of a range of longitudes and a range of
 sin(latitude), so the weights are a product of two small matrices:
 
     target[y, x] = sum_ij  rows[y, i] columns[x, j] source[i, j],    rows of both sum to 1
 
-Edges lie half-way between points; the outer ones of latitude are the poles, so a row at a pole stands for its cap.
+Edges are half-way between points. The outer edges of latitude are the poles, so a row at a pole is its cap.
 """
 
 import numpy as np
@@ -34,7 +34,7 @@ def _heights(latitudes):
 
 
 def row_weights(target, source):
-    """[target latitudes, source latitudes]; the source's may ascend or descend."""
+    """Weights [target latitudes, source latitudes]; source latitudes may ascend or descend."""
     order = np.argsort(source)
     weights = np.empty((len(target), len(source)))
     weights[:, order] = _shares(_overlaps(_heights(target), _heights(np.asarray(source, float)[order])))
@@ -49,7 +49,7 @@ def _arcs(longitudes):
 
 
 def column_weights(target, source):
-    """[target longitudes, source longitudes]; the source may begin anywhere, -180 or 0."""
+    """Weights [target longitudes, source longitudes]; the source may begin at any longitude."""
     turned = np.asarray(source, float) % 360
     order = np.argsort(turned)
     lower, upper = _arcs(turned[order])
@@ -69,9 +69,9 @@ def _regrid_one(field, rows, columns):
 
 
 def regrid(fields, rows, columns):
-    """`fields` [..., latitude, longitude] of the source as float32 of the target.
+    """Regrids `fields` [..., latitude, longitude] of the source to float32 fields of the target.
 
-    Where values are missing (NaN), the mean over those that are there; NaN where none is.
+    A cell with missing values (NaN) is the mean of the others; NaN if all are missing.
     """
     made = np.empty((*fields.shape[:-2], len(rows), len(columns)), np.float32)
     for place in np.ndindex(fields.shape[:-2]):  # one at a time: temporaries stay in the cache
@@ -80,7 +80,7 @@ def regrid(fields, rows, columns):
 
 
 def trouble_with(latitudes, longitudes):
-    """Why this is no global grid, or nothing."""
+    """The reason why this is no global grid, or None."""
     around = np.sort(np.asarray(longitudes, float) % 360)
     gaps = np.diff(np.append(around, around[0] + 360))
     up = np.sort(np.asarray(latitudes, float))

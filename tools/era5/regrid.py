@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Bring ERA5, or anything in WeatherBench 2's layout, to another grid: a month at a time, and on from where it stopped.
+"""Regrids ERA5, or other data in WeatherBench 2's layout, a month at a time. After a stop the same command continues.
 
   python tools/era5/regrid.py --out data/era5_128x256.zarr \\
     --source gs://weatherbench2/datasets/era5/1959-2022-6h-1440x721.zarr
 
-docs/era5.md says what is where, how large it gets and how long it takes.
+docs/era5.md lists the public stores and says how much disk and time this takes.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the threads are --jobs
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # parallelism comes from --jobs
 
 import numpy as np
 import overlap
@@ -85,7 +85,7 @@ def read(field, weights):
 
 
 def copy_times(found, path, weights, name, first, times):
-    """Regrids one variable at `times`, as many at once as memory may hold, to the store's times from `first` on."""
+    """Regrids one variable at `times` (as many at once as memory allows) into the store from `first` on."""
     piece = max(1, BYTES_AT_ONCE // (found[name].isel(time=0).size * 4))
     for at in range(0, len(times), piece):
         now = times[at : at + piece]
@@ -106,7 +106,7 @@ def copy_month(pool, found, path, weights, first, times):
 
 
 def begin(path, found, weights, coordinates, chunk, times):
-    """The store with its constants, made or found; gives the number of times that it holds already."""
+    """Makes the store with its constants, or checks an existing one; returns the number of times that it has."""
     sizes = {"time": 0, **{name: len(values) for name, values in coordinates.items()}}
     shapes = {
         name: (dims_of(found[name]), tuple(sizes[dim] for dim in dims_of(found[name]))) for name in found.data_vars

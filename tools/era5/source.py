@@ -1,4 +1,4 @@
-"""The archive that is read: a Zarr store or NetCDF file in the layout of WeatherBench 2, near or in a bucket."""
+"""Opens the source: a Zarr store or NetCDF file in WeatherBench 2's layout, local or remote."""
 
 import difflib
 import importlib.util
@@ -12,11 +12,11 @@ NAMES = {"lat": "latitude", "lon": "longitude", "valid_time": "time", "pressure_
 
 
 class RefusedError(Exception):
-    """What the user can mend; one line."""
+    """An error that the user can correct; one line."""
 
 
 def open_source(path):
-    """The data set, nothing read but its coordinates, under WeatherBench 2's names of dimensions."""
+    """The data set with WeatherBench 2's names of dimensions; only the coordinates are read."""
     kind = path.partition("://")[0] if "://" in path else None
     if kind and kind not in PACKAGES:
         raise RefusedError(f"{path}: choose a local path, or one that begins with gs://, s3:// or https://")
@@ -44,7 +44,7 @@ def open_source(path):
 
 
 def chosen(found, variables, levels, times):
-    """Only these variables, levels (where there are levels) and times; refused where one is not there."""
+    """Selects these variables, levels (if a variable has levels) and times; refuses one that does not exist."""
     for name in variables:
         if name not in found.data_vars:
             close = difflib.get_close_matches(name, map(str, found.data_vars), 1, 0)

@@ -1,7 +1,7 @@
-"""The store that is written: Zarr format 2 in the layout of WeatherBench 2, longer by a month at a time.
+"""Writes the target: a store in Zarr format 2, in WeatherBench 2's layout. It grows by a month at a time.
 
-The time axis grows last, so the store holds `length` whole times at any moment. A run that was stopped goes on there,
-and writes what it had begun again: the same bytes as of a run that was not.
+The time axis grows last, so at any moment the store has `length` complete times. A stopped run continues there and
+writes the unfinished month again. The bytes are those of a run without a stop.
 """
 
 import os
@@ -51,7 +51,7 @@ def times_in(path):
 
 
 def require_same(path, shapes, coordinates, chunk, times):
-    """Refuses to go on with a store that another command began; gives the number of times it holds."""
+    """Refuses a store that another command began; returns the number of times that it has."""
     try:
         group = zarr.open_group(path, mode="r", zarr_format=2, use_consolidated=False)
         had = times_in(path)
@@ -75,7 +75,7 @@ def require_same(path, shapes, coordinates, chunk, times):
 
 
 def put(path, name, fields, first=None):
-    """Writes a constant, or the times from `first` on."""
+    """Writes a constant, or a variable at the times from `first` on."""
     array = zarr.open_array(os.path.join(path, name), mode="r+", zarr_format=2)
     if first is None:
         array[...] = fields
@@ -87,7 +87,7 @@ def put(path, name, fields, first=None):
 
 
 def lengthen(path, times):
-    """Makes `times` the store's: what was put for them now counts."""
+    """Adds `times` to the time axis; the values written for them become part of the store."""
     group = zarr.open_group(path, mode="r+", zarr_format=2, use_consolidated=False)
     group["time"].resize((len(times),))
     group["time"][...] = (times - EPOCH).astype(np.int64)

@@ -1,12 +1,12 @@
-"""The atmosphere: dinosaur's primitive equations, forced towards a climate with seasons, days, land and oceans.
+"""The atmosphere: dinosaur's primitive equations with a forcing that makes seasons, days, land and oceans.
 
-Held and Suarez (1994) relax temperature to an equilibrium T_eq and brake the wind near the ground. Here, with b(sigma)
+Held and Suarez (1994) relax temperature to an equilibrium T_eq and slow the wind near the ground. Here, with b(sigma)
 the weight of the boundary layer (0 above sigma 0.7, 1 at the ground), phi latitude and h the hour angle of the sun,
 
     T_eq = (p/p0)^kappa [T0 - dTy (sin phi - sin phi_s)^2 - dThz ln(p/p0) cos^2 phi]
            + land b (10 K s sin phi + 60 K cos phi cos h),   at least 200 K
 
-where s = sin(2 pi (day - 110) / year) and sin phi_s = s sin 8 deg move the thermal equator a month behind the sun.
+where s = sin(2 pi (day - 110) / year) and sin phi_s = s sin 8 deg: the thermal equator follows the sun by a month.
 Oceans hold the boundary layer with an extra rate of 1 / (3 days). Specific humidity is carried along: it evaporates
 towards 85 % of saturation near the ground (less over land) and rains out above 98 %. It does not act back: there is no
 latent heat, no cloud, no radiation.
@@ -34,7 +34,7 @@ from continents import evaluate, land_and_height
 
 units = scales.units
 YEAR_DAYS = 365.25
-# Minutes of a step that were found stable with eight layers; each divides six hours.
+# Minutes of a time step; these are stable with eight layers, and each divides six hours.
 STEP_MINUTES = {"T21": 40, "T42": 20, "T85": 10}
 HUMIDITY = "specific_humidity"
 
@@ -63,14 +63,14 @@ class Forcing(held_suarez.HeldSuarezForcing):
         return jnp.maximum(self.minT, radiative + self.land * self.boundary * ground)
 
     def humidity_tendency(self, humidity, temperature, pressure):
-        """Evaporation less rain, per unit of model time. `pressure` in Pa."""
+        """Evaporation minus rain, per unit of model time. `pressure` is in Pa."""
         hour = self.day / 24
         vapour = 611.2 * jnp.exp(17.67 * (temperature - 273.15) / jnp.maximum(temperature - 29.65, 50))
         saturated = 0.622 * vapour / jnp.maximum(pressure - 0.378 * vapour, vapour)
         wetness = (1 - 0.7 * self.land) * self.boundary
         evaporation = wetness * jnp.maximum(0.85 * saturated - humidity, 0) / (24 * hour)
         rain = jnp.maximum(humidity - 0.98 * saturated, 0) / (4 * hour)
-        # Spectral truncation makes small negative values: they are filled up again.
+        # Spectral truncation makes small negative values; the last term fills them up again.
         return evaporation - rain + jnp.maximum(-humidity, 0) / (2 * hour)
 
     def explicit_terms(self, state):
@@ -95,7 +95,7 @@ class Forcing(held_suarez.HeldSuarezForcing):
 
 @dataclasses.dataclass
 class Atmosphere:
-    """One truncation of the model. `advance`: a state to the next saved one."""
+    """The model at one truncation. `advance` computes the next saved state from a state."""
 
     coords: coordinate_systems.CoordinateSystem
     specs: primitive_equations.PrimitiveEquationsSpecs
@@ -112,7 +112,7 @@ class Atmosphere:
 
 
 def make_atmosphere(truncation, layers, hours, seed):
-    """`hours` between saved states; `seed` of the continents."""
+    """Makes the model: `hours` are between saved states, `seed` chooses the continents."""
     harmonics = (
         spherical_harmonic.FastSphericalHarmonics if truncation == "T85" else spherical_harmonic.RealSphericalHarmonics
     )
@@ -143,7 +143,7 @@ def make_atmosphere(truncation, layers, hours, seed):
 
 
 def state_at_rest(atmosphere, seed):
-    """No wind, one temperature, humidity falling with height and latitude."""
+    """A state without wind, with one temperature, and with humidity that decreases with height and latitude."""
     state = atmosphere.initial(jax.random.PRNGKey(seed))
     sigma = atmosphere.coords.vertical.centers[:, None, None]
     sine = atmosphere.grid.nodal_mesh[1]
@@ -154,7 +154,7 @@ def state_at_rest(atmosphere, seed):
 
 
 def refine(state, coarse, fine):
-    """A state of one truncation as one of a finer. Surface pressure follows the new mountains, at 280 K."""
+    """Converts a state to a finer truncation. Surface pressure is adapted to the new mountains, at 280 K."""
 
     def carry(modal):
         return fine.grid.clip_wavenumbers(fine.grid.to_modal(evaluate(modal, coarse.grid, fine.grid)))

@@ -1,4 +1,4 @@
-"""Invented continents and mountains, the same for a seed at every resolution."""
+"""Invented continents and mountains. A seed gives the same ones at every resolution."""
 
 import jax
 import numpy as np
@@ -6,7 +6,7 @@ from dinosaur import spherical_harmonic
 
 
 def evaluate(modal, source, target):
-    """A field held in the spherical harmonics of `source`, on the nodes of `target` (longitude, latitude)."""
+    """Evaluates a field of the spherical harmonics of `source`, on the nodes of `target` (longitude, latitude)."""
     grid = spherical_harmonic.Grid(
         longitude_wavenumbers=source.longitude_wavenumbers,
         total_wavenumbers=source.total_wavenumbers,

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Make years of weather with a general circulation model, offline, in the layout of WeatherBench 2.
+"""Makes years of weather with a general circulation model, without a network, in WeatherBench 2's layout.
 
   python tools/gcm/make_dataset.py --years 2001 2008 --out data/gcm.zarr
   python tools/gcm/make_dataset.py --truncation T85 --days 20 --out data/gcm_128x256.zarr
 
-The model is dinosaur (PyPI: dinosaur-dycore) with an idealised forcing, see atmosphere.py: its output is no reanalysis.
-A run that was stopped goes on where it stopped when the same command is given again. Memory: one piece.
+The model is dinosaur (PyPI: dinosaur-dycore) with an idealised forcing (atmosphere.py); its output is not reanalysis.
+After a stop the same command continues. It holds one piece of the data in memory (--piece).
 """
 
 import argparse
@@ -61,12 +61,12 @@ def times_of(years, days):
 
 
 def since_new_year(times):
-    """Days, fractions too: small numbers keep the float32 clock of the model exact to seconds."""
+    """Days with fractions. Small numbers keep the float32 clock of the model exact to seconds."""
     return (times - times.astype("datetime64[Y]")) / np.timedelta64(1, "h") / 24
 
 
 def run(atmosphere, diagnose):
-    """A function (state, days since new year of each saved time) -> (state, fields stacked over the times)."""
+    """Returns a function (state, days since new year of each saved time) -> (state, fields stacked over the times)."""
 
     def to_next(state, clock):
         state = atmosphere.advance(state)
@@ -78,7 +78,7 @@ def run(atmosphere, diagnose):
 
 
 def spin_up(atmosphere, options, first_time):
-    """The state one save before the first time, from rest."""
+    """Computes, from rest, the state one save before the first time."""
     coarse = make_atmosphere("T21", options.layers, HOURS, options.seed)
     steps = options.spin_up * 24 // HOURS
     before = first_time - HOURS * np.arange(steps, 0, -1).astype("timedelta64[h]")
@@ -102,7 +102,7 @@ def description(options):
 
 
 def begin(store, atmosphere, out, diagnose, options, times):
-    """The state before the first time, and a store without values; or the state of a run that was stopped."""
+    """Returns the state to start from: before the first time, with an empty store, or that of a stopped run."""
     rows = ROWS[options.truncation]
     if store.begun():
         store.check(times, options.levels, description(options))

@@ -1,8 +1,8 @@
-"""What is written of a state: fields on pressure levels and at the surface, on WeatherBench's grid, in its units.
+"""Computes the written fields of a state: on pressure levels and at the surface, on WeatherBench's grid and units.
 
 The spectral state is evaluated on the exact equiangular grid without poles, so nothing is interpolated along the
-ground. In the vertical all fields are linear in ln p between layers. Below the lowest layer wind and humidity stay as
-they are, temperature grows by 6.5 K/km, and geopotential follows from it:
+ground. In the vertical all fields are linear in ln p between layers. Below the lowest layer wind and humidity are
+constant, temperature increases by 6.5 K/km, and the geopotential follows from it:
 
     T = T_k (p/p_k)^a,   a = R gamma / g,   Phi = Phi_k - g (T - T_k) / gamma
 """
@@ -20,7 +20,7 @@ SOLAR_CONSTANT = 1361.0
 
 
 def output_grid(grid, rows):
-    """`rows` x 2 `rows` cells without poles, in the harmonics of the model's grid."""
+    """The output grid: `rows` x 2 `rows` cells without poles, in the harmonics of the model's grid."""
     return spherical_harmonic.Grid(
         longitude_wavenumbers=grid.longitude_wavenumbers,
         total_wavenumbers=grid.total_wavenumbers,
@@ -93,7 +93,7 @@ def weather(atmosphere, out, rows, levels, state):
     fields["surface_pressure"] = surface_pressure
     fields["mean_sea_level_pressure"] = surface_pressure * (1 + LAPSE * surface / GRAVITY / ground) ** (1 / EXPONENT)
     fields["2m_temperature"] = ground
-    # A wind that grows with the seventh root of height, from the middle of the lowest layer.
+    # The wind grows with the seventh root of height, from the middle of the lowest layer.
     metres = (temperature[-1] + ground) / 2 * GAS_CONSTANT / GRAVITY * -np.log(vertical.centers[-1])
     fields["10m_u_component_of_wind"] = u[-1] * (10 / metres) ** (1 / 7)
     fields["10m_v_component_of_wind"] = v[-1] * (10 / metres) ** (1 / 7)
@@ -118,7 +118,7 @@ def constants(atmosphere, out, rows):
 
 
 def sunlight(days, longitude, latitude):
-    """Energy of an hour of sun at the top of the air, J/m2 [time, longitude, latitude]; `days` since 1 January."""
+    """Solar energy of an hour at the top of the air, J/m2 [time, longitude, latitude]; `days` since 1 January."""
     declination = np.deg2rad(23.44) * np.sin(2 * np.pi * (days - 80) / 365.25)[:, None, None]
     hour_angle = 2 * np.pi * days[:, None, None] + np.deg2rad(longitude)[None, :, None] - np.pi
     phi = np.deg2rad(latitude)[None, None, :]

@@ -1,7 +1,7 @@
-"""The Zarr store as WeatherBench 2 lays it out, written piece by piece, and the state to go on from.
+"""Writes the Zarr store in WeatherBench 2's layout, piece by piece, and the state from which a stopped run continues.
 
-The whole time axis exists from the start, so a piece that is written twice is the same: a run that was stopped between
-a piece and its state writes that piece again. The store bears the ending .partial until its last piece is in.
+The whole time axis exists from the start. A run that was stopped between a piece and its state writes that piece again,
+with the same values. The name of the store ends in .partial until its last piece is written.
 """
 
 import os
@@ -49,7 +49,7 @@ class WeatherStore:
         return os.path.exists(self.partial) and os.path.exists(self.state)
 
     def create(self, shapes, constants, axes, attributes):
-        """A store without values for all times of `axes`; `shapes`: of one time of each field."""
+        """Makes an empty store for all times of `axes`; `shapes` are those of one time of each field."""
         count = len(axes["time"])
         nothing = np.float32(np.nan)
         fields = {
@@ -67,19 +67,19 @@ class WeatherStore:
         made.to_zarr(self.partial, mode="w", zarr_format=2, consolidated=True, encoding=encoding, compute=False)
 
     def check(self, times, levels, attributes):
-        """Leaves with a sentence when the store was begun with other settings."""
+        """Ends the program with a message if the store was begun with other settings."""
         with xr.open_zarr(self.partial) as there:
             same = np.array_equal(there.time, times) and np.array_equal(there.level, levels)
             if not same or there.attrs != attributes:
                 sys.exit(f"[gcm] {self.partial} was begun with other settings: give those, or remove it")
 
     def write(self, first, fields):
-        """Times `first` and on of each field."""
+        """Writes each field at the times from `first` on."""
         count = len(next(iter(fields.values())))
         dataset(fields).to_zarr(self.partial, region={"time": slice(first, first + count)}, zarr_format=2)
 
     def save_state(self, state, written):
-        """`written`: times that are in the store. The file is replaced as a whole."""
+        """Saves the state and `written`, the number of times in the store. The file is replaced as a whole."""
         arrays = {"tracer_" + name: np.asarray(modal) for name, modal in state.tracers.items()}
         for name in ("vorticity", "divergence", "temperature_variation", "log_surface_pressure", "sim_time"):
             arrays[name] = np.asarray(getattr(state, name))
@@ -88,7 +88,7 @@ class WeatherStore:
         os.replace(self.state + ".new", self.state)
 
     def load_state(self, make):
-        """`make`: of the class of states, by keyword. Gives the state and the number of times written."""
+        """Returns the state, made by `make(keyword=...)`, and the number of times written."""
         with np.load(self.state) as arrays:
             tracers = {name[7:]: arrays[name] for name in arrays if name.startswith("tracer_")}
             rest = {name: arrays[name] for name in arrays if name != "written" and not name.startswith("tracer_")}
