@@ -3,8 +3,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 folder="build/$1"
-for changed in CMakePresets.json .venv/.stamp; do
-  if [ ! "$folder/build.ninja" -nt "$changed" ]; then
+for changed in CMakePresets.json .venv/.stamp .venv/.program .venv/.tests; do
+  if [ -e "$changed" ] && [ ! "$folder/build.ninja" -nt "$changed" ]; then
     cmake --preset "$1"
     touch "$folder/build.ninja"
     break

@@ -7,12 +7,16 @@ graticule=build/release/graticule
 mpiexec=.venv/bin/mpiexec
 run=runs/demo
 
-say() { printf '\n== %s\n' "$*"; }
+step=0
+say() {
+  step=$((step + 1))
+  printf '\n== %d of 5: %s\n' "$step" "$*"
+}
 
 mkdir -p runs
 rm -rf "$run"
+say "making a year of synthetic data: 12 variables on a 16 x 32 grid, every 6 hours"
 if [ ! -d runs/demo-data.zarr ]; then
-  say "making a year of synthetic data: 12 variables on a 16 x 32 grid, every 6 hours"
   "$graticule" data synth runs/demo-data.zarr --rows 16 --columns 32 --variables 12 --times 1460
 fi
 

@@ -1,13 +1,29 @@
 #!/bin/sh
-# Installs what is missing on a Debian machine: packages of the system, then .venv in the tree. A second call checks and
-# returns at once. `setup.sh lint` adds the LLVM tools. Exit 2: something must be done by hand, the message says what.
+# setup.sh [program|tests|climate|lint]: installs what is missing on a Debian machine: packages of the system, then .venv
+# in the tree. A second call checks and returns at once.
+#   program  what building and running the program needs (the default)
+#   tests    the same and what the tests need, the climate experiment's packages too
+#   climate  the same as program, and the climate experiment's packages
+#   lint     the same as tests, and the LLVM tools
+# Exit 2: something must be done by hand, the message says what.
 set -eu
 cd "$(dirname "$0")/.."
 
-build_packages="ca-certificates cmake ninja-build g++ pkg-config python3 python3-venv
+program_packages="ca-certificates cmake ninja-build g++ pkg-config python3 python3-venv
   libgdal-dev libnetcdf-dev libhdf5-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev
-  libsimgrid-dev libblosc-dev libzstd-dev zlib1g-dev libgtest-dev libgmock-dev libbenchmark-dev"
-lint_packages="clang-format-14 clang-tidy-14"
+  libsimgrid-dev libblosc-dev libzstd-dev zlib1g-dev"
+# With the formatter, since `make test` checks the format.
+test_packages="libgtest-dev libgmock-dev libbenchmark-dev clang-format-14"
+lint_packages="clang-tidy-14"
+
+wanted=${1:-program}
+case "$wanted" in
+  program) packages="$program_packages" lists="program" ;;
+  climate) packages="$program_packages" lists="program climate" ;;
+  tests) packages="$program_packages $test_packages" lists="program climate tests" ;;
+  lint) packages="$program_packages $test_packages $lint_packages" lists="program climate tests" ;;
+  *) echo "[setup] '$wanted' is unknown: choose program, tests, climate or lint" >&2; exit 2 ;;
+esac
 
 say() { echo "[setup] $*" >&2; }
 give_up() { say "$@"; exit 2; }
@@ -31,7 +47,7 @@ install_packages() {
   else
     give_up "Debian packages are missing and this user cannot install them. Ask an administrator to run: $by_hand"
   fi
-  say "installing Debian packages: $missing"
+  say "installing Debian packages, some minutes: $missing"
   $as_root dpkg --configure -a || true # ends an installation that was cut short
   $as_root apt-get update -q || say "apt-get update failed: going on with the package lists that are there"
   # shellcheck disable=SC2086 # a list of words
@@ -49,36 +65,40 @@ find_python() {
   give_up "no Python 3.11 or newer with venv was found on PATH: install python3 and python3-venv"
 }
 
-# .venv/.stamp names the requirements and the place that .venv was finished for. It goes before anything changes and comes
-# back at the end, so a .venv without it was cut short and is made anew; so is one that was moved, whose programs hold paths.
-install_python_packages() {
-  wanted="$(sha256sum < requirements.txt | cut -c 1-16) $PWD"
-  found=$(cat .venv/.stamp 2>/dev/null) || found=none
-  [ "$found" != "$wanted" ] || return 0
-  if [ "${found#* }" = "$PWD" ]; then
-    rm .venv/.stamp
-  else
-    python=$(find_python)
-    say "making .venv with $python"
-    "$python" -m venv --clear .venv
+# .venv/.stamp names the place that .venv was made for, and .venv/.LIST the contents of the list that was installed. A
+# stamp is written at the end, so a .venv without .stamp was cut short and is made anew; so is one that was moved, whose
+# programs hold paths.
+make_venv() {
+  if [ "$(cat .venv/.stamp 2>/dev/null)" = "$PWD" ]; then
+    return 0
   fi
+  python=$(find_python)
+  say "making .venv with $python"
+  "$python" -m venv --clear .venv
+  echo "$PWD" > .venv/.stamp
+}
+
+install_list() {
+  contents=$(sha256sum < "tools/requirements/$1.txt" | cut -c 1-16)
+  [ "$(cat ".venv/.$1" 2>/dev/null)" != "$contents" ] || return 0
+  rm -f ".venv/.$1"
   pip=".venv/bin/python -m pip --disable-pip-version-check install --quiet"
-  torch=$(grep '^torch==' requirements.txt)
-  say "installing $torch"
-  $pip "$torch" || give_up "pip could not install $torch: is the network reachable, is there 10 GB of disk?"
-  say "installing the other packages of requirements.txt"
-  $pip -r requirements.txt || give_up "pip could not install requirements.txt: see its message above"
-  echo "$wanted" > .venv/.stamp
+  if torch=$(grep '^torch==' "tools/requirements/$1.txt"); then
+    say "installing $torch: the largest package, some minutes"
+    $pip "$torch" || give_up "pip could not install $torch: is the network reachable, is there 10 GB of disk?"
+  fi
+  say "installing the packages of tools/requirements/$1.txt"
+  $pip -r "tools/requirements/$1.txt" || give_up "pip could not install tools/requirements/$1.txt: see its message above"
+  echo "$contents" > ".venv/.$1"
 }
 
 if command -v dpkg-query >/dev/null; then
-  # shellcheck disable=SC2086 # lists of words
-  if [ "${1:-}" = lint ]; then
-    install_packages $build_packages $lint_packages
-  else
-    install_packages $build_packages
-  fi
+  # shellcheck disable=SC2086 # a list of words
+  install_packages $packages
 else
   say "this is not Debian: the system's libraries are yours to install, docs/cluster.md lists them"
 fi
-install_python_packages
+make_venv
+for list in $lists; do
+  install_list "$list"
+done

@@ -41,7 +41,7 @@ def test_mistake_in_recipe(name, ranks, tmp_path):
 
 
 def test_every_number_out_of_its_range(tmp_path):
-    fields = read("graticule/train/recipe_fields.h")
+    fields = read("graticule/recipe/recipe_fields.h")
     keys, section = [], None
     for call, name, value in re.findall(r'visitor\.(section|field)\("(\w+)"(?:, \w+, [\w.]+(, ))?', fields):
         section = name if call == "section" else section

@@ -6,7 +6,7 @@ from sources import read
 
 
 def test_every_key_is_documented_with_its_kind():
-    fields = read("graticule/train/recipe_fields.h")
+    fields = read("graticule/recipe/recipe_fields.h")
     page = {m[1]: m[2] for m in re.finditer(r"## \[(\w+)\]\n(.*?)(?=\n## |\Z)", read("docs/recipe.md"), re.DOTALL)}
     wrong, section = [], None
     for call, name, kind in re.findall(r'visitor\.(section|field|choice)\(\s*"(\w+)"(?:,\s*(\w+))?', fields):

@@ -7,7 +7,7 @@
 Equal samples: the same recipe, data, order of samples and seeds. Equal FLOPs: an arm that is cheaper than `full` gets
     -long        more samples, until its training costs the FLOPs of `full`
     -wide        the width, in steps of one head, whose step costs nearest to the FLOPs of a step of `full`
-graticule counts the FLOPs (model/shape): forward and backward of one sample.
+graticule counts the FLOPs (core/model_shape): forward and backward of one sample.
 """
 
 import functools
