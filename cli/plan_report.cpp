@@ -12,6 +12,13 @@ namespace graticule {
 
 namespace {
 
+nlohmann::json exchange_of(const StepTime& time) {
+  nlohmann::json seconds = nlohmann::json::object();
+  for (const auto& [group, taken] : time.exchange) seconds[std::string(name_of(group))] = taken;
+  if (time.offload > 0) seconds["offload"] = time.offload;
+  return seconds;
+}
+
 constexpr double gibi = 1024.0 * 1024.0 * 1024.0;
 
 nlohmann::json layout_json(const Layout& layout) {
@@ -70,7 +77,7 @@ nlohmann::json to_json(const Question& question, const Candidate& candidate) {
           {"described", described(candidate.layout)},
           {"step_s", candidate.time.total()},
           {"parts_s", std::move(parts)},
-          {"exchange_s", candidate.time.exchange},
+          {"exchange_s", exchange_of(candidate.time)},
           {"share_of_sustained", used.sustained},
           {"share_of_peak", used.peak},
           {"tokens_per_s", used.tokens_per_second},

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "cli/simulate.h"
+#include "graticule/core/group_of.h"
 
 namespace graticule {
 
@@ -32,7 +33,7 @@ struct Part {
   Spread seconds;
 };
 
-bool is_of_stages(const std::string& label) { return label.starts_with("pipeline"); }
+bool is_of_stages(const std::string& label) { return is_of_stages(value_named<GroupOf>(label).value()); }
 
 double sum_over(const std::map<std::string, double>& seconds,
                 const std::function<bool(const std::string&)>& of) {
@@ -44,7 +45,7 @@ double sum_over(const std::map<std::string, double>& seconds,
 // For other stages: their messages, and in the sums over all ranks at the end those that are not done.
 double bubble_of(const RankTime& time, bool stages) {
   return sum_over(time.waited, is_of_stages) + sum_over(time.idled, [&](const std::string& label) {
-           return is_of_stages(label) || (stages && label == "world");
+           return is_of_stages(label) || (stages && label == name_of(GroupOf::world));
          });
 }
 

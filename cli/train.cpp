@@ -7,6 +7,7 @@
 #include "graticule/core/error.h"
 #include "graticule/data/info.h"
 #include "graticule/dry/settle.h"
+#include "graticule/recipe/remedies.h"
 #include "graticule/recipe/same_meaning.h"
 #include "graticule/train/aside_file.h"
 #include "graticule/train/build.h"
@@ -112,7 +113,7 @@ int run_train(const TrainArguments& arguments, const World& world) {
   agree(world, everyone, [&] {
     if (!resumed.empty()) checkpoint = take_up(resumed, *problem, told);
   });
-  Ledger ledger(memory_limit_of(problem->options, world.local_size));
+  Ledger ledger(memory_limit_of(problem->options, world.local_size), leaner_than);
   const MemoryWatch watch(ledger, device_type(problem->options.train.device));
   explain_out_of_memory(ledger, [&] { run_problem(arguments, *problem, told, world, checkpoint, ledger); });
   return 0;

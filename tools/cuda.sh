@@ -1,16 +1,17 @@
 #!/bin/sh
 # cuda.sh JOBS: compiles the rooms core to model, with NCCL and the GPU kernel, against the CUDA build of PyTorch, and links
 # their tests. It runs none of them: that needs a GPU (docs/cluster.md). CUDA_VENV: where that PyTorch is installed, 5.4 GB
-# (default: build/cuda-venv). Needs nvcc 13.0 on PATH or CUDACXX. Exit 2: something must be done by hand.
+# (default: build/cuda-venv). CUDA_HOME: the CUDA toolkit, 13.0 (default: /usr/local/cuda). Exit 2: something must be done by hand.
 set -eu
 cd "$(dirname "$0")/.."
 torch=torch==2.14.1
 venv=${CUDA_VENV:-build/cuda-venv}
 
 say() { echo "[cuda] $*" >&2; }
-nvcc=${CUDACXX:-$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)}
+root=${CUDA_HOME:-/usr/local/cuda}
+nvcc="$root/bin/nvcc"
 if ! "$nvcc" --version 2>/dev/null | grep -q 'release 13\.0'; then
-  say "nvcc 13.0 was not found ($nvcc): install the CUDA toolkit 13.0 and put nvcc on PATH, or set CUDACXX"
+  say "$nvcc is not the compiler of CUDA 13.0: install the CUDA toolkit 13.0, and set CUDA_HOME to its folder"
   exit 2
 fi
 if [ "$(cat "$venv/.stamp" 2>/dev/null)" != "$torch" ]; then
@@ -26,6 +27,6 @@ CPATH="$packages/nvidia/cu13/include:$packages/nvidia/nccl/include:$packages/nvi
 export CPATH CUDACXX="$nvcc" TORCH_CUDA_ARCH_LIST="8.0;9.0"
 LIBRARY_PATH="$packages/nvidia/cu13/lib:$packages/nvidia/nccl/lib:$packages/nvidia/cudnn/lib"
 export LIBRARY_PATH
-cmake --preset cuda -DTorch_DIR="$packages/torch/share/cmake/Torch" -DCUDAToolkit_ROOT="$(dirname "$(dirname "$nvcc")")"
+cmake --preset cuda -DTorch_DIR="$packages/torch/share/cmake/Torch" -DCUDA_TOOLKIT_ROOT_DIR="$root"
 cmake --build --preset cuda --parallel "$1"
 say "compiled and linked; nothing was run"

@@ -4,6 +4,7 @@
 
 #include "graticule/comm/order.h"
 #include "graticule/core/error.h"
+#include "graticule/core/group_of.h"
 
 namespace graticule {
 namespace {
@@ -43,12 +44,14 @@ std::vector<int> members_over(const World& world, const Axes& axes, std::initial
 }
 
 /// The ranks `all` cut into shard groups of `size` neighbours.
-Replicas replicas_of(const World& world, const std::vector<int>& all, int size, const std::string& label) {
+Replicas replicas_of(const World& world, const std::vector<int>& all, int size, GroupOf shard,
+                     GroupOf copies) {
   const int place = place_in(all, world.rank), count = static_cast<int>(all.size());
   const auto first = all.begin() + place / size * size;
-  std::vector<int> copies;
-  for (int i = place % size; i < count; i += size) copies.push_back(all[static_cast<size_t>(i)]);
-  return {world.split({first, first + size}, label), world.split(copies, label + " copies")};
+  std::vector<int> alike;
+  for (int i = place % size; i < count; i += size) alike.push_back(all[static_cast<size_t>(i)]);
+  return {world.split({first, first + size}, std::string(name_of(shard))),
+          world.split(alike, std::string(name_of(copies)))};
 }
 
 std::vector<const Group*> groups_of(const Mesh& mesh) {
@@ -74,25 +77,26 @@ Mesh make_mesh(const World& world, const Axes& axes, int shard_ranks) {
            " ranks that hold the same weights (data x context x ulysses): choose a divisor of ", replicas);
   }
   using enum Axis;
-  const auto group_over = [&](std::initializer_list<Axis> over, const char* label) {
-    return world.split(members_over(world, axes, over), label);
+  const auto group_over = [&](std::initializer_list<Axis> over, GroupOf group) {
+    return world.split(members_over(world, axes, over), std::string(name_of(group)));
   };
   Mesh mesh;
   mesh.axes = axes;
   mesh.rank = world.rank;
-  mesh.world = group_over({pipeline, data, context, ulysses, tensor}, "world");
-  mesh.pipeline = group_over({pipeline}, "pipeline");
-  mesh.pipeline_back = group_over({pipeline}, "pipeline back");
-  mesh.data = group_over({data}, "data");
-  mesh.context = group_over({context}, "context");
-  mesh.ulysses = group_over({ulysses}, "ulysses");
-  mesh.tensor = group_over({tensor}, "tensor");
-  mesh.sequence = group_over({context, ulysses}, "sequence");
-  mesh.holders = group_over({context, ulysses, tensor}, "holders");
-  mesh.stage = group_over({data, context, ulysses, tensor}, "stage");
+  mesh.world = group_over({pipeline, data, context, ulysses, tensor}, GroupOf::world);
+  mesh.pipeline = group_over({pipeline}, GroupOf::pipeline);
+  mesh.pipeline_back = group_over({pipeline}, GroupOf::pipeline_back);
+  mesh.data = group_over({data}, GroupOf::data);
+  mesh.context = group_over({context}, GroupOf::context);
+  mesh.ulysses = group_over({ulysses}, GroupOf::ulysses);
+  mesh.tensor = group_over({tensor}, GroupOf::tensor);
+  mesh.sequence = group_over({context, ulysses}, GroupOf::sequence);
+  mesh.holders = group_over({context, ulysses, tensor}, GroupOf::holders);
+  mesh.stage = group_over({data, context, ulysses, tensor}, GroupOf::stage);
   mesh.whole = replicas_of(world, members_over(world, axes, {data, context, ulysses, tensor}),
-                           shard * axes.tensor, "whole weights");
-  mesh.cut = replicas_of(world, members_over(world, axes, {data, context, ulysses}), shard, "cut weights");
+                           shard * axes.tensor, GroupOf::whole_weights, GroupOf::whole_copies);
+  mesh.cut = replicas_of(world, members_over(world, axes, {data, context, ulysses}), shard,
+                         GroupOf::cut_weights, GroupOf::cut_copies);
   return mesh;
 }
 

@@ -62,9 +62,15 @@ void Watch::set_step(int64_t step) {
   step_ = step;
 }
 
-void Watch::set_timeout(double seconds) {
+void Watch::set_timeout(double seconds, std::string setting) {
   const std::lock_guard lock(mutex_);
   timeout_ = seconds;
+  timeout_setting_ = std::move(setting);
+}
+
+std::string Watch::timeout_setting() const {
+  const std::lock_guard lock(mutex_);
+  return timeout_setting_;
 }
 
 double Watch::timeout() const {
@@ -148,7 +154,7 @@ Waiting::~Waiting() {
 double grace(double timeout) { return std::clamp(timeout, 1.0, 5.0); }
 
 std::optional<std::string> verdict(int rank, const Overdue& overdue, const std::vector<Standing>& others,
-                                   int64_t step, double limit) {
+                                   int64_t step, double limit, const std::string& setting) {
   const auto silent = those(others, [](const Standing& s) { return !s.answers; });
   const auto missing = those(others, [](const Standing& s) { return !s.joined; });
   const auto computing = those(missing, [](const Standing& s) { return !s.waits; });
@@ -160,8 +166,8 @@ std::optional<std::string> verdict(int rank, const Overdue& overdue, const std::
   const auto message = [&](const std::vector<Standing>& whom, const auto&... parts) {
     return text("[watchdog] step ", step, ": ", ranks(whom), whom.size() == 1 ? " has" : " have", parts...);
   };
-  constexpr const char* compute =
-      "; the job ends: see what it computes, or allow more (run.watchdog_seconds)";
+  const std::string compute = text("; the job ends: see what it computes, or allow more",
+                                   setting.empty() ? "" : " (" + setting + ")");
   if (!silent.empty()) {
     return message(silent, " not joined ", what, ", and no answer comes; the job ends: look for a process ",
                    "that is stopped, or a node that is cut off");

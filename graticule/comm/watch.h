@@ -77,7 +77,9 @@ class Watch {
   void set_step(int64_t step);
   /// How long a wait may last before the job ends; 0 or less: for ever. Set it before the groups are made,
   /// equal on all ranks.
-  void set_timeout(double seconds);
+  /// `setting`: where the user chose it, for messages.
+  void set_timeout(double seconds, std::string setting = "");
+  std::string timeout_setting() const;
   double timeout() const;
   int64_t step() const;
   /// Whether groups keep what check_order (comm/order.h) compares. On by default in debug builds; equal on
@@ -107,6 +109,7 @@ class Watch {
   int rank_;
   int64_t step_ = 0, waits_begun_ = 0;
   double timeout_ = 600;
+  std::string timeout_setting_;
   // NOLINTNEXTLINE(modernize-use-default-member-init): the build type decides, and watch.cpp alone knows it.
   bool keeps_order_;
   std::map<std::tuple<int64_t, int64_t, Side>, int64_t> issued_;  ///< by group, channel and side
@@ -133,8 +136,8 @@ double grace(double timeout);
 
 /// `[watchdog] step 12: rank 3 has not joined ...`: what to say about a wait of rank `rank` once the others
 /// have answered. Nothing while those that are missing wait themselves, and not yet for `limit` seconds: the
-/// ranks that they wait for, or they, will know better.
+/// ranks that they wait for, or they, will know better. `setting`: where the user chose the time-out.
 std::optional<std::string> verdict(int rank, const Overdue& overdue, const std::vector<Standing>& others,
-                                   int64_t step, double limit);
+                                   int64_t step, double limit, const std::string& setting = "");
 
 }  // namespace graticule

@@ -14,9 +14,6 @@ thread_local Account account_of_thread = Account::other;
 
 constexpr double mib = 1024.0 * 1024.0;
 
-// Accounts below this share are not worth a change.
-constexpr double worth_naming = 0.1;
-
 std::array<Account, all_accounts.size()> largest_first(const Booked& booked) {
   auto accounts = all_accounts;
   std::stable_sort(accounts.begin(), accounts.end(),
@@ -33,31 +30,6 @@ std::string table_line(std::string_view name, int64_t bytes, const Booked& booke
   std::snprintf(line.data(), line.size(), "  %-12.*s%12.1f MiB %5.1f %%", static_cast<int>(name.size()),
                 name.data(), static_cast<double>(bytes) / mib, 100 * share_of(bytes, booked));
   return line.data();
-}
-
-std::string_view remedy_for(Account account) {
-  switch (account) {
-    case Account::weights:
-      return "parallel.shard = \"full\"";
-    case Account::gradients:
-      return R"(parallel.shard = "gradients" or "full")";
-    case Account::optimizer:
-      return R"(parallel.shard = "optimizer" or more, train.moments = "bf16", train.state_in)";
-    case Account::activations:
-      return "a leaner train.activations (\"recompute_but_attention\", \"recompute\", \"offload\"), then "
-             "smaller "
-             "train.tile_tokens";
-    case Account::exchange:
-      return "more parallel.head_groups, fewer parallel.gather_heads, with train.activations = \"keep\" also "
-             "parallel.keep_exchanged = false";
-    case Account::attention:
-      return "more parallel.head_groups, fewer parallel.gather_heads";
-    case Account::data:
-      return "a smaller data.batch";
-    case Account::other:
-      return "";
-  }
-  GRATICULE_CHECK(false, "account ", static_cast<int>(account));
 }
 
 }  // namespace
@@ -83,16 +55,6 @@ std::string table_of(const Booked& booked) {
   return table + table_line("all", booked.total(), booked);
 }
 
-std::string leaner_than(const Booked& booked) {
-  std::string keys;
-  for (const Account account : largest_first(booked)) {
-    const std::string_view remedy = remedy_for(account);
-    if (share_of(booked.of(account), booked) < worth_naming || remedy.empty()) continue;
-    keys += text(remedy, " (", name_of(account), "), ");
-  }
-  return keys + "or more ranks";
-}
-
 std::string gib(int64_t bytes) {
   const double in_mib = static_cast<double>(bytes) / mib;
   std::array<char, 40> line{};
@@ -101,8 +63,9 @@ std::string gib(int64_t bytes) {
   return line.data();
 }
 
-void fail_for_memory(const std::string& happened, const Booked& booked) {
-  throw OutOfMemory(text("[memory] ", happened, ": choose ", leaner_than(booked), "\n", table_of(booked)));
+void Ledger::fail(const std::string& happened, const Booked& booked) const {
+  throw OutOfMemory(
+      text("[memory] ", happened, advise_ ? ": choose " + advise_(booked) : "", "\n", table_of(booked)));
 }
 
 void Ledger::book(Account account, int64_t bytes) {
@@ -110,9 +73,9 @@ void Ledger::book(Account account, int64_t bytes) {
   if (bytes > 0 && limit_ && total_ + bytes > *limit_) {
     Booked wanted = now_;
     wanted.of(account) += bytes;
-    fail_for_memory(text(gib(bytes), " more of ", name_of(account), " make ", gib(total_ + bytes),
-                         " of tensors, and a rank may use ", gib(*limit_), " (train.memory_gib)"),
-                    wanted);
+    fail(text(gib(bytes), " more of ", name_of(account), " make ", gib(total_ + bytes),
+              " of tensors, and a rank may use ", gib(*limit_)),
+         wanted);
   }
   now_.of(account) += bytes;
   total_ += bytes;

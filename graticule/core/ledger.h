@@ -7,11 +7,13 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace graticule {
 
@@ -49,8 +51,6 @@ struct Booked {
 
 /// Lines "account  MiB  share", the largest first, accounts without a byte left out, then the total.
 std::string table_of(const Booked& booked);
-/// The keys of a recipe that make the largest accounts smaller, as the end of a sentence.
-std::string leaner_than(const Booked& booked);
 /// `bytes` as "1.50 GiB" or "3.2 MiB".
 std::string gib(int64_t bytes);
 
@@ -59,14 +59,18 @@ struct OutOfMemory : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Throws OutOfMemory: `happened`, then the way out and the table of `booked`.
-[[noreturn]] void fail_for_memory(const std::string& happened, const Booked& booked);
-
 /// Safe to use from several threads.
 class Ledger {
  public:
-  /// `limit`: bytes that may be booked at once; nothing: any number.
-  explicit Ledger(std::optional<int64_t> limit = std::nullopt) : limit_(limit) {}
+  /// What the user may change to hold less than `booked`, as the end of a sentence.
+  using Advice = std::function<std::string(const Booked& booked)>;
+
+  /// `limit`: bytes that may be booked at once; nothing: any number. `advise` completes the messages.
+  explicit Ledger(std::optional<int64_t> limit = std::nullopt, Advice advise = nullptr)
+      : limit_(limit), advise_(std::move(advise)) {}
+
+  /// Throws OutOfMemory: `happened`, then the advice and the table of `booked`.
+  [[noreturn]] void fail(const std::string& happened, const Booked& booked) const;
 
   /// Adds `bytes` (negative: given back). Throws OutOfMemory, and books nothing, when the sum would pass the
   /// limit.
@@ -78,6 +82,7 @@ class Ledger {
  private:
   mutable std::mutex mutex_;
   std::optional<int64_t> limit_;
+  Advice advise_;
   Booked now_, peak_;
   int64_t total_ = 0, peak_total_ = 0;
 };

@@ -8,6 +8,7 @@
 #include "graticule/core/error.h"
 #include "graticule/dry/dry_run.h"
 #include "graticule/plan/layouts.h"
+#include "graticule/recipe/remedies.h"
 
 namespace graticule {
 

@@ -51,10 +51,9 @@ struct Later {
 double most_saved(const StepTime& time, const Layout& frame, const Axes& axes) {
   double changed = 0;
   for (const auto& [group, seconds] : time.exchange) {
-    const bool of_heads =
-        group == "ulysses" || (group == "context" && frame.parallel.context_method == ContextMethod::lss);
-    if (of_heads || group.starts_with("whole weights") || group.starts_with("cut weights"))
-      changed += seconds;
+    const bool of_heads = group == GroupOf::ulysses ||
+                          (group == GroupOf::context && frame.parallel.context_method == ContextMethod::lss);
+    if (of_heads || is_of_weights(group)) changed += seconds;
   }
   const auto rounds = static_cast<double>(frame.parallel.micro_batches * frame.parallel.chunks);
   return std::min(changed, time.exposed) * (1 + (axes.pipeline - 1) / rounds) + time.optimizer;

@@ -24,8 +24,9 @@ std::string share_text(double seconds, double of) {
 std::map<std::string, double> exchange_by_kind(const StepTime& time) {
   std::map<std::string, double> kinds;
   for (const auto& [group, seconds] : time.exchange) {
-    kinds[group.find("weights") == std::string::npos ? text("over ", group) : "of weights"] += seconds;
+    kinds[is_of_weights(group) ? "of weights" : text("over ", name_of(group))] += seconds;
   }
+  if (time.offload > 0) kinds["to host memory"] = time.offload;
   return kinds;
 }
 
@@ -39,7 +40,7 @@ std::string slowest_exchange(const StepTime& time) {
 }
 
 double all_exchange(const StepTime& time) {
-  double sum = 0;
+  double sum = time.offload;
   for (const auto& [group, seconds] : time.exchange) sum += seconds;
   return sum;
 }

@@ -97,25 +97,26 @@ double hide(double seconds, double& under) {
 // What of an exchange no work hides (docs/planner.md says why).
 double exposed_of(const Exchange& exchange, double seconds, const Options& options, Cover& cover) {
   const ParallelOptions& parallel = options.parallel;
-  const std::string& group = exchange.group;
+  const GroupOf group = exchange.group;
   const bool lean = is_lean(options.train.activations.value_or(Activations::keep));
   const auto in_parts = [&](double parts) {
     return seconds / parts + hide(seconds * (1 - 1 / parts), cover.attention);
   };
-  if (group == "tensor") return seconds * (exchange.pattern == Pattern::ring ? 2.0 / 3 : 1.0 / 2);
-  if (group == "ulysses") return in_parts(static_cast<double>(parallel.head_groups));
-  if (group == "context" && exchange.pattern == Pattern::neighbour) return hide(seconds, cover.attention);
-  if (group == "context" && lean && parallel.head_groups > 1) {
+  if (group == GroupOf::tensor) return seconds * (exchange.pattern == Pattern::ring ? 2.0 / 3 : 1.0 / 2);
+  if (group == GroupOf::ulysses) return in_parts(static_cast<double>(parallel.head_groups));
+  if (group == GroupOf::context && exchange.pattern == Pattern::neighbour)
+    return hide(seconds, cover.attention);
+  if (group == GroupOf::context && lean && parallel.head_groups > 1) {
     return in_parts(static_cast<double>(parallel.head_groups));
   }
-  if (group == "context") return parallel.gather_heads > 0 ? in_parts(2) : seconds;
-  if (group == "whole weights" || group == "cut weights") {
+  if (group == GroupOf::context) return parallel.gather_heads > 0 ? in_parts(2) : seconds;
+  if (group == GroupOf::whole_weights || group == GroupOf::cut_weights) {
     const bool once = parallel.shard == Shard::none || parallel.shard == Shard::optimizer;
     const double may = once ? seconds - hide(seconds, cover.last_backward) : seconds;
     return seconds - may + hide(hide(may, cover.compute), cover.attention);
   }
   // Other micro-batches are under way; what is left is in the bubble.
-  if (group == "pipeline" || group == "pipeline back") return 0;
+  if (is_of_stages(group)) return 0;
   return seconds;
 }
 
@@ -185,11 +186,11 @@ StepTime time_of_rank(const Cluster& cluster, const Options& options, const Mode
     time.exchange[exchange.group] += seconds;
     const double bare = exposed_of(exchange, seconds, options, cover);
     time.exposed += bare + (1 - cluster.overlap) * (seconds - bare);
-    if (exchange.group.starts_with("pipeline")) sends += seconds;
+    if (is_of_stages(exchange.group)) sends += seconds;
   }
   if (options.train.activations == Activations::offload && cluster.host > 0) {
     const double seconds = offloaded_bytes(blocks, share, shape) / cluster.host;
-    time.exchange["offload"] = seconds;
+    time.offload = seconds;
     time.exposed += hide(hide(seconds, cover.compute), cover.attention);
   }
   time.bubble = bubble_of(time, filling, sends, cluster, options.parallel, axes);

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <map>
-#include <string>
 
 #include "graticule/plan/cluster.h"
 #include "graticule/plan/traffic.h"
@@ -14,9 +13,10 @@ namespace graticule {
 /// Seconds of a step, of the busiest rank.
 struct StepTime {
   double linear = 0, attention = 0, pointwise = 0;
-  std::map<std::string, double> exchange;  ///< by group label, and "offload", if nothing were hidden
-  double exposed = 0;                      ///< of all exchange, what no work hides
-  double bubble = 0;                       ///< waiting for other stages of the pipeline
+  std::map<GroupOf, double> exchange;  ///< if nothing were hidden
+  double offload = 0;                  ///< of activations to host memory and back, if nothing were hidden
+  double exposed = 0;                  ///< of all exchange and offloading, what no work hides
+  double bubble = 0;                   ///< waiting for other stages of the pipeline
   double optimizer = 0;
   double compute() const { return linear + attention + pointwise; }
   double total() const { return compute() + exposed + bubble + optimizer; }

@@ -16,7 +16,7 @@ constexpr int64_t fp32_bytes = 4, fp64_bytes = 8;
 
 /// A group of the mesh, as this rank sees it.
 struct Members {
-  std::string label;
+  GroupOf of;
   int64_t ranks, stride, rank;
 };
 
@@ -26,10 +26,10 @@ class Bill {
   void add(const Members& group, Pattern pattern, int64_t bytes, int64_t steps) {
     if (group.ranks == 1) return;
     auto found = std::find_if(items_.begin(), items_.end(), [&](const Exchange& item) {
-      return item.group == group.label && item.pattern == pattern;
+      return item.group == group.of && item.pattern == pattern;
     });
     if (found == items_.end()) {
-      items_.push_back({group.label, pattern, group.ranks, group.stride});
+      items_.push_back({group.of, pattern, group.ranks, group.stride});
       found = items_.end() - 1;
     }
     found->bytes += bytes * times_, found->steps += steps * times_;
@@ -68,7 +68,7 @@ struct Step {
 // Forward two gathers and two scatters; backward two gathers of dy, two of x, two scatters.
 void bill_tensor(Bill& bill, const Step& step, const Runs& forward, const Runs& backward) {
   const RankShare& share = step.share;
-  const Members group{"tensor", step.axes.tensor, 1, share.place.tensor};
+  const Members group{GroupOf::tensor, step.axes.tensor, 1, share.place.tensor};
   const int64_t t = share.tokens.size(), row = step.shape.dim * share.element;
   bill.gather(group, 2 * t * row, {2 * forward.times, forward.samples});
   bill.gather(group, 4 * t * row, {4 * backward.times, backward.samples});
@@ -82,7 +82,7 @@ void bill_tensor(Bill& bill, const Step& step, const Runs& forward, const Runs& 
 // k), and scatters its part of dx. Each of them goes tile by tile.
 void bill_lean_tensor(Bill& bill, const Step& step, const BlockRuns& runs, int64_t groups) {
   const RankShare& share = step.share;
-  const Members group{"tensor", step.axes.tensor, 1, share.place.tensor};
+  const Members group{GroupOf::tensor, step.axes.tensor, 1, share.place.tensor};
   const int64_t t = share.tokens.size(), row = step.shape.dim * share.element;
   const int64_t most = (share.layer_tokens + step.axes.tensor - 1) / step.axes.tensor;
   const int64_t tiles = (most + step.options.train.tile_tokens - 1) / step.options.train.tile_tokens;
@@ -102,7 +102,7 @@ void bill_lean_tensor(Bill& bill, const Step& step, const BlockRuns& runs, int64
 // To the heads go my tokens of their heads, back their tokens of my heads.
 void bill_ulysses(Bill& bill, const Step& step, const RankShare& share, int64_t head_groups, bool kept,
                   const Runs& forward, const Runs& backward) {
-  const Members group{"ulysses", step.axes.ulysses, step.axes.tensor, share.place.ulysses};
+  const Members group{GroupOf::ulysses, step.axes.ulysses, step.axes.tensor, share.place.ulysses};
   const int64_t width = step.shape.head_dim() * share.element;
   int64_t their_queries = 0, their_keys = 0, most_keys = 1;
   for (int64_t rank = 0; rank < group.ranks; ++rank) {
@@ -130,7 +130,7 @@ void bill_ulysses(Bill& bill, const Step& step, const RankShare& share, int64_t 
 void bill_context(Bill& bill, const Step& step, const RankShare& share, const Runs& forward,
                   const Runs& backward) {
   const ParallelOptions& parallel = step.options.parallel;
-  const Members group{"context", step.axes.context, int64_t{step.axes.tensor} * step.axes.ulysses,
+  const Members group{GroupOf::context, step.axes.context, int64_t{step.axes.tensor} * step.axes.ulysses,
                       share.place.context};
   const int64_t keys = share.own_keys.size(), values = 2 * keys * step.shape.head_dim();
   const int64_t S = step.shape.grid.tokens(), t = share.query_tokens;
@@ -157,12 +157,12 @@ void bill_pipeline(Bill& bill, const Step& step) {
   const int64_t stride = step.axes.world() / stages, stage = share.place.pipeline;
   const int64_t activation = share.tokens.size() * step.shape.dim * share.element * share.samples();
   const auto micro_batches = std::ssize(share.micro_batches);
-  const auto send = [&](const char* label, bool end_of_model) {
+  const auto send = [&](GroupOf group, bool end_of_model) {
     const int64_t sent = chunks - (end_of_model ? 1 : 0);
-    bill.add({label, stages, stride, stage}, Pattern::neighbour, sent * activation, sent * micro_batches);
+    bill.add({group, stages, stride, stage}, Pattern::neighbour, sent * activation, sent * micro_batches);
   };
-  send("pipeline", stage + 1 == stages);
-  send("pipeline back", stage == 0);
+  send(GroupOf::pipeline, stage + 1 == stages);
+  send(GroupOf::pipeline_back, stage == 0);
 }
 
 /// Ranks that hold the same weights: each shard group once, the same span in each group of copies.
@@ -171,8 +171,8 @@ struct Holders {
 };
 
 // `place` of the ranks `all`, cut into shard groups of `size` neighbours; all are `stride` apart.
-Holders holders_of(const std::string& label, int64_t all, int64_t size, int64_t stride, int64_t place) {
-  return {{label, size, stride, place % size}, {label + " copies", all / size, stride * size, place / size}};
+Holders holders_of(GroupOf shard, GroupOf copies, int64_t all, int64_t size, int64_t stride, int64_t place) {
+  return {{shard, size, stride, place % size}, {copies, all / size, stride * size, place / size}};
 }
 
 void bill_weights(Bill& bill, const Step& step, const Holders& holders, int64_t n, int64_t gathers) {
@@ -210,9 +210,11 @@ void bill_block_weights(Bill& bill, const Step& step, const BlockRuns& runs) {
   if (runs.block == 0) n = {tokenizer_parameters(step.shape), 0};
   if (runs.block > step.shape.depth) n = {head_parameters(step.shape), 0};
   bill_weights(bill, step,
-               holders_of("whole weights", replicas * P, shard * P, 1, replica * P + place.tensor), n.whole,
-               runs.gathers);
-  bill_weights(bill, step, holders_of("cut weights", replicas, shard, P, replica), n.cut, runs.gathers);
+               holders_of(GroupOf::whole_weights, GroupOf::whole_copies, replicas * P, shard * P, 1,
+                          replica * P + place.tensor),
+               n.whole, runs.gathers);
+  bill_weights(bill, step, holders_of(GroupOf::cut_weights, GroupOf::cut_copies, replicas, shard, P, replica),
+               n.cut, runs.gathers);
 }
 
 // `blocks` blocks that run alike.
@@ -252,7 +254,7 @@ std::vector<Exchange> exchanges_of_step(const Options& options, const ModelShape
   bill.repeat(1);
   bill_pipeline(bill, step);
   // Squared error, weight and wish to stop in one; the gradient's norm in another.
-  const Members world{"world", axes.world(), 1, rank};
+  const Members world{GroupOf::world, axes.world(), 1, rank};
   bill.all_reduce(world, 3, fp64_bytes);
   bill.all_reduce(world, 1, fp64_bytes);
   return bill.items();

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "graticule/core/group_of.h"
 #include "graticule/recipe/share.h"
 
 namespace graticule {
@@ -18,7 +19,7 @@ enum class Pattern {
 
 /// All exchanges of one pattern in one group, over a step.
 struct Exchange {
-  std::string group;  ///< the label that comm/mesh gives it
+  GroupOf group;
   Pattern pattern;
   int64_t ranks, stride;  ///< of the group: its members are `stride` apart in the world
   int64_t bytes = 0;      ///< that this rank sends

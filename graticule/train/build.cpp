@@ -105,7 +105,7 @@ void set_threads(int64_t threads, const World& world) {
 Mesh mesh_of(Options& options, const ModelShape& shape, const World& world) {
   const Axes axes = resolve_axes(options, world.size, shape);
   fill_in(options.parallel, axes);
-  world.watch->set_timeout(options.run.watchdog_seconds);
+  world.watch->set_timeout(options.run.watchdog_seconds, "run.watchdog_seconds");
   return make_mesh(world, axes, static_cast<int>(options.parallel.shard_ranks));
 }
 

@@ -42,9 +42,9 @@ class Watcher : public c10::MemoryReportingInfoBase {
   void reportOutOfMemory(int64_t bytes, size_t, size_t, c10::Device device) override {
     if (device.type() != device_) return;
     const Booked now = ledger_.now();
-    fail_for_memory(text("the system has no memory left for ", gib(bytes), " more of ",
-                         name_of(account_here()), " beside ", gib(now.total()), " of tensors"),
-                    now);
+    ledger_.fail(text("the system has no memory left for ", gib(bytes), " more of ", name_of(account_here()),
+                      " beside ", gib(now.total()), " of tensors"),
+                 now);
   }
 
  private:
@@ -145,7 +145,7 @@ void explain_out_of_memory(const Ledger& ledger, const std::function<void()>& bo
   } catch (const std::exception& error) {
     if (!is_allocation_failure(error)) throw;
     const Booked peak = ledger.peak();
-    fail_for_memory(text("the system has no memory left beside ", gib(peak.total()), " of tensors"), peak);
+    ledger.fail(text("the system has no memory left beside ", gib(peak.total()), " of tensors"), peak);
   }
 }
 

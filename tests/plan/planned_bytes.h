@@ -13,7 +13,7 @@ inline std::map<std::string, int64_t> planned_bytes(const Options& options, cons
                                                     const Axes& axes, int rank) {
   std::map<std::string, int64_t> bytes;
   for (const Exchange& exchange : exchanges_of_step(options, shape, axes, rank)) {
-    bytes[exchange.group] += exchange.bytes;
+    bytes[std::string(name_of(exchange.group))] += exchange.bytes;
   }
   return bytes;
 }

@@ -11,7 +11,7 @@ namespace graticule {
 namespace {
 
 Exchange exchange_of(Pattern pattern, int64_t ranks, int64_t stride) {
-  return {"some", pattern, ranks, stride, 1'000'000'000, 10};
+  return {GroupOf::data, pattern, ranks, stride, 1'000'000'000, 10};
 }
 
 TEST(Time, OfExchangesByHand) {
@@ -82,7 +82,7 @@ TEST(Time, OffloadingHidesUnderWork) {
   const int64_t t = s.grid.tokens(), e = draw.options.train.precision == Precision::bf16 ? 2 : 4;
   const int64_t bytes =
       2 * draw.options.data.batch * t * (s.dim * e + s.depth * (2 * s.dim * e + 4 * s.heads));
-  EXPECT_DOUBLE_EQ(slow.exchange.at("offload"), static_cast<double>(bytes));
+  EXPECT_DOUBLE_EQ(slow.offload, static_cast<double>(bytes));
   EXPECT_NEAR(slow.total(), free_of_it + static_cast<double>(bytes) - slow.compute(), 1e-6);
 }
 

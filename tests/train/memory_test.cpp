@@ -8,6 +8,7 @@
 #include <ATen/ops/ones.h>
 
 #include "graticule/core/error.h"
+#include "graticule/recipe/remedies.h"
 #include "tests/ranks.h"
 
 namespace graticule {
@@ -73,7 +74,7 @@ TEST(MemoryWatch, ALimitPassedEndsInTheBackwardToo) {
 }
 
 TEST(MemoryWatch, AnAllocationThatFailsIsExplained) {
-  Ledger ledger;
+  Ledger ledger(std::nullopt, leaner_than);
   const MemoryWatch watch(ledger);
   const at::Tensor held = allocate(Account::optimizer);
   try {

@@ -144,7 +144,8 @@ void MpiWatch::conclude() {
     silent.answers = false;
     others.push_back(answer == inquiry.answers.end() ? silent : answer->second);
   }
-  const auto message = verdict(rank_, inquiry.about, others, watch_->step(), timeout + 2 * grace(timeout));
+  const auto message = verdict(rank_, inquiry.about, others, watch_->step(), timeout + 2 * grace(timeout),
+                               watch_->timeout_setting());
   if (!message) {
     quiet_until_ = Clock::now() + milliseconds(grace(timeout) / 2);
     return;

@@ -84,7 +84,8 @@ struct ThreadJob {
     if (!overdue) return;
     std::vector<Standing> others;
     for (const int other : overdue->others) others.push_back(watches[other]->standing(overdue->operation));
-    const auto message = verdict(rank, *overdue, others, watches[rank]->step(), timeout + grace(timeout));
+    const auto message = verdict(rank, *overdue, others, watches[rank]->step(), timeout + grace(timeout),
+                                 watches[rank]->timeout_setting());
     if (!message) return;
     error = std::make_exception_ptr(std::runtime_error(*message));
     changed.notify_all();

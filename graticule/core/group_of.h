@@ -1,0 +1,50 @@
+// The groups of the mesh by name: which ranks each one joins. comm/mesh.h makes them, the planner counts what goes over
+// them, reports print their names.
+#pragma once
+
+#include "graticule/core/choices.h"
+
+namespace graticule {
+
+enum class GroupOf {
+  world,          ///< all ranks
+  pipeline,       ///< the stages of one pipeline, for activations
+  pipeline_back,  ///< the same ranks, for gradients
+  data,
+  context,
+  ulysses,
+  tensor,
+  sequence,       ///< context x ulysses
+  holders,        ///< context x ulysses x tensor
+  stage,          ///< data x context x ulysses x tensor
+  whole_weights,  ///< ranks that share the weights which the tensor axis does not cut
+  whole_copies,   ///< ranks with the same share of those
+  cut_weights,    ///< ranks that share the weights which the tensor axis cuts
+  cut_copies,     ///< ranks with the same share of those
+};
+
+template <>
+inline constexpr std::array choices_of<GroupOf> = {Choice{"world", GroupOf::world},
+                                                   Choice{"pipeline", GroupOf::pipeline},
+                                                   Choice{"pipeline back", GroupOf::pipeline_back},
+                                                   Choice{"data", GroupOf::data},
+                                                   Choice{"context", GroupOf::context},
+                                                   Choice{"ulysses", GroupOf::ulysses},
+                                                   Choice{"tensor", GroupOf::tensor},
+                                                   Choice{"sequence", GroupOf::sequence},
+                                                   Choice{"holders", GroupOf::holders},
+                                                   Choice{"stage", GroupOf::stage},
+                                                   Choice{"whole weights", GroupOf::whole_weights},
+                                                   Choice{"whole weights copies", GroupOf::whole_copies},
+                                                   Choice{"cut weights", GroupOf::cut_weights},
+                                                   Choice{"cut weights copies", GroupOf::cut_copies}};
+
+/// Whether its ranks are the stages of a pipeline.
+constexpr bool is_of_stages(GroupOf group) {
+  return group == GroupOf::pipeline || group == GroupOf::pipeline_back;
+}
+
+/// Whether weights and their gradients go over it.
+constexpr bool is_of_weights(GroupOf group) { return group >= GroupOf::whole_weights; }
+
+}  // namespace graticule
