@@ -6,11 +6,13 @@
 #include <thread>
 #include <vector>
 
+#include "tests/seed.h"
+
 namespace graticule {
 namespace {
 
 TEST(Ledger, PeakHoldsTheAccountsOfItsMoment) {
-  const auto seed = std::random_device{}();
+  const auto seed = test_seed();
   std::mt19937_64 random(seed);
   Ledger ledger;
   Booked now, peak;

@@ -12,6 +12,7 @@
 #include "graticule/plan/work.h"
 #include "tests/footprint/layout_draws.h"
 #include "tests/plan/planned_bytes.h"
+#include "tests/seed.h"
 
 namespace graticule {
 namespace {
@@ -99,8 +100,7 @@ Tokenizer tokenizer_of(const Draw& draw, int rank) {
 }
 
 TEST(StepTrace, HasTheProductsAndBytesOfTheClosedForms) {
-  const auto seed = std::random_device{}();
-  std::cout << "seed " << seed << "\n";
+  const auto seed = test_seed();
   std::mt19937_64 random(seed);
   for (int i = 0; i < 40; ++i) {
     const Draw draw = draw_layout(random,

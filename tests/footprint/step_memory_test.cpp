@@ -9,6 +9,7 @@
 #include "graticule/footprint/cpu_scratch.h"
 #include "graticule/kernel/stand_in.h"
 #include "tests/footprint/layout_draws.h"
+#include "tests/seed.h"
 
 namespace graticule {
 namespace {
@@ -46,7 +47,7 @@ std::string described(const std::optional<CpuKernels>& kernels) {
 }
 
 TEST(Memory, OfAStepIsThatOfADryRun) {
-  const auto seed = std::random_device{}();
+  const auto seed = test_seed();
   at::set_num_threads(1);
   std::mt19937_64 random(seed);
   std::vector<double> errors;

@@ -11,6 +11,7 @@
 
 #include "graticule/model/head.h"
 #include "graticule/model/tokenizer.h"
+#include "tests/seed.h"
 
 namespace graticule {
 namespace {
@@ -56,7 +57,7 @@ void expect_lean_equals_autograd(const Block& block, const at::Tensor& x) {
 }
 
 TEST(TokenBlock, TilesOfAnySizeEqualAutograd) {
-  const auto seed = std::random_device{}();
+  const auto seed = test_seed();
   std::mt19937_64 random(seed);
   at::manual_seed(seed);
   const auto below = [&](int64_t n) { return static_cast<int64_t>(random() % static_cast<uint64_t>(n)); };

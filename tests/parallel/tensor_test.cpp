@@ -15,6 +15,7 @@
 #include <random>
 
 #include "tests/ranks.h"
+#include "tests/seed.h"
 
 namespace graticule {
 namespace {
@@ -125,7 +126,7 @@ TEST(Tensor, ColumnAndRowEqualOneRankAtAwkwardSizes) {
 }
 
 TEST(Tensor, ColumnAndRowEqualOneRankAtRandomSizes) {
-  const auto seed = std::random_device{}();
+  const auto seed = test_seed();
   std::mt19937_64 random(seed);
   const auto draw = [&](int64_t low, int64_t high) {
     return std::uniform_int_distribution<int64_t>(low, high)(random);

@@ -6,6 +6,7 @@
 
 #include "graticule/parallel/timeline.h"
 #include "tests/footprint/layout_draws.h"
+#include "tests/seed.h"
 
 namespace graticule {
 namespace {
@@ -41,7 +42,7 @@ TEST(Time, OneRankComputesAndUpdates) {
 }
 
 TEST(Time, FasterMachinesAreNeverSlower) {
-  const auto seed = std::random_device{}();
+  const auto seed = test_seed();
   std::mt19937_64 random(seed);
   const Cluster base = cluster_named("perlmutter");
   for (int i = 0; i < 100; ++i) {

@@ -8,6 +8,7 @@
 #include "tests/footprint/layout_draws.h"
 #include "tests/plan/planned_bytes.h"
 #include "tests/ranks.h"
+#include "tests/seed.h"
 #include "tests/train/scratch_folder.h"
 
 namespace graticule {
@@ -47,8 +48,7 @@ void expect_exact(const Draw& draw) {
 }
 
 TEST(Traffic, EqualsWhatRandomRunsCount) {
-  const auto seed = std::random_device{}();
-  std::cout << "seed " << seed << "\n";
+  const auto seed = test_seed();
   std::mt19937_64 random(seed);
   for (int i = 0; i < 24; ++i) {
     const Draw draw = draw_layout(random,
@@ -63,7 +63,7 @@ TEST(Traffic, EqualsWhatRandomRunsCount) {
 
 // Schedules with stages of one block, where weights stay from one task to the next.
 TEST(Traffic, CountsGathersOfShortStages) {
-  const auto seed = std::random_device{}();
+  const auto seed = test_seed();
   std::mt19937_64 random(seed);
   for (const ScheduleKind schedule : {ScheduleKind::gpipe, ScheduleKind::one_f_one_b,
                                       ScheduleKind::interleaved, ScheduleKind::zero_bubble}) {

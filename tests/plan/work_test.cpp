@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/footprint/layout_draws.h"
+#include "tests/seed.h"
 
 namespace graticule {
 namespace {
@@ -20,7 +21,7 @@ StepWork of_all_ranks(const Draw& draw) {
 }
 
 TEST(Work, OfAllRanksIsTheModels) {
-  const auto seed = std::random_device{}();
+  const auto seed = test_seed();
   std::mt19937_64 random(seed);
   for (int i = 0; i < 200; ++i) {
     const Draw draw = draw_layout(random, {Activations::keep}, 200);
@@ -36,7 +37,7 @@ TEST(Work, OfAllRanksIsTheModels) {
 }
 
 TEST(Work, PoliciesRunForwardsAgain) {
-  const auto seed = std::random_device{}();
+  const auto seed = test_seed();
   std::mt19937_64 random(seed);
   for (int i = 0; i < 50; ++i) {
     Draw draw = draw_layout(random, {Activations::recompute}, 60);

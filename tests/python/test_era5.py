@@ -13,6 +13,7 @@ import pytest
 import xarray as xr
 
 from command import ROOT, graticule, write_recipe
+from seed import seeded
 
 sys.path.insert(0, str(ROOT / "tools" / "era5"))
 import overlap
@@ -45,7 +46,7 @@ def regrid(source, out, *options, variables=VARIABLES, days=("2001-01-30", "2001
 
 def archive(path, rows=37, columns=72, times=20, north_first=True, west=0.0):
     """As WeatherBench 2 keeps 0.25 degrees, only coarser: rows at the poles, north first, 6-hourly."""
-    random = np.random.default_rng(rows)
+    random = seeded(rows)
     latitudes = np.linspace(-90, 90, rows)[:: -1 if north_first else 1].astype(np.float32)
     longitudes = (west + np.arange(columns) * 360 / columns).astype(np.float32)
     waves = 280 + 20 * np.sin(np.deg2rad(2 * latitudes))[:, None] * np.cos(np.deg2rad(3 * longitudes))
@@ -100,7 +101,7 @@ def test_means_are_kept(shape, tmp_path):
 
 def test_cells_are_means_of_what_they_cover():
     """Against the integral of a fine grid's step function, cell by cell, over grids that do not divide each other."""
-    random = np.random.default_rng(3)
+    random = seeded(3)
     latitudes, longitudes = np.linspace(90, -90, 13), np.arange(18) * 20.0
     field = random.normal(size=(13, 18))
     goal = overlap.equiangular(5, 7)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from command import graticule, write_recipe
+from seed import seeded
 
 torch = pytest.importorskip("torch")
 xarray = pytest.importorskip("xarray")
@@ -21,7 +22,7 @@ def folder(tmp_path_factory):
     """data.nc: two targets, one of them missing on land and, at INIT, in one more place; a forcing and a constant with
     holes."""
     folder = tmp_path_factory.mktemp("missing")
-    random, times, longitude = np.random.default_rng(3), 200, np.arange(12) * 30.0
+    random, times, longitude = seeded(3), 200, np.arange(12) * 30.0
     wave = np.cos(2 * np.deg2rad(longitude) - 0.3 * np.arange(times)[:, None, None])
     dims = ("time", "latitude", "longitude")
 

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from seed import seeded
+
 pytest.importorskip("matplotlib")
 from graticule import plot, run_files
 
@@ -13,7 +15,7 @@ VARIABLES = {"geopotential@500": "m2/s2", "2m_temperature": "K"}
 
 
 def write_metrics(run, steps=300):
-    random = np.random.default_rng(0)
+    random = seeded(0)
     lines = []
     for step in range(1, steps + 1):
         loss = 0.9 * np.exp(-step / 80) + 0.12 + 0.02 * random.random()

@@ -12,6 +12,7 @@ from scores.processing import broadcast_and_match_nan
 
 import xarray_scores as plain
 from command import VARIABLES, graticule, write_recipe
+from seed import seeded
 
 CONVENTIONS = ("wb2", "wb1", "climax")
 RANGE = ("2004-12-26", "2005-01-06")  # holds a day 366
@@ -28,7 +29,7 @@ def trained(tmp_path_factory):
     graticule("data", "synth", folder / "whole.nc", *size, check=True)
     with xr.open_dataset(folder / "whole.nc") as opened:
         holed = opened.load()
-    random = np.random.default_rng(5)
+    random = seeded(5)
     field = holed["2m_temperature"]
     holed["2m_temperature"] = field.where(random.random(field.shape) > 0.02)
     holed["2m_temperature"][{"latitude": 3, "longitude": 4}] = np.nan

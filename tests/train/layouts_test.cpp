@@ -12,6 +12,7 @@
 #include "graticule/train/build.h"
 #include "graticule/train/step.h"
 #include "tests/ranks.h"
+#include "tests/seed.h"
 #include "tests/train/scratch_folder.h"
 #include "tests/train/whole_model.h"
 
@@ -200,8 +201,7 @@ Layout random_layout(std::mt19937_64& random, const Model& model) {
 }
 
 TEST(Layouts, EqualOneRankWhenDrawnAtRandom) {
-  const auto seed = std::random_device{}();
-  std::cout << "seed " << seed << "\n";
+  const auto seed = test_seed();
   std::mt19937_64 random(seed);
   const char* const modes[] = {"full", "full", "aggregated", "channels"};
   for (int i = 0; i < 8; ++i) {
@@ -233,7 +233,7 @@ TEST(Layouts, Bf16IsAsNearToFp32AsOneRanks) {
       {.axes = {.data = 2, .context = 3}, .shard = "gradients"},
       {.axes = {.pipeline = 2, .ulysses = 3}, .schedule = "zero_bubble", .micro_batches = 4},
   };
-  const auto seed = std::random_device{}();
+  const auto seed = test_seed();
   std::mt19937_64 random(seed);
   std::vector<Layout> all(std::begin(layouts), std::end(layouts));
   for (int i = 0; i < 3; ++i) all.push_back(random_layout(random, half));

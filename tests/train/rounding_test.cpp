@@ -13,11 +13,13 @@
 
 #include <random>
 
+#include "tests/seed.h"
+
 namespace graticule {
 namespace {
 
 TEST(Rounding, BitsAreAnElementsOwnAndEvenlySpread) {
-  const uint64_t key = std::random_device{}();
+  const uint64_t key = test_seed();
   SCOPED_TRACE(::testing::Message() << "key " << key);
   constexpr int64_t count = 100'000;
   const at::Tensor all = random_bits(key, 0, count, at::kCPU);
