@@ -5,7 +5,7 @@
 // Each half is a call in three phases: start the exchanges, attend, finish. A caller that works on one group
 // of heads after another can so exchange one group while it computes another:
 //
-//  start(0)   start(1) attend(0)   start(2) attend(1) finish(0)   start(3) attend(2) finish(1)   ...
+//   start(0)   start(1) attend(0)   start(2) attend(1) finish(0)   start(3) attend(2) finish(1)   ...
 //
 // All ranks call the same phases of the same calls in the same order, also ranks without tokens or heads.
 //

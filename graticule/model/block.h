@@ -1,6 +1,6 @@
 // The transformer block: pre-norm attention and MLP, each added to a residual stream.
-//  x = x + drop(out(attention(q, k, v)))     q, k, v = qkv(norm1(x))
-//  x = x + drop(fc2(gelu(fc1(norm2(x)))))
+//   x = x + drop(out(attention(q, k, v)))     q, k, v = qkv(norm1(x))
+//   x = x + drop(fc2(gelu(fc1(norm2(x)))))
 //
 // Legend: B batch, T this rank's tokens, C width.
 #pragma once

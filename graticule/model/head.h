@@ -1,6 +1,6 @@
 // The last block of the chain: each token predicts the pixels of its own patch.
-//  full:                 the token's own variable, by a linear map for that variable
-//  aggregated, channels: every variable, by one linear map
+//   full:                 the token's own variable, by a linear map for that variable
+//   aggregated, channels: every variable, by one linear map
 //
 // Legend: B batch, T this rank's tokens, K variables a token carries, P pixels of a patch, C width.
 #pragma once

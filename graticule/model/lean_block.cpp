@@ -1,15 +1,15 @@
 // The lean pair of the transformer block. The primes are derivatives; a line with "again" is computed a
 // second time.
 //
-//  forward   q, k, v = project(x)
-//            out = attention(q, k, v)
-//            x1 = x + merge(out)
-//            y = x1 + mlp(x1)
+//   forward   q, k, v = project(x)
+//             out = attention(q, k, v)
+//             x1 = x + merge(out)
+//             y = x1 + mlp(x1)
 //
-//  backward  x1 again
-//            dx1 = mlp'(dy) + dy, written over dy
-//            dout = merge'(dx1)
-//            for each group of heads: q, k, v again; dq, dk, dv; dx = dx1 + project'(dq, dk, dv), over dx1
+//   backward  x1 again
+//             dx1 = mlp'(dy) + dy, written over dy
+//             dout = merge'(dx1)
+//             for each group of heads: q, k, v again; dq, dk, dv; dx = dx1 + project'(dq, dk, dv), over dx1
 //
 // The T tokens of the tensor group are ordered tile by tile here (parallel/tiles.h). Attention works with any
 // order of tokens. Legend: branches.h.

@@ -101,9 +101,9 @@ std::vector<Parameter> tokenizer_weights(const ModelShape& shape) {
 /// The 2-D position embedding, fp32, for any grid: half of the width for the row of patches, half for the
 /// column. y in [0, 1] runs from the south edge to the north edge of the grid; lambda is the longitude in
 /// turns (periodic); c = C / 4 and k = 0 .. c - 1:
-///  sin(pi y 2^(8 k / c)), cos(same)    geometric series, from half a wave to 128 waves over the rows
-///  sin(2 pi lambda m_k), cos(same)     whole wave numbers m_k = 1 + floor(k X' / (2 c)), X' patch columns,
-///                                      so there is no seam at 0 E
+///   sin(pi y 2^(8 k / c)), cos(same)    geometric series, from half a wave to 128 waves over the rows
+///   sin(2 pi lambda m_k), cos(same)     whole wave numbers m_k = 1 + floor(k X' / (2 c)), X' patch columns,
+///                                       so there is no seam at 0 E
 struct PositionTables {
   at::Tensor of_row, of_column;
 };
