@@ -1,5 +1,5 @@
-// Attention over the whole sequence, whatever scheme runs it. A model calls one function and does not know
-// which.
+// Attention over the whole sequence, as one function for the model. make_attention composes it from schemes
+// (schemes.h); the model does not know which scheme runs.
 //
 // Legend: B batch, T this rank's tokens, S all tokens, H heads, G key/value heads (H % G == 0), D head width.
 #pragma once
@@ -16,37 +16,46 @@
 
 namespace graticule {
 
-/// (q_BTHD, k_BTGD, v_BTGD) -> out_BTHD, all of this rank.
+/// Attention as a function (q_BTHD, k_BTGD, v_BTGD) -> out_BTHD: this rank's queries over the keys and values
+/// of all ranks. Collective over the sequence ranks.
 struct Attention {
+  /// Differentiable, over all heads.
   std::function<at::Tensor(const at::Tensor& q_BTHD, const at::Tensor& k_BTGD, const at::Tensor& v_BTGD)>
-      whole;                ///< differentiable
-  Scheme by_tokens = {};    ///< the same as explicit halves that leave what they save by tokens (scheme.h),
-                            ///< for a caller who takes the heads a group at a time and keeps what he chooses
-  int64_t head_groups = 1;  ///< the groups of heads that such a caller is asked to take
+      whole;
+  /// The same function as explicit halves that save by tokens (scheme.h). The lean block (model/lean_block.h)
+  /// calls them with one group of heads after another, and chooses what it keeps.
+  Scheme by_tokens = {};
+  /// The number of groups of heads in which such a caller should work.
+  int64_t head_groups = 1;
 
   at::Tensor operator()(const at::Tensor& q_BTHD, const at::Tensor& k_BTGD, const at::Tensor& v_BTGD) const {
     return whole(q_BTHD, k_BTGD, v_BTGD);
   }
 };
 
-/// U = ulysses.size(). All but `context` and `ulysses` must be the same on every rank of the two groups.
+/// Options of make_attention. U = ulysses.size(). Everything but `context` and `ulysses` must be equal on all
+/// ranks of the two groups.
 struct AttentionOptions {
-  std::vector<int64_t> tokens_of;  ///< tokens of every sequence rank, in order: context rank * U + ulysses
-                                   ///< rank; context.size() * U numbers of any size, zeros too
+  /// Tokens of every sequence rank, in the order context rank * U + ulysses rank: context.size() * U numbers,
+  /// which may differ and may be 0.
+  std::vector<int64_t> tokens_of;
   ContextMethod context_method = ContextMethod::lss;
   Group context = {}, ulysses = {};  ///< size 1: not used
-  int64_t head_groups = 1;     ///< ulysses: heads are exchanged in this many groups, a group's exchange under
-                               ///< the previous group's attention; at most a rank's key/value heads
-  int64_t gather_heads = 0;    ///< lss: key/value heads gathered at a time, in two buffers; 0: all
-  bool keep_exchanged = true;  ///< ulysses: keep q, k, v and out by heads for the backward; false: keep them
-                               ///< by tokens alone and exchange them again
+  /// Heads are split into this many groups, at most a rank's key/value heads. The exchange of one group runs
+  /// while the previous one attends. Used by `whole` of ulysses, and by callers of Attention::by_tokens.
+  int64_t head_groups = 1;
+  /// lss: key/value heads gathered at a time, in two buffers; 0: all.
+  int64_t gather_heads = 0;
+  /// ulysses: keep q, k, v and out by heads for the backward. false: keep them by tokens only, and exchange
+  /// them again in the backward.
+  bool keep_exchanged = true;
 };
 
-/// The attention of this rank: ulysses within, the context method across, the kernel innermost. Refuses
-/// head_groups below 1 and gather_heads below 0.
+/// Composes the attention of this rank: ulysses outside, the context method inside, the kernel innermost. An
+/// axis with one rank is left out. Refuses head_groups below 1 and gather_heads below 0.
 Attention make_attention(const AttentionOptions& options);
 
-/// One rank: the kernel alone.
+/// The attention of one rank: only the kernel.
 Attention local_attention();
 
 }  // namespace graticule

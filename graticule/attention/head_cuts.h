@@ -1,7 +1,8 @@
-// Which heads a ulysses rank attends over, and in which groups they travel.
+// Which heads a ulysses rank attends over, and in which groups they are exchanged.
 //
-// Query heads are spread by span_of. A rank has the key/value heads that its queries need, so one of them may
-// lie on two ranks or more. Legend: H query heads, G key/value heads, R = H / G, U ranks.
+// span_of spreads the query heads over the ranks. A rank has the key/value heads that its queries need, so
+// the same key/value head may be on several ranks. Legend: H query heads, G key/value heads, R = H / G, U
+// ranks.
 #pragma once
 
 #include <vector>
@@ -10,19 +11,19 @@
 
 namespace graticule {
 
-/// Query heads and the key/value heads they need.
+/// Query heads and the key/value heads that they need.
 struct HeadCut {
   Span query, key;
 };
 
-/// For each rank, its heads in groups; every rank has the same number of groups, some may be empty. A
-/// key/value head is in one group of a rank alone, so at most `head_groups` groups are made, and not more
-/// than any rank has key/value heads. Spans count all heads.
+/// The heads of each rank, in groups. Every rank has the same number of groups, some of which may be empty.
+/// Within a rank, a key/value head is in one group only. So there are at most `head_groups` groups, and not
+/// more than the most key/value heads of a rank. Spans are global head indices.
 std::vector<std::vector<HeadCut>> cut_heads(int64_t heads, int64_t key_heads, int64_t ranks,
                                             int64_t head_groups);
 
-/// The cut in pieces whose key/value heads all have equally many queries, as the kernel wants it; at most
-/// three. Spans count from the cut's first heads.
+/// Cuts a HeadCut into pieces in which every key/value head has the same number of queries, as the kernel
+/// needs it: at most three pieces. Spans are relative to the first heads of `cut`.
 std::vector<HeadCut> even_pieces(const HeadCut& cut, int64_t queries_a_key);
 
 }  // namespace graticule

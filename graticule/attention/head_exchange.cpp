@@ -20,7 +20,7 @@ int64_t heads_of(const HeadCut& cut, int64_t queries, int64_t keys) {
   return queries * cut.query.size() + keys * cut.key.size();
 }
 
-/// Elements between me and each rank where my tokens and its heads travel.
+/// Elements of the message to or from each rank that has my tokens and that rank's heads.
 std::vector<int64_t> by_heads(const HeadExchange& exchange, size_t i, int64_t queries, int64_t keys) {
   std::vector<int64_t> counts;
   for (const auto& cuts : exchange.cuts) {
@@ -29,7 +29,7 @@ std::vector<int64_t> by_heads(const HeadExchange& exchange, size_t i, int64_t qu
   return counts;
 }
 
-/// The same where its tokens and my heads travel.
+/// The same for messages that have that rank's tokens and my heads.
 std::vector<int64_t> by_tokens(const HeadExchange& exchange, int64_t heads) {
   std::vector<int64_t> counts;
   for (const int64_t tokens : exchange.tokens_of) {
@@ -38,7 +38,7 @@ std::vector<int64_t> by_tokens(const HeadExchange& exchange, int64_t heads) {
   return counts;
 }
 
-/// The [T, B, X, D] of each rank in a buffer cut by heads.
+/// Views [T, B, X, D], one for each rank, of a buffer that is cut by heads.
 std::vector<at::Tensor> messages(const HeadExchange& exchange, size_t i, const at::Tensor& flat,
                                  int64_t queries, int64_t keys) {
   const auto parts = flat.split_with_sizes(by_heads(exchange, i, queries, keys));
@@ -50,7 +50,7 @@ std::vector<at::Tensor> messages(const HeadExchange& exchange, size_t i, const a
   return messages;
 }
 
-/// Whether a key/value head lies on several ranks. Ranks without heads come last.
+/// Whether some key/value head is on several ranks. Ranks without heads are the last ones.
 bool shares_keys(const HeadExchange& exchange) {
   for (size_t r = 1; r < exchange.cuts.size(); ++r) {
     if (exchange.cuts[r].front().key.begin < exchange.cuts[r - 1].back().key.end) return true;

@@ -1,9 +1,9 @@
-// The composition: ulysses within, the context method across, the kernel innermost; an axis of one rank drops
-// out.
+// make_attention: ulysses outside, the context method inside, the kernel innermost. An axis of one rank is
+// left out.
 //
-// Sequence rank = context rank * U + ulysses rank, so a ulysses group holds U neighbouring spans, and after
-// its all-to-all a rank stands for all the tokens of its context coordinate. The context method then works on
-// the heads that ulysses left to the rank, so its bytes and buffers are divided by U (arXiv 2405.07719).
+// Sequence rank = context rank * U + ulysses rank, so a ulysses group has U neighbouring spans of tokens.
+// After its all-to-all, a rank has all tokens of its context coordinate, for some heads. The context method
+// works on these heads only, so its bytes and buffers are divided by U (arXiv 2405.07719).
 
 #include <numeric>
 

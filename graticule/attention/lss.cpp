@@ -1,10 +1,12 @@
 // Long-Sequence-Segmentation (arXiv 2311.02382): each rank keeps the queries of its segment of the sequence
 // and attends over the keys and values of all segments.
 //
+// K and V, side by side, are gathered in the forward and again in the backward. They are not kept, because
+// they would be the only memory of a layer that more ranks do not divide. dK and dV, side by side, are summed
+// in fp32. With several strides of heads, the gather of the next stride and the reduce-scatter of the last
+// one are under way while a stride attends.
+//
 // Legend: B batch, T this rank's tokens, N all tokens of the group, H heads, G key/value heads, D head width.
-// Wire: K|V forward, and again backward: kept, they would be the one thing in a layer that more ranks do not
-// divide. dK|dV travel and are summed in fp32. With strides of heads, the gather of the next stride and the
-// reduce-scatter of the last one are under way while a stride attends.
 
 #include <ATen/ops/cat.h>
 
@@ -47,7 +49,7 @@ struct KeysValues {
   at::Tensor k_BNGD, v_BNGD;
 };
 
-/// The gathers of all strides, one ahead of the stride that attends.
+/// The gathers of all strides. Each starts one stride ahead of the stride that attends.
 class Gathers {
  public:
   Gathers(std::shared_ptr<const Segments> segments, std::vector<Stride> strides, const at::Tensor& k_BTGD,
@@ -58,7 +60,7 @@ class Gathers {
 
   const std::vector<Stride>& strides() const { return strides_; }
 
-  /// Starts the gather after the next, waits for the next.
+  /// Starts the gather after the next one, and waits for the next one.
   KeysValues next() {
     Pending ready = std::move(*pending_);
     pending_.reset();

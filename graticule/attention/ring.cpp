@@ -1,11 +1,13 @@
-// Ring attention (arXiv 2310.01889): each rank keeps the queries of its block of the sequence; blocks of K|V
-// travel around, and a block's next step is under way while a rank attends over it.
+// Ring attention (arXiv 2310.01889): each rank keeps the queries of its block of the sequence. Blocks of K
+// and V, side by side, travel around the ranks. While a rank attends over a block, the block already travels
+// on.
+//
+// In step s of 0..P-1 rank r has the block of rank r - s. Partial outputs are merged by log-sum-exp in fp32.
+// In the backward the kernel takes the merged out and lse, so the gradient of each block is exact. The dK and
+// dV of a block follow it one step behind, in fp32. The dK and dV that come from rank r - 1 are the sum over
+// all ranks that had the block before; after P steps they reach the block's own rank.
 //
 // Legend: B batch, T this rank's tokens, H heads, G key/value heads, D head width, P ranks.
-// In step s of 0..P-1 rank r holds the block of rank r - s. Partial outputs are merged by log-sum-exp in
-// fp32. Backward, the kernel takes the merged out and lse, with which a block's gradient is exact. A block's
-// dK|dV follow it one step behind, in fp32: what came from rank r - 1 is the sum over all ranks that had the
-// block before, and after P steps it is at home.
 
 #include <ATen/ops/empty.h>
 
@@ -28,7 +30,7 @@ struct Ring {
     return tokens_of[static_cast<size_t>((group.rank() - step + size) % size)];
   }
 
-  /// Sends what this rank has of the block of a step to the next rank, which holds it in the step after.
+  /// Sends this rank's tensor of the block of `step` to the next rank, which has that block in the next step.
   Pending pass_on(const at::Tensor& block_TBXD, int64_t step) const {
     std::vector<int64_t> sizes = block_TBXD.sizes().vec();
     sizes[0] = tokens_at(step + 1);
@@ -36,8 +38,8 @@ struct Ring {
   }
 };
 
-/// Calls attend(step, k, v) for each block that has tokens, its next step under way; after(step) for every
-/// step.
+/// Calls attend(step, k, v) for each block that has tokens, while the next block is under way. Calls
+/// after(step) for every step.
 template <class Attend, class After>
 void go_around(const Ring& ring, const at::Tensor& k_BTGD, const at::Tensor& v_BTGD, const Attend& attend,
                const After& after) {

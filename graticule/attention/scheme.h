@@ -1,10 +1,13 @@
-// A scheme is an explicit pair of forward and backward; what the first leaves for the second is plain data.
-// Each is a call in three phases, so that a caller who works on group of heads by group of heads puts the
-// exchange of one group under the attention of another:
+// A scheme: one way to compute attention across ranks, as an explicit pair of forward and backward without
+// autograd. The forward returns plain tensors that the backward needs. schemes.h makes the schemes.
+// attention.h turns one into a differentiable function, and model/lean_block.h calls its halves directly.
+//
+// Each half is a call in three phases: start the exchanges, attend, finish. A caller that works on one group
+// of heads after another can so exchange one group while it computes another:
 //
 //   start(0)   start(1) attend(0)   start(2) attend(1) finish(0)   start(3) attend(2) finish(1)   ...
 //
-// Every rank calls the same phases of the same calls in the same order, whatever its tokens and heads.
+// All ranks call the same phases of the same calls in the same order, also ranks without tokens or heads.
 //
 // Legend: B batch, T this rank's tokens, H heads, G key/value heads, D head width.
 #pragma once
@@ -19,40 +22,43 @@
 
 namespace graticule {
 
-/// A call under way. The exchanges towards attention were started; attend() waits for them, computes and
-/// starts the way back; the function it gives waits for that and gives the result. Each is called once, and
-/// dropped then: it may hold tensors. Dropped without a call it waits for what it started.
+/// A call under way, as start_forward or start_backward returns it: the exchanges before attention have
+/// started. Calling Attend waits for them, computes, and starts the exchanges back. Calling the Finish that
+/// it returns waits for those and returns the result. Call each once, then drop it, because it may own
+/// tensors. Dropped without a call, it waits for the exchanges that it started.
 template <class Result>
 using Finish = std::function<Result()>;
 template <class Result>
 using Attend = std::function<Finish<Result>()>;
 
-/// The phases that are left, one after the other.
+/// Runs the remaining phases one after the other.
 template <class Result>
 Result finished(Attend<Result> attend) {
   const Finish<Result> finish = std::exchange(attend, nullptr)();
   return finish();
 }
 
-/// What a forward leaves for its backward. *By tokens*, the contract of every scheme but ulysses with
-/// keep_exchanged: {q_BTHD, k_BTGD, v_BTGD, out_BTHD, lse...}, with any number of log-sum-exps, none too.
+/// The tensors that a forward keeps for its backward. All schemes but one keep them *by tokens*: q_BTHD,
+/// k_BTGD, v_BTGD, out_BTHD, then zero or more log-sum-exps. The exception is ulysses with keep_exchanged,
+/// which keeps them by heads.
 struct Saved {
   std::vector<at::Tensor> tensors;
   int64_t key_heads;  ///< G of the call
 };
 
-/// What a forward left by tokens, of q, k, v computed again and `rest` = {out_BTHD, lse...}, its tensors from
-/// the fourth on.
+/// Builds a Saved by tokens from q, k and v that were computed again, and from `rest`: the kept out_BTHD,
+/// then the log-sum-exps.
 Saved saved_by_tokens(const at::Tensor& q_BTHD, const at::Tensor& k_BTGD, const at::Tensor& v_BTGD,
                       const std::vector<at::Tensor>& rest);
 
+/// The result of a forward.
 struct Forwarded {
   at::Tensor out_BTHD;
   Saved saved;
 };
 
-/// Collective. A started call holds the tensors that it needs. Not for autograd: call it where nothing is
-/// recorded.
+/// The two halves of a scheme. Collective. A started call keeps the tensors that it needs alive. Call it only
+/// where autograd records nothing.
 struct Scheme {
   std::function<Attend<Forwarded>(const at::Tensor& q_BTHD, const at::Tensor& k_BTGD,
                                   const at::Tensor& v_BTGD)>

@@ -1,6 +1,6 @@
-// The schemes, and what makes one function of them. make_attention (attention.h) composes them.
-// One autograd function stands around the outermost scheme, so a scheme may drive an inner one as it likes:
-// in parts, while exchanges are under way, keeping what it chooses.
+// The schemes, and the functions that combine them. Only this room uses them: make_attention (attention.h)
+// composes them. One autograd function is around the outermost scheme. So a scheme may call an inner one in
+// parts, while exchanges are under way, and may choose what it keeps.
 //
 // Legend: scheme.h.
 #pragma once
@@ -12,9 +12,9 @@
 
 namespace graticule {
 
-/// Attention of this rank's queries over the keys of all ranks of a context group: the two signatures of the
-/// kernel, in the phases of a Scheme. Collective: every rank of the group calls it in the same order, with
-/// the same heads, whatever its tokens.
+/// Attention of this rank's queries over the keys of all ranks of a context group. It has the arguments and
+/// results of the kernel (kernel/flash.h), in the phases of a Scheme. Collective: all ranks of the group call
+/// it in the same order with the same heads, whatever their tokens.
 struct ContextScheme {
   std::function<Attend<FlashResult>(const at::Tensor& q_BTHD, const at::Tensor& k_BTGD,
                                     const at::Tensor& v_BTGD)>
@@ -25,7 +25,7 @@ struct ContextScheme {
       start_backward;
 };
 
-/// A call that has nothing to start: all of `work` is done by attend().
+/// A call without exchanges to start: attend() does all of `work`.
 template <class Result, class Work>
 Attend<Result> all_in_attend(Work work) {
   return [work = std::move(work)]() -> Finish<Result> {
@@ -33,35 +33,38 @@ Attend<Result> all_in_attend(Work work) {
   };
 }
 
-/// The kernel alone, one rank.
+/// One rank: only the kernel.
 ContextScheme local_scheme();
 
-/// Long-Sequence-Segmentation (arXiv 2311.02382): queries stay, one all-gather brings K and V of all ranks,
-/// `gather_heads` key/value heads at a time (0: all); backward a reduce-scatter in fp32 takes dK and dV home.
-/// A call starts with the gather of its first stride and ends, backward, with the last reduce-scatter.
-/// tokens_of[r]: tokens of rank r of the group. Bytes sent: docs/lss.md.
+/// Long-Sequence-Segmentation (arXiv 2311.02382). Each rank keeps its queries; an all-gather brings K and V
+/// of all ranks, `gather_heads` key/value heads at a time (0: all). In the backward a reduce-scatter in fp32
+/// returns dK and dV to their ranks. Start begins the gather of the first group of heads; in the backward,
+/// finish waits for the last reduce-scatter. tokens_of[r]: tokens of rank r of the group. Bytes sent:
+/// docs/lss.md.
 ContextScheme lss_scheme(const Group& group, std::vector<int64_t> tokens_of, int64_t gather_heads);
 
-/// Ring attention (arXiv 2310.01889): K and V travel around the ranks while each attends over what it holds;
-/// backward they travel again, dK and dV with them, in fp32. Bytes sent: docs/ring.md.
+/// Ring attention (arXiv 2310.01889). K and V travel around the ranks, and each rank attends over the block
+/// that it has at the moment. In the backward they travel again, together with dK and dV in fp32.
+/// tokens_of[r]: tokens of rank r of the group. Bytes sent: docs/ring.md.
 ContextScheme ring_scheme(const Group& group, std::vector<int64_t> tokens_of);
 
-/// A context scheme as the outermost: saves its inputs, its output and the log-sum-exp.
+/// A context scheme as the outermost Scheme. It keeps its inputs, its output and the log-sum-exp.
 Scheme outermost(ContextScheme scheme);
 
+/// The options of ulysses, as in AttentionOptions (attention.h).
 struct UlyssesOptions {
   int64_t head_groups;
   bool keep_exchanged;
 };
 
-/// DeepSpeed-Ulysses (arXiv 2309.14509): an all-to-all turns [my tokens, all heads] into [all tokens of the
-/// group, my heads], `inner` attends, a second one turns its output back. A call starts with the way there of
-/// its first group of heads and ends with the way back of its last. tokens_of[r]: tokens of rank r of the
-/// group. Bytes sent: docs/ulysses.md.
+/// DeepSpeed-Ulysses (arXiv 2309.14509). An all-to-all turns [my tokens, all heads] into [all tokens of the
+/// group, my heads], `inner` attends, and a second all-to-all turns the output back. Start begins the first
+/// exchange of the first group of heads; finish waits for the exchange back of the last group. tokens_of[r]:
+/// tokens of rank r of the group. Bytes sent: docs/ulysses.md.
 Scheme ulysses_scheme(const Group& group, std::vector<int64_t> tokens_of, const UlyssesOptions& options,
                       ContextScheme inner);
 
-/// The scheme as one differentiable function.
+/// The scheme as one function that autograd can differentiate.
 std::function<at::Tensor(const at::Tensor& q_BTHD, const at::Tensor& k_BTGD, const at::Tensor& v_BTGD)>
 differentiable(Scheme scheme);
 

@@ -1,8 +1,10 @@
-// DeepSpeed-Ulysses (arXiv 2309.14509): every rank attends over all tokens with its heads.
+// DeepSpeed-Ulysses (arXiv 2309.14509): every rank attends over all tokens of the group with its own heads.
 //
-// Legend: head_exchange.h; h, g this rank's query and key/value heads in one group of heads. Groups are
-// worked on in turn: the exchange of the next one is issued before a group attends, and a group's way back is
-// under way while the next one attends. Every rank issues the same exchanges, with or without heads.
+// Groups of heads are processed one after the other. The exchange of the next group starts before a group
+// attends, and the exchange back of a group is under way while the next one attends. All ranks issue the same
+// exchanges, also ranks without heads.
+//
+// Legend: head_exchange.h; h, g this rank's query and key/value heads in one group of heads.
 
 #include <ATen/ops/empty.h>
 
@@ -25,8 +27,9 @@ struct Ulysses {
   ContextScheme inner;
 };
 
-/// A call of `groups()` groups of heads, in phases: send(i) starts group i's way to the heads, attend(i,
-/// received) gives its way back, place(i, returned) takes what came, result() is asked last.
+/// Runs a call over `groups()` groups of heads in phases. send(i) starts the exchange of group i to the
+/// heads; attend(i, received) starts its exchange back; place(i, returned) stores what came back; result() is
+/// called last.
 template <class Result, class Call>
 Attend<Result> pipeline(std::shared_ptr<Call> call) {
   const auto started = [call](size_t i) {
@@ -59,7 +62,8 @@ Attend<Result> pipeline(std::shared_ptr<Call> call) {
   };
 }
 
-/// The pieces of a rank's group, and q | k | v | ... of each as views of what it received.
+/// One even piece (head_cuts.h) of a rank's group of heads, with the piece's tensors as views of the received
+/// message.
 struct Piece {
   HeadCut heads;
   Tensors query, key;
@@ -84,7 +88,8 @@ std::vector<Piece> pieces_of(const HeadExchange& exchange, size_t i, const at::T
   return pieces;
 }
 
-/// The outputs of a group's pieces as one message; without a copy where one piece lies as it travels.
+/// The outputs of a group's pieces as one message. A single piece that already has the message's layout is
+/// not copied.
 at::Tensor outputs_message(const HeadExchange& exchange, size_t i, const Tensors& out_BNhD,
                            const at::Tensor& like) {
   if (out_BNhD.size() == 1) return out_BNhD[0].transpose(0, 1).contiguous();
@@ -98,7 +103,8 @@ at::Tensor blank(const HeadExchange& exchange, const at::TensorOptions& options)
   return at::empty({exchange.B, exchange.T, exchange.H, exchange.D}, options);
 }
 
-// Saved: exchanged, q, k, v, out, lse of every piece; else by tokens, with the lse of every piece.
+// Saved, with keep_exchanged: q, k, v, out, lse of every piece, by heads. Without: by tokens (scheme.h), with
+// the lse of every piece.
 struct ForwardCall {
   std::shared_ptr<const Ulysses> ulysses;
   HeadExchange exchange;
@@ -137,10 +143,11 @@ struct ForwardCall {
 struct BackwardCall {
   std::shared_ptr<const Ulysses> ulysses;
   HeadExchange exchange;
-  Heads sent;  // dout and, where nothing was kept by heads, q, out, k, v; dropped when the last group is sent
-  Tensors kept;  // what the forward left by heads, in its order
+  // dout and, without keep_exchanged, q, out, k, v; dropped when the last group is sent.
+  Heads sent;
+  Tensors kept;  // tensors that the forward kept, in its order
   at::Tensor dq_BTHD = {}, dk_BTGD = {}, dv_BTGD = {};
-  size_t next = 0;  // of kept
+  size_t next = 0;  // index of kept
 
   size_t groups() const { return exchange.head_groups(); }
 

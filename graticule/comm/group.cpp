@@ -31,7 +31,7 @@ Counts scaled(Counts counts, int64_t by) {
   return counts;
 }
 
-/// `rows`' shape with another number of rows.
+/// The shape of `rows` with `count` rows.
 Counts shape_with(const at::Tensor& rows, int64_t count) {
   Counts shape = rows.sizes().vec();
   shape[0] = count;
@@ -50,13 +50,14 @@ c10d::ReduceOp reduce_op(Reduction reduction) {
   GRATICULE_CHECK(false, "reduction ", static_cast<int>(reduction));
 }
 
-/// Where the back end needs the values. A CPU tensor's device has no index: it stays as it is.
+/// The device on which the back end needs the values. A CPU tensor's device has no index, so it stays as it
+/// is.
 at::Device device_for(const c10d::Backend& backend, const at::Tensor& values) {
   const auto device = backend.getBoundDeviceId();
   return !device || (device->is_cpu() && values.is_cpu()) ? values.device() : *device;
 }
 
-/// The same owner as a std::shared_ptr, which may be copied where the type is only declared.
+/// Turns the owner into a std::shared_ptr, which can be copied where the type is only declared.
 template <class Owned>
 std::shared_ptr<Owned> shared(c10::intrusive_ptr<Owned> owner) {
   Owned* const object = owner.get();
@@ -89,7 +90,7 @@ Pending::~Pending() {
     const Waiting waiting(ticket_);
     work_->wait();
   } catch (const std::exception&) {
-    // The error belongs to whoever waits for a result; every later operation of the group fails too.
+    // The error is for the code that waits for a result; every later operation of the group fails too.
   }
 }
 
@@ -126,7 +127,7 @@ Group::Group(c10::intrusive_ptr<c10d::Backend> backend, std::string label, Watch
   size_ = backend_->getSize();
 }
 
-// What lives only while an operation is under way is the exchange's; a result is its caller's.
+// Copies that exist only during an operation are booked as `exchange`; a result is booked by its caller.
 at::Tensor Group::flat(const at::Tensor& values) const {
   const Accounted booked(Account::exchange);
   return values.detach().contiguous().view({-1}).to(device_for(*backend_, values));
@@ -230,7 +231,7 @@ Pending Group::reduce_scatter(const at::Tensor& rows, const Counts& rows_of,
   }();
   std::vector<at::Tensor> send = in.split_with_sizes(scaled(rows_of, row));
   std::vector<at::Tensor> parts = received.split_with_sizes(Counts(size_, mine));
-  if (in.is_cpu()) parts[rank_] = send[rank_];  // summed where it lies
+  if (in.is_cpu()) parts[rank_] = send[rank_];  // summed in place, without a copy
   count((in.numel() - mine) * in.element_size());
   Ticket ticket =
       issue("reduce_scatter", " of rows ", c10::IntArrayRef(rows_of), " of ", row, " ", rows.scalar_type());

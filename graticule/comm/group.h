@@ -1,11 +1,12 @@
 // A Group is a value: some ranks of the job, this rank's place among them, and the plain collectives over
-// them.
+// them. comm/mesh.h makes the groups of a job, and every room above comm receives them as arguments.
 //
-// Every operation works on dense tensors cut along dim 0 ("rows"; use 1-D tensors for flat buffers), takes
-// uneven row counts, and starts without blocking: it returns a Pending whose wait() gives the result. All
-// ranks of a group must issue the same operations in the same order. A group of size 1 sends nothing and
-// gives back its input. Sums of bf16 and fp16 are taken in fp32. Bytes sent (self-copies excluded) are
-// counted by group label.
+// Rules for all operations. Tensors are dense and are cut along dim 0 ("rows"); use 1-D tensors for flat
+// buffers. Ranks may have different numbers of rows. An operation starts without blocking and returns a
+// Pending, whose wait() gives the result. All ranks of a group must issue the same operations in the same
+// order. A group of one rank sends nothing and returns its input. Sums of bf16 and fp16 are taken in fp32.
+// Sizes that do not match this rank's tensors are a bug (std::logic_error). When another rank fails, wait()
+// throws std::runtime_error. Bytes sent are counted by group label; copies to oneself are not counted.
 #pragma once
 
 #include <c10/util/intrusive_ptr.h>
@@ -22,7 +23,7 @@
 
 #include "graticule/comm/watch.h"
 
-// Their headers take seconds to compile and are needed by back ends alone.
+// Declared only, because these headers take seconds to compile and only back ends need them.
 namespace c10d {
 class Backend;
 class Work;
@@ -30,8 +31,9 @@ class Work;
 
 namespace graticule {
 
-/// What a group's operations have sent from this rank, by the algorithm's formula and whatever the back end
-/// does inside. Shared by all copies of a group. With p ranks and M bytes of values:
+/// The bytes and operations of a group that this rank has issued. Bytes follow from a formula for each
+/// operation, and not from what the back end does inside. All copies of a group share one count. With p ranks
+/// and M bytes of values:
 ///   all_to_all         the rows for other ranks
 ///   all_gather         own rows x (p - 1)
 ///   reduce_scatter     the rows that other ranks keep
@@ -44,18 +46,19 @@ struct Traffic {
   int64_t operations = 0;
 };
 
-/// What all copies of a group note of the operations issued, for check_order (comm/order.h).
+/// The record of issued operations that check_order (comm/order.h) compares. All copies of a group share it.
 struct Order {
   int64_t count = 0;
-  uint64_t hash = 0;               ///< of all descriptions since the last check
-  std::deque<std::string> recent;  ///< the last descriptions since then
+  uint64_t hash = 0;               ///< of the descriptions of all operations since the last check
+  std::deque<std::string> recent;  ///< the newest of these descriptions
 };
 
-/// An operation under way. wait() blocks until it is done and gives its result; it may be called once.
-/// Buffers are kept alive until then. Dropping a Pending without waiting waits for it, unless an exception is
-/// on its way (the job is ending and other ranks may never answer).
+/// An operation under way. wait() blocks until it is done and returns its result; call it once. Until then
+/// the Pending keeps the buffers alive. The destructor waits too, unless an exception is on its way: then the
+/// job is ending and other ranks may never answer.
 class Pending {
  public:
+  /// A result that is ready.
   explicit Pending(at::Tensor ready);
   Pending(c10::intrusive_ptr<c10d::Work> work, std::vector<at::Tensor> buffers,
           std::function<at::Tensor()> finish, Ticket ticket = {});
@@ -63,15 +66,15 @@ class Pending {
   Pending& operator=(Pending&& other) noexcept;
   ~Pending();
   at::Tensor wait();
-  /// Whether the transport is done, without blocking. Over MPI, large messages travel only while some thread
-  /// of each rank is inside MPI: call this now and then while computing beside an operation.
+  /// Whether the operation is done; does not block. Over MPI, large messages travel only while some thread of
+  /// each rank is inside MPI. So call this now and then while computing beside an operation.
   bool poll();
-  /// The same operation, its result changed by `next` inside wait().
+  /// The same operation; wait() applies `next` to its result.
   Pending then(std::function<at::Tensor(at::Tensor)> next) &&;
 
  private:
   std::shared_ptr<c10d::Work> work_;
-  std::vector<at::Tensor> buffers_;  ///< what the operation reads and writes
+  std::vector<at::Tensor> buffers_;  ///< the tensors that the operation reads and writes
   std::function<at::Tensor()> finish_;
   Ticket ticket_;
 };
@@ -80,52 +83,61 @@ enum class Reduction { sum, max, min };
 
 class Group {
  public:
-  /// A group of one rank. `label` names the axis (or axes) in errors, in the watchdog and in the byte counts.
+  /// A group of one rank. `label` names the axis (or axes) in errors, in the watchdog's messages and in the
+  /// byte counts.
   Group();
   explicit Group(std::string label);
-  /// The ranks of `backend`. `watched` is what the back end's split knows of them.
+  /// A group of the ranks of `backend`. `watched`: the members and the watch, given by the split that makes
+  /// the group.
   Group(c10::intrusive_ptr<c10d::Backend> backend, std::string label, Watched watched = {});
 
   int rank() const { return rank_; }
   int size() const { return size_; }
   const std::string& label() const { return label_; }
   const Traffic& traffic() const { return *traffic_; }
-  /// Whether the operations are noted for check_order, and the notes since the last call.
+  /// Whether issued operations are recorded for check_order.
   bool keeps_order() const { return watched_->watch && watched_->watch->keeps_order(); }
+  /// Returns the record since the last call and starts a new one.
   Order take_order() const;
 
-  /// Sends rows to each rank (send_rows[r] rows, in rank order) and receives receive_rows[r] from each, in
-  /// rank order.
+  /// Sends the first send_rows[0] rows to rank 0, the next send_rows[1] to rank 1, and so on. Result:
+  /// receive_rows[r] rows from each rank r, in rank order. Collective.
   Pending all_to_all(const at::Tensor& rows, const std::vector<int64_t>& send_rows,
                      const std::vector<int64_t>& receive_rows) const;
-  /// Concatenates every rank's rows in rank order; rows_of[r] is what rank r gives.
+  /// All ranks' rows, joined in rank order; rows_of[r] is the number of rows of rank r. Collective.
   Pending all_gather(const at::Tensor& rows, const std::vector<int64_t>& rows_of) const;
-  /// Sums over ranks; rank r keeps its rows_of[r] rows. The sum is taken in fp32 and returned as `result`
-  /// (default: the input's dtype). What travels has the input's dtype.
+  /// Sums the rows of all ranks; rank r keeps rows_of[r] rows of the sum. Bytes travel in the input's dtype.
+  /// The sum of bf16 and fp16 is taken in fp32; `result` is the dtype returned (default: the input's).
+  /// Collective.
   Pending reduce_scatter(const at::Tensor& rows, const std::vector<int64_t>& rows_of,
                          std::optional<at::ScalarType> result = std::nullopt) const;
-  /// The same sum, maximum or minimum on every rank (a new tensor). The sum of bf16 and fp16 gathers its
-  /// second half inside wait(): wait for those in the same order on every rank.
+  /// The sum, maximum or minimum over ranks, on every rank, as a new tensor (with one rank: `values`). A sum
+  /// of bf16 or fp16 issues its second half, a gather, inside wait(). So wait for such sums in the same order
+  /// on every rank. Collective.
   Pending all_reduce(const at::Tensor& values, Reduction reduction = Reduction::sum) const;
-  /// Rank `root`'s values on every rank. On the others `values` gives shape and dtype.
+  /// The values of rank `root`, on every rank. On the other ranks `values` gives only shape and dtype.
+  /// Collective.
   Pending broadcast(const at::Tensor& values, int root) const;
-  /// Sends to `destination` / receives a tensor like `like` from `source`. `tag` pairs them.
+  /// send: sends `values` to `destination`; its result is `values`. receive: receives a tensor of the shape,
+  /// dtype and device of `like` from `source`. Both ranks are places in the group, not this rank. `tag` pairs
+  /// a send with its receive.
   Pending send(const at::Tensor& values, int destination, int tag = 0) const;
   Pending receive(const at::Tensor& like, int source, int tag = 0) const;
-  /// Sends to rank + by (cyclic) and receives from rank - by a tensor like `like` (sizes may differ from rank
-  /// to rank).
+  /// Sends `values` to rank + by (cyclic) and receives a tensor shaped as `like` from rank - by. Sizes may
+  /// differ from rank to rank. Collective.
   Pending shift(const at::Tensor& values, const at::Tensor& like, int by = 1) const;
+  /// Blocks until every rank has called it. Collective.
   void barrier() const;
 
  private:
-  /// The values as a flat dense tensor where the back end can reach them.
+  /// The values as a flat dense tensor on a device that the back end can use.
   at::Tensor flat(const at::Tensor& values) const;
-  /// Such a tensor, not filled.
+  /// The same, with uninitialised memory.
   at::Tensor space_for(const at::Tensor& values) const;
   void count(int64_t bytes) const;
   Pending exchange(const char* name, const at::Tensor& rows, const std::vector<int64_t>& send_rows,
                    const std::vector<int64_t>& receive_rows) const;
-  /// Notes an operation that is about to be issued; `agreed` is all that must be equal on all ranks.
+  /// Records an operation that is about to start; `agreed`: all values that must be equal on all ranks.
   template <class... Agreed>
   Ticket issue(const char* name, const Agreed&... agreed) const;
   Ticket issue_message(Side side, int source, int destination, int tag) const;

@@ -21,7 +21,7 @@ std::optional<std::string> variable(const char* name) {
   return value ? std::optional<std::string>(value) : std::nullopt;
 }
 
-/// The number in the first of these variables that is set.
+/// The number in the first of these variables that is set. Refuses text that is no number.
 std::optional<int> number_in(std::initializer_list<const char*> names) {
   for (const char* name : names) {
     const auto value = variable(name);
@@ -58,13 +58,13 @@ World launch_nccl() {
   return nccl_world(place);
 }
 
-/// What a launcher says of the processes it starts.
+/// The environment variables of one launcher.
 struct Launcher {
   const char* name;
-  const char* size;  ///< how many there are; absent where it tells ranks alone
-  const char* rank;
+  const char* size;  ///< variable with the number of processes; null when there is none
+  const char* rank;  ///< variable with the rank
 };
-// Slurm's SLURM_NTASKS is not asked: a batch script has it too, and what runs there runs once.
+// SLURM_NTASKS is not read: a batch script has it too, and a command in the script runs only once.
 constexpr Launcher launchers[] = {
     {"Open MPI's mpirun", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"},
     {"a launcher of the PMI kind (mpiexec of MPICH or Intel MPI, srun --mpi=pmi2)", "PMI_SIZE", "PMI_RANK"},
@@ -84,7 +84,7 @@ std::optional<std::string> launcher_of_several() {
 
 enum class Failure { invalid_argument, logic_error, runtime_error };
 
-/// An error that every rank throws.
+/// An error that agree() throws on every rank.
 template <class Error>
 struct AgreedError : Error, Agreed {
   using Error::Error;
@@ -144,7 +144,7 @@ World launch() {
   if (several && !mpi_is_built_in())
     refuse("launch", *several,
            ", but this program was built without MPI: build it with -DGRATICULE_MPI=ON, or start it once");
-  // MPICH would end in Open MPI's variables, with a message about PMI.
+  // Without this check, MPICH would fail under Open MPI's variables with a message about PMI.
   const bool foreign =
       several && variable("OMPI_COMM_WORLD_SIZE") && mpi_library().find("MPICH") != std::string::npos;
   World world = started_by_mpi() && !foreign ? mpi_world() : lone_world();
@@ -169,7 +169,7 @@ void keep_freed_memory() {
 
 void agree(const World& world, const Group& everyone, const std::function<void()>& body) {
   const auto mine = verdict_of(body);
-  // The user's mistakes come first, then the lowest rank.
+  // A user's mistake takes precedence; then the lowest rank.
   const bool refused = mine && mine->failure == Failure::invalid_argument;
   const int64_t none = 2 * int64_t{world.size};
   const int64_t order = !mine ? none : world.rank + (refused ? 0 : world.size);

@@ -1,5 +1,6 @@
-// How this process came to life: alone, by mpiexec or srun, or as a thread of a test. The only reader of the
-// environment.
+// The job of this process: a World of one rank, of processes started by mpiexec, srun or torchrun, or of
+// threads in a test. This unit is the only reader of environment variables in the rooms from core to model. A
+// command calls launch() once, makes its mesh from the World, and checks its input with agree().
 #pragma once
 
 #include <functional>
@@ -11,56 +12,61 @@
 
 namespace graticule {
 
-/// A job of `size` ranks as this rank sees it. Made by the back ends (`mpi`, `threads`, `dry`).
+/// A job of `size` ranks as this rank sees it. A back end makes it (`mpi`, `nccl`, `threads`, `dry`).
 struct World {
   int rank = 0;
   int size = 1;
-  int local_rank = 0;  ///< among the ranks of this node: chooses the GPU
+  int local_rank = 0;  ///< place among the ranks of this node; it chooses the GPU
   int local_size = 1;
-  /// Cuts the world into groups: each rank names the members of its own (world ranks, itself among them, in
-  /// the order of their ranks in the group). Collective over the world.
+  /// Cuts the world into groups. Each rank gives the members of its own group as world ranks, itself among
+  /// them, in the order of their ranks in the group. Collective over the world.
   std::function<Group(const std::vector<int>& members, const std::string& label)> split;
   /// Ends every rank of the job at once with this exit code.
   std::function<void(int code)> abort;
-  /// Looks after the waits of this rank: tell it the step, and how long a wait may last.
+  /// Watches the waits of this rank. Set the training step and the time-out here.
   std::shared_ptr<Watch> watch = std::make_shared<Watch>();
 };
 
 /// The group of all ranks, labelled "world". Collective.
 Group group_of_all(const World& world);
 
-/// `mine` of rank `root`, on every rank. Collective.
+/// The text `mine` of rank `root`, on every rank. Collective over `group`.
 std::string broadcast_text(const Group& group, const std::string& mine, int root);
 
-/// `rank`'s place among the members of its group; a bug when it is not there.
+/// The place of world rank `rank` in `members`. A rank that is not a member is a bug (std::logic_error).
 int place_in(const std::vector<int>& members, int rank);
 
-/// A world of this process alone.
+/// A world of one rank: this process.
 World lone_world();
 
-/// Joins the job this process was started in: MPI when a launcher's variables say so (PMI_RANK, PMIX_RANK,
-/// OMPI_COMM_WORLD_RANK, SLURM_PROCID with SLURM_NTASKS > 1) and it was built in, else a world of one rank.
-/// With NCCL built in and MASTER_ADDR set (by torchrun, or by the user beside srun or mpiexec) the ranks meet
-/// at MASTER_ADDR:MASTER_PORT, one GPU each, and MPI takes no part. Refuses, naming the launcher, when one
-/// started several processes and MPI was not built in, or MPI sees one rank only (another MPI's launcher).
+/// Joins the job in which a launcher started this process. Call it once.
+/// - With MASTER_ADDR set (by torchrun, or by the user beside srun or mpiexec) and NCCL built in, the ranks
+///   meet at MASTER_ADDR:MASTER_PORT with one GPU each, and MPI is not used.
+/// - Else MPI, when a launcher's variables name a rank (PMI_RANK, PMIX_RANK, OMPI_COMM_WORLD_RANK, or
+///   SLURM_PROCID with SLURM_NTASKS > 1) and MPI was built in.
+/// - Else a world of one rank.
+///
+/// Refuses, naming the launcher, when it started several processes and MPI was not built in, or when MPI sees
+/// only one rank (the launcher is from another MPI).
 World launch();
 
-/// For a command that is no job of ranks: refuses to be started several times by a launcher.
+/// For commands that run in one process: refuses when a launcher started several processes.
 void refuse_several();
 
-/// Lets this process keep the memory it frees, for its next tensors. glibc gives large blocks back at once,
-/// and the kernel then clears every page anew: at 64 MiB that costs more than the message. Call it once,
-/// before the first large tensor; the process stays as large as it ever was.
+/// Makes this process keep freed memory for its next tensors. By default glibc returns large blocks to the
+/// kernel at once, and the kernel clears every page again: at 64 MiB that costs more time than the message.
+/// Call it once, before the first large tensor. The process then never gets smaller.
 void keep_freed_memory();
 
-/// What agree() throws also is one of these: every rank has it, so one of them is enough to show it.
+/// Base class of every exception that agree() throws. All ranks throw such an error with the same message, so
+/// the program prints it on one rank only.
 struct Agreed {
   virtual ~Agreed() = default;
 };
 
-/// Runs `body` on every rank so that all reach one verdict: when it throws anywhere, the lowest failing
-/// rank's message is thrown on every rank, std::invalid_argument before std::runtime_error. Collective; use
-/// it for set-up, before the first collective of training.
+/// Runs `body` on every rank and gives all ranks the same verdict. When it throws on any rank, every rank
+/// throws the same message: that of the lowest rank with a std::invalid_argument, else that of the lowest
+/// rank that failed. Collective. Use it for checks during set-up, before the first collective of training.
 void agree(const World& world, const Group& everyone, const std::function<void()>& body);
 
 }  // namespace graticule

@@ -9,7 +9,8 @@
 namespace graticule {
 namespace {
 
-/// The single changes that make the product fit, or the degrees that a world of this size can have at all.
+/// The way out for a product of degrees that is not `world`: changes of one degree that fit, or else all
+/// degrees that divide `world`.
 std::string what_fits(const Axes& axes, int world) {
   std::string changes, divisors;
   const auto add = [](std::string& list, const std::string& item) {
@@ -25,9 +26,10 @@ std::string what_fits(const Axes& axes, int world) {
   return changes.empty() ? text("choose degrees that divide ", world, " (", divisors, ")") : "set " + changes;
 }
 
-/// The ranks that differ from this one on the given axes only, in the order of their world ranks.
+/// The ranks that differ from this one only on the axes `over`, in the order of their world ranks.
 std::vector<int> members_over(const World& world, const Axes& axes, std::initializer_list<Axis> over) {
-  // Slowest axis first: each axis taken in repeats what is there already, `stride` ranks apart.
+  // From the slowest axis to the fastest: each axis in `over` repeats the members so far, `stride` ranks
+  // apart.
   std::vector<int> members = {world.rank};
   int stride = axes.world();
   for (const Axis axis : all_axes) {
@@ -43,7 +45,7 @@ std::vector<int> members_over(const World& world, const Axes& axes, std::initial
   return members;
 }
 
-/// The ranks `all` cut into shard groups of `size` neighbours.
+/// Cuts the ranks `all` into shard groups of `size` neighbours.
 Replicas replicas_of(const World& world, const std::vector<int>& all, int size, GroupOf shard,
                      GroupOf copies) {
   const int place = place_in(all, world.rank), count = static_cast<int>(all.size());

@@ -1,4 +1,5 @@
-// The mesh: named axes turned into groups. A value that is handed in; there is no global one.
+// The mesh: the groups of ranks that belong to the named axes (core/axes.h). A Mesh is a value that functions
+// receive; there is no global mesh.
 #pragma once
 
 #include <map>
@@ -10,43 +11,46 @@
 
 namespace graticule {
 
-/// Ranks that hold the same weights, in two levels: each `shard` group holds them once, spread over its
-/// ranks; rank i of every shard group holds the same span, and these ranks are a group of `copies`.
+/// The ranks with the same weights, in two levels. Each `shard` group stores the weights once, spread over
+/// its ranks. Rank i of every shard group has the same span; these ranks are one group `copies`.
 struct Replicas {
   Group shard;
   Group copies;
 };
 
-/// Every group a rank needs. Group sizes equal the axis degrees.
+/// All groups of one rank. The size of an axis's group is the axis's degree.
 struct Mesh {
   Axes axes;
   int rank = 0;  ///< in the world
   Group world;   ///< all ranks
   Group pipeline, data, context, ulysses, tensor;
-  /// The ranks of `pipeline` once more: gradients travel here, so that none waits behind an activation.
+  /// The same ranks as `pipeline`. Gradients use this group, so that no gradient waits behind an activation.
   Group pipeline_back;
-  /// context x ulysses: the ranks that share one sample's tokens; rank = context * U + ulysses.
+  /// context x ulysses: the ranks that share one sample's tokens; rank = context rank * U + ulysses rank,
+  /// where U is the degree of ulysses.
   Group sequence;
-  /// context x ulysses x tensor: the ranks that hold one sample's tokens, in the order of the tokens.
+  /// context x ulysses x tensor: all ranks that have tokens of one sample, in the order of the tokens.
   Group holders;
-  /// data x context x ulysses x tensor: the ranks that hold the same blocks of the model.
+  /// data x context x ulysses x tensor: the ranks of one pipeline stage. They have the same blocks of the
+  /// model.
   Group stage;
-  /// Of weights that are the same on all ranks of a stage, and of those that the tensor axis cuts (there data
-  /// x context x ulysses hold the same).
+  /// `whole`: replicas of weights that are equal on all ranks of a stage. `cut`: replicas of weights that the
+  /// tensor axis cuts; they are equal on data x context x ulysses.
   Replicas whole, cut;
 
+  /// This rank's coordinate on an axis.
   int coordinate(Axis axis) const { return axes.coordinate(axis, rank); }
 };
 
-/// Makes the groups; collective over the world. `shard_ranks`: how many of data x context x ulysses form one
-/// shard group, neighbours first; 0: all. Refuses axes whose product is not the world's size, naming degrees
-/// that fit, and shard_ranks that do not divide.
+/// Makes the groups. Collective over the world. `shard_ranks`: how many neighbours of data x context x
+/// ulysses form one shard group; 0: all of them. Refuses axes whose product is not the world's size, and
+/// names degrees that fit. Refuses shard_ranks that do not divide data x context x ulysses.
 Mesh make_mesh(const World& world, const Axes& axes, int shard_ranks = 0);
 
-/// What this rank has sent so far, by group label; groups that sent nothing are left out.
+/// The traffic of this rank so far, by group label. Groups that sent nothing are left out.
 std::map<std::string, Traffic> traffic_of(const Mesh& mesh);
 
-/// check_order (comm/order.h) of every group, at the end of a step; collective.
+/// check_order (comm/order.h) for every group. Collective; call it at the end of a step.
 void check_order(const Mesh& mesh);
 
 }  // namespace graticule

@@ -11,7 +11,7 @@
 namespace graticule {
 namespace {
 
-/// The operation of that number since the last check.
+/// The description of operation `number` since the last check.
 std::string operation(const Order& order, int64_t number) {
   const int64_t forgotten = order.count - std::ssize(order.recent);
   if (number >= order.count) return "nothing";
@@ -31,7 +31,7 @@ void check_order(const Group& group) {
     group.take_order();  // the check's own operation
     return;
   }
-  // Walks through rank 0's operations until some rank's differs.
+  // Compares the ranks' operations one by one with rank 0's until one differs.
   const auto longest = all.select(1, 0).max().item<int64_t>();
   for (int64_t number = 0; number < longest; ++number) {
     const std::string ours = operation(mine, number), first = broadcast_text(group, ours, 0);

@@ -1,5 +1,5 @@
-// Block by block, so that the wide sums stay in the nearest cache and need no memory of their own. This file
-// is compiled with loops vectorised and with OpenMP (graticule/CMakeLists.txt).
+// The sums run block by block, so that the fp32 sums stay in the nearest cache and need no memory of their
+// own. This file is compiled with vectorised loops and with OpenMP (graticule/CMakeLists.txt).
 #include "graticule/comm/sum.h"
 
 #include <ATen/Parallel.h>
@@ -14,7 +14,7 @@ namespace {
 
 constexpr int64_t loop_block = 2048, tensor_block = 64 * 1024;
 
-/// sum[begin, end) of fp32 or bf16 parts.
+/// Writes sum[begin, end) of fp32 or bf16 parts.
 template <class In, class Out>
 void sum_span(const std::vector<const In*>& parts, Out* sum, int64_t begin, int64_t end) {
   std::array<float, loop_block> total;

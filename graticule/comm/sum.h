@@ -1,4 +1,4 @@
-// Sums of what several ranks sent.
+// Sums of parts that several ranks sent: the arithmetic of Group::reduce_scatter.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -7,10 +7,12 @@
 
 namespace graticule {
 
+/// Whether the type is bf16 or fp16.
 bool is_half(at::ScalarType type);
 
-/// The sum of flat dense parts of one size and dtype, taken in their order, so that it never depends on
-/// timing: in fp32 for bf16 and fp16, rounded once to `result`. A flat tensor.
+/// The sum of one or more flat dense parts of one size and dtype, as a flat tensor of dtype `result`. bf16
+/// and fp16 are summed in fp32 and rounded once. Parts are added in the order given, so the result does not
+/// depend on timing.
 at::Tensor sum_of_parts(const std::vector<at::Tensor>& parts, at::ScalarType result);
 
 }  // namespace graticule

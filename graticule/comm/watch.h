@@ -1,6 +1,6 @@
-// The watch: where a rank stands among the operations of its groups, for other ranks to ask when a wait lasts
-// too long. Each back end asks by its own means (mpi_watch.cpp, threads.cpp; NCCL has its own time-out); the
-// words of the verdict are here.
+// The watch: a record of which operations a rank has issued and which it waits for. When a wait lasts too
+// long, the waiting rank asks the others for their records and says which ranks are missing (`verdict`). How
+// ranks ask each other is the back end's part: mpi_watch.cpp, threads.cpp. NCCL has its own time-out.
 #pragma once
 
 #include <array>
@@ -20,80 +20,85 @@ namespace graticule {
 
 class Watch;
 
-/// A group as the watch sees it. No watch means that nobody looks.
+/// A group as the watch sees it. Without a watch its waits are not watched.
 struct Watched {
   std::shared_ptr<Watch> watch;
-  int64_t id = 0;            ///< the same on all its ranks, and no other group's
+  int64_t id = 0;            ///< the same on all ranks of the group, and different for every group
   std::vector<int> members;  ///< world ranks
 };
 
-/// The id of the group that the world's split number `split` made of `members`.
+/// The id of a group: `split` counts the world's calls of split(), and `members` are the group's ranks.
 inline int64_t group_id(int64_t split, const std::vector<int>& members) {
   return (split << 32) + members.front();
 }
 
+/// Which side of an operation a rank is on: `all` for collectives, `sends` or `receives` for messages.
 enum class Side : int64_t { all, sends, receives };
 
-/// One operation of a group. Plain bytes, so that ranks can send it.
+/// One operation of a group. Plain bytes, so that ranks can send it to each other.
 struct Operation {
   std::array<char, 24> name{}, label{};
-  int64_t group = 0, channel = 0;  ///< channel: of a message, by source, destination and tag
+  int64_t group = 0, channel = 0;  ///< channel: number of a message's (source, destination, tag)
   Side side = Side::all;
-  int64_t number = 0;  ///< among those of its group, channel and side
+  int64_t number = 0;  ///< counted from 0 among those of its group, channel and side
   int64_t step = 0;    ///< the training step that issued it
 };
 
-/// An operation under way, and whom it waits for: the group, or the one `peer` (place in the group).
+/// An operation under way and the ranks that it waits for: all of the group, or only `peer` (a place in the
+/// group).
 struct Ticket {
   std::shared_ptr<const Watched> group;
   Operation operation;
   std::optional<int> peer;
 };
 
-/// What a rank says when it is asked about an operation. Plain bytes.
+/// A rank's answer to a question about an operation. Plain bytes.
 struct Standing {
   int64_t rank = 0;
-  bool answers = true;  ///< false: nothing has come from it
-  bool joined = false;  ///< has issued its part of that operation
-  bool waits = false;   ///< in wait() of `last`; else it computes
-  Operation last;       ///< what it waits for, else what it issued last
-  double seconds = 0;   ///< since the wait began, or since it called an operation or ended a wait
+  bool answers = true;  ///< false: the rank sent no answer
+  bool joined = false;  ///< it has issued its part of that operation
+  bool waits = false;   ///< it is in wait() of `last`; else it computes
+  Operation last;       ///< the operation that it waits for, else the one it issued last
+  double seconds = 0;   ///< since its wait began; if it computes, since its last call or wait
   int64_t step = 0;
 };
 
 /// A wait that lasts too long.
 struct Overdue {
-  int64_t wait = 0;  ///< its number on this rank
+  int64_t wait = 0;  ///< number of the wait on this rank
   Operation operation;
-  std::vector<int> others;  ///< world ranks
+  std::vector<int> others;  ///< world ranks that it waits for
   double seconds = 0;
 };
 
+/// The record of one rank. Safe to use from several threads.
 class Watch {
  public:
   explicit Watch(int rank = 0);
 
-  /// Names the training step in messages. Call it at the start of each.
+  /// Sets the training step that messages name. Call it at the start of each step.
   void set_step(int64_t step);
-  /// How long a wait may last before the job ends; 0 or less: for ever. Set it before the groups are made,
-  /// equal on all ranks.
-  /// `setting`: where the user chose it, for messages.
+  /// How many seconds a wait may last before the job ends; 0 or less: no limit. Set it before the groups are
+  /// made, to the same value on all ranks.
+  /// `setting` names the recipe key or option that set it, for messages.
   void set_timeout(double seconds, std::string setting = "");
   std::string timeout_setting() const;
   double timeout() const;
   int64_t step() const;
-  /// Whether groups keep what check_order (comm/order.h) compares. On by default in debug builds; equal on
-  /// all ranks.
+  /// Whether groups record their operations for check_order (comm/order.h). On by default in debug builds. It
+  /// must be equal on all ranks.
   void set_keeps_order(bool keeps);
   bool keeps_order() const;
 
-  /// Notes that this rank issues an operation.
+  /// Records that this rank issues an operation, and returns it with its number and step.
   Operation issue(int64_t group, std::string_view label, std::string_view name, Side side = Side::all,
                   int64_t channel = 0);
-  /// The whole process was stopped for that long (a suspended job): no wait lasted through it.
+  /// Call it when the whole process was stopped for `seconds` (a suspended job): that time does not count as
+  /// waiting.
   void excuse(double seconds);
-  /// The longest wait under way, when it lasts `seconds` or more.
+  /// The longest wait under way, if it has lasted `seconds` or more.
   std::optional<Overdue> overdue(double seconds) const;
+  /// This rank's answer about the operation `asked`, which another rank waits for.
   Standing standing(const Operation& asked) const;
 
  private:
@@ -118,7 +123,7 @@ class Watch {
   Clock::time_point active_ = Clock::now();
 };
 
-/// Tells the watch that this rank waits, for as long as it lives.
+/// A wait: during its lifetime the watch counts this rank as waiting for the operation of `ticket`.
 class Waiting {
  public:
   explicit Waiting(const Ticket& ticket);
@@ -131,12 +136,13 @@ class Waiting {
   std::list<Watch::Wait>::iterator wait_;
 };
 
-/// How much longer than its time-out a rank waits for the others' answers, in seconds.
+/// How many seconds a rank waits for the others' answers, after a time-out of `timeout` seconds: 1 to 5.
 double grace(double timeout);
 
-/// `[watchdog] step 12: rank 3 has not joined ...`: what to say about a wait of rank `rank` once the others
-/// have answered. Nothing while those that are missing wait themselves, and not yet for `limit` seconds: the
-/// ranks that they wait for, or they, will know better. `setting`: where the user chose the time-out.
+/// The message about a wait of rank `rank`, once the others have answered: `[watchdog] step 12: rank 3 has
+/// not joined ...`. Nothing when all missing ranks wait themselves and some wait has lasted less than `limit`
+/// seconds: the ranks that they wait for then know more.
+/// `setting` names what set the time-out.
 std::optional<std::string> verdict(int rank, const Overdue& overdue, const std::vector<Standing>& others,
                                    int64_t step, double limit, const std::string& setting = "");
 

@@ -1,5 +1,6 @@
-// The choices of a recipe that are words: each enum beside its names, once. The recipe's reader and writer,
-// messages, plans and reports all take the words from here.
+// The recipe keys whose values are words. Each is an enum, and its words are written once, in
+// `choices_of<Enum>`. The reader and the writer of recipes, messages, plans and reports all take the words
+// from here.
 #pragma once
 
 #include <array>
@@ -33,20 +34,22 @@ template <>
 inline constexpr std::array choices_of<Predict> = {Choice{"difference", Predict::difference},
                                                    Choice{"state", Predict::state}};
 
-/// What a NaN in the data does: it is refused with its place, or filled with the mean at weight 0. An infinite
-/// value is always refused.
+/// What happens at a NaN in the data. `refuse`: the run ends and names the place. `mean`: the mean replaces
+/// the NaN, and its loss weight is 0. An infinite value is always refused.
 enum class Missing { refuse, mean };
 template <>
 inline constexpr std::array choices_of<Missing> = {Choice{"refuse", Missing::refuse},
                                                    Choice{"mean", Missing::mean}};
 
-/// How the ranks of the context axis share keys and values.
+/// How the ranks of the context axis share keys and values: `lss` gathers them, `ring` passes them around
+/// (attention/schemes.h).
 enum class ContextMethod { lss, ring };
 template <>
 inline constexpr std::array choices_of<ContextMethod> = {Choice{"lss", ContextMethod::lss},
                                                          Choice{"ring", ContextMethod::ring}};
 
-/// What the replicas of a weight share instead of copying. Each level includes those before it.
+/// What the ranks with the same weights split among them instead of each keeping a copy. Each level includes
+/// the levels before it (parallel/shard.h).
 enum class Shard { none, optimizer, gradients, full };
 template <>
 inline constexpr std::array choices_of<Shard> = {
@@ -55,7 +58,7 @@ inline constexpr std::array choices_of<Shard> = {
 
 /// The order in which a pipeline's stages take micro-batches.
 enum class ScheduleKind {
-  gpipe,        ///< all forwards, then all backwards (arXiv 1811.06965)
+  gpipe,        ///< all forwards, then all backwards (GPipe, arXiv 1811.06965)
   one_f_one_b,  ///< one forward, one backward, after a warm-up (arXiv 2104.04473, section 2.2.1)
   interleaved,  ///< 1f1b over several chunks a rank (arXiv 2104.04473, section 2.2.2)
   zero_bubble,  ///< ZB-H1: 1f1b whose weight gradients fill the bubble (arXiv 2401.10241, section 2.1)
@@ -65,22 +68,22 @@ inline constexpr std::array choices_of<ScheduleKind> = {
     Choice{"gpipe", ScheduleKind::gpipe}, Choice{"1f1b", ScheduleKind::one_f_one_b},
     Choice{"interleaved", ScheduleKind::interleaved}, Choice{"zero_bubble", ScheduleKind::zero_bubble}};
 
-/// What is kept of a block between its forward and its backward, the fastest first.
+/// What a rank keeps of a block from its forward to its backward. The fastest policy comes first.
 enum class Activations {
   keep,                     ///< everything that autograd saves
-  recompute_but_attention,  ///< the block's input, attention's output and log-sum-exp; the rest runs again
+  recompute_but_attention,  ///< input, attention's output and log-sum-exp; the rest runs again
   recompute,                ///< the block's input; the block runs a second time in backward
-  offload,                  ///< as recompute_but_attention, kept outside the device's memory
+  offload,                  ///< as recompute_but_attention, but stored outside the device's memory
 };
 template <>
 inline constexpr std::array choices_of<Activations> = {
     Choice{"keep", Activations::keep},
     Choice{"recompute_but_attention", Activations::recompute_but_attention},
     Choice{"recompute", Activations::recompute}, Choice{"offload", Activations::offload}};
-/// The recipe's word for a policy that the program chooses.
+/// The recipe's word for a value that the program chooses itself.
 inline constexpr std::string_view automatic = "auto";
 
-/// The number type of weights in use and of activations, or of AdamW's moments.
+/// A number type: of weights in use and activations, or of AdamW's moments.
 enum class Precision { fp32, bf16 };
 template <>
 inline constexpr std::array choices_of<Precision> = {Choice{"fp32", Precision::fp32},
@@ -95,13 +98,14 @@ template <>
 inline constexpr std::array choices_of<DeviceKind> = {Choice{"cpu", DeviceKind::cpu},
                                                       Choice{"cuda", DeviceKind::cuda}};
 
-/// What anomalies are counted from: the mean of a day of the year and hour, or of all times.
+/// The climatology that is subtracted to get anomalies: the mean for each day of the year and hour, or the
+/// mean of all times.
 enum class ClimatologyKind { by_day_and_hour, time_mean };
 template <>
 inline constexpr std::array choices_of<ClimatologyKind> = {
     Choice{"day_and_hour", ClimatologyKind::by_day_and_hour}, Choice{"mean", ClimatologyKind::time_mean}};
 
-/// The recipe's word for a value.
+/// The recipe's word for `value`; "?" for a value without a word.
 template <class Enum>
 requires requires { choices_of<Enum>.size(); }
 constexpr std::string_view name_of(Enum value) {
@@ -111,13 +115,13 @@ constexpr std::string_view name_of(Enum value) {
   return "?";
 }
 
-/// The same for a choice that may be left to the program.
+/// The same for an optional choice: "auto" when there is no value.
 template <class Enum>
 constexpr std::string_view name_of(std::optional<Enum> value) {
   return value ? name_of(*value) : automatic;
 }
 
-/// The value of a word; nothing for a word that is none of the enum's.
+/// The enum's value for the word `name`; nothing when the enum has no such word.
 template <class Enum>
 constexpr std::optional<Enum> value_named(std::string_view name) {
   for (const auto& choice : choices_of<Enum>) {
@@ -126,7 +130,7 @@ constexpr std::optional<Enum> value_named(std::string_view name) {
   return std::nullopt;
 }
 
-/// The enum's words, in quotes, as a message lists them.
+/// All words of the enum, in quotes and separated by commas, for a message.
 template <class Enum>
 std::string words_of() {
   std::string words;

@@ -1,4 +1,4 @@
-// CRC-32C (Castagnoli): the checksum of checkpoint manifests, of TensorBoard's records and of Zarr chunks.
+// CRC-32C (Castagnoli): the checksum in checkpoint manifests, TensorBoard records and Zarr chunks.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +7,7 @@
 
 namespace graticule {
 
-/// CRC-32C of `bytes`, going on from `previous` (the checksum of the bytes before them): polynomial
+/// The CRC-32C of `bytes` appended to the bytes whose checksum is `previous` (0: none before). Polynomial
 /// 0x1EDC6F41, reflected, initial and final value inverted (RFC 3720, appendix B.4).
 uint32_t crc32c(std::span<const std::byte> bytes, uint32_t previous = 0);
 

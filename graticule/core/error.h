@@ -1,4 +1,6 @@
-// Errors with one message style: `[where] what was received, what is allowed, the way out`.
+// How errors are thrown and worded. Every message has one form: `[where] what was received, what is allowed,
+// the way out`. Three kinds: `refuse` (the user's mistake), `fail` (a failure of the machine),
+// GRATICULE_CHECK (a bug of this program).
 #pragma once
 
 #include <sstream>
@@ -17,24 +19,27 @@ std::string text(const Parts&... parts) {
   return stream.str();
 }
 
-/// The user's mistake (usage, recipe, input data): throws std::invalid_argument, exit code 2.
+/// For a mistake of the user (usage, recipe, input data). Throws std::invalid_argument; the program exits
+/// with code 2.
 template <class... Parts>
 [[noreturn]] void refuse(std::string_view where, const Parts&... parts) {
   throw std::invalid_argument(text("[", where, "] ", parts...));
 }
 
-/// The world's failure (file, network, memory): throws std::runtime_error, exit code 1.
+/// For a failure of the machine (file, network, memory). Throws std::runtime_error; the program exits with
+/// code 1.
 template <class... Parts>
 [[noreturn]] void fail(std::string_view where, const Parts&... parts) {
   throw std::runtime_error(text("[", where, "] ", parts...));
 }
 
-/// The known name nearest to `unknown` by edit distance, or "" when `known` is empty. For "did you mean".
+/// The name in `known` nearest to `unknown` by edit distance, or "" when `known` is empty. For "did you
+/// mean".
 std::string nearest_name(std::string_view unknown, const std::vector<std::string>& known);
 
 }  // namespace graticule
 
-/// Our own mistake: throws std::logic_error naming the condition and the place.
+/// For a bug of this program. Throws std::logic_error with the condition, the file and the line.
 #define GRATICULE_CHECK(condition, ...)                                                        \
   do {                                                                                         \
     if (!(condition)) {                                                                        \

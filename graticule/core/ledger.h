@@ -1,8 +1,8 @@
-// Who holds the memory of a rank: bytes by account, now and when they were most.
+// The ledger of a rank's tensor memory: bytes by account (weights, activations, ...), now and at the peak.
 //
-// A Ledger is filled by whoever sees allocations (train/memory.h does for tensors); the code that makes them
-// says for what: `Accounted booked(Account::weights);` names the account of this thread until it goes out of
-// scope, as core/trace's Scope does for time. It costs nothing where nobody keeps a ledger.
+// train/memory.h sees every allocation of a tensor and books it in a Ledger. The code that allocates names
+// the account: `Accounted booked(Account::weights);` sets the account of this thread until it goes out of
+// scope, as core/trace's Scope does for time. Without a ledger this costs nothing.
 #pragma once
 
 #include <array>
@@ -23,11 +23,13 @@ inline constexpr std::array all_accounts = {Account::weights,     Account::gradi
                                             Account::activations, Account::exchange,  Account::attention,
                                             Account::data,        Account::other};
 
+/// The word for an account in tables and messages: "weights", "gradients", ...
 std::string_view name_of(Account account);
 
-/// The account that this thread's allocations belong to: of the innermost Accounted, `other` without one.
+/// The account of this thread's allocations: that of the innermost Accounted, `other` without one.
 Account current_account();
 
+/// Sets this thread's account during its lifetime, then restores the account before it.
 class Accounted {
  public:
   explicit Accounted(Account account);
@@ -45,38 +47,42 @@ struct Booked {
 
   int64_t& of(Account account) { return bytes[static_cast<size_t>(account)]; }
   int64_t of(Account account) const { return bytes[static_cast<size_t>(account)]; }
+  /// The sum over all accounts.
   int64_t total() const;
   bool operator==(const Booked&) const = default;
 };
 
-/// Lines "account  MiB  share", the largest first, accounts without a byte left out, then the total.
+/// A table for messages: one line "account  MiB  share" for each account that has bytes, the largest first,
+/// and the total as the last line.
 std::string table_of(const Booked& booked);
 /// `bytes` as "1.50 GiB" or "3.2 MiB".
 std::string gib(int64_t bytes);
 
-/// A rank needs more than it may use. The message holds the ledger and what to change.
+/// Thrown when a rank needs more memory than it may use. The message has the ledger's table and the recipe
+/// keys to change.
 struct OutOfMemory : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Safe to use from several threads.
+/// Bytes by account. Safe to use from several threads.
 class Ledger {
  public:
-  /// What the user may change to hold less than `booked`, as the end of a sentence.
+  /// Says what the user may change to hold less than `booked`, as the end of a sentence.
   using Advice = std::function<std::string(const Booked& booked)>;
 
-  /// `limit`: bytes that may be booked at once; nothing: any number. `advise` completes the messages.
+  /// `limit`: the most bytes that may be booked at one time; nothing: no limit. `advise` completes messages.
   explicit Ledger(std::optional<int64_t> limit = std::nullopt, Advice advise = nullptr)
       : limit_(limit), advise_(std::move(advise)) {}
 
-  /// Throws OutOfMemory: `happened`, then the advice and the table of `booked`.
+  /// Throws OutOfMemory. Its message: `happened`, the advice, and the table of `booked`.
   [[noreturn]] void fail(const std::string& happened, const Booked& booked) const;
 
-  /// Adds `bytes` (negative: given back). Throws OutOfMemory, and books nothing, when the sum would pass the
-  /// limit.
+  /// Adds `bytes` to an account; a negative number returns memory. When the total would pass the limit, it
+  /// throws OutOfMemory and books nothing.
   void book(Account account, int64_t bytes);
+  /// The bytes booked now.
   Booked now() const;
-  /// The accounts when their sum was largest.
+  /// The bytes by account at the moment of the largest total.
   Booked peak() const;
 
  private:

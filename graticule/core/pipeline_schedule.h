@@ -1,8 +1,9 @@
-// Pipeline schedules as data: the order in which each rank of a pipeline takes its micro-batches forward and
-// backward. No tensors, no groups: an executor runs the lists, `parallel/timeline` predicts and draws them.
+// Pipeline schedules as data: for each rank of a pipeline, the order in which it runs its micro-batches
+// forward and backward. No tensors, no groups. The executor (parallel/training_pass.h) runs these lists;
+// parallel/timeline.h predicts their time and draws them.
 //
-// The model is a chain of virtual stages; stage s of p holds chunks 0 .. v-1, and chunk c is virtual stage c
-// p + s.
+// Words: a pipeline has p stages, one a rank. The model is a chain of p v virtual stages. Stage s has the
+// chunks 0 .. v-1, and its chunk c is virtual stage c p + s.
 #pragma once
 
 #include <string_view>
@@ -13,11 +14,12 @@
 
 namespace graticule {
 
-/// The schedule of a recipe's word. Refuses other words, with the nearest known one.
+/// The schedule with this word in a recipe. Refuses other words and suggests the nearest known one.
 ScheduleKind schedule_named(std::string_view name);
 
-/// One step of a rank. `backward` is both halves at once; `backward_input` gives the gradient of the chunk's
-/// input, `backward_weight` that of its weights, later.
+/// One action of a rank: a forward or a backward of one chunk with one micro-batch. `backward` is the whole
+/// backward. A zero-bubble schedule splits it: `backward_input` computes the gradient of the chunk's input,
+/// and `backward_weight` later computes the gradients of its weights.
 struct StageAction {
   enum class Kind { forward, backward, backward_input, backward_weight } kind;
   int chunk;  ///< which of this rank's chunks
@@ -25,22 +27,24 @@ struct StageAction {
   bool operator==(const StageAction&) const = default;
 };
 
-/// Refuses numbers below 1, several chunks with another kind than interleaved, and interleaved with one.
+/// Refuses numbers below 1, more than one chunk with a schedule other than interleaved, and interleaved with
+/// one chunk.
 void validate(ScheduleKind kind, int stages, int chunks, int micro_batches);
 
-/// The actions of one rank in the order it takes them. Ranks that follow their lists with blocking receives
-/// and non-blocking sends never dead-lock. All stages take forwards in one order, and backwards in one order,
-/// so activations, and gradients, arrive in the order in which their receiver wants them. With two stages and
-/// several chunks both travel from one rank to the other in the same direction, in no fixed order: a
-/// message's tag names what it carries, the chunk and the micro-batch. Refuses what `validate` refuses;
-/// `stage` lies in [0, stages).
+/// The actions of rank `stage` in [0, stages), in order. Refuses what `validate` refuses.
+///
+/// Ranks that follow their lists never dead-lock, if receives block and sends do not. All stages run their
+/// forwards in one common order, and their backwards in one common order. So activations, and gradients,
+/// arrive in the order in which the receiver needs them. The exception is two stages with several chunks:
+/// there both kinds of message travel from one rank to the other in the same direction, in no fixed order.
+/// Therefore a message's tag names its chunk and micro-batch.
 std::vector<StageAction> schedule_of(ScheduleKind kind, int stages, int stage, int chunks, int micro_batches);
 
-/// The split of a chain of `blocks` = tokenizer, depth transformer blocks, head over the virtual stages:
-/// spans of chain blocks, in order. Transformer blocks are spread so that stages differ by at most one and
-/// the larger ones lie in the middle, since the first stage also carries the tokenizer and the last the head;
-/// an end is larger only when all inner stages are, and then it is the last, which holds the fewest
-/// micro-batches. Refuses more virtual stages than transformer blocks.
+/// Splits a chain of `blocks` blocks (tokenizer, transformer blocks, head) over the virtual stages: one span
+/// of chain blocks for each, in order. The numbers of transformer blocks differ by at most one. The larger
+/// stages are in the middle, since the first stage also has the tokenizer and the last also has the head. If
+/// only one stage is smaller, it is the first, because the last stage keeps the fewest micro-batches in
+/// memory. Refuses more virtual stages than transformer blocks.
 std::vector<Span> stage_spans(int64_t blocks, int virtual_stages);
 
 }  // namespace graticule

@@ -1,6 +1,6 @@
-// THE split of n items (tokens, heads, rows, layers, parameters) over p ranks: contiguous, in rank order,
-// sizes differ by at most one and the larger ones come first. Nothing is padded. Every room uses this one
-// function.
+// The one split of n items (tokens, heads, rows, layers, parameters) over p ranks. Parts are contiguous and
+// in rank order; their sizes differ by at most one, and the larger ones come first. Nothing is padded. Every
+// room uses this function.
 #pragma once
 
 #include <cstdint>
@@ -17,13 +17,13 @@ struct Span {
   bool operator==(const Span&) const = default;
 };
 
-/// The part of [0, n) that part `index` of `parts` holds.
+/// Part `index` in [0, parts) of the range [0, n). Sizes may be 0.
 Span span_of(int64_t n, int64_t parts, int64_t index);
 
 /// The sizes of all parts, in order; they sum to n.
 std::vector<int64_t> span_sizes(int64_t n, int64_t parts);
 
-/// What two ranges share; empty (begin == end) when nothing.
+/// The intersection of two ranges; an empty range (begin == end) when they share nothing.
 Span intersect(const Span& a, const Span& b);
 
 }  // namespace graticule

@@ -1,12 +1,14 @@
-// Which piece of which field a token is. The one place that numbers tokens; data reads by it, model embeds by
-// it.
+// How tokens are numbered: which piece of which field a token is. This is the only place that numbers tokens.
+// The data room reads fields by it, and the model embeds tokens by it.
 //
-// A field of Y rows and X columns is cut into patches of p x p pixels, row-major; a grid that p does not
-// divide has smaller patches at its north and east edges, whose missing pixels are zeros of weight 0 (no
-// token is padding).
-//   full                  one token a variable and patch, variable-major:
+// A *patch* is a square of p x p pixels. A field of Y rows and X columns is cut into patches, and the patches
+// are numbered row by row. When p does not divide Y or X, the patches at the north and east edges are
+// smaller; their missing pixels are zeros with loss weight 0. No token is padding. The token modes
+// (core/choices.h):
+//
+//   full                  one token for each variable and patch, all patches of a variable together:
 //                         token = (variable * patch_rows + row) * patch_columns + column
-//   aggregated, channels  one token a patch, which carries every variable:
+//   aggregated, channels  one token for each patch, which carries every variable:
 //                         token = row * patch_columns + column
 #pragma once
 
@@ -26,22 +28,26 @@ struct TokenGrid {
 
   int64_t patch_rows() const { return (rows + patch - 1) / patch; }
   int64_t patch_columns() const { return (columns + patch - 1) / patch; }
+  /// The number of patches of one field.
   int64_t places() const { return patch_rows() * patch_columns(); }
   /// S, the length of the whole sequence.
   int64_t tokens() const { return mode == TokenMode::full ? variables * places() : places(); }
   /// K, how many variables one token carries.
   int64_t variables_per_token() const { return mode == TokenMode::full ? 1 : variables; }
+  /// P, the pixels of one patch.
   int64_t pixels() const { return patch * patch; }
 
+  /// A token's variable and patch.
   struct Place {
-    int64_t variable, patch_row, patch_column;  ///< variable is 0 where a token carries all
+    int64_t variable, patch_row, patch_column;  ///< variable is 0 when a token carries all variables
   };
+  /// The place of global token `token` in [0, tokens()).
   Place locate(int64_t token) const;
 
-  /// The variables that tokens of `span` carry.
+  /// The range of variables that the tokens of `span` carry.
   Span variables_of(const Span& span) const;
-  /// Of the tokens `span`, those that belong to `variable`, as a range of global tokens (all of `span` where
-  /// a token carries every variable).
+  /// The tokens of `span` that carry `variable`, as a range of global tokens. It is all of `span` in the
+  /// modes `aggregated` and `channels`.
   Span tokens_of(const Span& span, int64_t variable) const;
 };
 

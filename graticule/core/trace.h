@@ -1,8 +1,8 @@
-// Where the time of a step goes: named scopes whose seconds are added up by name.
+// Time by name: the seconds that named scopes of the code take, summed by name.
 //
-// A Trace is a plain value owned by whoever measures. `TraceSession` makes it the current one of this thread
-// (a rank is a thread or a process, so ranks never share one); `Scope` adds its lifetime to the current one
-// and costs two clock reads. Without a session a scope does nothing.
+// A Trace is a plain value of the code that measures. `TraceSession` makes it the current trace of this
+// thread. A rank is a thread or a process, so ranks never share a trace. `Scope` adds the time of its
+// lifetime to the current trace, at the cost of two clock reads. Without a session a Scope does nothing.
 #pragma once
 
 #include <chrono>
@@ -16,6 +16,7 @@ struct Trace {
       seconds;  ///< by scope name; a nested scope's time is also its parent's
 };
 
+/// Makes `trace` the current trace of this thread during its lifetime; sessions may be nested.
 class TraceSession {
  public:
   explicit TraceSession(Trace& trace);
@@ -27,6 +28,7 @@ class TraceSession {
   Trace* previous_;
 };
 
+/// Measures its own lifetime under `name`, which must outlive it.
 class Scope {
  public:
   explicit Scope(const char* name);

@@ -74,8 +74,8 @@ double scale_or_default(std::optional<double> scale, const at::Tensor& q) {
   return scale.value_or(1.0 / std::sqrt(static_cast<double>(q.size(3))));
 }
 
-/// Both halves go through the dispatcher, so that a tracer (torch.compile, fake tensors) sees two known
-/// operators.
+/// Both halves are called through the dispatcher, so that a tracer (torch.compile, fake tensors) sees two
+/// known operators.
 class FlashFunction : public torch::autograd::Function<FlashFunction> {
  public:
   static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context,
@@ -116,7 +116,7 @@ class FlashFunction : public torch::autograd::Function<FlashFunction> {
 
 namespace {
 
-/// torch.compile traces with sizes that are symbols; they have no values to check or to cut tasks by.
+/// Whether sizes are symbols, as when torch.compile traces. They have no values to check or to cut tasks by.
 bool is_symbolic(const at::Tensor& x) { return x.unsafeGetTensorImpl()->has_symbolic_sizes_strides(); }
 
 at::Tensor blank(const at::Tensor& x, at::ScalarType dtype) {
@@ -128,7 +128,7 @@ FlashResult shapes_of_forward(const at::Tensor& q, at::ScalarType dtype) {
   return {blank(q, dtype), at::empty_symint(lse_sizes, q.options().dtype(at::kFloat))};
 }
 
-/// Nothing where other kernels run.
+/// Our CPU tiles for q; null when another kernel computes with it.
 const FlashTiles* tiles_for(const at::Tensor& q) {
   const auto kernels = kernels_for(q);
   return kernels ? cpu_tiles(kernels->attention) : nullptr;

@@ -14,7 +14,7 @@ namespace {
 
 constexpr int64_t fp32_size = 4;
 
-// Queries and keys that a thread multiplies at a time.
+// The queries and keys that a thread multiplies at a time.
 struct Tile {
   int64_t queries, keys;
   int64_t scores() const { return queries * keys; }
@@ -25,7 +25,7 @@ Tile tile_of(const FlashSizes& x) {
   return {std::min(queries, x.queries), std::min<int64_t>(512, x.keys)};
 }
 
-// K and V of all heads for AMX, where products outweigh packing.
+// Bytes of packed K and V of all heads. ATen packs them for AMX when the products are worth it.
 int64_t packed_keys(const FlashSizes& x, int64_t element, int64_t threads) {
   constexpr int64_t panel = 64, worth = 54;
   const bool packs = element < fp32_size && x.heads >= 4 && x.width % panel == 0 && x.keys >= panel &&
@@ -40,7 +40,8 @@ FlashSizes sizes_of(const at::Tensor& q, const at::Tensor& k) {
 
 void allocate(const at::Tensor& like, int64_t bytes) { at::empty({bytes}, like.options().dtype(at::kByte)); }
 
-// ATen's results lie by tokens. Of tensors without memory (meta), what it allocates.
+// Calls ATen's forward. For meta tensors it makes the tensors that ATen would allocate; ATen's results have
+// tokens before heads.
 std::tuple<at::Tensor, at::Tensor> attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                                           double scale) {
   if (!q.is_meta()) {
@@ -53,7 +54,7 @@ std::tuple<at::Tensor, at::Tensor> attend(const at::Tensor& q, const at::Tensor&
   return {out.transpose(1, 2), lse.transpose(1, 2)};
 }
 
-// The same of its backward, which copies dout by heads.
+// The same for ATen's backward, which copies dout with heads before tokens.
 std::tuple<at::Tensor, at::Tensor, at::Tensor> attend_backward(const at::Tensor& dout, const at::Tensor& q,
                                                                const at::Tensor& k, const at::Tensor& v,
                                                                const at::Tensor& out, const at::Tensor& lse,

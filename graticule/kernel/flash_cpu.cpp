@@ -1,6 +1,6 @@
-// Cuts attention into tasks for the tile kernels and runs them over the threads. Legend: flash.h; one pair =
-// one (batch, key/value head), with its R = H / G query heads. Pairs are taken a few at a time, so that the
-// packed operands stay small.
+// Cuts attention into tasks for the tile kernels and runs them on LibTorch's threads. Legend: flash.h. A
+// *pair* is one (batch, key/value head) with its R = H / G query heads. A few pairs are processed at a time,
+// so that the packed operands remain small.
 #include "graticule/kernel/flash_cpu.h"
 
 #include <ATen/Parallel.h>
@@ -52,8 +52,8 @@ at::Tensor floats(int64_t rows, int64_t length, const at::Device& device) {
 
 float* row(const at::Tensor& x, int64_t i) { return x.mutable_data_ptr<float>() + i * x.size(1); }
 
-/// Runs body(task, scratch) for each task in [0, count), each thread with a scratch of its own. On tensors
-/// without memory (meta) it makes the scratch and runs nothing: a dry run allocates what a real one does.
+/// Runs body(task, scratch) for each task in [0, count); each thread has its own scratch. For meta tensors it
+/// only allocates the scratch, so that a dry run allocates as a real run does.
 template <class Body>
 void for_each(const at::Device& device, int64_t count, int64_t scratch_floats, const Body& body) {
   if (device.is_meta()) {
@@ -115,10 +115,10 @@ FlashResult flash_cpu_forward(const FlashTiles& tiles, const at::Tensor& q_BTHD,
 
 namespace {
 
-/// Everything the backward holds for the pairs in flight.
+/// All buffers of the backward for the pairs in progress.
 struct BackwardRoom {
-  at::Tensor q, dout, q_columns, dout_columns, finite_lse, delta, dq;  // a row a query head in flight
-  at::Tensor dk, dv;                                                   // a row a pair in flight
+  at::Tensor q, dout, q_columns, dout_columns, finite_lse, delta, dq;  // a row for each query head
+  at::Tensor dk, dv;                                                   // a row for each pair
 
   QueryPack pack(int64_t i) const {
     return {row(q, i),          row(dout, i),  row(q_columns, i), row(dout_columns, i),
@@ -162,8 +162,8 @@ void prepare_queries(const Backward& run, const Span& queries, int64_t first, in
            });
 }
 
-/// Cuts keys and queries into `parts` each. In step s, key part j meets query part (j + s) mod parts: no two
-/// tasks of a step share a sum, and every sum runs in one order, so the result does not depend on which
+/// Cuts keys and queries into `parts` each. In step s, key part j meets query part (j + s) mod parts. So no
+/// two tasks of a step share a sum, and every sum runs in one order: the result does not depend on which
 /// thread is faster.
 void multiply_parts(const Backward& run, const Span& queries, int64_t first, int64_t count) {
   const int64_t threads = at::get_num_threads();
@@ -221,7 +221,7 @@ void write_key_gradients(const Backward& run, int64_t first, int64_t count) {
            });
 }
 
-/// For `queries` of each head of that many pairs.
+/// The buffers for `queries` queries of each head of `pairs` pairs.
 BackwardRoom make_room(const Backward& run, int64_t queries, int64_t pairs) {
   const auto& tiles = run.tiles;
   const int64_t heads = pairs * run.R;

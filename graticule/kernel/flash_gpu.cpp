@@ -17,7 +17,7 @@ namespace {
 constexpr int64_t width_step = 8;
 constexpr int64_t lse_step = 32;  // the memory-efficient kernel rounds the rows of its log-sum-exp up to this
 
-/// [B, T, H, D] -> [B, H, T, D rounded up to width_step], as ATen lays heads out.
+/// [B, T, H, D] -> [B, H, T, D rounded up to width_step], ATen's order of dims.
 at::Tensor heads_first(const at::Tensor& x_BTHD) {
   const auto missing = (width_step - x_BTHD.size(3) % width_step) % width_step;
   const auto x_BHTD = x_BTHD.transpose(1, 2);
@@ -28,7 +28,7 @@ at::Tensor tokens_first(const at::Tensor& x_BHTD, int64_t width) {
   return x_BHTD.narrow(3, 0, width).transpose(1, 2);
 }
 
-/// ATen asks for the random state of dropout even where there is none.
+/// ATen requires the random state of dropout, also without dropout.
 at::Tensor no_state(const at::Tensor& like) { return at::empty({0}, like.options().dtype(at::kLong)); }
 
 FlashGradients half_backward(const at::Tensor& dout, const at::Tensor& q, const at::Tensor& k,

@@ -1,5 +1,5 @@
-// The contract of flash.h on CUDA and ROCm, by ATen's kernels. Legend: flash.h. The inputs are checked
-// already.
+// The functions of flash.h on CUDA and ROCm, by ATen's kernels. flash.cpp calls them and has checked the
+// inputs. Legend: flash.h.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -8,13 +8,14 @@
 
 namespace graticule {
 
-/// bf16 and fp16 by FlashAttention-2 (grouped heads read as they are), fp32 by the memory-efficient kernel
-/// (grouped heads repeated). Widths are padded with zeros to a multiple of 8, which both kernels ask for.
+/// The forward: bf16 and fp16 by FlashAttention-2 (grouped heads without a copy), fp32 by the
+/// memory-efficient kernel (grouped heads are repeated). Widths are padded with zeros to a multiple of 8,
+/// which both kernels require.
 FlashResult flash_gpu_forward(const at::Tensor& q_BTHD, const at::Tensor& k_BSGD, const at::Tensor& v_BSGD,
                               double scale);
 
-/// The backward of the same kernel; a gradient of the log-sum-exp costs a second call (flash_aten.h says
-/// why).
+/// The backward of the same kernel. A gradient of the log-sum-exp costs a second call (flash_aten.h explains
+/// it).
 FlashGradients flash_gpu_backward(const at::Tensor& dout_BTHD, const at::Tensor& q_BTHD,
                                   const at::Tensor& k_BSGD, const at::Tensor& v_BSGD,
                                   const at::Tensor& out_BTHD, const at::Tensor& lse_BHT, double scale,

@@ -1,5 +1,5 @@
-// AVX-512 for the tile kernels. Included by two files that are compiled for it; the anonymous namespace keeps
-// them apart.
+// AVX-512 operations for the tile kernels (flash_tile_product.h). Two files include it, each compiled for
+// other instructions; the anonymous namespace keeps their functions apart.
 #pragma once
 
 #include <immintrin.h>
@@ -26,14 +26,15 @@ struct Avx512 {
   static Vector multiply_subtract(Vector a, Vector b, Vector c) { return _mm512_fmsub_ps(a, b, c); }
   static Vector larger(Vector a, Vector b) { return _mm512_max_ps(a, b); }
 
-  /// x, but 0 where `most` is -infinity: then no score of that lane is finite, and each exponential must be
-  /// 0.
+  /// x, but 0 in lanes where `most` is -infinity. No score of such a lane is finite, and each of its
+  /// exponentials must be 0.
   static Vector zero_where_infinite(Vector x, Vector most) {
     const auto none = _mm512_cmp_ps_mask(most, _mm512_set1_ps(-__builtin_inff()), _CMP_EQ_OQ);
     return _mm512_mask_mov_ps(x, none, zero());
   }
 
-  /// 2^x = 2^floor(x) 2^f, the last by a minimax polynomial on [0, 1) that is 1 at 0: relative error 8.3e-8.
+  /// 2^x = 2^floor(x) 2^f with f = x - floor(x). 2^f is a minimax polynomial on [0, 1) that is 1 at 0; its
+  /// relative error is 8.3e-8.
   static Vector exp2(Vector x) {
     const auto f = _mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
     auto p =
@@ -65,8 +66,8 @@ struct Avx512 {
     }
   }
 
-  /// A lanes x lanes square. After the step of distance h, row i holds what it should in all index bits up to
-  /// h.
+  /// Transposes a square of lanes x lanes. exchange<h> corrects bit h of the index: afterwards row i has the
+  /// right numbers for all bits of i up to h.
   static void transpose(const float* from, int64_t from_length, float* to, int64_t to_length) {
     __m512 x[lanes];
 #pragma GCC unroll 16

@@ -20,7 +20,8 @@ int64_t queries_a_task(const FlashTiles& tiles, int64_t heads, int64_t queries, 
   return group;
 }
 
-// Packed keys and values, and beside them what each thread packs with, then what it multiplies in.
+// Counts packed keys and values, and for each thread its packing scratch or its product scratch, whichever is
+// larger.
 int64_t forward_scratch(const FlashTiles& tiles, const FlashSizes& x, int64_t threads) {
   const int64_t R = x.heads / x.groups, together = std::min(x.batch * x.groups, threads);
   const int64_t blocks = ceil_div(x.keys, tiles.block);
@@ -33,8 +34,8 @@ int64_t forward_scratch(const FlashTiles& tiles, const FlashSizes& x, int64_t th
   return float_bytes * (packed + std::max(packing, multiplying));
 }
 
-// Of a range of queries q and dout by rows and by columns, two numbers of each and dq; dk and dv; and beside
-// them what each thread packs with, multiplies in, and writes with.
+// Counts, for a range of queries, q and dout by rows and by columns, two numbers for each query, and dq; then
+// dk and dv; and the scratch of each thread for packing, products or writing, whichever is largest.
 int64_t backward_scratch(const FlashTiles& tiles, const FlashSizes& x, int64_t threads) {
   const int64_t R = x.heads / x.groups, together = std::min(x.batch * x.groups, threads);
   const int64_t queries = ceil_div(x.queries, ceil_div(x.queries, most_backward_queries));

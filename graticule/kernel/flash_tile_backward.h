@@ -1,12 +1,14 @@
-// The backward of one head: a range of keys against a range of queries (FlashAttention-2, section 3.2; a lane
-// is a key).
+// The backward of one task: a range of keys of one head against a range of queries (FlashAttention-2, arXiv
+// 2307.08691, section 3.2, with a key in each vector lane).
 //
-//   P = 2^((|scale| Q K^T - lse) log2 e)     dS = P (dout V^T - delta)
-//   dV^T += dout^T P                         dK^T += Q^T dS                         dQ += dS K
+//   P     = 2^((|scale| Q K^T - lse) log2 e)
+//   dS    = P (dout V^T - delta)                 delta = dout . out - dlse
+//   dV^T += dout^T P
+//   dK^T += Q^T dS
+//   dQ   += dS K
 //
-// with delta = dout . out - dlse. Subtracting before the change of base keeps P exact where scores are huge.
-// dV^T and dK^T keep a key a lane, so only dQ has the head width in its lanes. The scale is applied when the
-// sums are written.
+// The subtraction comes before the change of base, so P is exact also for huge scores. dV^T and dK^T have a
+// key in each lane; only dQ has the head width in its lanes. The scale is applied when the sums are written.
 #pragma once
 
 #include <cmath>
@@ -16,7 +18,7 @@
 
 namespace graticule {
 
-/// The row length of dq's fp32 sums: the width rounded up to what the tiles write.
+/// The row length of the fp32 sums of dq: the width, rounded up to the columns that the tiles write.
 template <class Isa>
 int64_t accumulator_width(int64_t width) {
   constexpr int64_t panel = panel_of<Isa>;
@@ -70,7 +72,7 @@ void prepare(const PrepareTask& task) {
               static_cast<size_t>((task.end - task.begin) * length) * 4);
 }
 
-/// A panel of keys and values in the orders the five products want.
+/// A panel of keys and values, packed in the orders that the five products need.
 struct KeyPanel {
   float *k_UL, *v_UL;  // right operands of S and dP
   float* k_eUL;        // right operand of dQ: units along the keys, `panel` numbers of the width at a time
@@ -78,7 +80,7 @@ struct KeyPanel {
   int64_t count;
 };
 
-/// Room for P and dS. Where a unit is one number, the three copies of dS are one.
+/// Buffers for P and dS. When a unit is one number (flash_tiles.h), p_UL is p and ds_UL is ds_TU.
 struct Scores {
   float* p;      // fp32 [block, panel]
   float* p_UL;   // units along the queries
@@ -86,7 +88,7 @@ struct Scores {
   float* ds_TU;  // units along the keys
 };
 
-/// Rows of a tile as units along the rows; a last odd row is paired with zeros.
+/// Stores rows of a tile as units along the rows. A last odd row is paired with zeros.
 template <class Isa, int R, int C>
 [[gnu::always_inline]] inline void store_pairs(int64_t row, typename Isa::Vector (&x)[R][C], float* to) {
 #pragma GCC unroll 8
@@ -222,7 +224,7 @@ void pack_key_panel(const BackwardTask& task, int64_t begin, const KeyPanel& key
   }
 }
 
-/// Panels of keys that share each block of queries while it is in the cache.
+/// The number of panels of keys that use each block of queries while it is in the cache.
 template <class Isa>
 int64_t panels_together(int64_t width) {
   return (width <= 128 ? 256 : 128) / panel_of<Isa>;
@@ -285,7 +287,7 @@ void backward(const BackwardTask& task) {
   }
 }
 
-/// The table of one instruction set.
+/// The table of kernels for one instruction set.
 template <class Isa>
 constexpr FlashTiles tiles_of() {
   return {panel_of<Isa>,

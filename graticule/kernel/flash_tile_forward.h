@@ -1,11 +1,14 @@
-// The forward of one head's query group against all its keys (FlashAttention-2, section 3.1, transposed: a
-// lane is a query).
+// The forward of one task: a group of queries of one head against all its keys (FlashAttention-2, arXiv
+// 2307.08691, section 3.1, transposed, so that a vector lane is a query).
 //
-//   S^T = K Q^T                              m' = max(m, max_j c s_ij)          P^T = 2^(c S^T - m')
-//   l' = 2^(m - m') l + sum_j p_ij           O^T' = 2^(m - m') O^T + V^T P^T
+//   S^T  = K Q^T
+//   m'   = max(m, max_j c s_ij)                  c = |scale| log2 e
+//   P^T  = 2^(c S^T - m')
+//   l'   = 2^(m - m') l + sum_j p_ij
+//   O^T' = 2^(m - m') O^T + V^T P^T
 //
-// with c = |scale| log2 e. With a query a lane, the maximum and the sum run down the lanes, without a
-// horizontal step; and the head width is never a lane, so that any width runs at full rate.
+// With a query in each lane, maxima and sums need no operation across lanes. The head width is never in the
+// lanes, so every width runs at full speed.
 #pragma once
 
 #include <cmath>
@@ -19,7 +22,7 @@ constexpr float log2_e = 1.44269504088896340736f;
 constexpr int64_t most_queries = 256;  // of one task
 constexpr double ln_2 = 0.693147180559945309417;
 
-/// What a panel of queries carries from block to block.
+/// The state of a panel of queries between blocks of keys.
 struct QueryPanel {
   float* q_UL;
   float* out_DL;
@@ -99,7 +102,7 @@ void forward_step(const ForwardTask& task, const QueryPanel& state, int64_t begi
 }
 
 /// Divides by the sums, transposes back, and writes lse = |scale| m + ln l, corrected for the rounding of the
-/// shift c m. A query all of whose scores are -infinity gives zeros, and an lse of -infinity.
+/// shift c m. For a query whose scores are all -infinity it writes zeros and an lse of -infinity.
 template <class Isa>
 void forward_finish(const ForwardTask& task, const QueryPanel& state, int64_t begin, int64_t count,
                     float* rows) {

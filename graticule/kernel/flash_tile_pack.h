@@ -1,5 +1,5 @@
-// Packing: rows of any dtype and stride into units, and the transposes that turn rows into columns.
-// Isa as in flash_tile_product.h; units and pairs as in flash_tiles.h.
+// Packing: turns rows of any dtype and stride into units, and transposes rows into columns. Isa as in
+// flash_tile_product.h; units and pairs as in flash_tiles.h.
 #pragma once
 
 #include <cstring>
@@ -28,7 +28,7 @@ HeadOutput from_token(HeadOutput view, int64_t token) {
   return view;
 }
 
-/// One row of `width` numbers, as they are stored, made contiguous where the stride is not 1.
+/// One row of `width` numbers in its own dtype, contiguous. It is copied to `room` when the stride is not 1.
 template <class Isa, class Number>
 const Number* contiguous_row(const HeadView& view, int64_t token, int64_t width, Number* room) {
   const auto* row = static_cast<const Number*>(view.data) + token * view.token;
@@ -68,7 +68,7 @@ void read_units(const HeadView& view, int64_t token, int64_t width, float* row_U
   }
 }
 
-/// `pair` neighbouring tokens as units along the tokens; a token at `end` or beyond counts as zeros.
+/// `pair` neighbouring tokens as units along the tokens. A token at `end` or later counts as zeros.
 template <class Isa>
 void read_pairs(const HeadView& view, int64_t token, int64_t end, int64_t width, float* row_D) {
   if constexpr (Isa::pair == 1) {
@@ -124,8 +124,8 @@ void transpose(const float* from, int64_t from_length, int64_t rows, int64_t col
   }
 }
 
-/// A right operand whose depth is the width: panel[U][lane] of the tokens [begin, end), zeros beyond. rows:
-/// panel * U floats.
+/// Packs a right operand whose depth is the width: panel[U][lane] of the tokens [begin, end), then zeros.
+/// rows: scratch of panel * U floats.
 template <class Isa>
 void pack_panel(const HeadView& view, int64_t begin, int64_t end, int64_t width, float sign, float* panel_UL,
                 float* rows) {
@@ -140,8 +140,8 @@ void pack_panel(const HeadView& view, int64_t begin, int64_t end, int64_t width,
   transpose<Isa>(rows, depth, panel, depth, panel_UL, panel);
 }
 
-/// A left operand whose depth is the tokens: columns[D][U] of the tokens [begin, end), at most a block. rows:
-/// block * D floats.
+/// Packs a left operand whose depth is the tokens: columns[D][U] of the tokens [begin, end), at most a block.
+/// rows: scratch of block * D floats.
 template <class Isa>
 void pack_columns(const HeadView& view, int64_t begin, int64_t end, int64_t width, float sign,
                   float* columns_DU, float* rows) {

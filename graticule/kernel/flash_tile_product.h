@@ -1,7 +1,7 @@
-// The one product every step is made of: C[rows, lanes] = A[rows, depth] B[depth, lanes], with C kept in
-// registers until a `finish` takes it. A is read by broadcast from packed rows, B by whole vectors from a
-// packed panel. Isa: an instruction set (see flash_isa_avx512.h). Its type lives in an anonymous namespace,
-// so that every instantiation belongs to the file that was compiled for it.
+// The one matrix product that all tile kernels use: C[rows, lanes] = A[rows, depth] B[depth, lanes]. C stays
+// in registers until `finish` takes it. Numbers of A are broadcast from packed rows; whole vectors of B are
+// read from a packed panel. Isa is an instruction set (see flash_isa_avx512.h). Its type is in an anonymous
+// namespace, so that every instantiation belongs to the file that was compiled for it.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,8 @@ namespace graticule {
 template <class Isa>
 constexpr int64_t panel_of = static_cast<int64_t>(Isa::columns) * Isa::lanes;
 
-/// finish(row, sums): sums is Vector[R][C], for rows row .. row + R - 1. A finish that reads memory may offer
-/// prefetch<R, C>(row), called before the sums are made.
+/// One tile of C. finish(row, sums) takes sums, Vector[R][C], for the rows row .. row + R - 1. A finish that
+/// reads memory may have prefetch<R, C>(row), which is called before the sums are computed.
 template <class Isa, int R, int C, class Finish>
 [[gnu::always_inline]] inline void tile_product(int64_t row, int64_t depth, const float* a, int64_t a_length,
                                                 const float* b, const Finish& finish) {
@@ -38,8 +38,7 @@ template <class Isa, int R, int C, class Finish>
   finish(row, sums);
 }
 
-/// All rows of C. Row counts of a call are Isa::rows as long as they last, then 4, 2, 1: only the last
-/// may be odd.
+/// All rows of C. A tile has Isa::rows rows while enough are left, then 4, 2 and 1: only the last may be odd.
 template <class Isa, int C, class Finish>
 void product(int64_t rows, int64_t depth, const float* a, int64_t a_length, const float* b,
              const Finish& finish) {

@@ -1,9 +1,10 @@
-// The border between tensors and tiles: plain pointers and sizes, no LibTorch, so that a file compiled for
-// one instruction set pulls in no inline function that another file shares.
+// The interface between tensors and tile kernels: plain pointers and sizes, without LibTorch. So a file that
+// is compiled for one instruction set contains no inline function that another file shares.
 //
 // A *unit* is 32 bits of a packed operand: one fp32 number, or two bf16 numbers that the processor multiplies
-// together. A *panel* is `panel` neighbouring tokens, one a vector lane; a *block* is the number of tokens a
-// tile product runs over. Legend: flash.h; U units, so ceil(D / pair) or ceil(tokens / pair).
+// together. A *panel* is `panel` neighbouring tokens, one in each vector lane. A *block* is the number of
+// tokens that a tile product runs over. Suffixes: flash.h; U units, ceil(D / pair) or ceil(tokens / pair); L
+// lanes of a panel; b blocks; p panels; W row length of dq.
 #pragma once
 
 #include <cstdint>
@@ -19,13 +20,14 @@ struct HeadView {
   Element element;
 };
 
-/// The same, written to; the width's stride is 1.
+/// The same for writing; the stride of the width is 1.
 struct HeadOutput {
   void* data;
   int64_t token;
   Element element;
 };
 
+/// One task of the forward: some queries of one head against all its keys.
 struct ForwardTask {
   HeadView q;
   HeadOutput out;
@@ -37,7 +39,7 @@ struct ForwardTask {
   float* scratch;           // forward_scratch(queries, width) floats
 };
 
-/// One head's queries as the backward reads them.
+/// The packed queries of one head, as the backward reads them.
 struct QueryPack {
   float* q_TU;     // packed rows of sign * Q
   float* dout_TU;  // packed rows of dout
@@ -48,6 +50,7 @@ struct QueryPack {
   float* dq_TW;    // fp32 sums, W = accumulator_width(D)
 };
 
+/// One task of packing queries for the backward.
 struct PrepareTask {
   HeadView q, dout, out;
   const float* lse;
@@ -58,6 +61,7 @@ struct PrepareTask {
   float* scratch;  // prepare_scratch(width) floats
 };
 
+/// One task of the backward: a range of keys of one head against a range of queries.
 struct BackwardTask {
   HeadView k, v;
   int64_t key_begin, key_end;      // begin is a multiple of the panel
@@ -72,20 +76,20 @@ struct BackwardTask {
 /// The kernels of one instruction set.
 struct FlashTiles {
   int64_t panel, block, pair;
-  int64_t group;  ///< queries a forward task takes at most
+  int64_t group;  ///< the most queries of a forward task
 
   int64_t (*forward_scratch)(int64_t queries, int64_t width);
   int64_t (*prepare_scratch)(int64_t width);
   int64_t (*backward_scratch)(int64_t width);
   int64_t (*accumulator_width)(int64_t width);
 
-  /// Packs tokens [begin, end) of K by rows and of V by columns; begin is a multiple of the block.
+  /// Packs the tokens [begin, end) of K by rows and of V by columns; begin is a multiple of the block.
   void (*pack_keys)(HeadView k, HeadView v, int64_t begin, int64_t end, int64_t width, float* keys_SU,
                     float* values_bDU, float* scratch);
   void (*forward)(const ForwardTask& task);
   void (*prepare)(const PrepareTask& task);
   void (*backward)(const BackwardTask& task);
-  /// Writes factor * the fp32 rows [count, width] with the given row length.
+  /// Writes factor * the fp32 rows [count, width]; `length` is the distance between rows.
   void (*write_rows)(const float* rows, int64_t length, int64_t count, int64_t width, float factor,
                      HeadOutput out);
   /// Writes factor * one panel [D, panel] as `count` token rows; scratch as in prepare_scratch.

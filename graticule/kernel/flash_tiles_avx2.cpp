@@ -1,4 +1,4 @@
-// Compiled for AVX2 with FMA and F16C: only the table below may leave this file.
+// This file is compiled for AVX2 with FMA and F16C: only the tables below may be used outside it.
 #include <immintrin.h>
 
 #include <cstdint>
@@ -29,7 +29,7 @@ struct Avx2 {
     return _mm256_andnot_ps(_mm256_cmp_ps(most, broadcast(-__builtin_inff()), _CMP_EQ_OQ), x);
   }
 
-  /// As in flash_isa_avx512.h; the power of two is built in the exponent bits, and is 0 below 2^-126.
+  /// As in flash_isa_avx512.h. The power of two is built in the exponent bits; it is 0 below 2^-126.
   static Vector exp2(Vector x) {
     const auto smallest = broadcast(-126.0f);
     const auto inside = _mm256_min_ps(broadcast(127.0f),
@@ -72,7 +72,8 @@ struct Avx2 {
     }
   }
 
-  /// An 8 x 8 square: pairs of rows, then pairs of pairs, then the halves of the registers change places.
+  /// Transposes a square of 8 x 8: pairs of rows, then pairs of pairs, then the halves of the registers are
+  /// swapped.
   static void transpose(const float* from, int64_t from_length, float* to, int64_t to_length) {
     Vector x[lanes], y[lanes];
 #pragma GCC unroll 8

@@ -1,4 +1,4 @@
-// Compiled for AVX-512 F, DQ, BW and VL: only the tables below may leave this file.
+// This file is compiled for AVX-512 F, DQ, BW and VL: only the tables below may be used outside it.
 #include "graticule/kernel/flash_isa_avx512.h"
 #include "graticule/kernel/flash_tile_backward.h"
 #include "graticule/kernel/matrix_tile_product.h"

@@ -1,5 +1,5 @@
-// Compiled for AVX-512 with BF16: a unit is two bf16 numbers, and one instruction adds both their products to
-// an fp32 sum.
+// This file is compiled for AVX-512 with BF16. A unit is two bf16 numbers, and one instruction adds both of
+// their products to an fp32 sum.
 #include "graticule/kernel/flash_isa_avx512.h"
 #include "graticule/kernel/flash_tile_backward.h"
 
@@ -13,7 +13,7 @@ struct Avx512Bf16 : Avx512 {
     return _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(a), reinterpret_cast<__m512bh>(b));
   }
 
-  /// Lane i of the units: x[0][i] in the low half, x[1][i] in the high one.
+  /// Lane i of the units gets x[0][i] in its low half and x[1][i] in its high half.
   static void store_pair(float* to, const Vector* x) {
     alignas(64) static constexpr uint16_t interleave[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
                                                             21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,

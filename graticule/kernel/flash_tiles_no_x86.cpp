@@ -1,4 +1,4 @@
-// A processor that is not x86: ATen's kernel.
+// For processors that are not x86: there are no tiles, so ATen's kernels run.
 #include <ATen/core/Tensor.h>
 
 #include "graticule/kernel/flash_cpu.h"

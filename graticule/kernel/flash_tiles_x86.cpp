@@ -1,4 +1,4 @@
-// Which instruction set this x86 processor has.
+// Chooses the tiles by the instruction sets of this x86 processor.
 #include <ATen/core/Tensor.h>
 
 #include "graticule/kernel/flash_cpu.h"

@@ -19,7 +19,7 @@
 namespace graticule {
 namespace {
 
-/// Where the weight gradients of one call wait, kept in the autograd graph.
+/// The list for the weight gradients of one call, kept in the autograd graph.
 struct Place : torch::CustomClassHolder {
   explicit Place(std::shared_ptr<DeferredGradients> list) : deferred(std::move(list)) {}
   std::shared_ptr<DeferredGradients> deferred;
@@ -84,7 +84,7 @@ at::Tensor product(const at::Tensor& a_MK, const at::Tensor& b_KN, const std::op
 }
 
 at::Tensor sum_rows(const at::Tensor& dy_NO) {
-  // ATen widens a copy of its own on the CPU; made here, a dry run sees it.
+  // On the CPU ATen makes an fp32 copy itself. It is made here, so that a dry run sees it.
   const at::Tensor wide_NO = kernels_for(dy_NO) ? dy_NO.to(at::kFloat) : dy_NO;
   return wide_NO.sum({0}, false, at::kFloat).to(dy_NO.scalar_type());
 }

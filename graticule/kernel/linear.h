@@ -1,5 +1,5 @@
-// The linear layer of every block: y = x W^T + b, by the fastest product this processor has.
-// Legend: N any leading shape, I input width, O output width.
+// The linear layer of all blocks: y = x W^T + b, by the fastest product that this processor has.
+// parallel/tensor.h cuts it over ranks. Legend: N any leading shape, I input width, O output width.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -11,13 +11,13 @@
 
 namespace graticule {
 
-/// Weight gradients that a backward left for later (zero-bubble pipelines, arXiv 2401.10241): each entry,
-/// when run, computes what it stands for and adds it to its leaves' .grad. An entry holds the input and the
-/// output gradient of its layer until then.
+/// A list of weight gradients to compute later (zero-bubble pipelines, arXiv 2401.10241). Running an entry
+/// computes its gradients and adds them to .grad of their leaves. Until then an entry keeps the input and the
+/// output gradient of its layer.
 class DeferredGradients {
  public:
   void add(std::function<void()> entry) { entries_.push_back(std::move(entry)); }
-  /// Runs the entries in the order they were added, and frees each as it ends.
+  /// Runs the entries in the order in which they were added, and frees each when it is done.
   void run();
   bool empty() const { return entries_.empty(); }
 
@@ -25,39 +25,41 @@ class DeferredGradients {
   std::vector<std::function<void()>> entries_;
 };
 
-/// x [N.., I], weight [O, I], bias [O] or nothing -> [N.., O] in the dtype of x. Differentiable:
-/// dx = dy W, dW = dy^T x, db = sum of dy; sums run in fp32 whatever the dtype.
-/// With `deferred` the backward gives dx alone and leaves dW and db there: weight and bias must be leaves.
-/// x, weight and bias share one dtype and device. Refuses mismatched shapes (std::invalid_argument).
-/// Value::skipped: only derivatives are wanted, so the result has its sizes and no value.
+/// Whether a function computes the values of its result. skipped: only derivatives are wanted, so the result
+/// has its sizes but no values.
 enum class Value { computed, skipped };
+
+/// x [N.., I], weight [O, I], bias [O] or nothing -> [N.., O] in the dtype of x. Differentiable: dx = dy W,
+/// dW = dy^T x, db = sum of dy; sums run in fp32 for every dtype. With `deferred` the backward computes only
+/// dx and adds dW and db to that list; then weight and bias must be leaves. x, weight and bias have one dtype
+/// and device. Refuses shapes or dtypes that do not match (std::invalid_argument).
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight,
                   const std::optional<at::Tensor>& bias = std::nullopt,
                   const std::shared_ptr<DeferredGradients>& deferred = nullptr,
                   Value value = Value::computed);
 
-// What linear is made of, for layers that have derivatives of their own (parallel/tensor). None of it is
-// recorded by autograd.
+// The parts of linear, for layers with derivatives of their own (parallel/tensor). Autograd records none of
+// them.
 
-/// a [M, K] b [K, N] (+ bias [N]).
+/// The product of a [M, K] and b [K, N], plus bias [N] if given: [M, N].
 at::Tensor product(const at::Tensor& a_MK, const at::Tensor& b_KN,
                    const std::optional<at::Tensor>& bias_N = std::nullopt);
 
-/// The sum of dy [N, O] over its rows, taken in fp32, in the dtype of dy.
+/// The sum of dy [N, O] over its rows, in fp32, returned in the dtype of dy: [O].
 at::Tensor sum_rows(const at::Tensor& dy_NO);
 
-/// The gradients of a layer's weight and bias; undefined where there is none.
+/// The gradients of a layer's weight and bias. A gradient that is not computed is undefined.
 struct WeightGradients {
   at::Tensor weight, bias;
 };
 
-/// Runs `compute` and gives its result. With `deferred`: leaves it there, to be added to the gradients of the
-/// leaves `weight` and `bias` (which may be undefined), and gives nothing.
+/// Runs `compute` and returns its result. With `deferred`: puts it into that list instead, to be added to the
+/// gradients of the leaves `weight` and `bias` (bias may be undefined), and returns undefined gradients.
 WeightGradients now_or_later(const std::shared_ptr<DeferredGradients>& deferred, const at::Tensor& weight,
                              const at::Tensor& bias, std::function<WeightGradients()> compute);
 
-/// Refuses an x [.., I] whose width or dtype does not fit weight [O, I], or a bias that is not [O]; checks
-/// that what is deferred belongs to leaves.
+/// Refuses an x [.., I] whose width or dtype does not match weight [O, I], and a bias that is not [O]. With
+/// `deferred`, a weight or bias that is no leaf is a bug (std::logic_error).
 void validate_linear(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias,
                      const std::shared_ptr<DeferredGradients>& deferred);
 

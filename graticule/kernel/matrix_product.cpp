@@ -13,7 +13,7 @@ namespace {
 
 constexpr int64_t most_inner = 8192;
 constexpr int64_t panels_a_task = 8;
-constexpr int64_t fewest = 16;  // rows and columns, below which a tile is mostly empty
+constexpr int64_t fewest = 16;  // rows and columns; below, a tile is mostly empty
 
 Element element_of(at::ScalarType dtype) {
   return dtype == at::kFloat ? Element::fp32 : dtype == at::kHalf ? Element::fp16 : Element::bf16;
@@ -50,7 +50,7 @@ at::Tensor pack_panels(const MatrixTiles& tiles, const at::Tensor& b) {
   return packed;
 }
 
-/// What a thread packs rows of a in, and what it sums in.
+/// Buffers of a thread: packed rows of a, and sums.
 struct Workspace {
   at::Tensor left, sums;
 };
@@ -60,7 +60,8 @@ Workspace workspace(const MatrixTiles& tiles, int64_t inner, const at::TensorOpt
           at::empty({tiles.rows * std::max(tiles.depth, tiles.panel)}, options.dtype(at::kFloat))};
 }
 
-/// out = a b + bias, or out += a b. A task is 192 rows by 8 panels. Meta tensors: what it allocates.
+/// out = a b + bias, or out += a b. A task is 192 rows by 8 panels. For meta tensors it only allocates its
+/// buffers.
 void multiply_into(const MatrixTiles& tiles, const at::Tensor& a, const at::Tensor& b, const float* bias,
                    bool add, const at::Tensor& out) {
   const int64_t rows = a.size(0), inner = a.size(1), columns = b.size(1);

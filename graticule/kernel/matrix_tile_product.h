@@ -1,4 +1,4 @@
-// The product of plain matrices by the register tiles of flash_tile_product.h; a lane is a column of C.
+// The product of plain matrices by the register tiles of flash_tile_product.h. A lane is a column of C.
 #pragma once
 
 #include "graticule/kernel/flash_tile_backward.h"
@@ -9,8 +9,8 @@ namespace graticule {
 template <class Isa>
 constexpr int64_t matrix_depth = 128;
 
-/// The lines of a view along its contiguous direction, as read_row takes them: line i starts i * stride
-/// further.
+/// A matrix as lines along its contiguous direction, for read_row. Line i starts at element i * stride from
+/// (row, column).
 template <class Isa>
 HeadView lines(const MatrixView& x, int64_t row, int64_t column, int64_t stride) {
   const auto* data =

@@ -1,5 +1,5 @@
-// The border between tensors and the tile product for plain matrices, C[M, N] = A[M, K] B[K, N]. As in
-// flash_tiles.h: no LibTorch.
+// The interface between tensors and the tile product of plain matrices, C[M, N] = A[M, K] B[K, N]. Without
+// LibTorch, as flash_tiles.h.
 #pragma once
 
 #include <cstdint>
@@ -8,36 +8,37 @@
 
 namespace graticule {
 
-/// Strides count elements; one of them is 1.
+/// A matrix in memory. Strides count elements; one of them is 1.
 struct MatrixView {
   const void* data;
   int64_t row, column;  // strides
   Element element;
 };
 
+/// The kernels of one instruction set.
 struct MatrixTiles {
   int64_t panel;  ///< columns of one packed panel of B
-  int64_t depth;  ///< terms of one product: what stays in the first cache
-  int64_t rows;   ///< rows of A that are packed together, at most
+  int64_t depth;  ///< terms of one product: so many stay in the first cache
+  int64_t rows;   ///< the most rows of A that are packed together
 
-  /// Columns [0, count) of B as fp32 [K, panel], zeros beyond. scratch: panel * depth floats.
+  /// Packs columns [0, count) of B as fp32 [K, panel], then zeros. scratch: panel * depth floats.
   void (*pack_right)(MatrixView b, int64_t inner, int64_t count, float* panel_KL, float* scratch);
-  /// Rows [0, rows) of A as fp32, [K / depth, rows, depth]. scratch: rows * depth floats.
+  /// Packs rows [0, rows) of A as fp32 [K / depth, rows, depth]. scratch: rows * depth floats.
   void (*pack_left)(MatrixView a, int64_t inner, int64_t rows, float* packed, float* scratch);
   /// c[rows, panel] = A B for packed operands; `count` columns of the panel are wanted.
   void (*multiply)(const float* left, const float* right, int64_t rows, int64_t inner, int64_t count,
                    float* c);
-  /// Writes c (+ bias) as rows of the output; adds to them, when fp32, where `add` says so. bias: fp32 or
-  /// nullptr.
+  /// Writes c (+ bias) as rows of the output. With `add` it adds to the rows, which must be fp32. bias: fp32
+  /// or nullptr.
   void (*write)(float* c, int64_t rows, int64_t count, const float* bias, bool add, HeadOutput out);
 };
 
-/// The tiles of this processor; nothing without AVX2.
+/// The tiles of this processor; null without AVX2.
 const MatrixTiles* matrix_tiles();
 
-/// Whether they beat ATen's product (docs/attention-kernel.md has the figures): bf16 and fp16 where the
-/// processor does not multiply them itself; fp32 where MKL does not run at full speed, which is on other
-/// makers' processors than Intel's.
+/// Whether these tiles are faster than ATen's product (figures: docs/attention-kernel.md). False without
+/// AVX2. fp16: always. bf16: when the processor does not multiply bf16 itself. fp32: on processors that are
+/// not Intel's, where MKL does not run at full speed.
 bool matrix_tiles_win(Element element);
 
 }  // namespace graticule

@@ -1,5 +1,5 @@
-// The operators that any PyTorch program can load: graticule::flash_attention, and its backward as an
-// operator of its own, so that a traced program holds both as single nodes.
+// The operators that any PyTorch program can load: graticule::flash_attention and its backward. The backward
+// is an operator of its own, so that a traced program has both as single nodes.
 #include <torch/library.h>
 
 #include "graticule/kernel/flash.h"

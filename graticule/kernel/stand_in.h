@@ -1,4 +1,5 @@
-// Whose kernels tensors without memory (meta) stand for: a dry run allocates what those kernels do.
+// Which kernels meta tensors (tensors without memory) represent. A dry run allocates the scratch of those
+// kernels.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -9,20 +10,20 @@
 
 namespace graticule {
 
-/// What decides which scratch a CPU's kernels take.
+/// The properties of a CPU that decide which scratch its kernels allocate.
 struct CpuKernels {
-  CpuLevel attention;   ///< `aten`: attention packs nothing
-  bool packs_products;  ///< linear layers run by matrix_product
+  CpuLevel attention;   ///< `aten`: attention runs by ATen's kernel
+  bool packs_products;  ///< whether linear layers run by matrix_product
 };
 
-/// This processor's, for a dtype.
+/// Those of this processor, for a dtype.
 CpuKernels cpu_kernels(at::ScalarType dtype);
 
-/// Those that compute with x. Nothing on a GPU, whose kernels have no scratch that is booked. A meta tensor
-/// stands for one of this processor's, or for what the innermost StandIn of this thread says.
+/// Those of the CPU that computes with x. Nothing for a GPU, whose kernels have no scratch that is booked. A
+/// meta tensor represents one of this processor, or of the kernels of this thread's innermost StandIn.
 std::optional<CpuKernels> kernels_for(const at::Tensor& x);
 
-/// Until it goes out of scope, this thread's meta tensors stand for those of other kernels; nothing: a GPU's.
+/// During its lifetime, meta tensors of this thread represent those of other kernels; nothing: of a GPU.
 class StandIn {
  public:
   explicit StandIn(std::optional<CpuKernels> kernels);

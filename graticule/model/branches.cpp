@@ -27,9 +27,9 @@ at::Tensor row(const BranchContext& context, const Weights& weights, const std::
                     context.inputs.deferred, context.value);
 }
 
-// Stochastic depth (arXiv 1603.09382): a sample's branch is left out with probability `rate`, the kept ones
-// scaled by 1 / (1 - rate). The draw depends on the sample, not on the rank, so that all ranks of a sample
-// agree.
+// Stochastic depth (arXiv 1603.09382): a sample's branch is left out with probability `rate`, and the kept
+// ones are scaled by 1 / (1 - rate). The random number depends on the sample and not on the rank, so that all
+// ranks of a sample agree.
 at::Tensor drop_path(const BranchContext& context, int64_t branch, const at::Tensor& values) {
   const Inputs& inputs = context.inputs;
   const int64_t depth = context.shape.depth;

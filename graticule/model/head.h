@@ -1,6 +1,8 @@
-// Tokens to fields: the chain's last block. Each token predicts the pixels of its own patch.
-//   full:                 its own variable, by a linear map of that variable
+// The last block of the chain: each token predicts the pixels of its own patch.
+//   full:                 the token's own variable, by a linear map for that variable
 //   aggregated, channels: every variable, by one linear map
+//
+// Legend: B batch, T this rank's tokens, K variables a token carries, P pixels of a patch, C width.
 #pragma once
 
 #include "graticule/core/model_shape.h"
@@ -9,7 +11,8 @@
 
 namespace graticule {
 
-/// x_BTC -> prediction_BTKP in fp32, laid out as the input was; its lean pair by tiles of `tile_tokens`.
+/// x_BTC -> prediction_BTKP in fp32, with the layout of the input. `tokens`: this rank's tokens. Its lean
+/// pair works on tiles of `tile_tokens` tokens.
 Block prediction_head(const ModelShape& shape, const Span& tokens, int64_t tile_tokens = 4096);
 
 }  // namespace graticule

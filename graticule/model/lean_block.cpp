@@ -1,5 +1,5 @@
-// Legend: branches.h. The group's tokens T lie tile by tile here (parallel/tiles.h): attention does not ask
-// for their order.
+// The lean pair of the transformer block. The primes are derivatives; a line with "again" is computed a
+// second time.
 //
 //   forward   q, k, v = project(x)
 //             out = attention(q, k, v)
@@ -9,7 +9,10 @@
 //   backward  x1 again
 //             dx1 = mlp'(dy) + dy, written over dy
 //             dout = merge'(dx1)
-//             group by group: q, k, v again; dq, dk, dv; dx = dx1 + project'(dq, dk, dv), written over dx1
+//             for each group of heads: q, k, v again; dq, dk, dv; dx = dx1 + project'(dq, dk, dv), over dx1
+//
+// The T tokens of the tensor group are ordered tile by tile here (parallel/tiles.h). Attention works with any
+// order of tokens. Legend: branches.h.
 
 #include "graticule/model/lean_block.h"
 
@@ -34,7 +37,7 @@ struct HeadGroup {
 std::vector<HeadGroup> head_groups_of(const ModelShape& shape, const TensorLayers& layers, int64_t groups) {
   const BlockShare share = block_share(shape, layers);
   const int64_t H = share.queries.size(), G = share.keys.size(), D = shape.head_dim(), R = H / G;
-  // As many on every rank of the tensor axis: they project together.
+  // The same number on every rank of the tensor axis, because its ranks project together.
   const int64_t count = head_group_count(shape, groups, layers.group.size());
   std::vector<HeadGroup> list;
   for (int64_t i = 0; i < count; ++i) {
@@ -56,14 +59,14 @@ struct Lean {
   std::vector<HeadGroup> groups;
 };
 
-/// One run of the pair: what its parts share.
+/// The arguments of one run of the pair, forward or backward.
 struct Pass {
   const Lean& lean;
   const Weights& weights;
   const Inputs& inputs;
   Tiling tiling;
 
-  /// Under autograd a tile is run again for its derivatives alone.
+  /// Under autograd a tile runs again only for its derivatives, so the values are skipped.
   BranchContext context(size_t tile) const {
     return {lean.shape, tiling.layers[tile], inputs, lean.index,
             at::GradMode::is_enabled() ? Value::skipped : Value::computed};
@@ -83,7 +86,7 @@ at::Tensor rows_of(const at::Tensor& weight, const std::vector<Span>& rows) {
 
 bool is_projection(const std::string& name) { return name.starts_with("attention.qkv."); }
 
-/// The weights of the first branch's projection, for the heads of one group.
+/// The weights that project x to the heads of one group.
 Weights projection_of(const Pass& pass, const HeadGroup& group) {
   Weights some;
   for (const auto& [name, weight] : pass.weights.items()) {
@@ -133,8 +136,8 @@ Heads project(const Pass& pass, const HeadGroup& group, const at::Tensor& x_BtC)
   return {qkv_BTXD.narrow(2, 0, h), qkv_BTXD.narrow(2, h, g), qkv_BTXD.narrow(2, h + g, g)};
 }
 
-/// Runs start(i), attend and finish of every group so that a group's exchanges are under way while its
-/// neighbours attend; take(i, result) in order.
+/// Runs start(i), attend and finish of every group. The exchanges of a group are under way while its
+/// neighbours attend. Calls take(i, result) in order.
 template <class Result, class Start, class Take>
 void pipeline(size_t groups, const Start& start, const Take& take) {
   std::vector<Attend<Result>> started;
@@ -149,7 +152,7 @@ void pipeline(size_t groups, const Start& start, const Take& take) {
   take(groups - 1, (*returning)());
 }
 
-/// Attention's output, [B, T, H, D], and each group's log-sum-exps.
+/// The memo: attention's output [B, T, H, D], then the log-sum-exps of each group.
 Memo attend(const Pass& pass, const at::Tensor& x_BtC) {
   const auto& groups = pass.lean.groups;
   Memo memo(1 + groups.size());
@@ -197,7 +200,8 @@ at::Tensor forward(const Lean& lean, const Weights& weights, const at::Tensor& x
   return tiled_forward(mlp(pass), weights, {{x1_BtC, pass.tiling.mine}}, pass.tiling.mine);
 }
 
-/// The first branch's way back: from the gradient of its output, which is the residual's too and becomes dx.
+/// The backward of the attention branch. dx_BtC is the gradient of the branch's output, and of the residual;
+/// the function adds to it and so makes it the gradient of x.
 void attention_backward(const Pass& pass, const at::Tensor& x_BtC, const at::Tensor& dx_BtC, const Memo& memo,
                         GradientSums& sums) {
   const auto& groups = pass.lean.groups;

@@ -1,4 +1,5 @@
-// The transformer block as a pair that keeps little: tiles of tokens, groups of heads.
+// The lean pair of the transformer block: a forward and a backward without autograd that keep little memory.
+// They work on tiles of tokens and on groups of heads. block.cpp attaches the pair to the block.
 #pragma once
 
 #include "graticule/attention/attention.h"
@@ -8,10 +9,10 @@
 
 namespace graticule {
 
-/// The pair of transformer_block(shape, index, ...). Attention runs by attention.head_groups groups of heads
-/// (at most a rank's key heads): a group is projected, exchanged and attended, and the next one's exchange is
-/// under way meanwhile, so attention's intermediates are those of two groups (the idea of UPipe, arXiv
-/// 2602.21196). The memo holds attention's output and log-sum-exp.
+/// The lean pair of transformer_block(shape, index, ...). Attention works on attention.head_groups groups of
+/// heads, at most a rank's key heads. One group is projected, exchanged and attended while the exchange of
+/// the next one is under way. So the intermediates of attention are those of two groups (the idea of UPipe,
+/// arXiv 2602.21196). The memo is attention's output and log-sum-exp.
 LeanBlock lean_transformer_block(const ModelShape& shape, int64_t index, const Attention& attention,
                                  const TensorLayers& layers, int64_t tile_tokens);
 

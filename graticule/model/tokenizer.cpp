@@ -18,7 +18,7 @@ namespace graticule {
 
 namespace {
 
-// Hours over 100, so that leads of some days are numbers near one.
+// The lead time in hours is divided by 100, so that leads of some days are numbers near one.
 constexpr double lead_scale = 0.01;
 
 at::Tensor lead_embedding(const Weights& weights, const Inputs& inputs) {
@@ -27,7 +27,7 @@ at::Tensor lead_embedding(const Weights& weights, const Inputs& inputs) {
   return (lead_B1 * weight.view({1, -1}) + weights["lead.bias"]).unsqueeze(1);
 }
 
-// One linear map a variable, for the variables that this rank's tokens belong to: [B, T, 1, P] -> [B, T, C].
+// One linear map for each variable that this rank's tokens belong to: [B, T, 1, P] -> [B, T, C].
 at::Tensor embed_each_variable(const Weights& weights, const at::Tensor& input_BTKP, const TokenGrid& grid,
                                const Span& span) {
   const Span variables = grid.variables_of(span);
@@ -42,8 +42,8 @@ at::Tensor embed_each_variable(const Weights& weights, const at::Tensor& input_B
   return at::cat(parts, 1);
 }
 
-// Every variable of every place, then one learned query a place over them (ClimaX, arXiv 2301.10343,
-// section 3.2).
+// Embeds every variable of every place. Then one learned query attends over the variables of each place
+// (ClimaX, arXiv 2301.10343, section 3.2): [B, T, V, P] -> [B, T, C].
 at::Tensor aggregate_variables(const Weights& weights, const at::Tensor& input_BTKP,
                                const ModelShape& shape) {
   const int64_t B = input_BTKP.size(0), T = input_BTKP.size(1), V = input_BTKP.size(2), C = shape.dim;
@@ -98,12 +98,12 @@ std::vector<Parameter> tokenizer_weights(const ModelShape& shape) {
   return list;
 }
 
-/// The 2-D position embedding by row and by column of patches, half of the width each, fp32, computed for any
-/// grid. With y in [0, 1] from the south edge to the north edge of the grid and lambda the longitude (in
-/// turns, periodic), c = C / 4 and k = 0 .. c - 1:
-///   sin(pi y 2^(8 k / c)), cos(same)    a geometric ladder from half a wave to 128 over the rows
-///   sin(2 pi lambda m_k), cos(same)     whole wave numbers m_k = 1 + floor(k X' / (2 c)), X' patch columns:
-///                                       no seam at 0 E
+/// The 2-D position embedding, fp32, for any grid: half of the width for the row of patches, half for the
+/// column. y in [0, 1] runs from the south edge to the north edge of the grid; lambda is the longitude in
+/// turns (periodic); c = C / 4 and k = 0 .. c - 1:
+///   sin(pi y 2^(8 k / c)), cos(same)    geometric series, from half a wave to 128 waves over the rows
+///   sin(2 pi lambda m_k), cos(same)     whole wave numbers m_k = 1 + floor(k X' / (2 c)), X' patch columns,
+///                                       so there is no seam at 0 E
 struct PositionTables {
   at::Tensor of_row, of_column;
 };

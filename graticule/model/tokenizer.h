@@ -1,4 +1,5 @@
-// Fields to tokens: the chain's first block. Patches become vectors; variable, place and lead time are added.
+// The first block of the chain: it turns patches of fields into tokens and adds the embeddings of variable,
+// place and lead time.
 //
 // Legend: B batch, T this rank's tokens, K variables a token carries, V all variables, P pixels of a patch, C
 // width.
@@ -12,8 +13,8 @@
 
 namespace graticule {
 
-/// The tokenizer of this rank's tokens: input_BTKP -> x_BTC in the dtype of the weights; its lean pair by
-/// tiles of `tile_tokens`.
+/// The tokenizer of the tokens `tokens`: input_BTKP -> x_BTC in the dtype of the weights. Its lean pair works
+/// on tiles of `tile_tokens` tokens.
 Block tokenizer(const ModelShape& shape, const Span& tokens, int64_t tile_tokens = 4096);
 
 }  // namespace graticule

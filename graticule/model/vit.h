@@ -1,4 +1,5 @@
-// The Vision Transformer as a chain: tokenizer, blocks, head.
+// The Vision Transformer as a list of blocks for the executor (parallel/chain.h): tokenizer, transformer
+// blocks, prediction head.
 #pragma once
 
 #include <vector>
@@ -10,8 +11,8 @@
 
 namespace graticule {
 
-/// The blocks of the whole model for a rank that holds `tokens` of the sequence between its layers;
-/// attention, layers and tile_tokens as for transformer_block.
+/// All blocks of the model, for a rank that has the tokens `tokens` of the sequence between its layers.
+/// `attention`, `layers` and `tile_tokens` as for transformer_block (block.h).
 std::vector<Block> vision_transformer(const ModelShape& shape, const Span& tokens, const Attention& attention,
                                       const TensorLayers& layers = {}, int64_t tile_tokens = 4096);
 

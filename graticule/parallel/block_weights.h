@@ -1,5 +1,6 @@
-// The weights of one block: what the tensor axis cuts and what it does not are sharded over different ranks,
-// so they are two parts; with one tensor rank they are one.
+// The weights of one block. Parameters that the tensor axis cuts are sharded over other ranks than those that
+// it does not cut, so a block has up to two parts (shard.h); with one tensor rank it has one. The executor
+// uses it.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -15,15 +16,19 @@ class BlockWeights {
 
   std::vector<ShardedPart>& parts() { return parts_; }
 
+  /// Starts to gather the weights; gather() waits for it. Collective, as gather() and the reductions.
   void prefetch();
-  /// All weights of the block as autograd leaves, valid until release() or the next update.
+  /// All weights of the block as autograd leaves. They are valid until release() or the next update.
   Weights gather();
+  /// Frees the whole weights at shard level full.
   void release();
-  /// The gradients that autograd left in the leaves, by leaf; they are gone from there.
+  /// Removes the gradients from the leaves and returns them, one for each leaf.
   std::vector<at::Tensor> stash_gradients();
-  /// Adds stashed gradients to the leaves again.
+  /// Adds the gradients of a stash to the leaves again.
   void restore_gradients(const std::vector<at::Tensor>& stash);
+  /// Takes the gradients from the leaves into the sharded parts. `last`: no more micro-batches follow.
   void take_gradients(bool last);
+  /// Waits for the reductions that take_gradients started.
   void collect();
 
  private:

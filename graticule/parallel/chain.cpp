@@ -11,7 +11,7 @@ namespace graticule {
 
 namespace {
 
-/// A lean pair for any block: the second run is recorded by autograd.
+/// A lean pair for any block: the backward runs the block again under autograd.
 LeanBlock run_again(const Block& block) {
   return {[run = block.run](const Weights& weights, const at::Tensor& x, const Inputs& inputs, Memo*) {
             const at::NoGradGuard no_grad;

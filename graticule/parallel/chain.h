@@ -1,7 +1,8 @@
-// The executor: the model is a chain of blocks, driven forward and backward block by block. Autograd works
-// inside a block, the executor between blocks: it gathers weights, runs, releases, and starts the reduction
-// of gradients, so that all collectives are issued from one place in one order. A pipeline stage holds some
-// stretches (chunks) of the chain; one stage with all of it is the same program.
+// The executor: the model is a chain of blocks, and the executor runs it forward and backward block by block.
+// Autograd works inside a block. Between blocks the executor gathers weights, runs a block, releases weights
+// and starts the reduction of gradients. So all collectives on weights are issued from one place in one
+// order. A pipeline stage has some parts (chunks) of the chain; without a pipeline one stage has all of it
+// and runs the same code. The train room builds the Chain and calls it.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -19,70 +20,73 @@
 
 namespace graticule {
 
-/// What a block may read besides its input. One micro-batch of B samples.
+/// The arguments of a block besides its input, for one micro-batch of B samples.
 struct Inputs {
   at::Tensor lead_hours_B;          ///< fp32
-  std::vector<int64_t> sample_ids;  ///< B; with `seed` they seed drop path, equally on all ranks of a sample
+  std::vector<int64_t> sample_ids;  ///< B; with `seed` they seed drop path, so the ranks of a sample agree
   uint64_t seed = 0;
   bool training = false;
   std::shared_ptr<DeferredGradients> deferred =
-      nullptr;  ///< where weight gradients wait; null: computed at once
+      nullptr;  ///< collects weight gradients for later; null: computed at once
 };
 
-/// What a lean block's forward leaves for its backward besides its input: lists of tensors, its own affair.
+/// Tensors that a lean block's forward keeps for its backward, besides its input. Only the block knows their
+/// order.
 using Memo = std::vector<std::vector<at::Tensor>>;
 
-/// A block as an explicit pair that keeps little; nothing of it is recorded by autograd.
+/// A block as an explicit forward and backward that keep little memory. Autograd records nothing of them.
 struct LeanBlock {
-  /// With `memo` it leaves there what would be dear to compute again.
+  /// x -> y. With `memo` it stores there the tensors that are expensive to compute again.
   std::function<at::Tensor(const Weights&, const at::Tensor& x, const Inputs&, Memo* memo)> forward;
-  /// Adds the weights' gradients to the leaves, gives the input's (undefined unless `for_input`). `memo`:
-  /// what forward left; null: everything is computed again. May write over `dy`.
+  /// dy -> dx. Adds the weights' gradients to the leaves. The result is undefined unless `for_input`. `memo`:
+  /// the forward's; null: everything is computed again. It may write over `dy`.
   std::function<at::Tensor(const Weights&, const at::Tensor& x, const at::Tensor& dy, const Inputs&,
                            Memo* memo, bool for_input)>
       backward;
 };
 
+/// One block of the chain.
 struct Block {
   std::string name;  ///< dotted: "blocks.3"
   std::vector<Parameter> parameters;
   /// x -> y, differentiable.
   std::function<at::Tensor(const Weights&, const at::Tensor& x, const Inputs&)> run;
-  /// The same function; absent: run() again under autograd.
+  /// The same function as a lean pair. Without one, the executor runs run() a second time under autograd.
   std::optional<LeanBlock> lean = std::nullopt;
 };
 
-/// The last step of the forward: from the chain's output to a scalar whose gradient is wanted.
+/// From the chain's output to a scalar loss, whose gradient the backward starts with.
 using LossFunction = std::function<at::Tensor(const at::Tensor& output)>;
 
-/// One micro-batch. `input` is read by the first stage, `loss` by the last.
+/// One micro-batch. Only the first stage reads `input`, and only the last calls `loss`.
 struct MicroBatch {
   at::Tensor input;
   Inputs inputs;
   LossFunction loss;
 };
 
-/// The chain over the ranks of the pipeline axis.
+/// How the chain is spread over the ranks of the pipeline axis.
 struct PipelineOptions {
-  Group ahead;  ///< its ranks, for activations
+  Group ahead;  ///< the pipeline's ranks, for activations
   Group back;   ///< the same ranks, for gradients
   ScheduleKind schedule = ScheduleKind::one_f_one_b;
-  int chunks = 1;               ///< stretches of the chain a rank holds
-  std::vector<int64_t> hidden;  ///< sizes of a sample between two blocks (this rank's tokens, width)
-  std::vector<int64_t> output;  ///< sizes of a sample of the chain's output (fp32)
+  int chunks = 1;               ///< parts of the chain that a rank has
+  std::vector<int64_t> hidden;  ///< sizes of one sample between blocks: this rank's tokens, width
+  std::vector<int64_t> output;  ///< sizes of one sample of the chain's output (fp32)
 };
 
 struct ChainOptions {
   ShardOptions shard;
   std::vector<Activations> activations =
-      {};                       ///< by block of the model; the last for all after it; none: keep
-  std::string offload_to = {};  ///< folder of offloaded activations; empty: host memory
+      {};                       ///< by block of the model; the last is for all later ones; empty: keep
+  std::string offload_to = {};  ///< folder for offloaded activations; empty: host memory
   PipelineOptions pipeline;
 };
 
+/// This rank's blocks with their weights. Its methods are collective over the pipeline and the replicas.
 class Chain {
  public:
-  /// `blocks`: the whole model's; this rank keeps those of its stage.
+  /// `blocks`: all blocks of the model; this rank keeps those of its stage.
   Chain(std::vector<Block> blocks, ChainOptions options);
 
   /// The sharded weights of this rank's blocks.
@@ -93,15 +97,17 @@ class Chain {
   bool first_stage() const { return options_.pipeline.ahead.rank() == 0; }
   bool last_stage() const { return options_.pipeline.ahead.rank() + 1 == options_.pipeline.ahead.size(); }
 
-  /// Forward alone, nothing kept; the output reaches every stage. `x` is read by the first stage.
+  /// Only the forward; nothing is kept. Every stage gets the output. Only the first stage reads `x`.
   at::Tensor predict(const at::Tensor& x, const Inputs& inputs);
-  /// Forward and backward of all micro-batches of a step, in the order of the schedule; gradients are added
-  /// up in the parts. Gives the summed loss (fp32 scalar on the device; zero on all stages but the last).
+  /// Forward and backward of all micro-batches of a step, in the order of the schedule. Gradients are added
+  /// up in the parts. Returns the summed loss: an fp32 scalar on the device, 0 on all stages but the last.
   at::Tensor train(const std::vector<MicroBatch>& micro_batches);
-  /// Waits until every part's owned gradient is summed over its replicas.
+  /// Waits until the owned gradient of every part is summed over all its replicas. Call it once a step, after
+  /// train().
   void finish_reduce();
+  /// Drops the gradients of all parts.
   void zero_gradients();
-  /// After an update of the owned master weights.
+  /// Call it after an update of the owned master weights: the weights in use follow.
   void refresh();
 
  private:
@@ -110,8 +116,8 @@ class Chain {
   ChainOptions options_;
   int64_t model_blocks_;
   std::vector<Block> blocks_;             ///< of this rank, chunk by chunk
-  std::vector<Activations> activations_;  ///< of each of blocks_
-  std::unique_ptr<OffloadStore> store_;   ///< where some block's policy is offload
+  std::vector<Activations> activations_;  ///< the policy of each of blocks_
+  std::unique_ptr<OffloadStore> store_;   ///< only when some block's policy is offload
   std::vector<BlockWeights> weights_;
   std::vector<Span> chunks_;  ///< each chunk's blocks, as a range of blocks_
 };

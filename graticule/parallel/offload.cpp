@@ -21,16 +21,16 @@ namespace graticule {
 
 namespace {
 
-constexpr size_t piece_bytes = size_t{16} << 20;  // a store that ends waits for one piece at most
+constexpr size_t piece_bytes = size_t{16} << 20;  // bytes; the destructor waits for at most one piece
 
 enum class Place { memory, writing, file, reading };
 
 struct Entry {
   at::TensorOptions options;  ///< of the tensor that was put
   std::vector<int64_t> sizes;
-  at::Tensor value;  ///< unless it is in the file alone, or meta
+  at::Tensor value;  ///< undefined when it is only in the file, or meta
   Place place = Place::memory;
-  bool wanted = false;              ///< prefetched while it is written: stays in memory
+  bool wanted = false;              ///< prefetched during its write: it stays in memory
   int64_t offset = 0, bytes = 0;    ///< in the file; 0 bytes: none
   std::optional<c10::Event> event;  ///< follows the last copy between GPU and host
 
@@ -44,8 +44,9 @@ c10::Stream current_stream(const at::Device& device) {
   return c10::impl::VirtualGuardImpl(device.type()).getStream(device);
 }
 
-// Copies between a GPU and pinned memory in a stream beside the current one, after what that one was given
-// before. Both caching allocators know the streams that use their memory, so either tensor may be dropped.
+// Copies between a GPU and pinned memory in a stream beside the current one, after the work that the current
+// stream has. Both caching allocators know the streams that use their memory, so either tensor may be
+// dropped.
 c10::Event copy_beside(const at::Tensor& to, const at::Tensor& from) {
   const at::Tensor& on_device = to.is_cuda() ? to : from;
   const at::Device device = on_device.device();
@@ -62,8 +63,8 @@ c10::Event copy_beside(const at::Tensor& to, const at::Tensor& from) {
   return after;
 }
 
-// Makes the tensor on the device that it came from, where it is not there yet. Its value is in memory, or it
-// is meta.
+// Copies the tensor to the device that it came from, if it is not there yet. Its value is in memory, or it is
+// meta.
 void bring_back(Entry& entry) {
   if (entry.value.defined() && entry.value.device() == entry.options.device()) return;
   const at::Tensor there = entry.empty(false);
@@ -86,12 +87,12 @@ struct OffloadStore::State {
   std::condition_variable_any changed;
   std::map<Ticket, Entry> entries;
   Ticket next = 0;
-  std::deque<Ticket> queue;               ///< of what is to be written or read, in order
+  std::deque<Ticket> queue;               ///< tickets to write or read, in order
   std::multimap<int64_t, int64_t> holes;  ///< free places of the file: bytes, offset
   int64_t end = 0;
   int writing = 0;
   std::string error;
-  std::jthread worker;  // last: stops before anything that it uses goes
+  std::jthread worker;  // last member: it stops before the members that it uses are destroyed
 
   void work(const std::stop_token& stop);
   void transfer(Entry& entry, bool writes, const std::stop_token& stop);
@@ -172,7 +173,7 @@ OffloadStore::OffloadStore(const std::string& folder) : state_(std::make_unique<
       folder,
       ScratchFile::Words{"offload", "train.offload_to",
                          "name another train.offload_to, or choose train.activations = \"recompute\""});
-  // What the thread frees is taken off the ledger of the rank that it works for.
+  // Memory that the thread frees is taken off the ledger of the rank that it works for.
   state_->worker =
       std::jthread([state = state_.get(), caller = at::ThreadLocalState()](const std::stop_token& stop) {
         const at::ThreadLocalStateGuard observed(caller);

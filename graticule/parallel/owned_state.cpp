@@ -16,9 +16,10 @@ namespace graticule {
 
 namespace {
 
-constexpr int64_t alignment = 64;  // of each tensor within the memory of a state
+constexpr int64_t alignment = 64;  // bytes, of each tensor within the memory of a state
 
-// The mapping outlives its descriptor, and ends with the last tensor that looks into it.
+// Maps a new file of zeros. The mapping remains when the file is closed, and ends with the last tensor that
+// uses it.
 at::Tensor mapped_zeros(const std::string& folder, int64_t bytes, const std::string& name) {
   ScratchFile file(folder, {"state", "train.state_in",
                             "name another train.state_in, or leave it out to keep the state in memory"});
@@ -31,7 +32,7 @@ at::Tensor mapped_zeros(const std::string& folder, int64_t bytes, const std::str
       at::TensorOptions(at::kByte));
 }
 
-// What stands for mapped memory in a dry run: sizes that no allocator is asked for.
+// Mapped memory in a dry run: it has sizes, but no allocator is called.
 at::Tensor meta_bytes(int64_t bytes) {
   at::Tensor memory = at::empty({0}, at::TensorOptions(at::kByte).device(at::kMeta));
   memory.storage().set_nbytes(static_cast<size_t>(bytes));

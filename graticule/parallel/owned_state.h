@@ -1,4 +1,4 @@
-// AdamW's state of the weights that a rank owns, in the device's memory or in a mapped file.
+// AdamW's state of the weights that a rank owns, in the device's memory or in a mapped file. shard.h uses it.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -7,15 +7,15 @@
 
 namespace graticule {
 
-/// 1-D, of one length. `master` is fp32, the moments fp32 or bf16.
+/// Three 1-D tensors of one length. `master` is fp32; the moments are fp32 or bf16.
 struct OwnedState {
   at::Tensor master, moment1, moment2;
 };
 
-/// A state of zeros. With a `folder` its memory is a file without a name there, mapped: the system writes it
-/// out and reads it back as it needs memory. The whole file has its place on the disk, so that a full one is
-/// an error now and not in the middle of a step. Refuses a folder that is missing or cannot be written;
-/// `name` says in messages whose state it is.
+/// A state of `elements` zeros; `moments` is the moments' dtype. With a `folder`, its memory is a mapped file
+/// without a name in that folder: the system writes it out and reads it back as it needs memory. The whole
+/// file is reserved on the disk, so that a full disk is an error now and not in the middle of a step. Refuses
+/// a folder that is missing or cannot be written. `name`: the block, for messages.
 OwnedState zero_state(int64_t elements, at::ScalarType moments, const at::Device& device,
                       const std::string& folder, const std::string& name);
 

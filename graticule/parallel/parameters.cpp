@@ -60,8 +60,8 @@ at::Tensor whole_initial_values(const Parameter& parameter, const std::string& f
     case Init::truncated_normal:
       break;
   }
-  // A normal law cut at +-2 by the inverse of its distribution: x = sqrt(2) erfinv(u), u uniform over what
-  // the cut leaves.
+  // A normal distribution cut at +-2, by the inverse of its distribution function: x = sqrt(2) erfinv(u),
+  // with u uniform over the range that the cut leaves.
   auto generator = at::detail::createCPUGenerator(mix_seed({seed, seed_of(full_name)}));
   const double edge = std::erf(std::sqrt(2.0));
   return values.uniform_(-edge, edge, generator).erfinv_().mul_(std::sqrt(2.0) * parameter.deviation);

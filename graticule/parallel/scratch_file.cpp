@@ -17,7 +17,7 @@ namespace graticule {
 
 namespace {
 
-// The system's words for an error number, as they read inside a sentence.
+// The system's text for an error number, with a small first letter, as it is inside a sentence.
 std::string reason(int error) {
   std::string words = std::generic_category().message(error);
   if (!words.empty()) words[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(words[0])));

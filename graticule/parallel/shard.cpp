@@ -12,8 +12,8 @@ namespace {
 
 bool reduces_every_time(Shard level) { return level == Shard::gradients || level == Shard::full; }
 
-// Fills in the owned part of the initial weights, parameter by parameter, so that the whole block is never
-// held.
+// Fills in the owned part of the initial weights, one parameter at a time, so that the whole block is never
+// in memory.
 void fill_initial_values(const at::Tensor& owned_values, const std::string& block,
                          const std::vector<Parameter>& parameters, const Span& owned, uint64_t seed) {
   if (owned_values.is_meta()) return;
@@ -46,13 +46,14 @@ std::vector<Stretch> stretches_of(const std::vector<Parameter>& parameters, cons
   return stretches;
 }
 
-// Views and saved tensors share a storage, so its memory can be given back and filled again behind them.
+// Frees the memory of a tensor's storage. Views and saved tensors share the storage, so they stay valid once
+// it is filled again.
 void free_storage(const at::Tensor& tensor) {
   tensor.storage().set_data_ptr(c10::DataPtr(nullptr, tensor.device()));
   tensor.storage().set_nbytes(0);
 }
 
-// Gives `from`'s memory (a fresh tensor that nobody else sees) to the storage of `to`.
+// Moves the memory of `from` (a new tensor that no other code uses) to the storage of `to`.
 void take_storage(const at::Tensor& to, const at::Tensor& from) {
   const size_t bytes = from.storage().nbytes();
   to.storage().set_data_ptr(from.storage().set_data_ptr(c10::DataPtr(nullptr, from.device())));
@@ -109,7 +110,7 @@ const Weights& ShardedPart::gather() {
   gathering_.reset();
   stale_ = false;
   if (!whole_.defined()) {
-    whole_ = gathered;  // the master itself where nothing is sharded and the compute dtype is fp32
+    whole_ = gathered;  // the master weights themselves, if nothing is sharded and the compute dtype is fp32
     make_leaves();
   } else if (whole_.storage().nbytes() == 0) {
     take_storage(whole_, gathered);
@@ -121,7 +122,7 @@ const Weights& ShardedPart::gather() {
 }
 
 void ShardedPart::release() {
-  // One rank that computes in fp32 uses the master weights themselves.
+  // A single rank that computes in fp32 uses the master weights themselves; they are not freed.
   if (level_ != Shard::full || stale_ || whole_.is_alias_of(state_.master)) return;
   free_storage(whole_);
   stale_ = true;

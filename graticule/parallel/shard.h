@@ -1,4 +1,5 @@
-// Weights over the ranks that hold the same ones, ZeRO stages 0 to 3, in one or two levels.
+// Sharding: the ranks with the same weights split optimizer state, gradients or weights among them. ZeRO
+// (arXiv 1910.02054) stages 0 to 3, in one or two levels.
 //
 //   level       weights in use     gradients            master weights and AdamW's moments
 //   none        whole, always      whole, all-reduced   whole
@@ -6,12 +7,18 @@
 //   gradients   whole, always      owned span           owned span (ZeRO-2)
 //   full        while in use       owned span           owned span (ZeRO-3, FSDP)
 //
-// Parameters lie one behind the other in one flat buffer of n elements; a rank owns span_of(n, W, rank) of it
-// over the W ranks of its shard group, wherever a parameter begins or ends. With several shard groups (two
-// levels, as in hybrid sharding: gather within a node, reduce across) the owned gradients are summed over
-// their copies once a step. Bytes sent a step a rank, e bytes a weight: gather (W-1) n/W e for each use,
-// reduce-scatter (W-1)/W n e, all-reduce of none twice that, of c copies 2 (c-1)/c n/W 4. Master weights and
-// sums are fp32, moments fp32 or bf16.
+// A part's parameters are stored one behind the other in one flat buffer of n elements. A shard group has W
+// ranks, and a rank owns span_of(n, W, rank) of the buffer, regardless of where a parameter begins or ends.
+// With several shard groups (two levels, as in hybrid sharding: gather within a node, reduce across nodes),
+// the owned gradients are summed over their c copies once a step. Master weights and sums are fp32, moments
+// fp32 or bf16.
+//
+// Bytes that a rank sends in a step, with e bytes for a weight in use:
+//   gather of weights        (W-1) n/W e     once a step; level full: for each use; level none: 0
+//   gradients, full          (W-1)/W n e     reduce-scatter, for each micro-batch
+//   optimizer                (W-1)/W n 4     reduce-scatter of the fp32 sum, once a step
+//   none                   2 (W-1)/W n 4     all-reduce of the fp32 sum, once a step
+//   sum over the copies    2 (c-1)/c m 4     all-reduce, once a step; m = n/W owned elements, level none: n
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -27,24 +34,25 @@
 
 namespace graticule {
 
+/// The options of all parts of a model.
 struct ShardOptions {
   Shard level = Shard::none;
-  Replicas whole;                       ///< of parameters that the tensor axis does not cut
-  Replicas cut;                         ///< of those that it cuts
+  Replicas whole;                       ///< replicas of parameters that the tensor axis does not cut
+  Replicas cut;                         ///< replicas of those that it cuts
   at::ScalarType compute = at::kFloat;  ///< dtype of the weights in use
   at::Device device = at::kCPU;
-  uint64_t seed = 0;                    ///< of the initial weights
+  uint64_t seed = 0;                    ///< seed of the initial weights
   at::ScalarType moments = at::kFloat;  ///< dtype of AdamW's moments: fp32 or bf16
   std::string state_in;  ///< folder of a mapped file for master weights and moments; empty: memory
 };
 
-/// A range of the owned span (counted within it) whose parameters share the same weight decay.
+/// A range of the owned span (indices within the span) whose parameters have the same weight decay.
 struct Stretch {
   Span span;
   bool decay;
 };
 
-/// Some parameters of one block, over one set of replicas.
+/// Some parameters of one block, sharded over one set of replicas. Gathers and reductions are collective.
 class ShardedPart {
  public:
   ShardedPart(std::string block, std::vector<Parameter> parameters, const ShardOptions& options,
@@ -55,38 +63,41 @@ class ShardedPart {
   const std::vector<Parameter>& parameters() const { return parameters_; }
   const Replicas& replicas() const { return replicas_; }
   int64_t numel() const { return numel_; }
-  /// What this rank's optimizer updates, as a range of the flat buffer.
+  /// The range of the flat buffer that this rank's optimizer updates.
   Span owned() const { return owned_; }
+  /// Master weights and moments of the owned span.
   OwnedState& state() { return state_; }
   /// The owned span, cut where weight decay begins or ends.
   const std::vector<Stretch>& stretches() const { return stretches_; }
-  /// The summed gradient of the owned span (fp32), after finish_reduce().
+  /// The gradient of the owned span (fp32), summed over all replicas. Valid after the copies are summed.
   const at::Tensor& owned_gradient() const { return gradient_; }
-  /// Of all ranks that own this span, one speaks for it where spans are summed over the world.
+  /// Whether this rank is the one that counts this span, when a quantity is summed over the world. Exactly
+  /// one of the ranks that own the span returns true.
   bool speaks() const;
 
-  /// Starts gathering the weights (level full; nothing otherwise). gather() waits for it.
+  /// Starts to gather the weights, when the weights in use are out of date or released; gather() waits for
+  /// it.
   void prefetch();
   /// The whole weights as autograd leaves, valid until release() or the next update.
   const Weights& gather();
-  /// Frees the whole weights (level full). A graph that saved them stays valid: gather() refills the same
-  /// storage.
+  /// Frees the whole weights (level full only). An autograd graph that saved them stays valid, because
+  /// gather() fills the same storage again.
   void release();
-  /// The leaves, gathered or not: their gradients stay when their values are gone.
+  /// The leaves, gathered or not. Their gradients remain when their values are freed.
   const Weights& leaves() const { return leaves_; }
 
-  /// Takes the gradients that autograd left in the leaves. `last`: no more micro-batches follow, so start the
-  /// reduction (levels gradients and full reduce every time).
+  /// Takes the gradients that autograd stored in the leaves. `last`: no more micro-batches follow, so start
+  /// the reduction. Levels gradients and full reduce for every micro-batch.
   void take_gradients(bool last);
-  /// Waits until what take_gradients started is summed over the shard group, and adds it up.
+  /// Waits for the reductions that take_gradients started, and adds the results to the owned gradient.
   void collect();
-  /// After the last collect() of a step, in three calls so that all parts are under way at once: sums over
-  /// the copies.
+  /// Sum the owned gradient over the copies, after the last collect() of a step. There are two calls, so that
+  /// the sums of all parts run at once: start all of them, then finish all.
   void start_copies();
   void finish_copies();
+  /// Drops the owned gradient.
   void zero_gradients();
-  /// The owned master weights changed: makes the whole weights follow (by gathering, at the latest on next
-  /// use).
+  /// Call it when the owned master weights changed: the next gather() returns the new weights.
   void refresh();
 
  private:
@@ -104,11 +115,11 @@ class ShardedPart {
   Span owned_;
   std::vector<Stretch> stretches_;
   OwnedState state_;
-  at::Tensor whole_;   ///< n elements of the compute dtype; its storage is empty while released
+  at::Tensor whole_;   ///< n elements of the compute dtype; without storage while released
   bool stale_ = true;  ///< whole_ does not hold the current weights
   std::optional<Pending> gathering_;
   Weights leaves_;
-  at::Tensor local_gradient_;  ///< whole, fp32: levels none and optimizer, summed over micro-batches
+  at::Tensor local_gradient_;  ///< n elements, fp32, summed over micro-batches: levels none, optimizer
   at::Tensor gradient_;
   std::vector<Pending> reducing_;
   std::optional<Pending> copying_;

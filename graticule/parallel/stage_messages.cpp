@@ -23,7 +23,7 @@ void StageMessages::send(Direction& direction, int step, int chunk, int micro, c
     return;
   }
   const Scope scope("pipeline");
-  std::erase_if(direction.sent, [](Pending& sent) { return sent.poll(); });  // what has left is freed
+  std::erase_if(direction.sent, [](Pending& sent) { return sent.poll(); });  // frees messages that have left
   direction.sent.push_back(direction.group.send(values, to % stages_, to * micro_batches_ + micro));
 }
 

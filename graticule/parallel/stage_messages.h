@@ -1,6 +1,7 @@
-// What the stages of a pipeline send each other: activations to the next virtual stage, gradients to the one
-// before. Virtual stage v = chunk x stages + stage; a neighbour on the same rank is handed the tensor itself.
-// Sends do not block, receives may be posted early.
+// The messages between pipeline stages: activations to the next virtual stage, gradients to the one before.
+// Virtual stage v = chunk x stages + stage. When the neighbour is on the same rank, it gets the tensor
+// itself. Sends do not block; receives may be posted early. The executor (training_pass.h, chain.cpp) uses
+// it.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,25 +15,27 @@ namespace graticule {
 
 class StageMessages {
  public:
+  /// `activations`: dtype and device of the messages. `micro_batches`: their number in a step, for the tags.
   StageMessages(const PipelineOptions& options, at::TensorOptions activations, int micro_batches);
 
   bool is_first(int chunk) const { return virtual_stage(chunk) == 0; }
   bool is_last(int chunk) const { return virtual_stage(chunk) + 1 == virtual_stages_; }
 
-  /// This chunk's output to the next virtual stage / the gradient of its input to the one before.
+  /// Sends this chunk's output to the next virtual stage, or the gradient of its input to the one before.
   void send_activation(int chunk, int micro, const at::Tensor& x) { send(ahead_, 1, chunk, micro, x); }
   void send_gradient(int chunk, int micro, const at::Tensor& dx) { send(back_, -1, chunk, micro, dx); }
-  /// Posts the receive of what this chunk waits for; nothing when it was posted or handed over already.
+  /// Posts the receive of the message that this chunk waits for. It does nothing when the message was posted
+  /// or handed over already. `samples`: the samples of the micro-batch.
   void expect_activation(int chunk, int micro, int64_t samples) { expect(ahead_, -1, chunk, micro, samples); }
   void expect_gradient(int chunk, int micro, int64_t samples) { expect(back_, 1, chunk, micro, samples); }
-  /// Waits for it.
+  /// Waits for the message and returns it.
   at::Tensor take_activation(int chunk, int micro, int64_t samples) {
     return take(ahead_, -1, chunk, micro, samples);
   }
   at::Tensor take_gradient(int chunk, int micro, int64_t samples) {
     return take(back_, 1, chunk, micro, samples);
   }
-  /// Waits until everything sent has left.
+  /// Waits until all messages that were sent have left.
   void finish();
 
  private:

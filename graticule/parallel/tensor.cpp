@@ -1,5 +1,5 @@
-// Legend: tensor.h; N = T B rows, n = t B rows: tokens come first, so that the wire cuts dim 0. With one
-// sample that order is free.
+// Tokens are moved to the first dim, so that groups cut dim 0. With one sample this needs no copy. Legend:
+// tensor.h; N = T B rows, n = t B rows.
 
 #include "graticule/parallel/tensor.h"
 
@@ -19,7 +19,7 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// What one call needs again in backward, kept in the autograd graph.
+/// The data of one call that the backward needs, kept in the autograd graph.
 struct Layer : torch::CustomClassHolder {
   Layer(TensorLayers spread, std::shared_ptr<DeferredGradients> list)
       : layers(std::move(spread)), deferred(std::move(list)) {}
@@ -37,7 +37,7 @@ at::Tensor as_tokens(const at::Tensor& x_NC, int64_t batch) {
   return x_NC.unflatten(0, {x_NC.size(0) / batch, batch}).transpose(0, 1);
 }
 
-/// [B, t, C] of mine -> [N, C].
+/// [B, t, C] of my tokens -> [N, C].
 Pending gather(const TensorLayers& layers, const at::Tensor& x_BtC) {
   return layers.group.all_gather(x_BtC.transpose(0, 1), layers.tokens_of).then([](const at::Tensor& x_TBC) {
     return x_TBC.flatten(0, 1);
@@ -73,8 +73,9 @@ struct Column : torch::autograd::Function<Column> {
     return as_tokens(product(wait(gathering), weight.t(), bias), x_BtC.size(0));
   }
 
-  // While x travels dx is computed; while dx travels dW is. Deferred, x travels when dW is computed: the pass
-  // that others wait for is as short as it can be, and until then only my tokens of x are kept.
+  // While x is gathered, dx is computed; while dx is sent, dW is computed. With deferred gradients, x is
+  // gathered when dW is computed. So the pass that other ranks wait for is as short as possible, and until
+  // then only my tokens of x are kept.
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const auto saved = context->get_saved_variables();
     const at::Tensor x_BtC = saved[0].detach(), &weight = saved[1], &bias = saved[2];

@@ -29,17 +29,18 @@ double cost_of(Kind kind, const StageCosts& costs) {
   GRATICULE_CHECK(false, "action ", static_cast<int>(kind));
 }
 
-// When the results that travel were made, by virtual stage and micro-batch; absent: not yet.
+// The times at which results were ready, by virtual stage and micro-batch; absent: not yet.
 struct Results {
   int stages, last;
   double send;
   std::map<std::pair<int, int>, double> activations, gradients;
 
-  // When `action` of `stage` finds its input there.
+  // The time at which the input of `action` of `stage` is there.
   std::optional<double> ready(const StageAction& action, int stage) const {
     const int here = action.chunk * stages + stage;
     const bool forward = action.kind == Kind::forward;
-    // The loss follows the last forward; a weight's half follows its input's half on the same rank.
+    // No message is needed: the loss follows the last forward, and a weight half follows its input half on
+    // the same rank.
     if (here == (forward ? 0 : last) || action.kind == Kind::backward_weight) return 0;
     const auto& made = forward ? activations : gradients;
     const auto found = made.find({here + (forward ? -1 : 1), action.micro});
@@ -96,7 +97,7 @@ Timeline simulate(ScheduleKind kind, int stages, int chunks, int micro_batches, 
   Timeline timeline{kind, stages, chunks, micro_batches, {}};
   timeline.ranks.resize(stages);
   Results results{stages, stages * chunks - 1, costs.send, {}, {}};
-  // Each rank goes as far as it can, round after round, until nobody moves.
+  // Each rank runs as many actions as it can, round after round, until no rank advances.
   for (bool moved = true; moved;) {
     moved = false;
     for (int s = 0; s < stages; ++s) {

@@ -55,7 +55,7 @@ at::Tensor TrainingPass::run() {
   for (size_t i = 0; i < list.size(); ++i) {
     const Task& task = list[i];
     const Task* next = i + 1 < list.size() ? &list[i + 1] : nullptr;
-    // Weight gradients wait for nothing: what comes after them is fetched under them.
+    // Tasks of weight gradients need no weights. So the weights of the task after them are fetched meanwhile.
     const auto after = std::find_if(list.begin() + static_cast<std::ptrdiff_t>(i) + 1, list.end(),
                                     [](const Task& later) { return needs_weights(later.action); });
     ahead_ = after == list.end() ? nullptr : &*after;
@@ -81,7 +81,7 @@ at::Tensor TrainingPass::run() {
   return loss_;
 }
 
-// A receive is posted one action early, so that its message travels under the work before it.
+// A receive is posted one action early, so that its message arrives during the work before it.
 void TrainingPass::expect(const Task& task) {
   const auto [kind, chunk, micro] = task.action;
   if (kind == Kind::forward && !messages_.is_first(chunk))
@@ -90,7 +90,7 @@ void TrainingPass::expect(const Task& task) {
     messages_.expect_gradient(chunk, micro, samples(task));
 }
 
-// Weights that the very next task needs again are not released in between.
+// Whether the next task needs the same weights, so that they are not released in between.
 bool TrainingPass::stays(const Task& task, const Task* next) {
   return next && needs_weights(next->action) && next->block == task.block;
 }
@@ -110,7 +110,8 @@ at::Tensor TrainingPass::forward_kept(const Task& task, const Weights& weights) 
   return here.output.detach();
 }
 
-// What comes back at once stays where it is, and so does the model's input, which the batch holds anyway.
+// A block whose backward follows at once is not offloaded. The model's input is not either, because the batch
+// keeps it anyway.
 at::Tensor TrainingPass::forward_lean(const Task& task, const Weights& weights, bool turns) {
   Kept& here = kept(task);
   const Activations policy = chain_.activations_[task.block];
@@ -159,7 +160,7 @@ void TrainingPass::fetch(Kept& kept) {
   kept.memo.pop_back();
 }
 
-// A block's input is cut off from the block before: its gradient is what the executor hands on.
+// A block's input is detached from the block before: the executor hands its gradient on.
 void TrainingPass::forward(const Task& task, const Task* next) {
   const Scope scope("forward");
   const auto [kind, chunk, index] = task.action;
@@ -222,7 +223,8 @@ void TrainingPass::backward_weight(const Task& task) {
   take_gradients(task.block);
 }
 
-// A block's reduction is under way while the block before it computes, and waited for when that one's begins.
+// The reduction of a block is under way while the block before it computes. It is waited for when the
+// reduction of that block begins.
 void TrainingPass::take_gradients(size_t block) {
   const bool last = ++taken_[block] == micro_batches_.size();
   if (reducing_ == block) chain_.weights_[block].collect();  // a stage of one block

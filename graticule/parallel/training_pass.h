@@ -1,5 +1,6 @@
-// One step's forwards and backwards of this stage, as a list of tasks: the schedule's actions, block by
-// block.
+// One step of this stage: all forwards and backwards of its micro-batches. The actions of the pipeline
+// schedule are written out as tasks, one for each block. So the pass always knows which weights come next.
+// Chain::train uses it.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -9,11 +10,12 @@
 
 namespace graticule {
 
+/// One use is one step.
 class TrainingPass {
  public:
   TrainingPass(Chain& chain, const std::vector<MicroBatch>& micro_batches);
 
-  /// Runs every task; gives the summed loss.
+  /// Runs all tasks and returns the summed loss (chain.h). Collective, as Chain::train.
   at::Tensor run();
 
  private:
@@ -21,15 +23,15 @@ class TrainingPass {
   struct Task {
     StageAction action;
     size_t block;
-    bool begins, ends;  ///< the action
+    bool begins, ends;  ///< first or last block of the action
   };
-  /// What is kept of one block and micro-batch from its forward to its backward.
+  /// Tensors of one block and micro-batch that are kept from its forward to its backward.
   struct Kept {
-    at::Tensor input, output;  ///< output: with a graph behind it, under the policy keep
-    Memo memo;                 ///< of a lean forward
-    std::vector<std::vector<OffloadStore::Ticket>> away;  ///< input and memo, while they are offloaded
+    at::Tensor input, output;  ///< output: with its autograd graph, under the policy keep
+    Memo memo;                 ///< kept by a lean forward
+    std::vector<std::vector<OffloadStore::Ticket>> away;  ///< of input and memo, while offloaded
     std::shared_ptr<DeferredGradients> deferred;
-    std::vector<at::Tensor> stash;  ///< gradients of weights that were not deferred
+    std::vector<at::Tensor> stash;  ///< weight gradients that were not deferred
   };
 
   std::vector<Task> tasks() const;
@@ -59,14 +61,14 @@ class TrainingPass {
   Chain& chain_;
   const std::vector<MicroBatch>& micro_batches_;
   StageMessages messages_;
-  bool defers_;                               ///< weight gradients are tasks of their own
+  bool defers_;                               ///< whether weight gradients are tasks of their own
   std::vector<std::vector<Kept>> kept_;       ///< by micro-batch and block
   std::vector<at::Tensor> output_gradients_;  ///< by micro-batch, on the last stage
-  std::vector<size_t> taken_;                 ///< by block: micro-batches whose weight gradients are in
+  std::vector<size_t> taken_;                 ///< by block: micro-batches whose weight gradients are taken
   std::optional<size_t> reducing_;            ///< the block whose reduction is under way
   const Task* ahead_ = nullptr;               ///< the next task that needs weights
-  const Task* returns_ = nullptr;             ///< the next task that needs what a forward kept
-  at::Tensor flow_;                           ///< what goes from block to block within an action
+  const Task* returns_ = nullptr;             ///< the next task that needs tensors kept by a forward
+  at::Tensor flow_;                           ///< the tensor between two blocks of an action
   at::Tensor loss_;
 };
 

@@ -11,7 +11,7 @@
 namespace graticule {
 namespace {
 
-/// A rank's listener, and how many exchanges it has heard of. Shared by all groups of the rank.
+/// A rank's listener and the number of exchanges so far. All groups of the rank share it.
 struct Ear {
   DryListener listener;
   int64_t heard = 0;
@@ -33,7 +33,8 @@ class DryWork : public c10d::Work {
   std::function<void()> waited_;
 };
 
-// What other ranks would write is no work of this one: not for PyTorch's profilers.
+// Fills a tensor that another rank would write. That is no work of this rank, so PyTorch's profilers must not
+// see it.
 void arrives(const at::Tensor& values) {
   const at::DisableRecordFunctionGuard unseen;
   values.zero_();

@@ -1,6 +1,6 @@
-// Bytes travel as bytes: nothing here depends on a dtype but the all-reduce. An all-to-all is a send and a
-// receive to each rank that has rows, in pieces below 2^30 bytes; messages between two ranks arrive in the
-// order of issue, so one tag does.
+// Messages are bytes: only the all-reduce depends on a dtype. An all-to-all is a send and a receive for each
+// rank that has rows, in pieces of at most 2^30 bytes. One tag is enough, because messages between two ranks
+// arrive in the order of issue.
 #include "graticule/comm/mpi/mpi.h"
 
 #include <ATen/core/Tensor.h>
@@ -41,11 +41,11 @@ void check(int code, const std::string& label, const char* operation) {
   fail(label, "MPI ", operation, " failed: ", std::string(reason, length));
 }
 
-/// An exception is on its way: other ranks may never answer, so nothing that waits for them may be called.
+/// Whether an exception is on its way. Then other ranks may never answer, so no call may wait for them.
 bool unwinding() { return std::uncaught_exceptions() > 0; }
 
-/// MPI from its start to its end, and the watch over this rank. An MPI that refuses calls from several
-/// threads goes without a watchdog.
+/// MPI from its start to its end, and the watch over this rank. There is no watchdog when MPI refuses calls
+/// from several threads.
 class Session {
  public:
   Session() {
@@ -99,14 +99,13 @@ class Communicator {
   int rank_ = 0, size_ = 1;
 };
 
-/// One MPI request. A receive knows how many bytes must come: a shorter message is an error, not half a
-/// tensor.
+/// One MPI request. A receive stores the number of bytes that must come: a shorter message is an error.
 struct Request {
   MPI_Request handle = MPI_REQUEST_NULL;
   int expected = -1;
 };
 
-/// What MPI reads and writes until an operation is done.
+/// The memory that MPI reads and writes until an operation is done.
 struct Held {
   std::vector<at::Tensor> buffers;
   std::vector<Count> counts;
@@ -121,7 +120,7 @@ class MpiWork : public c10d::Work {
         communicator_(std::move(communicator)),
         held_(std::make_unique<Held>(Held{std::move(buffers), {}, {}})) {}
 
-  /// Given up on while the job is ending: MPI may still use the buffers, so they stay.
+  /// If the job ends during the operation, MPI may still use the buffers. So they are never freed.
   ~MpiWork() override {
     if (std::any_of(requests_.begin(), requests_.end(),
                     [](const Request& r) { return r.handle != MPI_REQUEST_NULL; })) {
@@ -194,7 +193,7 @@ class MpiWork : public c10d::Work {
   std::shared_ptr<Communicator> communicator_;
   std::unique_ptr<Held> held_;
   std::vector<Request> requests_;
-  size_t done_ = 0;  ///< of the requests, from the front
+  size_t done_ = 0;  ///< number of requests that are done, from the front
 };
 
 MPI_Datatype datatype_of(at::ScalarType type, const std::string& label) {
@@ -243,7 +242,7 @@ class MpiBackend : public c10d::Backend {
     return exchange("all_to_all", in.split_with_sizes(send), out.split_with_sizes(receive), {in, out});
   }
 
-  /// Where out[rank] is in[rank], nothing is copied.
+  /// When out[rank] is in[rank], nothing is copied.
   Works alltoall(Tensors& out, Tensors& in, const c10d::AllToAllOptions&) override {
     Tensors buffers = in;
     buffers.insert(buffers.end(), out.begin(), out.end());
@@ -254,7 +253,7 @@ class MpiBackend : public c10d::Backend {
     return gather(out.split_with_sizes(std::vector<int64_t>(size_, in.numel())), in);
   }
 
-  /// out[0] holds one view a rank of one buffer, in rank order.
+  /// The tensors of out[0] are views of one buffer, one for each rank, in rank order.
   Works allgather(std::vector<Tensors>& out, Tensors& in, const c10d::AllgatherOptions&) override {
     return gather(out[0], in[0]);
   }
@@ -301,15 +300,15 @@ class MpiBackend : public c10d::Backend {
  private:
   static constexpr int exchange_tag = 0;
 
-  /// Keeps messages of send and receive apart from those of an exchange.
+  /// The tags of send and receive differ from the tag of an exchange.
   static int user_tag(int tag) { return exchange_tag + 1 + tag; }
 
   c10::intrusive_ptr<MpiWork> start(const char* operation, Tensors buffers) const {
     return c10::make_intrusive<MpiWork>(operation, communicator_, std::move(buffers));
   }
 
-  /// Sends send[r] to each rank r and receives receive[r] from it. Neighbours first and each rank from its
-  /// own place, so that no rank is everyone's first target.
+  /// Sends send[r] to each rank r and receives receive[r] from it. Each rank starts with its own neighbour,
+  /// so that no rank is the first target of all.
   Works exchange(const char* operation, const Tensors& send, const Tensors& receive, Tensors buffers) const {
     auto work = start(operation, std::move(buffers));
     for (int step = 1; step < size_; ++step) {

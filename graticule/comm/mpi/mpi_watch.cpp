@@ -1,6 +1,6 @@
-// Who waits too long asks those whom it waits for. It then knows what to say, unless they wait themselves:
-// the ranks that wait for the true culprit say it. Before it speaks it announces that, and the lowest rank of
-// those that announce at the same time has the word, so one message is shown.
+// How one message comes out of many waits. A rank that waits too long asks the ranks that it waits for. If
+// those wait themselves, it stays silent, because the ranks that wait for the true culprit know more. Before
+// a rank prints its verdict it announces it. Of ranks that announce at the same time the lowest prints.
 #include "graticule/comm/mpi/mpi_watch.h"
 
 #include <algorithm>
@@ -12,13 +12,13 @@ namespace graticule {
 namespace {
 
 constexpr int question_tag = 1, answer_tag = 2, announcement_tag = 3;
-constexpr std::chrono::seconds silence(10);  ///< kept for another rank that has the word
+constexpr std::chrono::seconds silence(10);  ///< how long this rank is silent after another's announcement
 
 std::chrono::milliseconds milliseconds(double seconds) {
   return std::chrono::milliseconds(static_cast<int64_t>(1000 * seconds));
 }
 
-/// Between two looks: short beside the time-out, long beside what a look costs.
+/// The time between two looks: short compared with the time-out, long compared with the cost of a look.
 std::chrono::milliseconds tick(double timeout) {
   return milliseconds(timeout > 0 ? std::clamp(timeout / 20, 0.01, 0.1) : 0.1);
 }
@@ -61,7 +61,7 @@ void MpiWatch::stop() {
 }
 
 void MpiWatch::run() {
-  constexpr double noticed = 5;  // seconds that a busy machine does not explain
+  constexpr double noticed = 5;  // seconds; a busy machine does not delay a thread this long
   std::unique_lock lock(mutex_);
   auto before = Clock::now();
   while (!woken_.wait_for(lock, tick(watch_->timeout()), [&] { return stops_; })) {
@@ -90,7 +90,7 @@ void MpiWatch::hear() {
       const Question& question = message.question;
       message.answer = {question.wait, watch_->standing(question.operation)};
       send(message, status.MPI_SOURCE, answer_tag);
-      // All who wait would ask at once: the lowest rank goes first.
+      // Many ranks would ask at once; the lowest asks first.
       if (status.MPI_SOURCE < rank_) {
         quiet_until_ = std::max(quiet_until_, Clock::now() + 2 * milliseconds(grace(watch_->timeout())));
       }

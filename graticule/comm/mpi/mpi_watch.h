@@ -1,5 +1,6 @@
-// The watchdog of a rank under MPI: a thread that answers where this rank stands, and that asks the others
-// when a wait of this one has lasted too long. It has a communicator of its own and sleeps in between.
+// The watchdog of a rank under MPI: a thread with a communicator of its own, which sleeps most of the time.
+// It answers other ranks' questions about this rank's operations. When a wait of this rank lasts too long, it
+// asks the other ranks, prints a verdict (comm/watch.h) and ends the job.
 #pragma once
 
 #include <mpi.h>
@@ -19,18 +20,19 @@ namespace graticule {
 
 class MpiWatch {
  public:
-  /// Collective over MPI_COMM_WORLD. MPI must allow calls from several threads.
+  /// Starts the thread. Collective over MPI_COMM_WORLD. MPI must allow calls from several threads.
   explicit MpiWatch(std::shared_ptr<Watch> watch);
-  /// Stops the thread, without a word to the others.
+  /// Stops the thread at once, without any message to the other ranks.
   ~MpiWatch();
-  /// The end of a job that went well: answers until all ranks are here. Collective.
+  /// Call it at the end of a job that went well: it answers questions until all ranks have called it.
+  /// Collective.
   void end();
 
  private:
   using Clock = std::chrono::steady_clock;
   struct Question {
     Operation operation;
-    int64_t wait = 0;  ///< the asker's
+    int64_t wait = 0;  ///< number of the wait on the asking rank
   };
   struct Answer {
     int64_t wait = 0;

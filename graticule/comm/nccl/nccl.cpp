@@ -1,5 +1,5 @@
-// A collective runs on a stream of the group's own, beside the current one; wait() makes the current stream
-// wait for it, not the host. What hangs is NCCL's watchdog's to find: it has our time-out.
+// A collective runs on a stream of the group, beside the current stream. wait() makes the current stream wait
+// for it, and not the host. NCCL's own watchdog finds operations that hang; it gets our time-out.
 #include "graticule/comm/nccl/nccl.h"
 
 #include <c10/core/impl/VirtualGuardImpl.h>
@@ -18,7 +18,7 @@ namespace {
 using c10d::ProcessGroupNCCL;
 using Store = c10::intrusive_ptr<c10d::Store>;
 
-/// NCCL's own limit cannot be turned off: a year is for ever.
+/// NCCL's time-out. It cannot be turned off, so "no limit" is a year.
 std::chrono::milliseconds limit(double timeout) {
   constexpr double year = 365 * 86400.0;
   return std::chrono::milliseconds(static_cast<int64_t>(1000 * (timeout > 0 ? timeout : year)));
@@ -34,9 +34,9 @@ c10::intrusive_ptr<ProcessGroupNCCL::Options> options_of(const std::vector<int>&
   return options;
 }
 
-/// LibTorch runs all messages between two ranks on one stream, so two ranks that both send first would wait
-/// for each other for ever. Messages to lower ranks go through a backend of their own. NCCL has no tags:
-/// messages of one direction pair up in their order.
+/// Two backends for one group. LibTorch runs all messages between two ranks on one stream, so two ranks that
+/// both send first would wait for each other for ever. Messages to lower ranks therefore use a backend of
+/// their own. NCCL has no tags: messages of one direction are paired in their order.
 class NcclBackend : public ProcessGroupNCCL {
  public:
   using Works = c10::intrusive_ptr<c10d::Work>;
@@ -94,8 +94,8 @@ World nccl_world(const NcclPlace& place) {
         c10::make_intrusive<NcclBackend>(store, prefix, rank, members, label, watch->timeout(), device),
         label, {watch, group_id(number, members), members});
   };
-  // NCCL has no way to end other processes: their launcher (torchrun, srun --kill-on-bad-exit) does when this
-  // one ends.
+  // NCCL cannot end other processes. Their launcher (torchrun, srun --kill-on-bad-exit) ends them when this
+  // process ends.
   world.abort = [](int code) { std::_Exit(code); };
   return world;
 }

@@ -1,5 +1,5 @@
-// All ranks of a job share one ThreadJob: one lock, one condition. A collective is done by the rank that
-// comes last.
+// All ranks of a job share one ThreadJob with one lock and one condition. The rank that arrives last performs
+// a collective.
 #include "graticule/comm/threads/threads.h"
 
 #include <ATen/Parallel.h>
@@ -23,8 +23,8 @@ namespace {
 
 struct ThreadJob;
 
-/// One rank's part of a collective: rank d's receive[s] is filled from rank s's send[d]; a reduction works on
-/// send[0] of every rank in place. An undefined tensor takes no part.
+/// One rank's part of a collective. An exchange fills rank d's receive[s] from rank s's send[d]. A reduction
+/// works in place on send[0] of every rank. An undefined tensor is skipped.
 struct Call {
   std::string name;
   std::vector<at::Tensor> send, receive;
@@ -36,24 +36,25 @@ struct Collective {
   bool done = false;
 };
 
-/// Messages of one (source, destination, tag), numbered, so that the n-th receive gets the n-th send.
+/// The messages of one (source, destination, tag). They are numbered, so that the n-th receive gets the n-th
+/// send.
 struct Channel {
   std::map<int64_t, at::Tensor> messages;
   int64_t sent = 0, received = 0;
 };
 
-/// What the ranks of one group share.
+/// The state that the ranks of one group share.
 struct Hub {
   std::string label;
   std::vector<int> members;
-  std::map<int64_t, std::shared_ptr<Collective>> collectives;  ///< by number; gone when all ranks have come
+  std::map<int64_t, std::shared_ptr<Collective>> collectives;  ///< by number; erased when all ranks have come
   std::map<std::tuple<int, int, int>, Channel> channels;
 };
 
 struct ThreadJob {
   std::mutex mutex;
   std::condition_variable changed;
-  std::exception_ptr error;                                      ///< the first
+  std::exception_ptr error;                                      ///< the first error of a rank
   std::map<std::pair<int64_t, int>, std::shared_ptr<Hub>> hubs;  ///< by number of the split and first member
   std::vector<std::shared_ptr<Watch>> watches;                   ///< by rank; the vector never changes
 
@@ -63,13 +64,13 @@ struct ThreadJob {
     changed.notify_all();
   }
 
-  /// Waits until `ready` as world rank `rank`, or throws when a rank has failed or the wait lasts too long.
+  /// Waits for `ready` as world rank `rank`. Throws when a rank has failed or the wait lasts too long.
   template <class Ready>
   void await(std::unique_lock<std::mutex>& lock, int rank, const Ready& ready) {
     const auto ended = [&] { return error || ready(); };
     const double timeout = watches[rank]->timeout();
     if (timeout <= 0) changed.wait(lock, ended);
-    // The system's clock: ThreadSanitizer does not know waits by the steady one.
+    // This uses the system's clock, because ThreadSanitizer does not know waits by the steady clock.
     const auto in = [](double seconds) {
       return std::chrono::system_clock::now() + std::chrono::milliseconds(std::lround(1000 * seconds));
     };
@@ -132,7 +133,7 @@ void perform(const Hub& hub, std::map<int, Call>& calls) {
 
 class ThreadWork : public c10d::Work {
  public:
-  /// `rank`: in the world.
+  /// `rank`: the world rank.
   ThreadWork(std::shared_ptr<ThreadJob> job, int rank, std::function<bool()> ready,
              std::function<void()> take = nullptr)
       : job_(std::move(job)), rank_(rank), ready_(std::move(ready)), take_(std::move(take)) {}
