@@ -1,4 +1,5 @@
-// One function a command: it adds its options to the command line and what to do when it is chosen.
+// The commands of the program. Each function adds one command with its options to `app`. When the command is
+// chosen, its callback sets `action`.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -10,8 +11,7 @@
 
 namespace graticule {
 
-/// What the chosen command does; gives the exit code. Set by the command's callback, run by main once all
-/// arguments are read.
+/// Runs the chosen command and returns the exit code. main calls it after all arguments are read.
 using Action = std::function<int()>;
 
 void add_train(CLI::App& app, Action& action);
@@ -20,8 +20,8 @@ void add_forecast(CLI::App& app, Action& action);
 void add_export(CLI::App& app, Action& action);
 void add_data(CLI::App& app, Action& action);
 void add_check(CLI::App& app, Action& action);
-/// `calibrate` measures the machine and writes its description to a file; it is handed in, since what measures is
-/// above the command line (bench/).
+/// `calibrate` measures the machine and writes its description to `path`. main passes it in, because the code
+/// that measures is in bench/, which is above the command line.
 void add_plan(CLI::App& app, Action& action,
               std::function<int(const std::string& path, const World& world)> calibrate);
 void add_simulate(CLI::App& app, Action& action);

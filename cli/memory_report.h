@@ -1,4 +1,4 @@
-// A ledger for people and for machines, as `train --memory` and `plan --dry-run` print it.
+// Prints the accounts of a memory ledger as a table or JSON, for `train --memory` and `plan --dry-run`.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -7,10 +7,10 @@
 
 namespace graticule {
 
-/// {"peak_bytes": .., "accounts": {"weights": .., ..}}
+/// As JSON: {"peak_bytes": .., "accounts": {"weights": .., ..}}
 nlohmann::json to_json(const Booked& booked);
 
-/// Prints the rank with the largest peak to standard output.
+/// Prints the fullest rank's memory to standard output, as a table or one JSON object.
 void print_memory(const RankMemory& memory, bool json);
 
 }  // namespace graticule

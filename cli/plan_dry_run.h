@@ -1,4 +1,4 @@
-// `graticule plan RECIPE --ranks N --dry-run RANK`: what one rank of a run would hold and send.
+// Prints what one rank of a run would allocate and send: `graticule plan RECIPE --ranks N --dry-run RANK`.
 #pragma once
 
 #include <string>
@@ -14,7 +14,8 @@ struct DryRunArguments {
   DryRank place;
 };
 
-/// Prints the ledger of the peak and the traffic of a step. Refuses what `train` refuses.
+/// Prints the tensors at the peak of a step and the traffic of a step; returns the exit code. Refuses what
+/// `train` refuses.
 int show_dry_run(const DryRunArguments& arguments, bool json);
 
 }  // namespace graticule

@@ -1,4 +1,4 @@
-// `graticule plan RECIPE --cluster NAME --ranks N`: the fastest layouts that fit, and why.
+// Prints the fastest layouts that fit, and the reasons: `graticule plan RECIPE --cluster NAME --ranks N`.
 #pragma once
 
 #include <string>
@@ -11,13 +11,14 @@ struct LayoutArguments {
   std::vector<std::string> set;  ///< section.key=value
   std::string cluster;           ///< name or path
   int ranks = 0;
-  bool free = false;    ///< forget what the recipe says of its layout
+  bool free = false;    ///< ignore the recipe's layout and activations
   std::string explain;  ///< "data=2,shard=full": keys of [parallel], and activations; empty: nothing
   std::string write;    ///< file for the recipe with the best layout; empty: none
 };
 
-/// Prints the best layouts, the reasons, the comparison that `explain` asks for. Refuses what `train`
-/// refuses, and a recipe of which nothing fits, with what would.
+/// Prints the best layouts, the reasons, and the comparison that `explain` asks for; returns the exit code.
+/// Refuses what `train` refuses. Refuses a recipe of which no layout fits, and says which changes would make
+/// it fit.
 int show_layouts(const LayoutArguments& arguments, bool json);
 
 }  // namespace graticule

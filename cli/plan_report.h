@@ -1,4 +1,4 @@
-// What `graticule plan RECIPE` prints: tables for people, JSON for machines.
+// Formats the candidates of `graticule plan RECIPE`: tables for people, JSON for programs.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -7,10 +7,11 @@
 
 namespace graticule {
 
-/// A line a layout: seconds of a step and its parts, how well devices are used, what the fullest rank holds.
+/// Prints one line for each layout: seconds of a step and its parts, share of the devices' speed, tokens per
+/// second. A second table has the memory of the fullest rank by account.
 void print_table(const Question& question, const std::vector<Candidate>& candidates);
 
-/// Layout (as keys of a recipe), seconds, efficiency, memory by account.
+/// A candidate as JSON: layout (as keys of a recipe), seconds, efficiency, memory by account.
 nlohmann::json to_json(const Question& question, const Candidate& candidate);
 
 }  // namespace graticule

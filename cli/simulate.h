@@ -1,4 +1,5 @@
-// `graticule simulate RECIPE --cluster C --ranks N`: one training step of a whole machine.
+// Prints and draws one simulated training step of a whole machine: `graticule simulate RECIPE --cluster C
+// --ranks N`.
 #pragma once
 
 #include <string>
@@ -10,24 +11,25 @@
 
 namespace graticule {
 
-/// A simulated step and what it was made of.
+/// A simulated step, with the recipe, model and cluster that it was made from.
 struct SimulatedStep {
   Options options;  ///< the degrees filled in
   ModelShape shape;
   Axes axes;
   Cluster cluster;
   Simulation simulation;
-  double closed_form;  ///< seconds, by plan/time.h
+  double closed_form;  ///< seconds of the step by plan/time.h
 };
 
-/// Text for a terminal, or JSON: step time, efficiency, where the time goes in the mean and on the worst
-/// rank.
+/// Prints step time, efficiency, and seconds by part (mean and worst over ranks), as text or JSON.
 void print_simulation(const SimulatedStep& step, bool json);
 
-/// Chrome's trace format, for ui.perfetto.dev: a process a node, a thread a rank, exchanges beside it.
+/// The simulation in Chrome's trace format, for ui.perfetto.dev: a process for each node, a thread for each
+/// rank, and exchanges as asynchronous events.
 std::string trace_of(const Simulation& simulation, int64_t ranks_a_node);
 
-/// An SVG picture: a row a rank (at most 16), time to the right, below each row what is on its way.
+/// The simulation as an SVG picture: a row for each rank (at most 16), time to the right; a thin row below
+/// each shows its exchanges.
 std::string picture_of(const Simulation& simulation, const std::string& title);
 
 }  // namespace graticule

@@ -1,4 +1,4 @@
-// A trained model brought back to life from its checkpoint, for eval and forecast.
+// Loads a trained model from its checkpoint, for eval and forecast.
 #pragma once
 
 #include <string>
@@ -9,10 +9,10 @@
 
 namespace graticule {
 
-/// `checkpoint`: a checkpoint folder, or a run folder (its newest). `overrides`: section.key=value, such as
-/// data.path or parallel.context; refuses those under which its weights would mean nothing, and other data
-/// than it was trained on. The recipe's degrees are derived anew, since the number of ranks may differ.
-/// Collective.
+/// Loads `checkpoint`: a checkpoint folder, or a run folder (then its newest). `overrides`:
+/// section.key=value, such as data.path or parallel.context. The layout is derived anew, because the number
+/// of ranks may differ; only parallel.shard is kept. Refuses overrides that change the meaning of the
+/// weights, data on another grid or in other units, and a damaged checkpoint. Collective over `everyone`.
 struct TrainedRun {
   CheckpointInfo info;
   Run run;
@@ -20,7 +20,8 @@ struct TrainedRun {
 TrainedRun load_trained_run(const std::string& checkpoint, const std::vector<std::string>& overrides,
                             const World& world, const Group& everyone);
 
-/// A checkpoint folder from what the user named; refuses a folder without one.
+/// The checkpoint folder that the user means: `named` itself, or the newest of the run `named`. Refuses a
+/// folder without one.
 std::string find_checkpoint(const std::string& named);
 
 }  // namespace graticule

@@ -1,8 +1,9 @@
-// A synthetic atmosphere: what every variable is at any time, from the stream function of rossby_waves.h.
-// Nothing here is observed. Heights are zeta = ln(500 hPa / p).
+// A synthetic atmosphere: gives every variable at any time, computed from the stream function of
+// rossby_waves.h. SyntheticSource (synthetic.cpp) reads it. Nothing here is observed. Heights are zeta =
+// ln(500 hPa / p).
 //
-// - waves: of amplitude A(zeta) = exp((0.9^2 - (zeta - 0.9)^2) / 3), leaning westwards with height by
-//   tilt (tanh(zeta + 0.5) - tanh(0.5)); all levels move at the speed of 500 hPa, where A = 1
+// - waves: of amplitude A(zeta) = exp((0.9^2 - (zeta - 0.9)^2) / 3). They lean westwards with height by tilt
+//   (tanh(zeta + 0.5) - tanh(0.5)). All levels move at the speed of 500 hPa, where A = 1.
 // - wind: a omega A(zeta) cos lat from the west, plus the waves
 // - geopotential: a standard atmosphere, gradient-wind balance with the mean wind, linear balance with the
 //   waves, and an annual cycle
@@ -11,8 +12,8 @@
 // - surface, from 1000 hPa: pressure (barometric), wind (slowed and turned by friction), temperature at 2 m
 //   (annual and diurnal cycle over land, cooler with height)
 //
-// Persistence over 24 hours errs by about 440 m2/s2 in geopotential@500 and 2.3 K in temperature@850, which
-// is what it does in the real atmosphere.
+// Persistence over 24 hours errs by about 440 m2/s2 in geopotential@500 and 2.3 K in temperature@850. This is
+// about its error in the real atmosphere.
 #pragma once
 
 #include <cstdint>
@@ -24,21 +25,22 @@
 
 namespace graticule {
 
-/// The first `count` variables (1 to atmosphere_variable_limit): the usual 23 (8 at the surface, 5 at 500,
-/// 850 and 250 hPa), then the rest of WeatherBench's 13 levels, then ever finer levels.
+/// The first `count` variables (1 to atmosphere_variable_limit). The first 23 are 8 at the surface and 5 at
+/// 500, 850 and 250 hPa. Then follow the rest of WeatherBench's 13 levels, levels every 25 hPa, and levels
+/// every 1 hPa.
 std::vector<Variable> atmosphere_variables(int64_t count);
 inline constexpr int64_t atmosphere_variable_limit = 8 + 5 * 1000;
 
 class Atmosphere {
  public:
-  /// Degrees; no row lies on a pole.
+  /// Coordinates in degrees; no latitude may be at a pole.
   Atmosphere(uint64_t seed, const std::vector<double>& latitudes, const std::vector<double>& longitudes);
 
-  /// Rows of `variable` (a name of `atmosphere_variables`) at `seconds` since 1970 into `out` (rows x
-  /// columns).
+  /// Computes `rows` of `variable` (a name of `atmosphere_variables`) at `seconds` since 1970 into `out`
+  /// (rows x columns).
   void read(const std::string& variable, int64_t seconds, Span rows, std::span<float> out) const;
 
-  /// Which rows, when (seconds since 1970), and at which pressure (hPa).
+  /// The rows to compute, the time (seconds since 1970) and the pressure (hPa; ignored by surface fields).
   struct Place {
     Span rows;
     int64_t seconds = 0;

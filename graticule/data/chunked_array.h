@@ -1,4 +1,5 @@
-// Boxes of an array that is stored in chunks, put together from decoded ones.
+// Base class of arrays that are stored in chunks (Zarr, compressed NetCDF-4): it assembles a box from decoded
+// chunks.
 #pragma once
 
 #include <memory>
@@ -19,16 +20,17 @@ class ChunkedArray : public StoredArray {
   Chunking chunking() const override { return {chunk_, true}; }
 
  protected:
-  /// `storage`: the array's dimension of each stored one, slowest first. Chunks are kept in `cache` under the
-  /// array's file and name.
+  /// `chunk`: shape of a chunk. `storage`: the array's dimension for each stored dimension, slowest first.
+  /// Decoded chunks are kept in `cache`, under the file and the name of the array.
   ChunkedArray(ArrayHeader header, Index chunk, std::vector<size_t> storage,
                std::shared_ptr<ChunkCache> cache);
-  /// A chunk by its place in the grid of chunks; null when it is absent: all of it is the fill value.
+  /// Reads the chunk at an index of the grid of chunks. Returns null when it is absent: then all its values
+  /// are the fill value.
   virtual std::unique_ptr<Chunk> load(const Index& chunk) = 0;
-  /// What stands in a chunk along each dimension; less than the chunk's shape where the array ends, for a
-  /// format that stores no more.
+  /// The number of elements stored in a chunk along each dimension. A format that cuts the last chunk off at
+  /// the array's end returns less than the chunk's shape there.
   virtual Index shape_of(const Index& /*chunk*/) const { return chunk_; }
-  /// The fill value's bytes, as in a chunk.
+  /// The bytes of the fill value, in the byte order of a chunk.
   virtual const std::byte* fill() const { return nullptr; }
 
  private:
@@ -40,7 +42,7 @@ class ChunkedArray : public StoredArray {
   std::vector<size_t> storage_;
   std::shared_ptr<ChunkCache> cache_;
   size_t width_;
-  std::set<std::string> absent_;  // asked for once: a network answers "not found" only the first time
+  std::set<std::string> absent_;  // keys that load() did not find, so that a network is not asked again
 };
 
 }  // namespace graticule

@@ -1,4 +1,6 @@
-// The coordinates of one data set: what its dimensions are, and which scalars stand beside its arrays.
+// Reads the coordinates of one data set: what each dimension means (latitude, level, time, ...) and which
+// coordinates have one value and no dimension (scalars). grid_source.cpp uses it to make fields out of
+// arrays.
 #pragma once
 
 #include <map>
@@ -11,43 +13,44 @@
 
 namespace graticule {
 
-/// What one dimension, or one scalar coordinate, stands for.
+/// The meaning of one dimension or of one scalar coordinate.
 struct CoordinateAxis {
   Coordinate kind = Coordinate::none;
-  std::string name;            ///< of the array that says so
+  std::string name;            ///< of the array that gives the meaning
   std::vector<double> values;  ///< as stored; levels in hPa, leads in seconds
   std::vector<int64_t> times;  ///< of a time axis
-  int validity = 0;            ///< of a time: how surely it says when a field is valid (cf.h)
+  int validity = 0;            ///< of a time: how surely it is the time of validity (validity_of in cf.h)
 };
 
 struct Coordinates {
   std::map<std::string, CoordinateAxis> axes;     ///< by dimension
   std::map<std::string, CoordinateAxis> scalars;  ///< by name: levels, times and leads without a dimension
-  std::map<std::string, double> others;           ///< scalars and axes of one value that are none of ours
-  std::vector<std::string> notes;                 ///< what is not taken as it seems, and why
+  std::map<std::string, double> others;           ///< scalars and axes of one value of any other kind
+  std::vector<std::string> notes;  ///< for the user: which coordinate is not used as it seems, and why
 };
 
-/// Reads every coordinate that an array of two or more dimensions needs. Where a dimension has several times,
-/// that of validity wins over that of reference. Refuses a coordinate with a value that is missing or no
-/// number.
+/// Reads every coordinate that an array of two or more dimensions needs. When a dimension has several time
+/// coordinates, the time of validity is preferred to the reference time of forecasts. Refuses a coordinate
+/// value that is missing or not finite.
 Coordinates read_coordinates(const Dataset& data);
 
-/// How far coordinates of one grid may differ, in degrees: 1e-3, or a twentieth of the spacing on a fine
-/// grid.
+/// How far coordinates of the same grid may differ, in degrees: 1e-3, or on a fine grid a twentieth of the
+/// spacing.
 double grid_tolerance(const std::vector<double>& coordinates);
 
-/// The latitudes and longitudes that a field's dimensions span, and how they turn into the canonical ones:
-/// south first, eastwards.
+/// The latitudes and longitudes of a field, and how to reorder the file's rows and columns into the canonical
+/// order: south first, then eastwards.
 struct Plane {
   std::vector<double> latitudes, longitudes;  ///< canonical
   bool latitude_descending = false;           ///< in the file
   std::vector<int64_t> columns;               ///< canonical column -> column in the file
-  bool as_stored = false;                     ///< columns lie in the canonical order
+  bool as_stored = false;                     ///< the file's columns are in canonical order
 };
 
-/// Longitudes start at the smallest in [0, 360), or, of a region that lies on both sides of 0, at its west
-/// edge, below 0: neighbours stay neighbours. Refuses latitudes that neither rise nor fall or lie beyond a
-/// pole, and a longitude given twice; `where` names the arrays.
+/// The canonical plane of two axes. Longitudes start at the smallest one in [0, 360). A region on both sides
+/// of 0 degrees starts at its west edge, with negative longitudes there, so that neighbours stay neighbours.
+/// Refuses latitudes that are not monotonic or beyond a pole, and a longitude given twice; `where` names the
+/// arrays in messages.
 Plane plane_of(const CoordinateAxis& rows, const CoordinateAxis& columns, const std::string& where);
 
 }  // namespace graticule

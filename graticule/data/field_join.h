@@ -1,4 +1,5 @@
-// Fields put together from the arrays of several files: other variables, other levels, other times.
+// Joins the arrays of several files into fields: the files may have different variables, levels or times.
+// GridSource (grid_source.cpp) is the only user.
 #pragma once
 
 #include <map>
@@ -10,7 +11,7 @@
 
 namespace graticule {
 
-/// One level of one array: the times of a variable that one file holds.
+/// One level of one array: the times of a variable that one file contains.
 struct FieldPiece {
   StoredArray* array = nullptr;
   const Plane* plane = nullptr;
@@ -18,27 +19,30 @@ struct FieldPiece {
   int64_t level = 0;
 };
 
+/// One variable and all pieces that make it up.
 struct JoinedField {
   Variable variable;
   std::vector<FieldPiece> pieces;
   std::map<int64_t, std::pair<size_t, int64_t>> at;  ///< time -> piece, index in its array
 };
 
-/// Reads rows of one piece at one index of its times, south first, as `Source::read` gives them.
+/// Reads `rows` of one piece at an index `time` of its own times into `out`, as Source::read gives them:
+/// row-major, south first, fp32 in physical units.
 void read_piece(const FieldPiece& piece, int64_t time, Span rows, std::span<float> out);
 
 using JoinedFields = std::map<std::string, JoinedField>;
 
-/// Adds every level of the piece's array under its name. Refuses a variable in other units, by another
-/// cell method or of another standard name than before, and one given twice for one time; a constant that is
-/// given again must be equal.
+/// Adds every level of the piece's array to `fields` under its canonical name. Refuses a variable whose
+/// units, cell method or standard name differ from an earlier piece, and one given twice for the same time. A
+/// constant may be given again with equal values. Notes for the user go to `notes`.
 void join(FieldPiece piece, JoinedFields& fields, std::vector<std::string>& notes);
 
-/// Fields of land and soil that have a single time become constants, with a note.
+/// Turns fields of land and soil (is_static) that have a single time in each file into constants, with a
+/// note.
 void make_static_fields_constant(JoinedFields& fields, std::vector<std::string>& notes);
 
-/// The times that every variable has, ascending; a note says how many others there are and who lacks them.
-/// Refuses fields that share none, saying when each has values.
+/// The times that all variables have, ascending. A note gives the number of other times and which variables
+/// lack them. Refuses fields that have no time in common and gives the period of each.
 std::vector<int64_t> common_times(const JoinedFields& fields, const std::string& path,
                                   std::vector<std::string>& notes);
 

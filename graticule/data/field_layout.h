@@ -1,4 +1,5 @@
-// How fields lie in a file: axes with their coordinates, and arrays over them. Pure description, no file.
+// Describes how FieldWriter arranges fields in a file: axes with their coordinates, and arrays over these
+// axes. It opens no file; the array stores (array_store.h) write what it describes.
 #pragma once
 
 #include <map>
@@ -14,7 +15,7 @@ using Attributes = std::map<std::string, std::string>;
 struct AxisLayout {
   std::string name;
   std::vector<double> values;
-  bool whole = false;  ///< stored as int64, else as float64
+  bool whole = false;  ///< coordinates are stored as int64, else as float64
   Attributes attributes;
 };
 
@@ -30,16 +31,19 @@ struct FieldLayout {
   std::vector<ArrayLayout> arrays;
   Attributes attributes;
 
-  /// Where a variable's fields lie: its array, and their index on the level axis (0 when it has none).
+  /// Where a variable is stored: its array, and its index on the level axis (0 when it has none). `leads`,
+  /// `levels`: the array has this axis; `constant`: it has no time axis.
   struct Slot {
     size_t array = 0;
     int64_t level = 0;
     bool leads = false, levels = false, constant = false;
   };
-  std::map<std::string, Slot> slots;  ///< by name, with @level
+  std::map<std::string, Slot> slots;  ///< by variable name, such as temperature@850
 };
 
-/// WeatherBench's layout of what the options name. A chunk holds whole fields, of one level and lead.
+/// The layout of WeatherBench for the variables, times and leads in `options`. A chunk contains whole fields
+/// of one level and one lead. Refuses a variable listed twice, a level that is no number, and a name with and
+/// without levels.
 FieldLayout layout_of(const FieldWriterOptions& options);
 
 }  // namespace graticule

@@ -1,4 +1,5 @@
-// Which dimension of an array is which, and whether it is a field on latitudes and longitudes at all.
+// Finds which dimension of an array is time, level, row or column, and whether the array is a field on
+// latitudes and longitudes at all. GridSource (grid_source.cpp) asks it for every array of a data set.
 #pragma once
 
 #include <map>
@@ -10,19 +11,19 @@
 
 namespace graticule {
 
-/// The dimensions of a field; the others have size 1.
+/// The dimensions of a field. All other dimensions of the array have size 1.
 struct FieldRoles {
   std::optional<size_t> time, level;
   size_t row = 0, column = 0;
-  std::vector<int64_t> times;  ///< of the time dimension, or the one of a scalar coordinate; else none
-  std::vector<double> levels;  ///< hPa, likewise
-  bool scalar_level = false;   ///< the level stands beside the array
-  std::map<std::string, double> beside;  ///< other coordinates of one value: a member, a height, a depth
+  std::vector<int64_t> times;            ///< of the time dimension, or of a scalar time; else empty
+  std::vector<double> levels;            ///< hPa, in the same way
+  bool scalar_level = false;             ///< the level is a scalar coordinate, not a dimension
+  std::map<std::string, double> beside;  ///< other scalar coordinates: an ensemble member, a height, a depth
 };
 
-/// Nothing for what is no field; a note too where it looks like one that cannot be used (a curvilinear or
-/// rotated grid, a dimension of another kind, a time that cannot be read). Refuses an array whose size
-/// differs from its coordinate's.
+/// The roles of an array's dimensions, or nothing when it is not a field. An array that looks like a field
+/// but cannot be used also gets a note with the reason (curvilinear or rotated grid, an unknown dimension, an
+/// unreadable time). Refuses an array whose size differs from its coordinate's.
 std::optional<FieldRoles> roles_of(const ArrayHeader& header, const Dataset& data,
                                    const Coordinates& coordinates, std::vector<std::string>& notes);
 

@@ -1,7 +1,8 @@
-// Writes fields in WeatherBench's layout, streaming: dimensions time, [prediction_timedelta,] [level,]
-// latitude, longitude; fp32, NaN where nothing was written. A path ending in .zarr becomes Zarr format 2
-// (Blosc lz4, consolidated), one ending in .nc CF NetCDF-4. Written aside (PATH.partial) and renamed by
-// `finish`, so nothing half-written remains.
+// Writes fields one by one in WeatherBench's layout. Dimensions: time, [prediction_timedelta,] [level,]
+// latitude, longitude. Values are fp32, NaN where nothing was written. A path that ends in .zarr becomes Zarr
+// format 2 (Blosc lz4, consolidated metadata), one that ends in .nc becomes CF NetCDF-4. The file is written
+// as PATH.partial and renamed by `finish`, so no half-written file keeps the final name. Forecasts
+// (train/forecast.cpp) and `data synth` use it. Legend: Y rows, X columns of the grid.
 #pragma once
 
 #include <cstdint>
@@ -20,27 +21,29 @@ struct FieldWriterOptions {
   std::vector<double> latitudes;    ///< degrees north, ascending (Y)
   std::vector<double> longitudes;   ///< degrees east (X)
   std::vector<int64_t> times;       ///< seconds since 1970; of forecasts, their initial times
-  std::vector<int> lead_hours;      ///< makes a dimension prediction_timedelta; empty: no such dimension
+  std::vector<int> lead_hours;      ///< adds the dimension prediction_timedelta; empty: no such dimension
   std::vector<Variable> variables;  ///< `name@level` of one name share an array; constants have no time
   std::map<std::string, std::string> attributes;  ///< of the whole file: title, source, history ...
-  bool latitude_descending = false;  ///< how rows lie in the file; `write` always takes south first
-  int64_t time_chunk = 1;  ///< times a chunk: this many fields of each variable and lead wait in memory
+  bool latitude_descending = false;  ///< the order of rows in the file; `write` always takes south first
+  int64_t time_chunk = 1;  ///< times in a chunk; so many fields of each variable and lead stay in memory
 };
 
 class FieldWriter {
  public:
-  /// Refuses another ending, a path that exists, a folder that does not. Fails where it cannot write.
+  /// Refuses a path with another ending, a path that exists, and a folder that does not exist. Fails when the
+  /// folder is not writable.
   explicit FieldWriter(const FieldWriterOptions& options);
-  /// Removes what was written aside, unless `finish` came first.
+  /// Removes the .partial file unless `finish` succeeded.
   ~FieldWriter();
   FieldWriter(const FieldWriter&) = delete;
   FieldWriter& operator=(const FieldWriter&) = delete;
 
-  /// One field (Y X, south first), once each. Of constants the indices are ignored; without leads lead_index
-  /// is 0.
+  /// Takes one field (Y X, south first). Call it once for each field. Constants ignore both indices; without
+  /// leads, lead_index is 0.
   void write(const std::string& variable, int64_t time_index, int64_t lead_index,
              std::span<const float> field);
-  /// Writes what still waits, closes, and gives the file its name.
+  /// Writes the chunks that are still in memory, closes the file and gives it its final name. Fails when the
+  /// disk refuses.
   void finish();
 
  private:

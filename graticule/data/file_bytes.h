@@ -1,5 +1,5 @@
-// Whole files and ranges of them, local or remote: every path that GDAL's virtual file system knows (/vsigs/,
-// /vsis3/, /vsicurl/).
+// Reads whole files, or byte ranges of them, local or remote: any path of GDAL's virtual file system works
+// (/vsigs/, /vsis3/, /vsicurl/). The readers of Zarr and NetCDF use it.
 #pragma once
 
 #include <cstddef>
@@ -20,16 +20,18 @@ struct Bytes {
   std::span<const std::byte> span() const { return {data.get(), size}; }
 };
 
-/// Nothing when the file does not exist; fails when that cannot be known (network) or it cannot be read.
+/// The three functions below return nothing when the file surely does not exist. They fail when it cannot be
+/// read, or when the network does not say whether it exists. They refuse a folder.
 std::optional<Bytes> read_file(const std::string& path);
 std::optional<std::string> read_text(const std::string& path);
 std::optional<size_t> file_size(const std::string& path);
 
-/// Fails when the file has fewer bytes.
+/// Fills `out` from byte `offset` on. Fails when the file ends before.
 void read_range(const std::string& path, size_t offset, std::span<std::byte> out);
 
+/// Whether `path` is a folder, local or remote.
 bool is_folder(const std::string& path);
-/// Names in a folder, sorted.
+/// The names in a folder, sorted. Fails when a local folder cannot be read.
 std::vector<std::string> names_in(const std::string& folder);
 
 }  // namespace graticule

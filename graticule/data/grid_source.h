@@ -1,5 +1,5 @@
-// Makes one Source of opened containers: every grid in the canonical orientation, files that hold other
-// variables or other times joined.
+// Makes one Source (source.h) out of opened files or stores: it turns every grid into the canonical
+// orientation, and joins files that have different variables or times. open_source calls it.
 #pragma once
 
 #include <memory>
@@ -12,8 +12,9 @@
 
 namespace graticule {
 
-/// Refuses data sets on different grids, what `join` and `roles_of` refuse, and when no variable lies on a
-/// latitude-longitude grid. `cache` holds the chunks of all of them.
+/// `path`: as the user gave it, for messages. `cache`: used by the arrays of `datasets`; its capacity is set
+/// here. Refuses data sets on different grids, a data set without any variable on a latitude-longitude grid,
+/// and whatever `join` and `roles_of` refuse.
 std::unique_ptr<Source> make_grid_source(const std::string& path, std::vector<Dataset> datasets,
                                          std::shared_ptr<ChunkCache> cache);
 

@@ -1,4 +1,5 @@
-// What a source holds, for people and for machines: `graticule data info`.
+// Describes a data set as text or JSON, for `graticule data info`, and prints its notes when a command
+// starts.
 #pragma once
 
 #include <string>
@@ -7,17 +8,18 @@
 
 namespace graticule {
 
-/// The notes of a catalogue, for the start of a command that reads it: the first of them, and where the
-/// others stand.
+/// The first eight notes of a catalogue, to print when a command reads the data. With more notes, the last
+/// line gives the command that prints all of them.
 std::vector<std::string> notes_to_tell(const Catalog& catalog);
 
-/// Container, grid, times, variables with levels and units, missing values. Missing values are counted over
-/// all times when `count_missing`, else over at most four times spread evenly.
+/// A text of several lines: container, grid, times, variables with levels and units, missing values. Missing
+/// values are counted over all times when `count_missing` is set, else over at most four times spread evenly.
 std::string describe(Source& source, bool count_missing);
 
-/// The same as one JSON object: path, container, latitudes, longitudes, times {count, first, last,
-/// step_seconds, gaps}, variables [{name, units, long_name, standard_name, constant}], missing and infinite
-/// {name: count}, missing_times, notes, cost (what chunks cost more than they give, or null).
+/// The same as one JSON object: path, container, latitudes, longitudes, latitude_descending, times {count,
+/// first, last, step_seconds, gaps}, variables [{name, units, long_name, standard_name, constant}], missing
+/// and infinite {name: count}, missing_times (how many times were counted), notes, and cost (a text about
+/// chunks that are expensive to read, or null).
 std::string describe_json(Source& source, bool count_missing);
 
 }  // namespace graticule

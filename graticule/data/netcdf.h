@@ -1,4 +1,4 @@
-// Opens a NetCDF file (classic in its three forms, or NetCDF-4) by the NetCDF library.
+// Opens a NetCDF file (the three classic forms, or NetCDF-4) with the NetCDF library. open_source calls it.
 #pragma once
 
 #include <memory>
@@ -10,8 +10,9 @@
 
 namespace graticule {
 
-/// The group "/", or another of the file ("/a/b"), with the coordinates that it sees in the groups above it.
-/// Refuses a file of another kind, saying what it seems to be; fails on a damaged one.
+/// Opens the group "/" of `file`, or another group ("/a/b") together with the coordinates of the groups above
+/// it. `files` keeps the file open; `cache` keeps its decoded chunks. Refuses a file of another kind and says
+/// what it seems to be; fails on a damaged file.
 Dataset open_netcdf(const std::string& file, const std::string& group,
                     const std::shared_ptr<NetcdfFiles>& files, const std::shared_ptr<ChunkCache>& cache);
 

@@ -1,4 +1,4 @@
-// Arrays of a NetCDF file.
+// The arrays of a NetCDF file. netcdf.cpp makes them.
 #pragma once
 
 #include <memory>
@@ -10,18 +10,20 @@
 
 namespace graticule {
 
-/// Where a variable lies; numbers of a file that is opened again stay the same but for the file's own.
+/// The place of a variable. `variable` is the library's number; it stays the same when the file is closed and
+/// reopened.
 struct NetcdfPlace {
   std::shared_ptr<NetcdfFiles> files;
   std::string path, group;  ///< the group's full name, "/" for the root
   int variable = 0;
 };
 
-/// The library's number of the place's group, its file opened where need be. The caller holds `netcdf_alone`.
+/// Opens `path` if necessary and returns the library's number of `group`. Refuses a group that does not
+/// exist. The caller holds the lock of `netcdf_alone`.
 int open_group(NetcdfFiles& files, const std::string& path, const std::string& group);
 
-/// Compressed chunks are decoded into `cache`; of anything else only what is asked for is read. Refuses a
-/// filter that this machine's HDF5 does not have, by name.
+/// Makes the array at `place`. Compressed arrays decode whole chunks into `cache`; other arrays read only the
+/// box that is asked for. Refuses, by name, a compression filter that this machine's HDF5 does not have.
 std::unique_ptr<StoredArray> open_netcdf_array(ArrayHeader header, NetcdfPlace place,
                                                const std::shared_ptr<ChunkCache>& cache);
 

@@ -1,4 +1,5 @@
-// NetCDF files as the NetCDF library opens them, local or remote: of many thousands a few hundred stay open.
+// Opens NetCDF files and keeps at most 200 of them open (at most a quarter of the process's limit of open
+// files), local or remote. One object serves all files of a data set.
 #pragma once
 
 #include <list>
@@ -11,10 +12,11 @@
 
 namespace graticule {
 
-/// Before the library's first file, once a process: any number of calls.
+/// Sets the NetCDF and HDF5 libraries up. Call it before the first file; further calls do nothing.
 void set_up_netcdf();
 
-/// The NetCDF library serves one thread at a time: whoever calls it holds this.
+/// A lock for the NetCDF library, which is not safe for several threads. Hold it during every call of the
+/// library.
 std::unique_lock<std::recursive_mutex> netcdf_alone();
 
 class NetcdfFiles {
@@ -24,9 +26,9 @@ class NetcdfFiles {
   NetcdfFiles(const NetcdfFiles&) = delete;
   NetcdfFiles& operator=(const NetcdfFiles&) = delete;
 
-  /// The library's number of an open file; opens it, and closes the one that was used longest ago where too
-  /// many are open. A remote file is held in memory. Fails saying why it cannot be opened. The caller holds
-  /// `netcdf_alone`.
+  /// The library's number of the file `path`. Opens it if necessary; when too many files are open, closes the
+  /// one used longest ago. A remote file is read into memory as a whole and stays there. Fails with the
+  /// reason when it cannot be opened. The caller holds the lock of `netcdf_alone`.
   int open(const std::string& path);
 
  private:
@@ -40,7 +42,7 @@ class NetcdfFiles {
   std::map<std::string, Bytes> remote_;
 };
 
-/// Fails unless `status` is the library's 0: "[netcdf] PLACE cannot be DONE: the library's reason".
+/// Fails unless `status` is 0: "[netcdf] PLACE cannot be DONE: the library's reason".
 void require_netcdf(int status, const std::string& place, const char* done);
 
 }  // namespace graticule

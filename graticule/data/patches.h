@@ -1,4 +1,5 @@
-// Patches of a field, on plain memory.
+// Cuts fields into patches in plain memory. loader.h has the same for tensors; token_grid.h numbers the
+// tokens. A *place* is the index of a patch on the grid: patch_row * patch_columns + patch_column.
 #pragma once
 
 #include <span>
@@ -7,14 +8,16 @@
 
 namespace graticule {
 
-/// The places of the tokens that belong to `variable` (all of `tokens` where a token carries every variable).
+/// The places of the tokens in `tokens` that carry `variable`. In the modes where each token carries all
+/// variables, these are all places of `tokens`.
 Span places_of(const TokenGrid& grid, const Span& tokens, int64_t variable);
 
-/// The rows of the grid that the places (patch_row * patch_columns + patch_column) need.
+/// The rows of the grid that these places cover.
 Span rows_of_places(const TokenGrid& grid, Span places);
 
-/// Cuts `field_YX`, which holds the grid's rows `rows`, into the patches `places`: patch i goes to out[i *
-/// stride ...], patch * patch values row-major, `off_grid` where a pixel lies off the grid.
+/// Cuts patches out of `field_YX`, which contains the grid's rows `rows` (rows.size() x columns). Patch i of
+/// `places` is written to out[i * stride ...] as patch * patch values, row-major. Pixels off the grid get the
+/// value `off_grid`.
 void cut_patches(std::span<const float> field_YX, Span rows, const TokenGrid& grid, Span places, float* out,
                  int64_t stride, float off_grid = 0);
 

@@ -1,4 +1,5 @@
-// Keeps GDAL from printing: while one lives, this thread's GDAL errors are only remembered.
+// Keeps GDAL from printing errors: while an object of this class exists, this thread's GDAL errors are only
+// stored.
 #pragma once
 
 #include <cpl_error.h>
@@ -17,7 +18,7 @@ class QuietGdal {
   QuietGdal(const QuietGdal&) = delete;
   QuietGdal& operator=(const QuietGdal&) = delete;
 
-  /// What GDAL said last, or "" when nothing went wrong.
+  /// The text of GDAL's last error, or "" when there was none.
   std::string last_error() const { return CPLGetLastErrorType() >= CE_Failure ? CPLGetLastErrorMsg() : ""; }
 };
 

@@ -1,4 +1,5 @@
-// Random numbers that are the same on every machine and compiler: SplitMix64 (Steele, Lea, Flood 2014).
+// Random numbers that are the same on every machine and compiler: SplitMix64 (Steele, Lea and Flood, "Fast
+// splittable pseudorandom number generators", 2014). The sample order and the synthetic waves draw from it.
 #pragma once
 
 #include <cstdint>

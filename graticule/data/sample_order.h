@@ -1,4 +1,5 @@
-// Which sample comes when: a global sequence of samples that depends on the seed alone, never on the layout.
+// The order of samples: one global sequence that depends on the seed alone, never on the layout. TokenReader
+// and Loader use it. A sample is an initial time with a lead; its number in the sequence is its id.
 #pragma once
 
 #include <cstdint>
@@ -10,16 +11,16 @@ namespace graticule {
 
 class SampleOrder {
  public:
-  /// Refuses a range with no sample. A time is an initial time when time + lead is present and inside the
-  /// range for every lead.
+  /// Lists the initial times: those for which time + lead is present and inside options.range for every lead.
+  /// Refuses a range without any, and an empty list of leads.
   SampleOrder(const Catalog& catalog, const LoaderOptions& options);
 
   struct Sample {
     int64_t time_index, later_index;  ///< of the initial time and of initial time + lead
     int lead_hours;
   };
-  /// The sample at a position of the sequence: epoch id / size(), shuffled by (seed, epoch); its lead is
-  /// drawn by (seed, id).
+  /// The sample with this id. The epoch is id / size(). Its order is shuffled by (seed, epoch), unless
+  /// options.shuffle is false. The lead is drawn by (seed, id).
   Sample at(int64_t id);
   /// Initial times of one epoch.
   int64_t size() const { return static_cast<int64_t>(initial_.size()); }

@@ -1,5 +1,5 @@
-// An n-dimensional array as a container file holds it, before anything is known of latitudes: what the Zarr
-// and the NetCDF reader offer, and what grid_source.h makes a Source of.
+// An n-dimensional array as a file contains it, before latitudes and longitudes are known. The readers of
+// Zarr and NetCDF make these; grid_source.h makes a Source out of them.
 #pragma once
 
 #include <cstddef>
@@ -26,16 +26,16 @@ struct ArrayHeader {
   Packing packing;
 };
 
-/// How an array lies in its file.
+/// How an array is cut into chunks in its file.
 struct Chunking {
-  std::vector<int64_t> shape;  ///< of a chunk; empty where only what is asked for is read
-  bool whole = false;          ///< reading a part decodes all of a chunk, not blocks of it
+  std::vector<int64_t> shape;  ///< of a chunk; empty when exactly the box asked for is read
+  bool whole = false;          ///< reading a part decodes the whole chunk, not blocks of it
 };
 
-/// Row-major storage: the dimensions in order, slowest first.
+/// The order of dimensions of row-major storage: 0, 1, 2, ..., slowest first.
 std::vector<size_t> row_major(size_t rank);
 
-/// What a group says for the groups below it: coordinates of one dimension, and scalars.
+/// Whether an array also applies to the groups below its own: a coordinate of one dimension, or a scalar.
 bool describes_axes(const ArrayHeader& header);
 
 class StoredArray {
@@ -43,8 +43,8 @@ class StoredArray {
   virtual ~StoredArray() = default;
   const ArrayHeader& header() const { return header_; }
   virtual Chunking chunking() const { return {}; }
-  /// Reads the box (one span a dimension) as stored, in native byte order, row-major. Fails on a damaged
-  /// file.
+  /// Reads the box (one span a dimension) into `out`: stored numbers, native byte order, row-major. Fails on
+  /// a damaged file.
   virtual void read(std::span<const Span> box, std::span<std::byte> out) = 0;
 
  protected:
@@ -59,10 +59,10 @@ struct Dataset {
   std::string path;
   std::string container;                             ///< "Zarr 2", "Zarr 3", "NetCDF-3", "NetCDF-4"
   std::vector<std::unique_ptr<StoredArray>> arrays;  ///< numeric ones only
-  std::vector<std::string> notes;                    ///< what was left out, or how it was understood, and why
-  std::string provenance;                            ///< the global attribute `source`, "" when absent
-  std::map<std::string, std::string> mappings;  ///< variables that are grid mappings -> the mapping's name
-  std::vector<std::string> groups;              ///< paths of groups below, which are not read
+  std::vector<std::string> notes;               ///< for the user: what was left out or interpreted, and why
+  std::string provenance;                       ///< the global attribute `source`, "" when absent
+  std::map<std::string, std::string> mappings;  ///< name of a grid mapping variable -> its grid_mapping_name
+  std::vector<std::string> groups;              ///< paths of groups below; they are not read
 };
 
 }  // namespace graticule

@@ -1,4 +1,4 @@
-// `data synth`: a synthetic data set as a file.
+// Writes a synthetic data set to a file, for `graticule data synth`.
 #pragma once
 
 #include <string>
@@ -7,8 +7,8 @@
 
 namespace graticule {
 
-/// Writes the synthetic source to `out` (.zarr or .nc) in WeatherBench's layout. Memory: about 1 MB a
-/// variable.
+/// Writes the synthetic source to `out` (.zarr or .nc) in WeatherBench's layout. Memory: about 1 MiB for each
+/// variable, or one field where a field is larger. Refuses sizes out of range and what FieldWriter refuses.
 void write_synthetic(const SyntheticOptions& options, const std::string& out);
 
 }  // namespace graticule

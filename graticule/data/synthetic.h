@@ -1,6 +1,6 @@
-// Synthetic data: an invented atmosphere (atmosphere.h) behind the contract of a source. Any grid, any number
-// of variables and times; every field is computed when it is read, nothing is integrated or stored. The field
-// at a time depends on the seed and on the grid alone. It is called synthetic wherever it appears.
+// Synthetic data: an invented atmosphere (atmosphere.h) as a Source. It has any grid and any number of
+// variables and times. Each field is computed when it is read; nothing is integrated or stored. A field
+// depends only on its time, the seed and the grid. The data are called synthetic wherever they appear.
 #pragma once
 
 #include <memory>
@@ -20,12 +20,12 @@ struct SyntheticOptions {
   uint64_t seed = 0;
 };
 
-/// "synthetic" or
-/// "synthetic:rows=32,columns=64,variables=23,times=1460,step_hours=6,start=2001-01-01,seed=0"; every key is
-/// optional. Refuses an unknown key (naming the nearest) and a value that is no number or out of range.
+/// Reads a text "synthetic" or
+/// "synthetic:rows=32,columns=64,variables=23,times=1460,step_hours=6,start=2001-01-01,seed=0". Every key is
+/// optional. Refuses an unknown key (and names the nearest), and a value that is no number or out of range.
 SyntheticOptions parse_synthetic(const std::string& specification);
 
-/// Refuses sizes out of range.
+/// Makes the source. Refuses sizes out of range.
 std::unique_ptr<Source> open_synthetic(const SyntheticOptions& options);
 std::unique_ptr<Source> open_synthetic(const std::string& specification);
 

@@ -1,8 +1,6 @@
-// Reads what a span of tokens needs, and nothing else: for each of their variables the rows under their
-// patches. Beside its results a reader holds the rows of one variable, now and later, and those of the
-// constants.
-//
-// Legend: T this rank's tokens, K variables a token carries, P pixels of a patch.
+// Reads what a span of tokens needs and nothing else: for each variable of these tokens, the rows under their
+// patches. Loader and read_tokens (loader.h) use it. In memory it keeps the constants' rows and two buffers
+// of the rows of one variable (now and later).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -18,17 +16,20 @@ namespace graticule {
 
 class TokenReader {
  public:
-  /// Refuses a variable that is not there, a target that is no input, and missing statistics.
+  /// Refuses an unknown variable, a target that is not among the inputs, and missing statistics. Each rank
+  /// checks all names, so all ranks refuse alike. `source` must outlive the reader.
   TokenReader(Source& source, const Statistics& statistics, const LoaderOptions& options);
 
-  /// Writes the normalised state of one time (T K P values), NaN where a value is missing and off the grid.
+  /// Writes the normalised state of one time into `state_TKP` (T K P floats): NaN where a value is missing or
+  /// off the grid.
   void read_state(int64_t time_index, float* state_TKP);
-  /// Writes input and target of one sample (`target_TKP` comes as zeros) and gives its weights (T K P): one
-  /// tensor for all samples, unless a value is missing.
+  /// Writes input and target of one sample, normalised, T K P floats each; `target_TKP` must contain zeros.
+  /// Returns the sample's weights (T K P): the same tensor for all samples, except for a sample with missing
+  /// target values.
   at::Tensor read_sample(const SampleOrder::Sample& sample, float* input_TKP, float* target_TKP);
 
  private:
-  // What the span needs of one variable.
+  // One variable of this rank's tokens.
   struct Piece {
     std::string variable;
     bool constant, target;
@@ -36,7 +37,8 @@ class TokenReader {
     Span places, rows;
     VariableStatistics statistics;
   };
-  // Gives how many values are missing (of a constant, which is no target, when it is first read).
+  // Returns the number of missing values (for a constant only at its first read; a constant is never a
+  // target).
   int64_t read_rows(const Piece& piece, int64_t time_index, std::vector<float>& rows);
   void cut(const Piece& piece, std::span<const float> rows, float* out_TKP, float off_grid = 0) const;
   void read_target(const Piece& piece, const SampleOrder::Sample& sample, bool missing_now, float* target_TKP,

@@ -1,5 +1,5 @@
-// Opens a Zarr store: format 2 or 3, consolidated or not, a local folder or one that GDAL's virtual file
-// system reaches.
+// Opens a Zarr store of format 2 or 3, consolidated or not, in a local folder or in one that GDAL's virtual
+// file system reaches. open_source calls it.
 #pragma once
 
 #include <memory>
@@ -10,10 +10,12 @@
 
 namespace graticule {
 
-/// True when the folder holds .zgroup, .zmetadata, .zarray or zarr.json.
+/// Whether the folder contains .zgroup, .zmetadata, .zarray or zarr.json.
 bool is_zarr(const std::string& folder);
 
-/// Refuses, by name, what it cannot read; fails on metadata that are cut off or against the specification.
+/// Opens the store and the coordinates of the groups above it. `cache` keeps decoded chunks. Refuses, by
+/// name, what it cannot read (codecs, types, a single array). Fails on metadata that are cut off or against
+/// the specification.
 Dataset open_zarr(const std::string& folder, const std::shared_ptr<ChunkCache>& cache);
 
 }  // namespace graticule

@@ -1,4 +1,4 @@
-// Boxes of a Zarr array, put together from its chunks.
+// One array of a Zarr store; it assembles boxes from chunks. zarr.cpp makes it.
 #pragma once
 
 #include <memory>
@@ -8,6 +8,7 @@
 
 namespace graticule {
 
+/// Makes the array; nothing is read before its first read(). `cache` keeps decoded chunks.
 std::unique_ptr<StoredArray> open_zarr_array(ZarrMetadata metadata, std::shared_ptr<ChunkCache> cache);
 
 }  // namespace graticule

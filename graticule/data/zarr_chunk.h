@@ -1,5 +1,6 @@
-// One chunk, decoded only as far as it is read: Blosc block by block, uncompressed files piece by piece. So
-// one time and level out of a chunk of many costs little, and a second one decodes nothing twice.
+// One chunk of a Zarr array, decoded only as far as it is read: Blosc block by block, uncompressed files
+// piece by piece. So one time and level out of a chunk of many costs little, and no part is decoded twice.
+// Other codecs decode the whole chunk.
 #pragma once
 
 #include <string>
@@ -9,7 +10,7 @@
 
 namespace graticule {
 
-/// Where a chunk lies: a file, or a part of one (a shard).
+/// Where a chunk is stored: a file, or a part of a file (a shard).
 struct ChunkPlace {
   std::string file;
   size_t offset = 0, size = 0;
@@ -17,7 +18,7 @@ struct ChunkPlace {
 
 class ZarrChunk : public Chunk {
  public:
-  /// `size`: bytes decoded.
+  /// `size`: bytes of the decoded chunk. Fails on damaged bytes, naming the file.
   ZarrChunk(ChunkPlace place, const std::vector<ByteCodec>& codecs, size_t size);
   const std::byte* range(size_t begin, size_t end) override;
   size_t memory() const override { return decoded_.size + encoded_.size; }

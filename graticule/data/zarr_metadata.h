@@ -1,4 +1,4 @@
-// The description of one Zarr array, format 2 (.zarray) or 3 (zarr.json), in one form. Specifications:
+// The metadata of one Zarr array, format 2 (.zarray) or 3 (zarr.json), in one form. Specifications:
 // https://zarr-specs.readthedocs.io, v2 and v3 (core, sharding-indexed codec).
 #pragma once
 
@@ -18,7 +18,7 @@ struct ChunkEncoding {
   std::vector<int64_t> shape;   ///< of a chunk
   std::vector<size_t> storage;  ///< array dimension of each stored one, slowest first (C order: 0, 1, 2)
   std::vector<ByteCodec> codecs;
-  bool swapped = false;  ///< stored in the other byte order
+  bool swapped = false;  ///< bytes of a number are in the order of other processors
 };
 
 /// Sharding: a file holds several chunks and an index of (offset, bytes) pairs.
@@ -38,8 +38,8 @@ struct ZarrMetadata {
   bool zero_dimensional_c = false;  ///< a scalar's key is "c" (format 3, default keys) rather than "0"
 };
 
-/// Nothing for an array that holds no numbers (text, objects, dates). Refuses, by name, an unknown data type,
-/// codec or filter. `where` is the array's folder.
+/// Parse the metadata of one array. They return nothing for an array without numbers (text, objects, dates).
+/// They refuse, by name, an unknown data type, codec or filter. `where`: the array's folder.
 std::optional<ZarrMetadata> parse_zarr2(const nlohmann::json& array, const nlohmann::json& attributes,
                                         const std::string& name, const std::string& where);
 std::optional<ZarrMetadata> parse_zarr3(const nlohmann::json& array, const std::string& name,

@@ -1,4 +1,5 @@
-// Which layouts can train a recipe: the degrees of the axes for a number of ranks.
+// Decides which layouts can train a recipe, and derives the degrees of the mesh's axes (core/axes.h) for a
+// number of ranks. Training, the planner and the dry run use it. No function here is collective.
 #pragma once
 
 #include <optional>
@@ -11,18 +12,18 @@
 
 namespace graticule {
 
-/// Why a layout cannot train the recipe; nothing when it can.
+/// The reason why a layout cannot train the recipe, with what would work; nothing when it can.
 std::optional<std::string> trouble_with(const Axes& axes, const Options& options, const ModelShape& shape);
 
-/// All axes whose degrees make `ranks` and that can train the recipe, whatever degrees it gives.
+/// All axes that make `ranks` ranks and can train the recipe, whatever degrees the recipe gives.
 std::vector<Axes> layouts_that_work(const Options& options, int ranks, const ModelShape& shape);
 
-/// The axes for `ranks`: degrees that the recipe leaves out are derived (sequence ranks first: ulysses up to
-/// the heads, the rest context; tensor and pipeline stay 1). Refuses a layout that cannot work, naming the
-/// nearest ones that can.
+/// The axes for `ranks` ranks. Degrees that the recipe leaves out (0) are derived: ulysses takes the largest
+/// divisor that the heads allow, context takes the rest (data, when the recipe gives context); tensor and
+/// pipeline stay 1. Refuses a layout that cannot work and names the nearest ones that can.
 Axes resolve_axes(const Options& options, int ranks, const ModelShape& shape);
 
-/// Writes the degrees into the recipe's section.
+/// Writes the degrees into the recipe's section [parallel].
 void fill_in(ParallelOptions& parallel, const Axes& axes);
 
 }  // namespace graticule

@@ -1,5 +1,5 @@
-// The recipe: every setting of a run, read once from TOML, checked once, and written back as resolved beside
-// the run.
+// The recipe: every setting of a run. It is read from TOML once, checked once, and written back, with all
+// derived values, into the run folder. recipe_fields.h lists the keys; docs/recipe.md describes them.
 #pragma once
 
 #include <cstdint>
@@ -14,12 +14,12 @@
 namespace graticule {
 
 struct DataOptions {
-  std::string path;                    ///< what open_source takes
-  std::vector<std::string> variables;  ///< empty: all that the source holds
+  std::string path;                    ///< argument of open_source (data/source.h)
+  std::vector<std::string> variables;  ///< empty: all variables of the data
   std::vector<std::string> targets;    ///< empty: all variables that are not constant
   std::vector<int64_t> lead_hours = {24};
   std::vector<std::string> train, valid, test;  ///< [first, last] as text
-  bool allow_overlap = false;                   ///< train may share times with valid or test
+  bool allow_overlap = false;                   ///< the times of train may overlap those of valid or test
   int64_t batch = 1;                            ///< samples a step over all ranks
   Predict predict = Predict::difference;
   Missing missing = Missing::refuse;
@@ -34,18 +34,24 @@ struct ModelOptions {
 };
 
 struct ParallelOptions {
-  int64_t data = 0, context = 0, ulysses = 0, tensor = 0,
-          pipeline = 0;  ///< 0: derived from the number of ranks
+  /// Degrees of the mesh's axes; 0: derived from the number of ranks (recipe/layout.h).
+  int64_t data = 0, context = 0, ulysses = 0, tensor = 0, pipeline = 0;
   ContextMethod context_method = ContextMethod::lss;
-  int64_t head_groups = 1;     ///< an exchange of one group of heads under the attention of another: of
-                               ///< ulysses; with a lean policy of every scheme, projections too
-  int64_t gather_heads = 0;    ///< lss: key heads gathered at a time; 0: all
-  bool keep_exchanged = true;  ///< ulysses: heads stay for backward; false: exchanged again
+  /// Splits the heads into this many groups and overlaps the exchange of one group with the attention of
+  /// another. Used by ulysses; with an activations policy other than keep by every scheme, and then
+  /// projections run by groups too.
+  int64_t head_groups = 1;
+  int64_t gather_heads = 0;  ///< lss: key/value heads gathered at a time; 0: all
+  /// ulysses with activations = keep. true: the exchanged heads are kept for backward; false: they are
+  /// exchanged again.
+  bool keep_exchanged = true;
   Shard shard = Shard::none;
-  int64_t shard_ranks = 0;  ///< ranks over which weights are sharded, copies of them beside; 0: all
+  /// Ranks of a group over which state is sharded; the other groups have copies. 0: all replicas form one
+  /// group.
+  int64_t shard_ranks = 0;
   int64_t micro_batches = 1;
   ScheduleKind schedule = ScheduleKind::one_f_one_b;
-  int64_t chunks = 1;  ///< stretches of the model a pipeline rank holds (interleaved)
+  int64_t chunks = 1;  ///< parts of the model on each pipeline rank (interleaved)
 };
 
 struct TrainOptions {
@@ -53,28 +59,30 @@ struct TrainOptions {
   double lr = 1e-3, min_lr = 0;
   int64_t warmup = 10;
   double weight_decay = 0.01, beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8;
-  double clip = 1;  ///< of the global gradient norm; 0: none
+  double clip = 1;  ///< largest norm of the whole gradient; 0: no clipping
   Precision precision = Precision::fp32;
-  std::optional<Activations> activations = Activations::keep;  ///< nothing: the fastest that fits
-  std::string offload_to;               ///< folder of the file for activations = offload; empty: host memory
-  int64_t tile_tokens = 4096;           ///< tokens of a tile of point-wise work
-  Precision moments = Precision::fp32;  ///< of AdamW
-  std::string state_in;                 ///< folder of memory-mapped optimizer state; empty: memory
-  double memory_gib = 0;  ///< what a rank may use of its device; 0: what there is over the node's ranks
+  std::optional<Activations> activations = Activations::keep;  ///< absent ("auto"): the fastest that fits
+  std::string offload_to;               ///< folder for activations = offload; empty: host memory
+  int64_t tile_tokens = 4096;           ///< tokens that point-wise work takes at a time
+  Precision moments = Precision::fp32;  ///< type of AdamW's moments
+  std::string state_in;  ///< folder for memory-mapped optimizer state (CPU only); empty: memory
+  /// GiB that a rank may use of its device. 0: on a CPU the free memory divided by the node's ranks, on a GPU
+  /// no limit.
+  double memory_gib = 0;
   int64_t seed = 0;
   DeviceKind device = DeviceKind::cpu;
-  int64_t threads = 0;  ///< of each rank; 0: the node's cores over its ranks
+  int64_t threads = 0;  ///< of each rank; 0: the node's cores divided by its ranks
 };
 
 struct RunOptions {
   std::string out = "runs/run";
-  int64_t checkpoint_every = 0;  ///< steps; 0: at the end alone
+  int64_t checkpoint_every = 0;  ///< steps; 0: only at the end
   int64_t eval_every = 0;        ///< steps between evaluations on valid; 0: none
-  int64_t eval_samples = 16;     ///< initial times an evaluation in training uses
+  int64_t eval_samples = 16;     ///< initial times of an evaluation during training
   int64_t log_every = 1;
-  int64_t keep = 2;  ///< checkpoints kept
+  int64_t keep = 2;  ///< newest checkpoints to keep
   ClimatologyKind climatology = ClimatologyKind::by_day_and_hour;
-  double watchdog_seconds = 600;  ///< a wait for other ranks that lasts longer ends the job; 0: never
+  double watchdog_seconds = 600;  ///< the longest wait for other ranks before the job ends; 0: no limit
 };
 
 struct Options {
@@ -83,17 +91,18 @@ struct Options {
   ParallelOptions parallel;
   TrainOptions train;
   RunOptions run;
-  std::set<std::string> named;  ///< sections, and "section.key", that the file or an override gives
+  std::set<std::string> named;  ///< sections and "section.key" that the file or an override names
 };
 
-/// Reads a recipe. `overrides` are "section.key=value" texts that win over the file. Refuses an unknown
-/// section or key (naming the nearest), a wrong type, a value out of its range. `where` names the file in
-/// messages.
+/// Reads a recipe from TOML text (parse_recipe) or a file (read_recipe). `overrides` are texts
+/// "section.key=value" that replace values of the file. `where` names the file in messages. Refuses an
+/// unknown section or key (and names the nearest), a wrong type, a value out of its range, and values that
+/// contradict each other.
 Options parse_recipe(const std::string& toml, const std::string& where,
                      const std::vector<std::string>& overrides = {});
 Options read_recipe(const std::string& path, const std::vector<std::string>& overrides = {});
 
-/// The recipe as TOML, every key present: what `recipe.toml` of a run folder holds.
+/// The recipe as TOML with every key, as RUN/recipe.toml contains it.
 std::string to_toml(const Options& options);
 
 }  // namespace graticule

@@ -1,5 +1,6 @@
-// What a step runs on one stage of the pipeline, counted over its schedule: how often each block runs
-// forward, backward and forward again, and how often its weights come into use.
+// Counts what a training step runs on one stage of the pipeline: how often each block runs forward, backward
+// and forward again, and how often its weights must be gathered. The planner (plan/) computes time, memory
+// and traffic from it.
 #pragma once
 
 #include <vector>
@@ -10,56 +11,57 @@
 
 namespace graticule {
 
-/// One block of one action, as parallel/training_pass runs them.
+/// One block of one action of the pipeline's schedule, as parallel/training_pass runs it.
 struct BlockTask {
   StageAction action;
-  size_t block;       ///< of this rank's
-  bool begins, ends;  ///< the action
+  size_t block;       ///< index among this rank's blocks
+  bool begins, ends;  ///< first and last block of the action
 };
 
-/// The blocks of this rank's stage chunk by chunk, as spans of the chain's blocks (0 tokenizer, 1 .. depth
-/// transformer blocks, depth + 1 head).
+/// The chunks of this rank's stage, as spans of the chain's blocks (0 tokenizer, 1 .. depth transformer
+/// blocks, depth + 1 head).
 std::vector<Span> chunks_of(const Options& options, const ModelShape& shape, const Axes& axes,
                             const RankShare& share);
 
-/// What the rank runs in a step, in order.
+/// All tasks of this rank in a step, in order. `chunks`: of chunks_of.
 std::vector<BlockTask> tasks_of(const Options& options, const Axes& axes, const RankShare& share,
                                 const std::vector<Span>& chunks);
 
-/// How many micro-batches went through something, and their samples together.
+/// A number of micro-batches, and their samples together.
 struct Runs {
   int64_t times = 0, samples = 0;
   Runs operator+(const Runs& other) const { return {times + other.times, samples + other.samples}; }
 };
 
-/// One block of the chain on its stage, over a step. Each micro-batch runs backward once, as it does forward.
+/// How often one block runs in a step. Each micro-batch runs once forward and once backward.
 struct BlockRuns {
-  int64_t block = 0;       ///< 0 tokenizer, 1 .. depth transformer blocks, depth + 1 head
-  Runs once = {};          ///< forward, and backward
-  Runs linear_again = {};  ///< the linear layers a second time, in backward
-  Runs attention_again = {};
-  int64_t gathers = 0;  ///< how often released weights are gathered (level full)
+  int64_t block = 0;          ///< 0 tokenizer, 1 .. depth transformer blocks, depth + 1 head
+  Runs once = {};             ///< forward and also backward
+  Runs linear_again = {};     ///< its linear layers a second time, during backward
+  Runs attention_again = {};  ///< its attention a second time, during backward
+  int64_t gathers = 0;        ///< of its weights, when they are released after use (shard = full)
 };
 
-/// The blocks of this rank's stage, in the order in which it holds them.
+/// The blocks of this rank's stage, in the rank's order.
 std::vector<BlockRuns> runs_of(const Options& options, const ModelShape& shape, const Axes& axes,
                                const RankShare& share);
 
-/// Blocks of a stage that differ in nothing but their number: transformer blocks; tokenizer and head are each
-/// one.
+/// Blocks of a stage that differ only in their number. Transformer blocks with equally many gathers are
+/// alike; tokenizer and head are each alone.
 struct AlikeBlocks {
   BlockRuns runs;  ///< of the first of them
   int64_t count;
 };
 std::vector<AlikeBlocks> alike_blocks(const std::vector<BlockRuns>& blocks, int64_t depth);
 
-/// What a policy runs a second time.
+/// Which layers an activations policy runs a second time, during backward.
 struct Again {
   bool linear, attention;
 };
 Again runs_again(Activations policy);
 
-/// Whether a block runs as its lean pair (model/lean_block.h): by groups of heads, its linear layers again.
+/// Whether a block runs as its lean pair (model/lean_block.h), a forward and a backward that work by groups
+/// of heads and run the linear layers again.
 inline bool is_lean(Activations policy) { return policy != Activations::keep; }
 
 }  // namespace graticule

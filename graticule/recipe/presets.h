@@ -1,4 +1,4 @@
-// Named model sizes.
+// Named model sizes, for model.preset of a recipe.
 #pragma once
 
 #include <cstdint>
@@ -12,10 +12,10 @@ struct Preset {
   int64_t dim, depth, heads;
 };
 
-/// tiny, 115m, 1b, 10b; the names give the parameters of the blocks in round numbers.
+/// All presets: tiny, 115m, 1b, 10b. The last three are named after the number of parameters in their blocks.
 std::span<const Preset> presets();
 
-/// The preset of this name. Refuses an unknown one and lists those there are.
+/// The preset of this name. Refuses an unknown name and lists the known ones.
 const Preset& preset_of(std::string_view name);
 
 }  // namespace graticule

@@ -1,5 +1,5 @@
-// Every key of a recipe, once, with what a change of it means for a trained model and the values that a
-// number may have: reader, writer and comparison all walk these functions.
+// Lists every key of a recipe once, with its kind (KeyKind) and the range of a number. The reader, the writer
+// and the comparison of recipes (same_meaning.h) all call visit_fields.
 #pragma once
 
 #include "graticule/recipe/options.h"
@@ -7,16 +7,16 @@
 
 namespace graticule {
 
-/// What a key decides, and so whether it may differ between a checkpoint and the recipe that takes it up
-/// (same_meaning.h).
+/// What a key decides. It follows whether the key may differ between a checkpoint and the recipe that
+/// continues from it (same_meaning.h).
 enum class KeyKind {
-  meaning,   ///< what the network is or what its numbers mean: must agree
-  course,    ///< how training goes on: may change, and every change is told
-  execution  ///< where, how fast, and what is written or scored beside it: free
+  meaning,   ///< what the network is or what its numbers mean: must be equal
+  course,    ///< how training continues: may change, and each change is logged
+  execution  ///< where and how fast it runs, what is written or scored: free to change
 };
 
-/// Calls visitor.section(name), then visitor.field(key, kind, value), for numbers visitor.field(key, kind,
-/// value, range), or visitor.choice(key, kind, value) for each of its keys.
+/// Calls visitor.section(name) for each section. For each of its keys, calls visitor.field(key, kind, value),
+/// for a number visitor.field(key, kind, value, range), or for an enum visitor.choice(key, kind, value).
 template <class Visitor>
 void visit_fields(Visitor& visitor, Options& options) {
   using enum KeyKind;

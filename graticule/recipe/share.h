@@ -1,5 +1,6 @@
-// What one rank holds of a training step, in sizes: its place in the mesh, its samples, tokens and heads. The
-// same splits as the program makes (train/build, model/block, attention/head_cuts), by core/span alone.
+// Computes, in sizes only, which part of a training step one rank has: its place in the mesh, its samples,
+// tokens and heads. These are the same splits as in the program (train/build, model/block,
+// attention/head_cuts), computed with core/span alone. The planner (plan/) uses it.
 //
 // Legend: S all tokens, P the degree of the tensor axis, H query heads, G key/value heads.
 #pragma once
@@ -13,42 +14,43 @@
 
 namespace graticule {
 
-/// A rank's coordinates.
+/// A rank's coordinates in the mesh.
 struct Place {
   int64_t pipeline, data, context, ulysses, tensor;
 };
 
 struct RankShare {
   Place place;
-  std::vector<int64_t> micro_batches;  ///< samples of each
-  Span tokens;                         ///< of a sample, between the layers; global
-  /// Tokens of its tensor group (which its linear layers see), of its ulysses group (whose queries it attends
-  /// with), and of the ulysses group behind it on the context axis, cyclic.
+  std::vector<int64_t> micro_batches;  ///< samples of each micro-batch
+  Span tokens;                         ///< of a sample, between the layers; global numbers
+  /// Numbers of tokens: of its tensor group (its linear layers see them), of its ulysses group (it attends
+  /// with their queries), and of the next ulysses group on the context axis, cyclic.
   int64_t layer_tokens, query_tokens, next_query_tokens;
   Span queries, keys, hidden;  ///< cut by tensor: query heads of H, key heads of G, units of the MLP
-  Span own_queries, own_keys;  ///< what ulysses leaves of them, counted from the first of `queries`, `keys`
-  int64_t element;             ///< bytes of an activation, and of a weight in use
+  Span own_queries, own_keys;  ///< its part of these in ulysses, counted from the first of `queries`, `keys`
+  int64_t element;             ///< bytes of one element of activations and of weights in use
 
+  /// Samples of all its micro-batches.
   int64_t samples() const;
 };
 
-/// `rank` of the world that `axes` make, for a layout that trouble_with (recipe/layout.h) finds nothing wrong
-/// with.
+/// The share of rank `rank` in the world that `axes` make. The layout must be one for which trouble_with
+/// (recipe/layout.h) returns nothing.
 RankShare rank_share(const Options& options, const ModelShape& shape, const Axes& axes, int rank);
 
-/// The same split for another ulysses rank of the group: query and key heads.
+/// The query and key heads of one ulysses rank of the group, split in the same way.
 struct HeadShare {
   Span queries, keys;
 };
 HeadShare heads_of(const RankShare& share, int64_t ulysses_ranks, int64_t ulysses_rank);
 
-/// A block's attention a group of heads at a time, as its lean pair takes them: the rank's share with the
-/// heads of each group alone, counted from the group's first.
+/// The rank's share for each group of heads, as the lean pair (model/lean_block.h) takes them: only the heads
+/// differ, and they are counted from the first of the group.
 std::vector<RankShare> head_group_shares(const RankShare& share, const Options& options,
                                          const ModelShape& shape, const Axes& axes);
 
-/// Parameters of a transformer block that this rank's tensor cut leaves whole, and its part of the others;
-/// all of them whole where tensor is 1.
+/// Parameters of a transformer block on this rank: `whole`, those that the tensor axis does not cut, and
+/// `cut`, its part of the others. When tensor is 1, all are whole.
 struct BlockParameters {
   int64_t whole, cut;
 };

@@ -1,4 +1,4 @@
-// A value of a TOML file as text, for messages.
+// Prints a value of a TOML file, for messages.
 #pragma once
 
 #include <toml++/toml.h>
@@ -8,7 +8,7 @@
 
 namespace graticule {
 
-/// As it would stand in a file; a table within braces.
+/// The value as it is written in a file; a table is in braces.
 inline std::string printed(const toml::node& node) {
   std::ostringstream stream;
   node.visit([&](const auto& value) {

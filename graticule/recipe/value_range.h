@@ -1,4 +1,4 @@
-// The values that a number of the recipe may have.
+// Ranges of values for the numbers of a recipe; recipe_fields.h uses them.
 #pragma once
 
 #include <cstdint>
@@ -8,14 +8,15 @@
 
 namespace graticule {
 
-/// Finite numbers from `least` to `most`; an end belongs to them unless it is open.
+/// The finite numbers from `least` to `most`. An end belongs to the range unless it is open.
 struct ValueRange {
   double least = -std::numeric_limits<double>::infinity(), most = std::numeric_limits<double>::infinity();
   bool least_is_open = false, most_is_open = false;
-  std::string note = {};  ///< what a special value means, or the way out
+  std::string note = {};  ///< added to messages: what a special value means, or what the user can do
 
+  /// Whether the value is in the range.
   bool holds(double value) const;
-  /// "at least 0 and below 1", then the note.
+  /// The range in words: "at least 0 and below 1"; then the note.
   std::string words() const;
 };
 

@@ -1,4 +1,5 @@
-// A file that appears whole or not at all: written under another name beside its own, then renamed.
+// Writes files that appear whole or not at all: under the name PATH.part first, then renamed to PATH.
+// Recipes, metrics, scores, plans and exported weights are written this way.
 #pragma once
 
 #include <string>
@@ -7,16 +8,16 @@ namespace graticule {
 
 class AsideFile {
  public:
-  /// Makes the folder of `path` where it is missing. `where` opens the messages.
+  /// Makes the folder of `path` when it does not exist. `where` opens the messages: "[where] ...".
   AsideFile(std::string path, std::string where);
-  /// Removes what was written, unless `publish` came first.
+  /// Removes the .part file, unless `publish` succeeded.
   ~AsideFile();
   AsideFile(const AsideFile&) = delete;
   AsideFile& operator=(const AsideFile&) = delete;
 
-  /// Where to write until then: PATH.part.
+  /// The path to write to before `publish`: PATH.part.
   const std::string& path() const { return aside_; }
-  /// Gives the file its name, and replaces what had it.
+  /// Renames the .part file to the final path and replaces a file there. Fails when it cannot be renamed.
   void publish();
 
  private:
@@ -24,11 +25,11 @@ class AsideFile {
   bool published_ = false;
 };
 
-/// Writes `content` to `path`, whole or not at all; `where` opens the messages.
+/// Writes `content` to `path`, whole or not at all, and syncs it to the disk. `where` opens the messages.
 void write_whole(const std::string& path, const std::string& content, const std::string& where);
 
-/// Refuses a file that could not be written when its content is there: long work must not end in that. Leaves
-/// nothing behind. `name`: what the user calls it, such as "--out".
+/// Refuses a path that cannot be written, before the long work that makes its content. Leaves no file or
+/// folder behind. `name`: the option that gave the path, such as "--out"; `where` opens the message.
 void refuse_unwritable(const std::string& path, const std::string& where, const std::string& name);
 
 }  // namespace graticule

@@ -1,4 +1,7 @@
-// The only wiring: options and a world become a run. Nothing else knows how the parts fit together.
+// Connects the parts: turns options and a world into a run. No other file knows how the parts fit together.
+// `train`, `eval`, `forecast` and `check` of the command line, the dry run, and tests start here.
+//
+// Legend: T this rank's tokens.
 #pragma once
 
 #include "graticule/attention/attention.h"
@@ -8,9 +11,9 @@
 
 namespace graticule {
 
-/// Opens the data and fills in what the recipe leaves to it: variables, targets, the token grid, the preset's
-/// sizes. Local to the rank; refuses variables that are not there, ranges that overlap or are empty, sizes
-/// that make no model.
+/// A recipe with its data opened. define_problem opens the data and fills in what the recipe leaves out:
+/// variables, targets, the token grid, the sizes of a preset. Local to the rank. Refuses unknown variables,
+/// ranges that are empty or overlap, and sizes that make no model.
 struct Problem {
   Options options;
   std::shared_ptr<Source> source;
@@ -18,14 +21,17 @@ struct Problem {
 };
 Problem define_problem(const Options& options);
 
-/// The model's sizes by the recipe alone, for a known grid and number of variables.
+/// The model's sizes from the recipe, for a known grid (rows x columns) and number of variables. Refuses
+/// sizes that make no model, and a patch larger than the grid.
 ModelShape shape_of(const ModelOptions& model, int64_t variables, int64_t rows, int64_t columns);
 
-/// Sets this rank's threads: `threads`, or the node's cores over its ranks when it is 0.
+/// Sets the number of LibTorch's threads of this rank: `threads`, or when it is 0 the node's cores divided by
+/// its ranks.
 void set_threads(int64_t threads, const World& world);
 
-/// The layers of a rank: how the recipe's layout spreads the tokens, attention, weights and blocks of a
-/// model. One place for the program and for what measures or checks it. By default: one rank without tokens.
+/// How one rank computes the model: its tokens, its attention and how its weights and blocks are spread.
+/// layers_of makes it from the recipe's layout, for the program as well as for code that measures or checks
+/// it. The default is one rank without tokens. Local to the rank.
 struct Layers {
   Span tokens;  ///< this rank's tokens
   Attention attention;
@@ -35,20 +41,21 @@ struct Layers {
 };
 Layers layers_of(const Options& options, const ModelShape& shape, const Mesh& mesh, const World& world);
 
-/// The model's chain of blocks on these layers.
+/// The model's chain of blocks (parallel/chain.h) on these layers.
 Chain chain_of(const ModelShape& shape, const Layers& layers);
 
-/// The mesh of the recipe's layout over `world`, and the options with every degree filled in; collective.
+/// Makes the mesh of the recipe's layout over `world` and writes all degrees into `options`. Refuses a layout
+/// that cannot work. Collective over `world`.
 Mesh mesh_of(Options& options, const ModelShape& shape, const World& world);
 
-/// How a loader cuts samples for this rank.
+/// Options of the loader for this rank: variables, targets, leads, the rank's samples, and `tokens`.
 LoaderOptions loader_options(const Options& options, const ModelShape& shape, const Mesh& mesh,
                              const Span& tokens);
 
-/// The run of this rank, ready for its first step, of a problem whose choices are settled (dry/settle.h; its
-/// build() does both). Refuses train.activations = "auto". Collective over the world. `for_training`: with a loader
-/// of the training range. `statistics`: of a checkpoint; else they are read from RUN/statistics.json, or
-/// computed by all ranks together.
+/// Makes this rank's run, ready for its first step. The choices of `problem` must be made already:
+/// dry/settle.h makes them, and its build() calls this function. `for_training`: also makes a loader of the
+/// training range. `statistics`: those of a checkpoint; absent: they are read from RUN/statistics.json, or
+/// all ranks compute them together. Refuses train.activations = "auto". Collective over the world.
 Run assemble(const Problem& problem, const World& world, bool for_training,
              const std::optional<Statistics>& statistics = std::nullopt);
 

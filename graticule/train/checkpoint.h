@@ -1,10 +1,12 @@
-// Checkpoints: RUN/checkpoints/step-N/ holds manifest.json and one safetensors file a rank.
+// Writes and reads checkpoints: RUN/checkpoints/step-N/ contains manifest.json and one safetensors file for
+// each rank.
 //
-// Each rank writes its spans of the weights and moments it shards, and the manifest says which parameters lie
-// where (saved_weights.h), so any layout can read what another wrote. Written aside ("step-N.part"), synced,
-// then renamed: a folder named step-N is whole. The manifest has each file's checksum, the resolved recipe
-// and what the data were, so that a checkpoint knows what it means (same_meaning.h, same_data.h), and its
-// parent. Which checkpoints make up a run: history.h.
+// Each rank writes its spans of the weights and moments. The manifest says which parameters are in which file
+// (saved_weights.h), so any layout can read what another layout wrote. A checkpoint is written as
+// "step-N.part", synced, then renamed: a folder named step-N is whole. The manifest also has each file's
+// checksum, the resolved recipe and the form of the data, so that another recipe (same_meaning.h) or other
+// data (same_data.h) can be refused, and the name of the parent: the checkpoint that training continued from.
+// history.h says which checkpoints make up a run.
 #pragma once
 
 #include <optional>
@@ -17,29 +19,30 @@
 
 namespace graticule {
 
-/// What a checkpoint says of itself, without its tensors.
+/// The contents of a manifest, without tensors.
 struct CheckpointInfo {
   std::string path;      ///< the folder
   int64_t step = 0;      ///< updates made
-  int64_t position = 0;  ///< samples handed out
+  int64_t position = 0;  ///< samples handed out, over all ranks
   Options options;       ///< of the run that wrote it, resolved
   Statistics statistics;
   std::optional<DataForm> data;  ///< absent in older checkpoints
 };
 
-/// Writes RUN/checkpoints/step-N of `run.step`, the child of `run.parent`, and becomes the parent of the
-/// next. Then removes all of the line but the newest `run.options.run.keep`. Gives rank 0 what the user
-/// should be told. Collective over the world.
+/// Writes RUN/checkpoints/step-N for N = run.step, with `run.parent` as its parent, and sets `run.parent` to
+/// it. Then removes all checkpoints of the run's line except the newest `run.options.run.keep`. Returns on
+/// rank 0 sentences for the user. Fails when a disk refuses. Collective over the world.
 std::vector<std::string> save_checkpoint(Run& run, const World& world);
 
-/// Reads a manifest. Fails naming the file, and the entry, that is not as this version writes it.
+/// Reads a manifest. Refuses a folder without one and another format version. Fails on a damaged manifest,
+/// naming file and entry.
 CheckpointInfo read_checkpoint_info(const std::string& folder);
 
-/// Fails naming the first file of the checkpoint that is missing or whose checksum differs, and the whole
-/// checkpoint before it.
+/// Compares the checksums of all files. Fails on the first file that is missing or differs; the message also
+/// names the checkpoint to resume from instead, the one before.
 void verify_checkpoint(const CheckpointInfo& info);
 
-/// Loads weights (and, with `moments`, the optimizer's state) into the run's chain. Refuses a checkpoint of
+/// Loads the weights (and with `moments` the optimizer's state) into the chain. Refuses a checkpoint of
 /// another model, naming the first parameter that differs. Local to the rank.
 void load_checkpoint(const CheckpointInfo& info, Chain& chain, bool moments);
 

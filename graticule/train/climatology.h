@@ -1,11 +1,15 @@
-// What is usual on a day of the year at an hour of the day: the forecast without skill, and what anomalies
-// are counted from.
+// The climatology: the mean value for a day of the year and an hour of the day. It is a forecast without
+// skill, and anomalies are differences from it. evaluate.h uses it.
 //
-// WeatherBench 2's definition, for day D (1 to 366) and hour h over the training times t that have this hour:
-//   c(D, h) = sum_t w(D - day(t)) x(t) / sum_t w(D - day(t)),   w(d) = max(0, 1 - |d| / 30), d taken around
-//   the year of 366 days
-// a triangular window of 61 days (59 of weight above 0). A year without a day 366 repeats its day 365 there.
-// NaN are left out. Legend: T this rank's tokens, K variables a token carries, P pixels of a patch.
+// Definition of WeatherBench 2 (arXiv 2308.15560), for day D (1 to 366) and hour h, over the training times t
+// that have this hour:
+//
+//   c(D, h) = sum_t w(D - day(t)) x(t) / sum_t w(D - day(t)),   w(d) = max(0, 1 - |d| / 30),
+//
+// with d taken around the year of 366 days. This is a triangular window of 61 days (59 of weight above 0). A
+// year without a day 366 repeats its day 365 there. NaN are left out.
+//
+// Legend: T this rank's tokens, K variables a token carries, P pixels of a patch.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -21,28 +25,28 @@
 
 namespace graticule {
 
-/// Of this rank's tokens, at the times that are asked for, reading only the target variables and rows of
-/// these tokens. A pair of day and hour takes T K P doubles (fp32 would round a pressure of 1e5 Pa by 1e-5 of
-/// its anomalies); as many pairs as fit the memory are made in one pass over the training times, the next
-/// ones in another pass when they are asked for.
+/// The climatology of this rank's tokens at the times that are asked for. It reads only the target variables
+/// and the rows of these tokens. A pair (day, hour) takes T K P doubles; fp32 would round a pressure of 1e5
+/// Pa by 1e-5 of its anomalies. One pass over the training times computes as many pairs as fit into `bytes`
+/// (at least one). When `at` needs another pair, it makes another pass.
 class Climatology {
  public:
   static constexpr int64_t default_bytes = int64_t{256} << 20;
 
-  /// `options` gives variables, targets, grid and tokens; its range, leads, batch and samples play no part.
-  /// `valid_times`: seconds since 1970, the same on every rank; this rank asks for those of `asked`, best in
-  /// their order. Falls back to the time mean, on every rank alike, when the training times span less than a
-  /// year (364 days) or hold nothing near one of the pairs. Refuses a range without times. `source` is read
-  /// by `at`.
+  /// `options`: its variables, targets, grid and tokens are used; range, leads, batch and samples are not.
+  /// `training`: the times to average. `valid_times`: seconds since 1970, the same on every rank; this rank
+  /// asks for those with indices in `asked`, best in their order. Falls back to the time mean, on every rank
+  /// alike, when the training times span less than 364 days or one of the pairs has no training time near it.
+  /// Refuses a range without times. Reads nothing; `at` reads `source`, which must outlive this object.
   Climatology(Source& source, const LoaderOptions& options, const TimeRange& training,
               const std::vector<int64_t>& valid_times, const Span& asked,
               ClimatologyKind kind = ClimatologyKind::by_day_and_hour, int64_t bytes = default_bytes);
 
-  /// T K P, fp64, physical units; 0 off the grid and for variables that are no target, NaN where no value was
-  /// seen. Of one of the times asked for.
+  /// The climatology at one of the times asked for: T K P, fp64, physical units. 0 off the grid and for
+  /// variables that are no target; NaN where all training values are missing. Not collective.
   at::Tensor at(int64_t valid_time);
   ClimatologyKind kind() const { return kind_; }
-  /// One line for the log: what was computed from which times, and why, where the time mean stands in.
+  /// One line for the log: how it was computed, from which times, and why if the time mean is used instead.
   const std::string& description() const { return description_; }
 
  private:

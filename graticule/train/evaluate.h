@@ -1,4 +1,5 @@
-// Scores of a trained model on held-out times, beside persistence and climatology, by variable and lead.
+// Scores a trained model on held-out times, and compares it with persistence (the initial state) and
+// climatology, for each variable and lead. `graticule eval` and the evaluations during training use it.
 #pragma once
 
 #include <optional>
@@ -12,33 +13,34 @@
 namespace graticule {
 
 struct EvaluationOptions {
-  TimeRange range;                    ///< initial time and every valid time lie inside
-  std::optional<int64_t> lead_hours;  ///< one of the recipe's; its first where absent
-  int64_t steps = 1;                  ///< leads scored: lead, 2 lead, ... by roll-out
+  TimeRange range;                    ///< contains the initial time and every valid time
+  std::optional<int64_t> lead_hours;  ///< one of the recipe's; absent: its first
+  int64_t steps = 1;                  ///< number of leads to score: lead, 2 lead, ... by roll-out
   int64_t max_samples = 0;            ///< initial times, spread evenly; 0: all
   Convention convention = Convention::wb2;
-  bool baselines = true;  ///< persistence and climatology too
+  bool baselines = true;  ///< also score persistence and climatology; false: no ACC either
 };
 
 struct ScoreLine {
   std::string variable;
   int64_t lead_hours;
-  std::string forecast;  ///< "model", "persistence", "climatology"
+  std::string forecast;  ///< "model", "persistence" or "climatology"
   Score score;
-  TimeScores by_time;  ///< one of each initial time
+  TimeScores by_time;  ///< one entry for each initial time
   std::string units;
 };
 
 struct Evaluation {
   std::vector<ScoreLine> lines;
-  std::vector<std::string> gaps;  ///< a sentence for each variable and lead without a score: which, and why
+  std::vector<std::string> gaps;  ///< a sentence for each variable and lead without a score, with the reason
   std::vector<int64_t> initial_times;
   int lead_hours = 0;       ///< of one step
-  std::string climatology;  ///< what it was made of
+  std::string climatology;  ///< Climatology::description
 };
 
-/// The same result on every rank; collective. Refuses a range without a sample, and a lead that is none of
-/// the recipe's. Fails when the model gives a value that is not finite.
+/// Scores all target variables. Every rank returns the same result. Refuses a range without a sample, and a
+/// lead that is not in the recipe. Fails when the model gives a value that is not finite. Collective over the
+/// world.
 Evaluation evaluate(Run& run, const World& world, const EvaluationOptions& options);
 
 }  // namespace graticule

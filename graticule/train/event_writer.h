@@ -1,5 +1,5 @@
-// TensorBoard event files: one scalar a record, so that `tensorboard --logdir RUN` draws the curves while a
-// run goes on.
+// Writes TensorBoard event files, so that `tensorboard --logdir RUN` draws the curves during a run. RunLog
+// (run_log.h) uses it.
 #pragma once
 
 #include <cstdint>
@@ -11,12 +11,12 @@ namespace graticule {
 
 class EventWriter {
  public:
-  /// Makes `folder`/events.out.tfevents.<seconds>.<host>.<process> (the folder exists). Fails when it cannot
-  /// be written.
+  /// Makes the file `folder`/events.out.tfevents.<seconds>.<host>.<process>; the folder must exist. Fails
+  /// when it cannot be written.
   explicit EventWriter(const std::string& folder);
 
   const std::string& path() const { return file_.path(); }
-  /// Appends one value; readers see it at once.
+  /// Appends one value; readers see it at once. Fails when the disk refuses.
   void scalar(const std::string& tag, int64_t step, double value);
 
  private:

@@ -1,5 +1,5 @@
-// Weights for other programs: one safetensors file, one tensor a parameter, the same whatever layout trained
-// it.
+// Exports weights for other programs: one safetensors file with one whole tensor for each parameter, the same
+// whatever layout trained it. `graticule export` uses it.
 #pragma once
 
 #include <string>
@@ -8,9 +8,10 @@
 
 namespace graticule {
 
-/// Writes `out` from a checkpoint, block by block in memory. Metadata: "model" (JSON: sizes, tokens,
-/// variables, targets, predict, lead_hours, grid) and "statistics" (JSON). docs/model.md says how to rebuild
-/// the model from it.
+/// Writes a checkpoint's weights to `out`, in fp32. The whole model must fit into this process's memory.
+/// Metadata: "format" ("pt"), "model" (JSON: sizes, token mode, grid, variables, targets, lead_hours,
+/// predict) and "statistics" (JSON). docs/model.md says how to rebuild the model. Opens the data of the
+/// recipe and refuses data on another grid.
 void export_weights(const CheckpointInfo& info, const std::string& out);
 
 }  // namespace graticule

@@ -1,5 +1,5 @@
-// One open file: whole reads and writes at an offset, every error said with the file's name. The file closes
-// itself.
+// One open file with whole reads and writes at an offset. Every error message contains the file's name. The
+// destructor closes the file.
 #pragma once
 
 #include <cstddef>
@@ -11,9 +11,10 @@ namespace graticule {
 
 class File {
  public:
-  /// Opens an existing file to read. `where` opens every message of this file: "[where] path: ...".
+  /// Opens an existing file for reading. `where` opens every message of this file: "[where] path: ...". Fails
+  /// when it cannot be read.
   static File open(const std::string& path, std::string where);
-  /// Makes a new file, or empties the one that is there.
+  /// Makes a new file, or empties an existing one, for writing. Fails when it cannot be written.
   static File create(const std::string& path, std::string where);
   ~File();
   File(File&& other) noexcept;
@@ -21,13 +22,13 @@ class File {
 
   const std::string& path() const { return path_; }
   int64_t size() const;
-  /// Fills `out` from byte `offset`; fails when the file ends before.
+  /// Fills `out` from byte `offset` on. Fails when the file ends before.
   void read_at(int64_t offset, std::span<std::byte> out) const;
-  /// Writes all of `bytes` from byte `offset` on; fails when the disk is full.
+  /// Writes all of `bytes` at byte `offset`. Fails when the disk is full.
   void write_at(int64_t offset, std::span<const std::byte> bytes);
-  /// Returns when the bytes are on the disk (fsync).
+  /// Returns when the bytes are on the disk (fsync). Fails when that is not possible.
   void sync();
-  /// Throws std::runtime_error: "[where] path: what". `what` says the way out.
+  /// Throws std::runtime_error: "[where] path: what". `what` includes what the user can do.
   [[noreturn]] void damaged(const std::string& what) const;
 
  private:

@@ -1,18 +1,20 @@
-// The history of a run is a line: each checkpoint of RUN/checkpoints/step-N goes on from the one before it.
-// Who goes back to an older one starts a branch. With the branch's first checkpoint the others leave the
-// line:
+// Keeps the history of a run a line: each checkpoint of RUN/checkpoints/step-N continues from the one before
+// it. Resuming from an older checkpoint starts a branch. When the branch writes its first checkpoint, the
+// later checkpoints of the old line are moved away ("left"):
 //
-//   checkpoints/step-3           the one gone back to
+//   checkpoints/step-3           the checkpoint resumed from
 //   checkpoints/step-6           the new one
-//   checkpoints/left-1/step-6    what was left: kept, never again the newest, not counted by run.keep
-//   metrics.left-1.jsonl         their lines
+//   checkpoints/left-1/step-6    the old one: kept, never again the newest, not counted by run.keep
+//   metrics.left-1.jsonl         the metrics lines of what was left
 //
-// Two files stand for what is under way, so that a job may end at any moment. `checkpoints/leaving` lists
-// what leaves, from before the first rename on: what it lists is left, wherever it lies.
-// `metrics.leaving.jsonl` has lines beyond the checkpoint resumed from, until there is a new one: a branch
-// that dies before gives them back.
+// A job may end at any moment, so two files record what is under way:
 //
-// All of it is for rank 0, under the run's lock.
+// - `checkpoints/leaving` lists the checkpoints to move. It is written before the first rename. A listed
+//   checkpoint counts as left, wherever it is at that moment.
+// - `metrics.leaving.jsonl` contains the metrics lines after the checkpoint resumed from, until the branch
+//   has a checkpoint. If the branch dies before, the next job puts these lines back.
+//
+// Only rank 0 calls the functions that write, and it has the run's lock (run_lock.h).
 #pragma once
 
 #include <cstdint>
@@ -23,36 +25,37 @@
 
 namespace graticule {
 
-/// N of a path that ends in step-N.
+/// N for a path that ends in step-N, else nothing.
 std::optional<int64_t> step_in_name(const std::filesystem::path& checkpoint);
 
-/// The checkpoints of a run's line, oldest first. Any process may ask.
+/// The checkpoints of a run's line, oldest first. Any process may call it.
 std::vector<std::filesystem::path> checkpoints_of(const std::string& run_folder);
 
-/// The newest of them; nothing when there is none.
+/// The newest checkpoint of the line, or nothing.
 std::optional<std::string> newest_checkpoint(const std::string& run_folder);
 
-/// Whether `checkpoint` is one of RUN/checkpoints/step-N.
+/// Whether the path `checkpoint` is RUN/checkpoints/step-N of this run.
 bool lies_on_line(const std::string& run_folder, const std::string& checkpoint);
 
-/// The run folder of RUN/checkpoints/step-N or RUN/checkpoints/left-1/step-N, absolute; the folder around a
-/// checkpoint that lies anywhere else.
+/// The run folder (absolute) of a checkpoint RUN/checkpoints/step-N or RUN/checkpoints/left-1/step-N. For a
+/// checkpoint anywhere else, the folder around it.
 std::string run_folder_of(const std::string& checkpoint);
 
-/// Completes what a job that died had begun to leave.
+/// Completes the moves that a job began before it died.
 void finish_leaving(const std::string& run_folder);
 
-/// Before the first step of a job that goes on from `parent` (a checkpoint folder; "": from the start) at
-/// `step`: lines of metrics.jsonl that are not on its line go aside, unreadable ones too, so that no step
-/// comes twice.
+/// Prepares metrics.jsonl before the first step of a job that continues from `parent` (a checkpoint folder;
+/// "": from the start) at `step`. Lines of later steps and unreadable lines are put aside, so that no step is
+/// recorded twice.
 void start_record(const std::string& run_folder, const std::string& parent, int64_t step);
 
-/// Gives the whole checkpoint in `aside` its name step-N, after what is not on the line of `parent` was left.
-/// Gives a sentence for the log when something was.
+/// Renames the complete checkpoint in `aside` to step-N, after moving away the checkpoints that `parent`'s
+/// branch leaves. Returns a sentence for the log if any were moved, else "". Fails when a rename fails.
 std::string append_to_line(const std::string& run_folder, const std::string& aside, int64_t step,
                            const std::string& parent);
 
-/// Removes all but the newest `keep` of the line. Gives a sentence for each that could not be removed.
+/// Removes all checkpoints of the line except the newest `keep`. Returns a sentence for each one that cannot
+/// be removed.
 std::vector<std::string> remove_old(const std::string& run_folder, int64_t keep);
 
 }  // namespace graticule

@@ -1,20 +1,22 @@
-// The latitude-weighted squared error.
+// The latitude-weighted squared error of a step. The sums are over all samples, variables and pixels, on all
+// ranks.
 //
-//   loss = sum w (prediction - target)^2 / sum w     over all samples, variables and pixels of a step, on all
-//   ranks
+//   loss = sum w (prediction - target)^2 / sum w
 //
-// A rank gives its own sum and its own weight; the division is made once, by the weight of all ranks, when
-// the update is made: gradients are sums all the way, never averages of averages. Both sums run tile by tile
-// over the tokens, so that neither takes memory of the prediction's size.
+// A rank computes its own sum and its own weight. The division by the weight of all ranks is made once, at
+// the update, so gradients are sums everywhere and never averages of averages. Both sums run tile by tile
+// over the tokens, so they need no memory of the prediction's size.
+//
+// Legend: B samples, T this rank's tokens, K variables a token carries, P pixels of a patch.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 namespace graticule {
 
-/// sum w (prediction - target)^2 over this rank's pixels, an fp32 scalar: tiles summed in fp32, their sums in
-/// fp64. fp32 arguments of one shape, of two or more dims; any strides (a weight may be expanded). Derivative
-/// by the prediction alone, 2 w (prediction - target).
+/// sum w (prediction - target)^2 over this rank's pixels: an fp32 scalar. Tiles are summed in fp32, their
+/// sums in fp64. The arguments are fp32, of one shape with two or more dims, with any strides (a weight may
+/// be expanded). Only the prediction has a derivative, 2 w (prediction - target). Not collective.
 at::Tensor squared_error_sum(const at::Tensor& prediction_BTKP, const at::Tensor& target_BTKP,
                              const at::Tensor& weight_BTKP);
 

@@ -1,10 +1,11 @@
-// Meta tensors hold no memory; here each says how much it would hold.
+// Lets meta tensors, which have no data, report the bytes that real tensors would take. The dry run
+// (dry/dry_run.h) measures memory this way.
 #pragma once
 
 namespace graticule {
 
-/// From now on an allocation of a meta tensor is reported to the thread's memory watch, as those of real
-/// tensors are. Done once; without a watch nothing changes.
+/// Installs the allocator. From then on, a meta tensor's allocation is reported to the thread's MemoryWatch
+/// like a real one. Further calls do nothing; without a watch nothing changes.
 void book_meta_tensors();
 
 }  // namespace graticule

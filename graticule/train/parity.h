@@ -1,5 +1,6 @@
-// Does this layout compute what one rank computes? A small case of a recipe, run on all ranks as the recipe
-// lays them out and by each rank alone, compared in outputs and gradients.
+// Checks that a layout computes what one rank computes: runs a small case of a recipe on all ranks in the
+// recipe's layout and by each rank alone, and compares outputs, loss and gradients. `graticule check` prints
+// the result.
 #pragma once
 
 #include <string>
@@ -10,7 +11,7 @@
 
 namespace graticule {
 
-/// Largest differences, relative to the largest value that one rank has in fp32.
+/// Largest differences from one rank in fp32, divided by the largest value there.
 struct ParityLine {
   std::string what;  ///< "output", "loss", "gradient of blocks.3"
   double fp32 = 0;   ///< this layout in fp32
@@ -22,14 +23,16 @@ struct Parity {
   Options options;  ///< of the small case: degrees as resolved
   int64_t tokens = 0, depth = 0, dim = 0;
   std::vector<ParityLine> lines;
-  bool equal = false;  ///< fp32 within 1e-5 (gradients 2e-5), bf16 within twice one rank's own rounding
+  bool equal = false;  ///< fp32 within 1e-5 (gradients 2e-5); bf16 within 1e-3 + 2 bf16_alone
 };
 
-/// Heads, token mode, patch, blocks a stage and the whole [parallel] section are the recipe's; grid, width and
-/// tiles are small; the data are random. Collective over the world; the same result on every rank.
+/// Runs and compares the small case. The whole [parallel] section, heads, token mode and patch are the
+/// recipe's. Grid, width, number of blocks and variables, batch and tiles are small. The data are random.
+/// Returns the same result on every rank. Collective over the world.
 Parity compare_with_one_rank(const Options& recipe, const World& world);
 
-/// The small case's options, every degree filled in, and its model. Refuses a layout that cannot work.
+/// The options of the small case, with every degree filled in, and its model. Refuses a layout that cannot
+/// work.
 std::pair<Options, ModelShape> small_case(const Options& recipe, int ranks);
 
 }  // namespace graticule

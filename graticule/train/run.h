@@ -1,5 +1,5 @@
-// Everything a rank holds of a run: the data it reads, the model it runs, its place in the mesh. Made by
-// build().
+// Everything that a rank has of a run: the data it reads, the model it computes, its place in the mesh.
+// assemble() (build.h) makes it.
 #pragma once
 
 #include <map>
@@ -26,8 +26,8 @@ struct Run {
   Chain chain;
   std::optional<Loader> loader;  ///< of the training range; absent when only evaluating
   int64_t step = 0;              ///< updates made
-  std::string parent;            ///< folder of the checkpoint it goes on from; "": from the start
-  std::map<std::string, std::string> known_units;  ///< by that checkpoint, where the data name none
+  std::string parent;            ///< folder of the checkpoint it continues from; "": from the start
+  std::map<std::string, std::string> known_units;  ///< of that checkpoint, where the data name none
 
   at::Device device() const { return chain.device(); }
 };

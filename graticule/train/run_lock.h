@@ -1,21 +1,22 @@
-// One job at a time trains in a run folder: two would mix their metrics and remove each other's checkpoints.
+// Locks a run folder, so that one job at a time trains in it. Two jobs would mix their metrics and remove
+// each other's checkpoints.
 #pragma once
 
 #include <string>
 
 namespace graticule {
 
-/// Holds RUN/lock for as long as it lives. The kernel releases it when the process ends, however it ends, so
-/// the file that stays behind means nothing.
+/// Has RUN/lock locked as long as the object exists. The kernel releases the lock when the process ends, in
+/// whatever way; the file that remains means nothing.
 class RunLock {
  public:
-  /// Refuses, naming host and process, when another process holds it.
+  /// Refuses when another process has the lock; the message names its host and number.
   explicit RunLock(const std::string& run_folder);
   ~RunLock();
   RunLock(RunLock&& other) noexcept;
   RunLock& operator=(RunLock&&) = delete;
 
-  /// False on a file system without locks: nobody is kept out then.
+  /// False on a file system without locks: then no other job is kept out.
   bool held() const { return held_; }
 
  private:

@@ -1,5 +1,5 @@
-// What a run leaves behind while it goes: metrics.jsonl, TensorBoard events, log.txt, and the line on the
-// terminal. Only rank 0 makes one.
+// Writes the records of a run while it trains: metrics.jsonl, TensorBoard events, log.txt, and the line on
+// the terminal. Only rank 0 makes one.
 #pragma once
 
 #include <fstream>
@@ -14,7 +14,7 @@
 
 namespace graticule {
 
-/// The measures of one step besides its result.
+/// Measurements of one step, besides its result.
 struct StepMeasures {
   double step_s = 0;              ///< seconds since the step before
   double tokens_per_s = 0;        ///< tokens of all samples of all ranks
@@ -25,13 +25,15 @@ struct StepMeasures {
 
 class RunLog {
  public:
-  /// Appends to the files of `folder`. `json`: one JSON object a line on standard output instead of progress
-  /// text.
+  /// Appends to the files of `folder`. `json`: prints one JSON object a line on standard output instead of
+  /// progress text. Fails when a file cannot be written.
   RunLog(const std::string& folder, bool json);
 
+  /// Records one step of `steps`.
   void step(int64_t step, int64_t steps, const StepResult& result, const StepMeasures& measures);
+  /// Records the scores of an evaluation after a step.
   void evaluation(int64_t step, const Evaluation& evaluation);
-  /// A sentence: terminal and log.txt. A terminal that is gone loses it and ends nothing.
+  /// Writes a sentence to the terminal and to log.txt. A closed terminal is ignored.
   void say(const std::string& sentence);
 
  private:
@@ -43,7 +45,7 @@ class RunLog {
   EventWriter events_;
 };
 
-/// An evaluation as JSON, as metrics lines and scores.json hold it.
+/// One score as JSON, as metrics.jsonl and scores.json contain it; a score that is NaN becomes null.
 nlohmann::json to_json(const ScoreLine& line);
 
 }  // namespace graticule

@@ -1,10 +1,11 @@
-// The safetensors format: 8 bytes of header length (little-endian), a JSON header, then the tensors' bytes.
+// Reads and writes the safetensors format (github.com/huggingface/safetensors): 8 bytes with the header's
+// length (little-endian), a JSON header, then the tensors' bytes. Checkpoints and exports use it. The header:
 //
-//   {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end]}, ..., "__metadata__": {"key":
-//   "value"}}
+//   {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end]}, ...,
+//    "__metadata__": {"key": "value"}}
 //
-// Offsets count from the end of the header, without gaps. Tensors of wider elements come first, so that each
-// is aligned. A file is written and read in pieces: neither side ever holds more than the piece at hand.
+// Offsets count from the end of the header, without gaps. The writer puts tensors of wider elements first, so
+// that each tensor is aligned. Files are written and read in pieces; no more than one piece is in memory.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -32,15 +33,16 @@ using Metadata = std::map<std::string, std::string>;
 
 class SafetensorsWriter {
  public:
-  /// Makes the file and writes the header. Refuses a name given twice and a dtype the format does not have.
+  /// Makes the file and writes the header. Refuses a name given twice and a dtype that the format does not
+  /// have.
   SafetensorsWriter(const std::string& path, std::vector<TensorEntry> entries, const Metadata& metadata = {});
 
-  /// Writes one whole tensor, in any order. Another dtype or shape than declared is our bug.
+  /// Writes one whole tensor; the order of tensors is free. Dtype and shape must be the declared ones.
   void write(const std::string& name, const at::Tensor& values);
   /// Writes elements [begin, begin + values.numel()) of the tensor, counted in row-major order.
   void write_elements(const std::string& name, int64_t begin, const at::Tensor& values);
-  /// Brings everything to the disk. Every element must have been written once. A writer that is dropped
-  /// before leaves a file that readers may take for whole: write aside and rename after close().
+  /// Syncs the file to the disk; every element must have been written once. Without close(), readers may take
+  /// an incomplete file for a whole one: write to another name and rename after close().
   void close();
 
  private:
@@ -55,8 +57,8 @@ class SafetensorsWriter {
 
 class SafetensorsReader {
  public:
-  /// Reads the header. Fails, naming the file, when it is truncated, when its header is no JSON of the form
-  /// above, when offsets disagree with shapes, overlap or leave gaps, and for an unknown dtype.
+  /// Reads the header. Fails, naming the file, when it is truncated, its header is not JSON of the form
+  /// above, offsets disagree with shapes, overlap or leave gaps, or a dtype is unknown.
   explicit SafetensorsReader(const std::string& path);
 
   const std::string& path() const { return file_.path(); }
@@ -64,13 +66,14 @@ class SafetensorsReader {
   /// In the file's order.
   const std::vector<TensorEntry>& entries() const { return entries_; }
   bool contains(const std::string& name) const { return positions_.contains(name); }
-  /// Fails with the nearest name when there is no such tensor.
+  /// The entry of a tensor. Fails when there is none; the message gives the nearest name.
   const TensorEntry& entry(const std::string& name) const;
 
+  /// The whole tensor, on the CPU.
   at::Tensor read(const std::string& name) const;
-  /// Fails when the tensor has another shape.
+  /// The same; fails when the tensor has another shape.
   at::Tensor read(const std::string& name, at::IntArrayRef shape) const;
-  /// Elements [begin, end) of the tensor in row-major order, as a 1-D tensor. Reads no other byte.
+  /// Elements [begin, end) of the tensor in row-major order, as a 1-D tensor. Reads no other bytes of it.
   at::Tensor read_elements(const std::string& name, Span elements) const;
 
  private:

@@ -1,7 +1,7 @@
-// The weights of a checkpoint. Each part of a block (parallel/block_weights.h) is saved as one flat tensor,
-// cut over the files of its shard group's ranks. The manifest says of each flat which parameters lie in it,
-// which pieces of them (the tensor axis cuts some) and which files hold it, so a checkpoint says nothing that
-// only the layout that wrote it could read.
+// Writes and reads the weights of a checkpoint. Each part of a block (parallel/block_weights.h) is saved as
+// one flat tensor, cut over the files of its shard group's ranks. For each flat tensor, the manifest lists
+// its parameters, which pieces of them it contains (the tensor axis cuts some), and its files. So any layout
+// can read a checkpoint.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -12,17 +12,19 @@
 
 namespace graticule {
 
-/// Writes this rank's spans of master weights and moments; nothing of what another copy writes.
+/// Writes this rank's spans of master weights and moments to `path`. When several ranks have copies, one of
+/// them writes.
 void write_weights(Run& run, const std::string& path);
 
-/// What this rank wrote, for the manifest: an array of {"flat", "place", "of", "parameters"}.
+/// A description of what this rank wrote, for the manifest: an array of {"flat", "block", "place", "of",
+/// "parameters"}.
 nlohmann::json describe_weights(Run& run);
 
-/// The manifest's "flats" from what all ranks wrote (rank r's file is files[r]).
+/// The manifest's "flats", made from the descriptions of all ranks (rank r's file is files[r]).
 nlohmann::json join_descriptions(const std::vector<nlohmann::json>& of_ranks,
                                  const std::vector<std::string>& files);
 
-/// Loads weights (and, with `moments`, the optimizer's state) of the manifest's "flats", whose files lie in
+/// Loads the weights (and with `moments` the optimizer's state) of the manifest's "flats", whose files are in
 /// `folder`, into the chain's owned spans. Moments saved in another dtype are rounded to the nearest. Refuses
 /// another model, naming the first parameter that differs. Local to the rank.
 void read_weights(const nlohmann::json& flats, const std::string& folder, Chain& chain, bool moments);

@@ -1,5 +1,6 @@
-// The normalisation constants of a run: read from RUN/statistics.json when that was made from the same data,
-// else computed by all ranks together, each from its share of the training times, and written there.
+// Provides the normalisation constants of a run. They are read from RUN/statistics.json if it was made from
+// the same data. Otherwise all ranks compute them together, each for its share of the variables, and rank 0
+// writes the file.
 #pragma once
 
 #include "graticule/comm/launch.h"
@@ -8,15 +9,15 @@
 
 namespace graticule {
 
-/// Collective over `everyone`.
+/// The statistics of the run, the same on every rank. Refuses a recipe without data.train. Collective over
+/// `everyone`.
 Statistics statistics_of_run(const Options& options, Source& source, const World& world,
                              const Group& everyone);
 
-/// Statistics from the text of a file, refused in words of ours when they have another form. `way_out` ends
-/// the message.
+/// Reads statistics from a file's text. Refuses a text of another form; `way_out` ends the message.
 Statistics statistics_of_text(const std::string& json, const std::string& path, const std::string& way_out);
 
-/// Every rank's text on every rank, in rank order; collective.
+/// Gathers every rank's text on every rank, in rank order. Collective over `group`.
 std::vector<std::string> gather_texts(const std::string& mine, const Group& group);
 
 }  // namespace graticule

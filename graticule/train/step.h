@@ -1,4 +1,5 @@
-// One training step: micro-batches forward and backward, one reduction, one clip, one update.
+// One training step: micro-batches forward and backward, one reduction, one clip, one update. loop.cpp calls
+// it; the dry run calls step_on with tensors without data.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -8,20 +9,21 @@
 namespace graticule {
 
 struct StepResult {
-  double loss = 0;           ///< normalised by the global weight
-  double gradient_norm = 0;  ///< of the normalised loss, before clipping
+  double loss = 0;           ///< divided by the weight of all ranks
+  double gradient_norm = 0;  ///< of that loss, before clipping
   double lr = 0;
   bool stop = false;  ///< some rank asked to stop
 };
 
-/// A step from its batch on: forward, backward, reduction, update number `update` (from 1). Gives squared
-/// error, weight, wishes to stop and gradient norm (fp64, 4, on the chain's device); the host waits for
-/// nothing, so it runs on meta tensors too. Collective over the world.
+/// Makes a step with a given batch: forward, backward, reduction, update number `update` (from 1). `stop`:
+/// this rank wants the run to end. Returns squared error, weight, number of ranks that want to stop, and
+/// gradient norm, over all ranks (fp64, 4, on the chain's device). It reads nothing back to the host, so it
+/// also runs on meta tensors. Collective over the world.
 at::Tensor step_on(const Batch& batch, Chain& chain, const Mesh& mesh, const Options& options, int64_t update,
                    bool stop);
 
-/// On the next batch in which a target has a value (others are passed over, and fail when a whole epoch is
-/// so). Collective over the world. `stop`: this rank wants the run to end after this step.
+/// Makes a step with the next batch in which some target has a value; other batches are skipped. Fails when a
+/// whole epoch has none. `stop`: this rank wants the run to end after this step. Collective over the world.
 StepResult train_step(Run& run, bool stop);
 
 }  // namespace graticule

@@ -1,19 +1,21 @@
-// SIGTERM, SIGINT and SIGHUP (the terminal was closed) as a question that the loop asks between steps.
+// Turns SIGTERM, SIGINT and SIGHUP (the terminal was closed) into a flag that the training loop reads between
+// steps.
 #pragma once
 
 #include <array>
 
 namespace graticule {
 
-/// While one lives, the signals only raise a flag; afterwards they act as before. One that was ignored when
-/// the program began stays ignored: that is what nohup asks for. SIGPIPE is ignored meanwhile, for where the
-/// terminal goes, the program that reads the output goes too.
+/// While an object exists, the signals only set a flag; the destructor restores their former effect. A signal
+/// that was ignored when the program began stays ignored, as nohup wants. SIGPIPE is ignored too: when the
+/// terminal is closed, the program that reads the output often ends as well.
 class StopSignal {
  public:
   StopSignal();
   ~StopSignal();
   StopSignal(const StopSignal&) = delete;
   StopSignal& operator=(const StopSignal&) = delete;
+  /// Whether one of the signals has arrived.
   bool raised() const;
 
  private:

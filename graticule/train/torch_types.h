@@ -1,4 +1,4 @@
-// LibTorch's types for the recipe's words.
+// LibTorch's types for the recipe's choices of precision and device.
 #pragma once
 
 #include <c10/core/DeviceType.h>
