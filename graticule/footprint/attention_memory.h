@@ -2,7 +2,7 @@
 // formulas follow attention/{ulysses,lss,ring,kernel} allocation by allocation. block_memory.cpp uses them.
 //
 // Legend: b samples, T tokens of the tensor group, N tokens of the ulysses group, S all tokens, D head width,
-//         H, G query and key heads of the call, h, g the part of them on this rank after the exchange of ulysses,
+//         H, G query and key heads of the call, h, g those of them on this rank after the ulysses exchange,
 //         R context ranks, U ulysses ranks, e bytes an element.
 #pragma once
 
