@@ -2,7 +2,7 @@
 // simulator compute with it. It is read from a TOML file (clusters/*.toml), which names a public source for
 // each number; docs/planner.md describes the keys.
 //
-// A *device* is what one rank computes with: a GPU, or one CPU rank's share of a node.
+// A *device* is the hardware of one rank: a GPU, or the cores of one CPU rank.
 #pragma once
 
 #include <cstdint>
@@ -56,8 +56,6 @@ struct Dragonfly {
 
 using Topology = std::variant<Flat, FatTree, Dragonfly>;
 
-/// `sharing` and `overlap` describe CPU ranks: several may run on one core, and an exchange may need the
-/// core.
 struct Cluster {
   std::string name;
   int64_t nodes = 0;  ///< the largest number that a plan may use
