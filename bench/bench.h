@@ -1,4 +1,4 @@
-// graticule bench: measures this machine.
+// The command `graticule bench` with its subcommands attention, comm and step. They measure this machine.
 #pragma once
 
 #include "cli/commands.h"

@@ -1,4 +1,5 @@
-// `graticule bench comm`: every operation of a group of all ranks, beside the bare MPI call of its meaning.
+// The command `graticule bench comm`. It times every operation of the group of all ranks beside the MPI call
+// that does the same.
 #pragma once
 
 #include <CLI/CLI.hpp>

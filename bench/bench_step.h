@@ -1,4 +1,5 @@
-// `graticule bench step`: what one training step costs, and where its time goes.
+// The command `graticule bench step`. It times a training step: the whole, its parts, the bytes sent by each
+// group and the peak memory of each rank.
 #pragma once
 
 #include <CLI/CLI.hpp>
