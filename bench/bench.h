@@ -5,6 +5,7 @@
 
 namespace graticule {
 
+/// Adds the command to `app`. If the user gives it, `action` is set to what runs it.
 void add_bench(CLI::App& app, Action& action);
 
 }  // namespace graticule

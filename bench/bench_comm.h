@@ -8,6 +8,7 @@
 
 namespace graticule {
 
+/// Adds the command to `bench`. If the user gives it, `action` is set to what runs it.
 void add_bench_comm(CLI::App& bench, Action& action);
 
 }  // namespace graticule
