@@ -178,8 +178,8 @@ Options options_on(const Cluster& cluster, Options options) {
   if (!cluster.gpu) return options;
   if (!options.train.state_in.empty()) {
     refuse("plan", "train.state_in = \"", options.train.state_in, "\" on ", cluster.name,
-           ", whose devices are GPUs: the update reads its state from their memory; leave state_in out, or "
-           "set train.moments = \"bf16\" or parallel.shard to make the state smaller");
+           ", whose devices are GPUs: a GPU's optimizer state must be in its memory. Leave state_in out. "
+           "train.moments = \"bf16\" and parallel.shard make the state smaller");
   }
   options.train.device = DeviceKind::cuda;
   return options;

@@ -47,15 +47,15 @@ double all_exchange(const StepTime& time) {
 // The lines 2 to `last` of the table, and the one of them that has clearly less to hide than the first.
 std::string equals_of(const std::vector<Candidate>& best, size_t last) {
   std::string words = text(last > 2 ? "Lines 2 to " : "Line ", last, last > 2 ? " are" : " is",
-                           " as fast within ", fmt::format("{:.1f}", 100 * as_fast), " %");
+                           " as fast as line 1 within ", fmt::format("{:.1f}", 100 * as_fast), " %");
   size_t least = 0;
   for (size_t i = 1; i < last; ++i) {
     if (all_exchange(best[i].time) < all_exchange(best[least].time)) least = i;
   }
   const double ours = all_exchange(best[0].time), theirs = all_exchange(best[least].time);
   if (ours - theirs < worth_a_word * best[0].time.total()) return words + ".";
-  return words + text("; line ", least + 1, " relies least on hiding its exchange: ", seconds_text(theirs),
-                      " in all, where the first has ", seconds_text(ours), ".");
+  return words + text("; line ", least + 1, " has the least exchange to hide: ", seconds_text(theirs),
+                      ", against ", seconds_text(ours), " in line 1.");
 }
 
 // The exchange in which two layouts differ most, to the winner's advantage.

@@ -227,8 +227,8 @@ StepTime time_of_step(const Cluster& cluster, const Options& options, const Mode
                       const Axes& axes) {
   const int64_t devices = cluster.nodes * cluster.devices_per_node;
   if (axes.world() > devices) {
-    refuse("plan", described(axes), " makes ", axes.world(), " ranks, ", cluster.name, " has ", devices,
-           " devices: choose degrees whose product is at most that");
+    refuse("plan", described(axes), " needs ", axes.world(), " ranks, but ", cluster.name, " has ", devices,
+           " devices: choose degrees with at most this product");
   }
   // Spans give the first ranks the larger shares.
   StepTime slowest;
