@@ -47,7 +47,7 @@ struct Product {
   int64_t rows, columns, inner;
 };
 
-/// A sample of the bare products, on every thread at once; the rate is in GF/s.
+/// Runs the products alone on every thread at once. Returns GFLOP/s.
 template <class Number>
 double products_rate(const std::vector<Product>& products, at::ScalarType dtype) {
   constexpr int64_t turns = 400;
@@ -74,7 +74,7 @@ double products_rate(const std::vector<Product>& products, at::ScalarType dtype)
   return operations / seconds_of(work) / 1e9;
 }
 
-constexpr int64_t query_block = 128, key_block = 256;  // what a kernel over brgemm would cut its products to
+constexpr int64_t query_block = 128, key_block = 256;  // tile sizes of a kernel that uses brgemm
 
 std::optional<double> products_rate(bool backward, int64_t width, bool as_fp32) {
   std::vector<Product> products{{query_block, key_block, width}, {query_block, width, key_block}};
@@ -89,7 +89,7 @@ std::optional<double> products_rate(bool backward, int64_t width, bool as_fp32) 
     return as_fp32 ? products_rate<float>(products, at::kFloat)
                    : products_rate<at::BFloat16>(products, at::kBFloat16);
   } catch (const std::exception&) {
-    return std::nullopt;  // oneDNN has no such kernel for this processor
+    return std::nullopt;  // oneDNN has no brgemm for this processor and dtype
   }
 }
 

@@ -1,4 +1,8 @@
-// Attention on this processor, timed in turns: ours, ATen's, and the bare matrix products of the same shapes.
+// Times attention on this processor: our kernel, ATen's flash kernel, and the matrix products alone in the
+// same shapes. A *turn* times each of them once; all numbers are medians of the turns. Used by `graticule
+// bench attention` and, for its inputs' sizes, by bench_schemes.h.
+//
+// Legend: B batch, T tokens, H heads, D head width.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,25 +18,25 @@ struct AttentionSpeedOptions {
   bool backward = false;
 };
 
-/// One direction. Rates count 4 B H T T D operations forward and 10 B H T T D backward.
+/// Forward or backward. Forward counts as 4 B H T T D operations, backward as 10 B H T T D.
 struct DirectionSpeed {
-  double seconds = 0, gflops = 0;            ///< ours, median
-  double aten_seconds = 0, aten_gflops = 0;  ///< ATen's flash kernel, median
-  double ratio = 0;                          ///< ATen's time over ours, median of the turns
+  double seconds = 0, gflops = 0;            ///< our kernel
+  double aten_seconds = 0, aten_gflops = 0;  ///< ATen's flash kernel
+  double ratio = 0;                          ///< ATen's seconds / ours
   std::optional<double>
-      products_gflops;          ///< oneDNN's brgemm on the tiles of this direction; nothing where it has none
-  std::optional<double> share;  ///< our rate over that, median of the turns
+      products_gflops;          ///< products alone, by oneDNN's brgemm on tiles; nothing where it cannot run
+  std::optional<double> share;  ///< our rate / products_gflops
 };
 
 struct AttentionSpeed {
   DirectionSpeed forward;
   std::optional<DirectionSpeed> backward;
-  bool products_are_fp32 = false;  ///< bf16 or fp16 inputs on a processor that multiplies them as fp32
+  bool products_are_fp32 = false;  ///< products alone were timed in fp32, else in bf16
 };
 
-/// First checks ours against the formula in fp64 on at most 257 tokens of the same shape (std::runtime_error
-/// when it is wrong), then times `repeats` turns with the current number of threads. Refuses sizes below 1
-/// and what flash_forward refuses.
+/// First compares our kernel with the formula in fp64 on at most 257 tokens (std::runtime_error if it is
+/// wrong). Then times `repeats` turns, with the current number of threads. Refuses sizes below 1 and what
+/// flash_forward refuses.
 AttentionSpeed measure_attention(const AttentionSpeedOptions& options);
 
 }  // namespace graticule

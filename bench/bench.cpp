@@ -8,7 +8,7 @@ namespace graticule {
 
 void add_bench(CLI::App& app, Action& action) {
   auto* command = app.add_subcommand(
-      "bench", "Measure this machine: a training step, attention, the operations between ranks");
+      "bench", "Measure this machine: a training step, attention, operations between ranks");
   command->require_subcommand(1);
   add_bench_attention(*command, action);
   add_bench_comm(*command, action);

@@ -96,34 +96,37 @@ int run_bench_attention(const BenchAttentionArguments& arguments) {
 void add_bench_attention(CLI::App& bench, Action& action) {
   auto* command = bench.add_subcommand(
       "attention",
-      "Time the attention kernel, ATen's and the bare matrix products, in turns; or a sequence scheme");
+      "Time the attention kernel beside ATen's and its matrix products alone; or a scheme over ranks");
   const auto a = std::make_shared<BenchAttentionArguments>();
   command->add_option("--batch", a->options.batch, "Samples")->capture_default_str();
   command->add_option("--heads", a->options.heads, "Heads")->capture_default_str();
-  command->add_option("--tokens", a->options.tokens, "Queries, and keys")->capture_default_str();
+  command->add_option("--tokens", a->options.tokens, "Tokens of a sample: queries and keys")
+      ->capture_default_str();
   command->add_option("--head-dim", a->options.width, "Width of a head, 1 to 256")->capture_default_str();
   command
-      ->add_option("--scheme", a->scheme, "local (the kernel), or over the ranks: ulysses, lss, ring, hybrid")
+      ->add_option("--scheme", a->scheme, "local (the kernel), or over all ranks: ulysses, lss, ring, hybrid")
       ->capture_default_str();
-  command->add_option("--kv-heads", a->schemes.key_heads, "Schemes: key/value heads; 0: as heads")
+  command->add_option("--kv-heads", a->schemes.key_heads, "Schemes: key/value heads; 0: as many as --heads")
       ->capture_default_str();
   command
       ->add_option("--head-groups", a->schemes.head_groups,
-                   "ulysses: heads are exchanged in this many groups")
+                   "ulysses: number of groups of heads that are exchanged in turn")
       ->capture_default_str();
   command
       ->add_option("--gather-heads", a->schemes.gather_heads,
                    "lss: key/value heads gathered at a time; 0: all")
       ->capture_default_str();
-  command->add_flag("--exchange-again", a->schemes.exchange_again, "ulysses: exchange again in the backward");
+  command->add_flag("--exchange-again", a->schemes.exchange_again,
+                    "ulysses: exchange q, k, v again in backward");
   command->add_option("--context-method", a->schemes.context_method, "hybrid: lss or ring")
       ->capture_default_str();
-  command->add_option("--ulysses", a->schemes.ulysses, "hybrid: ranks of its ulysses axis")
+  command->add_option("--ulysses", a->schemes.ulysses, "hybrid: degree of its ulysses axis")
       ->capture_default_str();
   command->add_option("--dtype", a->dtype, "bf16, fp16 or fp32")->capture_default_str();
   command->add_option("--threads", a->threads, "Threads")->capture_default_str();
-  command->add_option("--repeats", a->options.repeats, "Turns; medians are printed")->capture_default_str();
-  command->add_flag("--backward", a->options.backward, "Time the backward too");
+  command->add_option("--repeats", a->options.repeats, "Number of turns; medians are printed")
+      ->capture_default_str();
+  command->add_flag("--backward", a->options.backward, "Time backward too");
   command->add_flag("--json", a->json, "Print JSON");
   command->callback([&action, a] { action = [a] { return run_bench_attention(*a); }; });
 }

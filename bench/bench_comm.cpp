@@ -28,7 +28,7 @@ struct BenchCommArguments {
   bool json = false;
 };
 
-/// One operation on tensors of `n` elements: what goes in, what must come out, how it is called.
+/// One operation: its input, the output that it must give, and how it is called.
 struct Case {
   std::string name;
   RawCall raw;
@@ -37,7 +37,7 @@ struct Case {
 };
 
 struct Speed {
-  double seconds = 0, gigabytes = 0;  ///< a call, of the slowest rank; sent by it a second
+  double seconds = 0, gigabytes = 0;  ///< of a call on the slowest rank; GB that a rank sends a second
 };
 
 at::ScalarType type_to_send(const std::string& name) {
@@ -53,7 +53,7 @@ at::Tensor values_of(int rank, int64_t n, at::ScalarType type) {
   return at::arange(n, at::kLong).remainder_(5).add_(rank).to(type);
 }
 
-/// `n` elements, a multiple of the number of ranks, are the larger of what goes in and what comes out.
+/// The larger of input and output has `n` elements, a multiple of the number of ranks.
 std::vector<Case> cases(const Group& group, int64_t n, at::ScalarType type) {
   const int p = group.size(), me = group.rank(), next = (me + 1) % p, previous = (me + p - 1) % p;
   const int64_t share = n / p;
@@ -94,7 +94,7 @@ std::vector<Case> cases(const Group& group, int64_t n, at::ScalarType type) {
   };
 }
 
-/// Seconds a call, of the slowest rank.
+/// Seconds of a call on the slowest rank.
 double timed(const Group& group, int64_t calls, const std::function<void()>& call) {
   const auto repeat = [&] {
     for (int64_t i = 0; i < calls; ++i) call();
@@ -107,7 +107,8 @@ void verify(const Case& c, const at::Tensor& got, const char* whose) {
     fail("bench comm", whose, " ", c.name, " gives wrong values: nothing is timed");
 }
 
-/// Ours and MPI's in turns, after both have been verified.
+/// Verifies our operation and MPI's, then times them in turns. The second is empty where MPI has no such
+/// call.
 std::pair<Speed, std::optional<Speed>> measure(const Case& c, const Group& group, int64_t repeats) {
   constexpr int64_t volume = 32 << 20;  // a turn moves about this much, in at most 200 calls
   const auto bytes = static_cast<int64_t>(std::max(c.in.nbytes(), c.expected.nbytes()));
@@ -163,7 +164,7 @@ int run_bench_comm(const BenchCommArguments& arguments, const World& world) {
   });
   at::set_num_threads(std::max(1, at::get_num_threads() / world.local_size));
   if (world.rank == 0 && !arguments.json) {
-    fmt::print("{} ranks, {}; ratio: MPI's time over ours\n{:<15}{:>12}{:>14}{:>10}{:>14}{:>10}{:>8}\n",
+    fmt::print("{} ranks, {}; ratio: MPI's time / ours\n{:<15}{:>12}{:>14}{:>10}{:>14}{:>10}{:>8}\n",
                world.size, arguments.dtype, "operation", "bytes", "us", "GB/s", "MPI us", "GB/s", "ratio");
   }
   nlohmann::json all = nlohmann::json::array();
@@ -187,15 +188,14 @@ int run_bench_comm(const BenchCommArguments& arguments, const World& world) {
 }  // namespace
 
 void add_bench_comm(CLI::App& bench, Action& action) {
-  auto* command =
-      bench.add_subcommand("comm", "Time every operation between ranks, beside the bare MPI call, in turns");
+  auto* command = bench.add_subcommand("comm", "Time every operation between ranks beside the same MPI call");
   const auto a = std::make_shared<BenchCommArguments>();
-  command->add_option("--sizes", a->sizes, "Bytes a rank gives or gets, the larger: 4KiB,64MiB")
+  command->add_option("--sizes", a->sizes, "Bytes of a rank's input or output, the larger one: 4KiB,64MiB")
       ->delimiter(',')
       ->transform(CLI::AsSizeValue(false))
       ->capture_default_str();
   command->add_option("--dtype", a->dtype, "bf16, fp16, fp32 or fp64")->capture_default_str();
-  command->add_option("--repeats", a->repeats, "Turns; medians are printed")->capture_default_str();
+  command->add_option("--repeats", a->repeats, "Number of turns; medians are printed")->capture_default_str();
   command->add_flag("--json", a->json, "Print JSON");
   command->callback([&action, a] {
     action = [a] { return run_job([&](const World& world) { return run_bench_comm(*a, world); }); };

@@ -61,7 +61,8 @@ Axes axes_of(const SchemeBench& bench, int ranks) {
     axes.context = ranks;
   } else if (bench.scheme == "hybrid") {
     if (bench.ulysses < 1 || ranks % bench.ulysses != 0)
-      refuse("bench attention", "ulysses ", bench.ulysses, " of ", ranks, " ranks: choose a divisor");
+      refuse("bench attention", "--ulysses ", bench.ulysses, " does not divide ", ranks,
+             " ranks: choose a divisor");
     axes.ulysses = static_cast<int>(bench.ulysses);
     axes.context = ranks / axes.ulysses;
   } else {

@@ -1,5 +1,5 @@
-// `graticule bench attention --scheme ...` over the ranks it is started on: one scheme against the kernel
-// alone.
+// The command `graticule bench attention --scheme NAME`. It times one scheme of attention over all ranks
+// beside the kernel alone on the same amount of work a rank.
 #pragma once
 
 #include <string>
@@ -11,20 +11,20 @@
 namespace graticule {
 
 struct SchemeBench {
-  AttentionSpeedOptions sizes;         ///< `tokens` of all ranks
-  std::string dtype;                   ///< its name, as printed
+  AttentionSpeedOptions sizes;         ///< `tokens`: of all ranks together
+  std::string dtype;                   ///< name of sizes.dtype, for the report
   std::string scheme;                  ///< ulysses, lss, ring or hybrid
-  std::string context_method = "lss";  ///< of hybrid
-  int64_t ulysses = 2;                 ///< ranks of hybrid's ulysses axis
-  int64_t key_heads = 0;               ///< 0: as many as query heads
+  std::string context_method = "lss";  ///< hybrid: lss or ring
+  int64_t ulysses = 2;                 ///< hybrid: degree of its ulysses axis
+  int64_t key_heads = 0;               ///< key/value heads; 0: as many as query heads
   int64_t head_groups = 1, gather_heads = 0;
   bool exchange_again = false;
   bool json = false;
 };
 
-/// First checks the scheme against one rank on a small case, out and gradients (std::runtime_error when it is
-/// wrong), then times it and the kernel on the same share of the work in turns, and prints medians of the
-/// slowest rank. Collective.
+/// First compares the scheme with one rank on a small case, output and gradients (std::runtime_error if it is
+/// wrong). Then times the scheme and the kernel in turns, and prints medians of the slowest rank. Returns the
+/// exit code. Collective.
 int run_bench_schemes(const SchemeBench& bench, const World& world);
 
 }  // namespace graticule

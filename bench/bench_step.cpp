@@ -28,14 +28,14 @@ struct BenchArguments {
   std::string recipe;
   std::vector<std::string> set;
   int64_t tokens = 8192, dim = 512, depth = 4, heads = 8, batch = 1, repeats = 3, warm_up = 1;
-  Options options;  ///< parallel and train sections, as flags give them
+  Options options;  ///< the flags of the sections parallel and train
   std::string precision = "bf16", shard = "none", activations = "keep", context_method = "lss",
               schedule = "1f1b";
   std::string cluster;
   bool json = false;
 };
 
-// What is timed: one call is one step.
+// The step to be timed: one call of `step` runs it.
 struct Work {
   std::function<void()> step;
   int64_t tokens_a_step;
@@ -48,8 +48,8 @@ struct Work {
 struct Measured {
   std::vector<double> seconds;
   Trace trace;
-  std::vector<std::string> peaks;             ///< of each rank, bytes
-  std::map<std::string, int64_t> bytes_sent;  ///< by group, of this rank, in one step
+  std::vector<std::string> peaks;             ///< peak memory of each rank, bytes
+  std::map<std::string, int64_t> bytes_sent;  ///< by group: sent by this rank in one step
 };
 
 Measured measure(const Work& work, int64_t repeats, int64_t warm_up, const Group& everyone) {
@@ -71,7 +71,7 @@ Measured measure(const Work& work, int64_t repeats, int64_t warm_up, const Group
   return measured;
 }
 
-// The recipe that the flags make: one variable on a grid of one row, patch 1, so that a token is a pixel.
+// The recipe that the flags describe: one variable on a grid of one row, patch 1. So a token is a pixel.
 Options flagged_options(const BenchArguments& a) {
   const ParallelOptions& flags = a.options.parallel;
   std::string parallel;
@@ -93,7 +93,7 @@ Options flagged_options(const BenchArguments& a) {
       "bench step", a.set);
 }
 
-// What is timed must be known.
+// A timing must say which policy it measured.
 void refuse_auto(const Options& options) {
   if (options.train.activations) return;
   refuse("bench step",
@@ -192,39 +192,49 @@ void add_bench_step(CLI::App& bench, Action& action) {
   auto* command =
       bench.add_subcommand("step", "Time a training step: of a recipe, or of blocks on random tokens");
   const auto a = std::make_shared<BenchArguments>();
-  command->add_option("--recipe", a->recipe, "Time this recipe's steps");
+  command->add_option("--recipe", a->recipe,
+                      "Recipe to time; without it: blocks on random tokens, as the flags say");
   command->add_option("--tokens", a->tokens, "Tokens a sample")->capture_default_str();
   command->add_option("--dim", a->dim, "Width")->capture_default_str();
   command->add_option("--depth", a->depth, "Blocks")->capture_default_str();
   command->add_option("--heads", a->heads, "Heads")->capture_default_str();
   command->add_option("--batch", a->batch, "Samples a step")->capture_default_str();
   command->add_option("--precision", a->precision, "bf16 or fp32")->capture_default_str();
-  command->add_option("--threads", a->options.train.threads, "Of each rank; 0: cores over ranks")
+  command
+      ->add_option("--threads", a->options.train.threads,
+                   "Threads of a rank; 0: cores of the node / its ranks")
       ->capture_default_str();
-  command->add_option("--data", a->options.parallel.data, "Degree; 0: derived")->capture_default_str();
-  command->add_option("--context", a->options.parallel.context, "Degree; 0: derived")->capture_default_str();
-  command->add_option("--ulysses", a->options.parallel.ulysses, "Degree; 0: derived")->capture_default_str();
+  command->add_option("--data", a->options.parallel.data, "Degree of this axis; 0: derived")
+      ->capture_default_str();
+  command->add_option("--context", a->options.parallel.context, "Degree of this axis; 0: derived")
+      ->capture_default_str();
+  command->add_option("--ulysses", a->options.parallel.ulysses, "Degree of this axis; 0: derived")
+      ->capture_default_str();
   command->add_option("--context-method", a->context_method, "lss or ring")->capture_default_str();
-  command->add_option("--tensor", a->options.parallel.tensor, "Degree; 0: 1")->capture_default_str();
-  command->add_option("--pipeline", a->options.parallel.pipeline, "Degree; 0: 1")->capture_default_str();
-  command->add_option("--micro-batches", a->options.parallel.micro_batches, "Of a rank's samples")
+  command->add_option("--tensor", a->options.parallel.tensor, "Degree of this axis; 0: 1")
+      ->capture_default_str();
+  command->add_option("--pipeline", a->options.parallel.pipeline, "Degree of this axis; 0: 1")
+      ->capture_default_str();
+  command
+      ->add_option("--micro-batches", a->options.parallel.micro_batches,
+                   "Micro-batches that a rank's samples are cut into")
       ->capture_default_str();
   command->add_option("--schedule", a->schedule, "gpipe, 1f1b, interleaved or zero_bubble")
       ->capture_default_str();
-  command->add_option("--chunks", a->options.parallel.chunks, "Stretches of the model a pipeline rank holds")
+  command->add_option("--chunks", a->options.parallel.chunks, "Chunks of the model on each pipeline stage")
       ->capture_default_str();
   command->add_option("--shard", a->shard, "none, optimizer, gradients or full")->capture_default_str();
   command->add_option("--activations", a->activations, "keep, recompute_but_attention, recompute or offload")
       ->capture_default_str();
-  command->add_option("--repeats", a->repeats, "Steps timed")
+  command->add_option("--repeats", a->repeats, "Number of steps that are timed")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command->add_option("--warm-up", a->warm_up, "Steps before that are not timed")
+  command->add_option("--warm-up", a->warm_up, "Number of steps before them that are not timed")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  command->add_option("--set", a->set, "section.key=value, wins over recipe and flags")
+  command->add_option("--set", a->set, "section.key=value: overrides recipe and flags")
       ->allow_extra_args(false);
-  command->add_option("--cluster", a->cluster, "Name or file of this machine: the planner's time beside");
+  command->add_option("--cluster", a->cluster, "Cluster (name or file): print the planner's time too");
   command->add_flag("--json", a->json, "Print JSON");
   command->callback([&action, a] {
     action = [a] { return run_job([&](const World& world) { return run_bench_step(*a, world); }); };

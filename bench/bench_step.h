@@ -1,4 +1,5 @@
-// `graticule bench step`: what one training step costs, and where its time goes.
+// The command `graticule bench step`. It times a training step: the whole, its parts, the bytes sent by each
+// group and the peak memory of each rank.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -7,6 +8,7 @@
 
 namespace graticule {
 
+/// Adds the command to `bench`. If the user gives it, `action` is set to what runs it.
 void add_bench_step(CLI::App& bench, Action& action);
 
 }  // namespace graticule

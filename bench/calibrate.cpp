@@ -23,7 +23,7 @@ namespace graticule {
 
 namespace {
 
-/// The median of some calls.
+/// The median of `calls` calls, each by its slowest rank.
 double seconds_of_round(const Group& everyone, size_t calls, const std::function<void()>& call) {
   std::vector<double> seconds(calls);
   for (double& one : seconds) one = seconds_of_slowest(call, everyone);
@@ -34,7 +34,7 @@ struct Model {
   int64_t tokens, dim, heads;
 };
 
-// Every head width and width that models have; few tokens show what a block costs besides its work.
+// Common widths and head widths. The models with few tokens show the fixed cost of a block.
 constexpr Model models[] = {{128, 64, 4},   {2048, 64, 4}, {1024, 128, 4},
                             {2048, 256, 4}, {512, 512, 8}, {256, 1024, 8}};
 
@@ -46,8 +46,8 @@ Options options_of(const Model& model, Precision precision) {
   return options;
 }
 
-// Every rank on its own, all at once: they share the node's memory as in a run. The step of middle length
-// counts: what else the machine does, it will do beside a run too.
+// Every rank runs the model alone, all at the same time, so they share the node's memory as in a run. The
+// median step counts: other work of the machine will disturb a run too.
 MeasuredStep measured_step(const Model& model, Precision precision, const Group& everyone) {
   constexpr size_t fewest = 3, most = 25;
   constexpr double enough_s = 0.6;
@@ -72,7 +72,8 @@ MeasuredStep measured_step(const Model& model, Precision precision, const Group&
   return step;
 }
 
-// The mean of the exchanges that training makes; each rank sends about `bytes` to each other rank.
+// The mean time of all-to-all, all-gather and reduce-scatter. Each rank sends about `bytes` to each other
+// rank.
 MeasuredMessage measured_message(const Group& group, const Group& everyone, int64_t bytes) {
   const int64_t p = group.size(), rows = std::max<int64_t>(bytes / 4, 1);
   const std::vector<int64_t> shares(static_cast<size_t>(p), rows);
@@ -93,7 +94,8 @@ Link measured_link(const Group& group, const Group& everyone) {
   return fit_link(messages);
 }
 
-// What of an exchange goes on beneath products, which look after it now and then as attention does.
+// The share of an exchange that runs during matrix products. Between the products the rank polls the
+// exchange, as attention does.
 double measured_overlap(const Group& group, const Group& everyone) {
   const int64_t p = group.size(), rows = 4 << 20;
   const std::vector<int64_t> shares(static_cast<size_t>(p), rows / p);
@@ -108,7 +110,7 @@ double measured_overlap(const Group& group, const Group& everyone) {
       if (pending) pending->poll();
     }
   };
-  // In turns, because the machine's other work comes and goes.
+  // In turns, because the machine's other load changes with time.
   std::vector<double> hidden;
   for (int turn = 0; turn < 15; ++turn) {
     const double exchanging = seconds_of_slowest([&] { exchange().wait(); }, everyone);
@@ -124,7 +126,8 @@ double measured_overlap(const Group& group, const Group& everyone) {
   return std::clamp(median(hidden), 0.0, 1.0);
 }
 
-// The ranks of my node, and those of all nodes with my place in theirs: ranks fill the nodes in order.
+// The ranks of this node; and one rank of each node, at the same place as this one. Ranks fill nodes in
+// order.
 std::vector<int> node_of(const World& world) {
   std::vector<int> members;
   for (int rank = world.rank - world.local_rank, i = 0; i < world.local_size; ++i)
@@ -155,12 +158,13 @@ Cluster measured_cluster(const World& world, const Group& everyone) {
     if (nodes.size() > 1) cluster.interface = measured_link(nodes, everyone);
     cluster.overlap = measured_overlap(nodes.size() > 1 ? nodes : node, everyone);
   }
-  // All ranks of a node sent at once: what each had is its share of one interface.
+  // All ranks of a node sent at the same time, so each measured its own share: one interface for each rank.
   cluster.interfaces_per_node = world.local_size;
   return cluster;
 }
 
-// Before anything is measured, so that a bad path costs no time. An interrupted run leaves what was there.
+// Checks that the file can be written, before anything is measured. It creates PATH.part: an existing file
+// stays as it is if the run is interrupted.
 void probe(const std::string& path) {
   const auto folder = std::filesystem::path(path).parent_path();
   std::error_code error;

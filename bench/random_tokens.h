@@ -1,4 +1,5 @@
-// A model on random tokens against random targets, for timing: forward, backward, AdamW, as in training.
+// A training step without data, for timing: a model on random tokens with random targets. It runs forward,
+// backward and AdamW as training does. bench_step.cpp and calibrate.cpp use it.
 #pragma once
 
 #include <vector>
@@ -15,14 +16,15 @@ struct RandomTokens {
   Mesh mesh;
   Chain chain;
   std::vector<MicroBatch> micro_batches;
-  double count;  ///< values of the loss over all ranks
+  double count;  ///< number of values in the loss, over all ranks
   int64_t step = 0;
 
-  /// One training step.
+  /// Runs one training step. Collective.
   void run();
 };
 
-/// `shape` has one variable and patches of one pixel, so that a token is a pixel. Sets the rank's threads.
+/// Builds the model. `shape` must have one variable and patches of one pixel, so a token is a pixel. Sets the
+/// rank's threads. Collective.
 RandomTokens random_tokens(Options options, const ModelShape& shape, const World& world);
 
 }  // namespace graticule

@@ -1,5 +1,8 @@
-// Reads every variable of a data set at every time, one field after another, and prints one JSON object:
-// read_fields PATH [REPEATS]. bench/read_fields.py sets it beside xarray.
+// Times how fast the library reads a data set: every variable at every time, one field after another.
+//
+//   read_fields PATH [REPEATS]
+//
+// Prints one JSON object. bench/read_fields.py compares it with xarray.
 #include <algorithm>
 #include <chrono>
 #include <cmath>

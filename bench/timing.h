@@ -1,4 +1,4 @@
-// Clocks of the benchmarks.
+// Clocks and medians for the benchmarks.
 #pragma once
 
 #include <functional>
@@ -8,15 +8,16 @@
 
 namespace graticule {
 
-/// The upper one of an even number of values.
+/// The median. For an even number of values: the larger of the two in the middle.
 double median(std::vector<double> values);
 
-/// The largest of all ranks' values, on every rank. Collective.
+/// The largest `value` of all ranks, on every rank. Collective.
 double largest(double value, const Group& everyone);
 
+/// Seconds that `work` takes on this rank.
 double seconds_of(const std::function<void()>& work);
 
-/// All ranks begin together; the slowest counts. Collective.
+/// All ranks begin `work` together. Returns the seconds of the slowest rank, on every rank. Collective.
 double seconds_of_slowest(const std::function<void()>& work, const Group& everyone);
 
 }  // namespace graticule

@@ -37,7 +37,7 @@ std::string leaner_policies(Activations chosen, const Options& options, const Mo
     const int64_t bytes = peak_with(policy, options, shape, world).total();
     if (bytes <= limit) list += text(list.empty() ? "" : ", ", "\"", name_of(policy), "\" with ", gib(bytes));
   }
-  return list.empty() ? "" : text("\nOf train.activations these fit: ", list);
+  return list.empty() ? "" : text("\nThese values of train.activations would fit: ", list);
 }
 
 }  // namespace
@@ -62,10 +62,10 @@ void fit_in_memory(Options& options, const ModelShape& shape, const World& world
   agree(world, everyone, [&] {
     if (peak.total() <= *limit) return;
     refuse("memory", "rank ", world.rank, " would hold ", gib(peak.total()),
-           " of tensors at the peak of a step, and may use ", gib(*limit),
+           " of tensors at the peak of a step, but may use ", gib(*limit),
            options.train.memory_gib > 0 ? " (train.memory_gib)"
-                                        : text(" (what is free, over ", world.local_size,
-                                               " ranks of the node; or set train.memory_gib)"),
+                                        : text(" (the node's free memory / ", world.local_size,
+                                               " ranks; train.memory_gib sets another limit)"),
            ": choose ", leaner_than(peak), "\n", table_of(peak),
            leaner_policies(wanted.value_or(Activations::offload), options, shape, world, *limit));
   });

@@ -1,4 +1,5 @@
-// Whether a recipe fits in memory, before any of it is allocated.
+// Checks before training that a recipe fits in memory, and chooses the activation policy if the recipe leaves
+// it open (train.activations = "auto"). settle.h calls it.
 #pragma once
 
 #include <cstdint>
@@ -9,9 +10,9 @@
 
 namespace graticule {
 
-/// Every rank dry-runs itself and compares its peak with `limit` (bytes; nothing: all fits). Resolves
-/// train.activations = auto to the first policy that fits on all ranks; refuses a recipe that does not fit,
-/// with the ledger and what would. Collective.
+/// Each rank makes a dry run of itself and compares its peak with `limit` (bytes; nothing: everything fits).
+/// Replaces activations = auto by the fastest policy that fits on all ranks. Refuses a recipe that does not
+/// fit; the message has the rank's ledger and the policies that would fit. Collective.
 void fit_in_memory(Options& options, const ModelShape& shape, const World& world, const Group& everyone,
                    std::optional<int64_t> limit);
 

@@ -1,6 +1,7 @@
-// Which kernels a thread runs, seen through PyTorch's RecordFunction: every operator of ATen, and the entries
-// of our own kernels, which name themselves there (graticule::product, flash_forward, flash_backward,
-// sum_of_parts, update). Sizes are enough, so it works on meta tensors.
+// Records the kernels that a thread runs, through PyTorch's RecordFunction. That reports every operator of
+// ATen. Our own kernels report themselves as graticule::product, graticule::flash_forward,
+// graticule::flash_backward, graticule::sum_of_parts and graticule::update. Only sizes are read, so meta
+// tensors will do. step_trace.h uses it.
 #pragma once
 
 #include <ATen/record_function.h>
@@ -12,13 +13,15 @@
 
 namespace graticule {
 
-/// Gives each kernel of this thread to `seen`, in the order in which they end, for as long as it lives;
-/// `updates`: the optimizer runs it. One at a time a thread.
+/// While it exists, calls `seen` for each kernel of this thread, in the order in which the kernels end. A
+/// thread can have one recorder at a time.
 ///
-/// A product or an attention counts by its sizes, whatever runs inside it. Of everything else an operator
-/// that calls no other counts, by the bytes it reads and writes; views and empty tensors count nothing.
+/// A product and an attention are one kernel each, counted by their sizes; operators inside them do not
+/// count. Of all other operators those count that call no counted one: by the bytes that they read and write.
+/// Views and the creation of an empty tensor do not count.
 class KernelRecorder {
  public:
+  /// `updates`: the kernel belongs to the optimizer's update.
   using Seen = std::function<void(const Kernel& kernel, bool updates)>;
   explicit KernelRecorder(Seen seen);
   ~KernelRecorder();
@@ -29,7 +32,7 @@ class KernelRecorder {
   struct Call {
     Kernel kernel;
     bool is_ours = false, is_update = false;
-    int64_t seen_before = 0;  ///< kernels when it began
+    int64_t seen_before = 0;  ///< number of kernels when the call began
   };
   static std::unique_ptr<at::ObserverContext> begin(const at::RecordFunction& function);
   static void end(const at::RecordFunction& function, at::ObserverContext* context);
@@ -37,7 +40,7 @@ class KernelRecorder {
   void ends(const at::RecordFunction& function);
 
   Seen seen_;
-  std::vector<Call> calls_;  ///< under way, the outermost first
+  std::vector<Call> calls_;  ///< calls that have not ended, the outermost first
   int64_t count_ = 0;
   at::CallbackHandle handle_;
 };

@@ -1,5 +1,6 @@
-// What a rank does in a training step, in order: its kernels, its exchanges, its waits for them. The real
-// program's own order, recorded by a dry run (dry/dry_run.h).
+// A *trace*: the events of one rank in a training step, in the order in which the program runs them. An event
+// is a kernel, the start of an exchange, or a wait for an exchange. A dry run (dry_run.h) records it; the
+// simulator replays it.
 #pragma once
 
 #include <memory>
@@ -15,21 +16,21 @@ namespace graticule {
 
 struct TracedKernel {
   Kernel kernel;
-  bool updates;  ///< of the optimizer
+  bool updates;  ///< belongs to the optimizer's update
 };
 
 struct TracedStart {
-  size_t group;  ///< among the trace's
+  size_t group;  ///< index in StepTrace::groups
   DryExchange exchange;
 };
 
 struct TracedWait {
-  size_t start;  ///< which of the trace's starts
+  size_t start;  ///< index among the TracedStarts of the trace
 };
 
 using TraceEvent = std::variant<TracedKernel, TracedStart, TracedWait>;
 
-/// A group that the rank exchanges in, and its place there.
+/// A group in which the rank exchanges: its label, its size, and the rank's place in it.
 struct TracedGroup {
   std::string label;
   int ranks, rank;
@@ -40,16 +41,17 @@ struct StepTrace {
   std::vector<TraceEvent> events;
 };
 
-/// Makes a trace: listens to a dry world, and between start() and stop() to this thread's kernels. What was
-/// started before is not of the step.
+/// Makes a trace. It listens to a dry world (comm/dry/dry.h) and, between start() and stop(), to the kernels
+/// of this thread. An exchange that was started before start() is not in the trace, nor is the wait for it.
 class StepRecorder {
  public:
   explicit StepRecorder(int world_rank) : world_rank_(world_rank) {}
   StepRecorder(const StepRecorder&) = delete;
   StepRecorder& operator=(const StepRecorder&) = delete;
 
-  /// For dry_world; the recorder must outlive it.
+  /// The listener for dry_world. The recorder must outlive that world.
   DryListener listener();
+  /// Begins a new trace.
   void start();
   void stop() { kernels_.reset(); }
   const StepTrace& trace() const { return trace_; }
@@ -59,9 +61,9 @@ class StepRecorder {
 
   int world_rank_;
   StepTrace trace_;
-  std::optional<KernelRecorder> kernels_;  ///< while it records
-  int64_t heard_ = 0;                      ///< exchanges, before the step too
-  int64_t first_ = 0;                      ///< of the step
+  std::optional<KernelRecorder> kernels_;  ///< exists while the trace is recorded
+  int64_t heard_ = 0;                      ///< exchanges started so far, those before the step too
+  int64_t first_ = 0;                      ///< number of the first exchange of the step
 };
 
 }  // namespace graticule

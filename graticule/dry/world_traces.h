@@ -1,5 +1,5 @@
-// What every rank of a world does in a training step. Ranks that hold equal shares do the same, so one dry
-// run stands for all of its class.
+// The traces of all ranks of a world, as the input of the simulator. Ranks with equal shares run the same
+// step. They form a *class*, and one dry run gives the trace of the whole class.
 #pragma once
 
 #include <map>
@@ -12,39 +12,40 @@
 
 namespace graticule {
 
-/// A group of the mesh: world ranks, in the order of their places.
+/// A group of the mesh. members[i] is the world rank at place i.
 struct WorldGroup {
   std::string label;
   std::vector<int> members;
 };
 
-/// A rank's place in one of the groups.
+/// The place of a rank in a group.
 struct GroupPlace {
-  size_t group;
+  size_t group;  ///< index in WorldTraces::groups
   int place;
 };
 
-/// What one rank does, and where it stands.
+/// The trace of one rank, and its groups.
 struct RankRole {
-  size_t trace;                              ///< of its class
-  std::map<std::string, GroupPlace> groups;  ///< by label, those of two ranks and more
+  size_t trace;                              ///< index in WorldTraces::traces: that of its class
+  std::map<std::string, GroupPlace> groups;  ///< by label; only groups of two or more ranks
 };
 
 struct WorldTraces {
   Axes axes;
-  std::vector<StepTrace> traces;
-  std::vector<WorldGroup> groups;
-  std::vector<RankRole> ranks;
+  std::vector<StepTrace> traces;   ///< one for each class
+  std::vector<WorldGroup> groups;  ///< of two or more ranks
+  std::vector<RankRole> ranks;     ///< by world rank
 };
 
-/// One dry run for each class of ranks: those of one stage with as many samples, tokens and heads. Within a
-/// class the spans of flat weights may differ by one element, which is neglected. fold = false: one for each
-/// rank. Refuses what dry_run refuses.
+/// Makes one dry run for each class: the ranks of one pipeline stage with equal numbers of samples, tokens
+/// and heads. Their spans of flat weights may differ by one element; this difference is neglected. fold =
+/// false: one dry run for each rank. Refuses what dry_run refuses, and degrees that cannot work.
 WorldTraces traces_of_world(const Options& options, const ModelShape& shape, int ranks, int local_size,
                             bool fold = true);
 
-/// Bytes that a rank at `place` sends to each place of its group in an all-to-all, by the trace of a rank of
-/// its class at `traced_place`. A shift goes as far from every place.
+/// The bytes that the rank at `place` sends to each place of its group in an all-to-all. The exchange was
+/// traced by a rank of the same class at `traced_place`. An all-to-all that sends to one other rank only is a
+/// shift: from another place its target moves by the same distance, cyclically.
 std::vector<int64_t> bytes_to_each(const DryExchange& all_to_all, int traced_place, int place);
 
 }  // namespace graticule

@@ -1,8 +1,9 @@
-// What attention's exchanges and kernels hold, in sizes: attention/{ulysses,lss,ring,kernel} without tensors.
+// The bytes that attention allocates on a rank: the exchanges of ulysses, lss and ring, and the kernel. These
+// formulas follow attention/{ulysses,lss,ring,kernel} allocation by allocation. block_memory.cpp uses them.
 //
-// Legend: b samples, T tokens of the tensor group, N those of the ulysses group, S all, D head width, H, G
-// query and key heads of the call, h, g those that ulysses leaves of them, R, U context and ulysses ranks, e
-// bytes an element.
+// Legend: b samples, T tokens of the tensor group, N tokens of the ulysses group, S all tokens, D head width,
+//         H, G query and key heads of the call, h, g those of them on this rank after the ulysses exchange,
+//         R context ranks, U ulysses ranks, e bytes an element.
 #pragma once
 
 #include <vector>
@@ -11,39 +12,41 @@
 
 namespace graticule {
 
-/// The phases of a call (attention/scheme.h).
+/// The memory of one call of a scheme, by its three phases (attention/scheme.h).
 struct CallMemory {
   Footprint start = {}, attend = {}, finish = {};
-  /// Until the call goes, it holds its results too, or the parts that they were joined of.
+  /// The call object itself references its results until it is destroyed. If the results were concatenated
+  /// from parts, it references the parts, and `joined` is the size of the concatenated results.
   bool holds = false;
   Booked joined = {};
 
-  /// All of them, and the call is gone.
+  /// The three phases one after the other, with the call object destroyed at the end.
   Footprint whole() const {
     Footprint f;
     f.run(start).run(attend).run(finish);
     return joined.total() == 0 ? f : f.undo(f.left).run({joined, joined});
   }
-  /// What goes when its result is dropped while the call is still there.
+  /// The bytes that are freed when the caller drops the results and the call object still exists.
   Booked dropped() const { return holds ? joined : all(); }
+  /// The bytes that are freed when the caller drops the results and the call object too.
   Booked all() const {
     Footprint f;
     return f.run(start).run(attend).run(finish).left;
   }
 };
 
-/// A call with the heads of `heads`. Of ulysses: how many groups of heads are exchanged one after the other,
-/// and whether heads stay where they were attended with.
+/// One call of attention.
 struct AttentionCall {
   const PassSizes& sizes;
-  const RankShare& heads;
-  int64_t head_groups;
-  bool keeps_exchanged;
+  const RankShare& heads;  ///< the heads of the call
+  int64_t head_groups;     ///< ulysses: groups of heads that are exchanged one after the other
+  bool keeps_exchanged;    ///< ulysses: q, k, v and the output are kept in head layout for the backward
 };
 
-/// Leaves the output by tokens, and what is kept for the backward but q, k and v by tokens.
+/// Leaves the output in token layout, and the tensors kept for the backward except q, k and v in token layout
+/// (these belong to the caller).
 CallMemory attention_forward(const AttentionCall& call);
-/// Leaves dq, dk and dv by tokens.
+/// Leaves dq, dk and dv in token layout.
 CallMemory attention_backward(const AttentionCall& call);
 
 }  // namespace graticule

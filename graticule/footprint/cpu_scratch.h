@@ -1,12 +1,12 @@
-// What the kernels of a processor allocate for themselves, for counting the memory of a run on it.
+// The scratch memory that the CPU's kernels allocate, as an input of memory_of_step (step_memory.h).
 #pragma once
 
 #include "graticule/footprint/layer_memory.h"
 
 namespace graticule {
 
-/// Nothing for a run on GPUs; for one on CPUs what meta tensors here stand for (kernel/stand_in.h),
-/// which is this processor where nothing else is said. So it is in a dry run.
+/// The scratch of a run with these options. GPU: none. CPU: that of the kernels which meta tensors of this
+/// thread stand for (kernel/stand_in.h), by default those of this processor. A dry run books the same.
 Scratch scratch_of(const TrainOptions& train);
 
 }  // namespace graticule

@@ -1,5 +1,11 @@
-// A ledger of sizes: what a piece of a program holds, counted without its tensors. Pieces add up to larger
-// ones: run one after the other, the most at once and what stays follow from those of each.
+// A ledger of sizes: how many bytes a piece of the program allocates, counted without running it. All files
+// of this folder build Footprints, and memory_of_step (step_memory.h) adds them up to a training step.
+//
+// A *footprint* has two parts: the bytes held at the peak of the piece, and the bytes still held at its end.
+// Footprints of consecutive pieces add up: run() appends one to another.
+//
+// Functions that return a Footprint say what they *leave*: the tensors that are still held at the end.
+// Tensors that existed before the piece are not in it.
 #pragma once
 
 #include <cstdint>
@@ -10,36 +16,39 @@ namespace graticule {
 
 inline constexpr int64_t fp32_bytes = 4;
 
-/// What some work holds beside what was there before it (negative: it gave some of that back).
+/// Bytes by account that a piece of work adds to what was held before it. A negative number: the work freed
+/// tensors that existed before.
 struct Footprint {
-  Booked most;  ///< when it held the most
-  Booked left;  ///< at its end
+  Booked most;  ///< at the moment when the sum of all accounts was largest
+  Booked left;  ///< at the end
 
+  /// Allocates `bytes`.
   Footprint& make(Account account, int64_t bytes) {
     left.of(account) += bytes;
     return note(left);
   }
+  /// Frees `bytes`.
   Footprint& drop(Account account, int64_t bytes) {
     left.of(account) -= bytes;
     return *this;
   }
-  /// Held for a moment, or takes the place of as much that was there.
+  /// Allocates `bytes` and frees as many at once: a temporary tensor, or a new one that replaces an old one.
   Footprint& brief(Account account, int64_t bytes) { return make(account, bytes).drop(account, bytes); }
-  /// Of activations, as most are.
+  /// The same for the account `activations`, the usual one.
   Footprint& make(int64_t bytes) { return make(Account::activations, bytes); }
   Footprint& drop(int64_t bytes) { return drop(Account::activations, bytes); }
   Footprint& brief(int64_t bytes) { return brief(Account::activations, bytes); }
-  /// Comes down or up to `bytes` in an account.
+  /// Sets the bytes of an account at the end to `bytes`, by freeing or allocating.
   Footprint& leave(Account account, int64_t bytes) {
     return drop(account, left.of(account)).make(account, bytes);
   }
-  /// `part` runs next.
+  /// Runs `part` next.
   Footprint& run(const Footprint& part) {
     note(sum(left, part.most));
     left = sum(left, part.left);
     return *this;
   }
-  /// What `part` left is given back.
+  /// Frees the bytes of `part`.
   Footprint& undo(const Booked& part) {
     for (const Account account : all_accounts) drop(account, part.of(account));
     return *this;

@@ -1,7 +1,11 @@
-// What linear layers and norms hold, in sizes: kernel/linear and parallel/tensor without tensors.
+// The bytes that linear layers allocate on a rank, and the sizes that all formulas of this folder read. The
+// formulas follow kernel/linear and parallel/tensor allocation by allocation.
 //
-// Legend: b samples, t this rank's tokens, T those of its tensor group (P ranks), C width, D head width, e
-// bytes an element.
+// A weight gradient is *deferred* if backward leaves it for later (schedule `zero_bubble`). Until then the
+// layer's input and the gradient of its output stay.
+//
+// Legend: b samples, t this rank's tokens, T the tokens of its tensor group (P ranks), C width, D head width,
+//         e bytes an element.
 #pragma once
 
 #include "graticule/footprint/footprint.h"
@@ -10,14 +14,14 @@
 
 namespace graticule {
 
-/// What the CPU's kernels allocate for themselves; a GPU's have nothing that is booked.
+/// Decides what scratch the CPU's kernels allocate. A GPU's kernels have no scratch that the ledger books.
 struct Scratch {
-  int64_t threads = 0;                ///< that the CPU computes with; 0: a GPU
-  const FlashTiles* tiles = nullptr;  ///< that attention's kernel packs for; nothing: it packs none
+  int64_t threads = 0;                ///< threads that the CPU computes with; 0: a GPU
+  const FlashTiles* tiles = nullptr;  ///< tiles that the attention kernel packs for; null: ATen's kernel runs
   bool packs_products = false;        ///< linear layers pack their operands (kernel/matrix_product)
 };
 
-/// What all formulas read: some samples on a rank, all its tokens or a tile of them.
+/// The sizes that all formulas read: b samples on a rank, with all its tokens or a tile of them.
 struct PassSizes {
   const Options& options;
   const ModelShape& shape;
@@ -25,41 +29,41 @@ struct PassSizes {
   const RankShare& share;
   Scratch scratch;
   int64_t b, t, T;
-  bool defers = false;  ///< weight gradients are left for later
+  bool defers = false;  ///< weight gradients are deferred
 
   int64_t e() const { return share.element; }
   int64_t C() const { return shape.dim; }
-  /// Bytes of [b, t, width] and of [b, T, width].
+  /// Bytes of a tensor [b, t, width] (this rank) and of one [b, T, width] (its tensor group).
   int64_t mine(int64_t width) const { return b * t * width * share.element; }
   int64_t group(int64_t width) const { return b * T * width * share.element; }
-  /// A layer's input or its output's gradient waits for weight gradients that are deferred; else it goes.
+  /// Of a tensor that the weight gradients need, `bytes` long: the bytes that stay because these are
+  /// deferred, and the bytes that are freed now. One of the two is 0.
   int64_t waits(int64_t bytes) const { return defers ? bytes : 0; }
   int64_t done(int64_t bytes) const { return bytes - waits(bytes); }
 };
 
-/// A linear layer: how the tensor axis cuts it (of one rank both are a plain layer), its widths on this rank,
-/// and whether the side that the axis cuts lies samples first: then the wire, which wants tokens first, takes
-/// a copy.
+/// A linear layer. `cut`: how the tensor axis cuts the weights; a degree of 1 makes both a plain layer.
 struct Layer {
   enum class Cut { column, row } cut;
-  int64_t in, out;
-  bool samples_first;
+  int64_t in, out;     ///< widths on this rank
+  bool samples_first;  ///< the side that is cut is [b, T, ..]; an exchange needs [T, b, ..] and copies it
 };
 
-/// [rows, inner] x [inner, columns]; leaves the result.
+/// The product [rows, inner] x [inner, columns]. Leaves the result.
 Footprint product_memory(const PassSizes& sizes, Account account, int64_t rows, int64_t inner,
                          int64_t columns);
-/// Leaves the output: [b, T, out] of a column, [b, t, out] of a row.
+/// Leaves the output: [b, T, out] of a column layer, [b, t, out] of a row layer.
 Footprint linear_forward(const PassSizes& sizes, const Layer& layer);
-/// Leaves the input's gradient and the weights'. Deferred, these wait: what they need of the output's
-/// gradient stays.
+/// Leaves the gradients of the input and of the weights. If sizes.defers: leaves the gradient of the input
+/// and, for a row layer cut over several ranks, the gathered gradient of the output.
 Footprint linear_backward(const PassSizes& sizes, const Layer& layer);
-/// The weights' gradients alone, later.
+/// Leaves the gradients of the weights: the part of backward that can be deferred.
 Footprint linear_weights(const PassSizes& sizes, const Layer& layer);
-/// What a deferred one holds till then: the layer's input, and its output's gradient.
+/// The bytes that a deferred weight gradient waits with: the layer's input and the gradient of its output.
 int64_t linear_deferred(const PassSizes& sizes, const Layer& layer);
-/// The same of a layer that no axis cuts, over `rows` rows; nothing is deferred. `for_input` false: the
-/// weights' alone. `copy`: bytes of an input that has to be laid out row by row for them.
+/// Forward and backward of a layer that no axis cuts, over `rows` rows; nothing is deferred. for_input =
+/// false: only the gradients of the weights. `copy`: bytes of the input if it must be copied to be contiguous
+/// by rows.
 Footprint plain_forward(const PassSizes& sizes, int64_t rows, int64_t in, int64_t out);
 Footprint plain_backward(const PassSizes& sizes, int64_t rows, int64_t in, int64_t out, bool for_input = true,
                          int64_t copy = 0);

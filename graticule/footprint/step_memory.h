@@ -1,14 +1,15 @@
-// The tensors that a rank holds at the peak of a training step, by account, from sizes alone
-// (docs/planner.md): what a dry run measures (dry/dry_run.h) without the program.
+// The tensors that a rank holds at the peak of a training step, by account, in closed form (docs/planner.md).
+// The planner uses it for thousands of layouts. A dry run (dry/dry_run.h) measures the same number by
+// executing the program; tests compare the two.
 #pragma once
 
 #include "graticule/footprint/layer_memory.h"
 
 namespace graticule {
 
-/// Of `rank`, from the second step on, when gradients and weights of the one before are there. The layout
-/// must be one that trouble_with (recipe/layout.h) finds nothing wrong with. `scratch`: of the kernels that
-/// will run.
+/// Bytes by account on `rank`, at the peak of the second step and of all later ones: gradients and weights of
+/// the step before exist there. `scratch`: that of the kernels that will run (cpu_scratch.h); default: a GPU.
+/// Precondition: trouble_with(axes, options, shape) (recipe/layout.h) is empty.
 Booked memory_of_step(const Options& options, const ModelShape& shape, const Axes& axes, int rank,
                       const Scratch& scratch = {});
 

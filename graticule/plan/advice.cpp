@@ -22,7 +22,7 @@ std::optional<Candidate> best_of(const Question& question) {
   return plan.best.front();
 }
 
-// Ranks within a node one by one, beyond it by whole nodes.
+// Within a node: one rank more. Beyond a node: the next whole number of nodes.
 int next_ranks(int ranks, int64_t devices) {
   const auto node = static_cast<int>(devices);
   return ranks < node ? ranks + 1 : (ranks / node + 1) * node;
@@ -33,7 +33,7 @@ int halfway(int low, int high, int64_t devices) {
   return middle > devices ? static_cast<int>(middle / devices * devices) : middle;
 }
 
-// Doubles until something fits, then halves the distance to what did not.
+// Doubles the ranks until a layout fits, then bisects between that number and the largest that did not fit.
 std::optional<Remedy> more_ranks(const Question& question) {
   const int64_t node = question.cluster.devices_per_node, most = devices_of(question.cluster);
   Question more = question;

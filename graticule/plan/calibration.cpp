@@ -12,7 +12,7 @@ namespace graticule {
 
 namespace {
 
-// Work and bytes of a step: its time where every rate is one.
+// The FLOPs and bytes of a step: its time on a cluster whose rates are all 1. `block`: seconds of a block.
 StepTime sizes_of(const MeasuredStep& step, double block) {
   Cluster unit;
   unit.nodes = unit.devices_per_node = 1;
@@ -56,7 +56,7 @@ Rates rates_of(std::span<const MeasuredStep> steps, Precision precision) {
   return rates;
 }
 
-// rest = passes x block + bytes / bandwidth, each equation divided by its rest.
+// Least squares of rest = passes x block + bytes / bandwidth, with each equation divided by its rest.
 struct Pointwise {
   double block, bandwidth;
 };
@@ -70,7 +70,7 @@ Pointwise fit_pointwise(std::span<const MeasuredStep> steps) {
   const double determinant = pp * bb - pb * pb;
   const double block = determinant > 0 ? (p1 * bb - b1 * pb) / determinant : 0;
   const double inverse = determinant > 0 ? (b1 * pp - p1 * pb) / determinant : 0;
-  if (block <= 0 || inverse <= 0) return {0, bb / b1};  // one of them explains everything
+  if (block <= 0 || inverse <= 0) return {0, bb / b1};  // the bandwidth alone explains the times
   return {block, 1 / inverse};
 }
 
@@ -111,7 +111,7 @@ Link fit_link(std::span<const MeasuredMessage> messages) {
   GRATICULE_CHECK(messages.size() > 1, messages.size(), " messages");
   Link link{.bandwidth = 0, .latency = messages[0].seconds};
   for (const MeasuredMessage& message : messages.subspan(1)) {
-    // A message is never slower than its bytes over the whole of its time.
+    // At least a tenth of the time counts as transfer, so that the bandwidth stays finite.
     const double beyond = std::max(message.seconds - link.latency, 0.1 * message.seconds);
     link.by_message.push_back({message.bytes, message.bytes / beyond});
   }
@@ -121,10 +121,10 @@ Link fit_link(std::span<const MeasuredMessage> messages) {
 
 std::string to_toml(const Cluster& cluster, const std::string& source) {
   std::string text = fmt::format(
-      "# {}\n# Rates by width: [width, TFLOP/s]; bandwidths by message: [bytes, GB/s]. The peak is the best "
-      "rate "
-      "that was\n# measured, the data sheet's is not known.\n\nname = \"{}\"\nnodes = {}\ndevices_per_node = "
-      "{}\n\n[device]\nmemory_gib = {:.4g}\nmemory_bandwidth_gb_s = {:.4g}\npointwise_gb_s = {:.4g}\n"
+      "# {}\n# Rates by width: [width, TFLOP/s]; bandwidths by message: [bytes, GB/s].\n"
+      "# The peak is the best rate that was measured; that of the data sheet is not known.\n\n"
+      "name = \"{}\"\nnodes = {}\ndevices_per_node = {}\n\n"
+      "[device]\nmemory_gib = {:.4g}\nmemory_bandwidth_gb_s = {:.4g}\npointwise_gb_s = {:.4g}\n"
       "block_us = {:.4g}\nsharing = {:.4g}\noverlap = {:.2f}\n",
       source, cluster.name, cluster.nodes, cluster.devices_per_node, cluster.memory / (1LL << 30),
       cluster.memory_bandwidth / 1e9, cluster.pointwise / 1e9, cluster.block * 1e6, cluster.sharing,

@@ -1,5 +1,5 @@
-// From measured times to the numbers of a cluster: the time model turned round. What `plan --calibrate`
-// measures goes in, what time_of_step reads comes out.
+// Fits the numbers of a cluster file to measured times: the inverse of the time model (time.h).
+// `graticule plan --calibrate` (bench/calibrate.cpp) measures the times and writes the file.
 #pragma once
 
 #include <span>
@@ -10,28 +10,33 @@
 
 namespace graticule {
 
-/// A step of a lone rank that was timed, in seconds by part.
+/// A training step of one rank alone, in seconds by part.
 struct MeasuredStep {
   Options options;
   ModelShape shape;
   double linear = 0, attention = 0, optimizer = 0;
-  double rest = 0;  ///< of the step besides
+  double rest = 0;  ///< the step without the three parts above
 };
 
-/// A collective of all ranks of a link, `bytes` sent by each in one message.
+/// A collective of the ranks on a link. Each rank sends `bytes` in one message.
 struct MeasuredMessage {
   double bytes = 0, seconds = 0;
 };
 
-/// Rates by width, bandwidths and the time of a block, of a device. A rate is all work done at its width over
-/// all its time; point-wise bandwidth and the time of a block besides are those whose sum is nearest to what
-/// was measured, by relative squares. Needs a step of each precision.
+/// Sets a device's rates by width, its bandwidths and its time of a block (Cluster::block). Needs at least
+/// one step of each precision.
+///
+///   rate at a width                 sum of FLOPs of the steps with this width / sum of their seconds
+///   memory_bandwidth                sum of the optimizer's bytes / sum of its seconds
+///   pointwise bandwidth W, block t  least squares of the relative error of: rest = passes t + bytes / W
 void fit_device(Cluster& cluster, std::span<const MeasuredStep> steps);
 
-/// Latency: of the smallest message. Bandwidth by message: bytes over the seconds beyond that.
+/// Latency: the seconds of the first message, which must be the smallest. Bandwidth of each other message:
+/// bytes / (seconds - latency). Needs at least two messages, in rising order of bytes.
 Link fit_link(std::span<const MeasuredMessage> messages);
 
-/// As cluster_named reads it. `source`: where the numbers come from, a line.
+/// The text of a cluster file, as parse_cluster reads it. `source`: one line that says where the numbers come
+/// from.
 std::string to_toml(const Cluster& cluster, const std::string& source);
 
 }  // namespace graticule

@@ -22,14 +22,13 @@ struct Range {
   const char* unit;
 };
 
-// What devices and links of this decade have, with room on both sides: a slip of the unit falls outside.
+// The ranges of today's devices and links, with a margin: a number in the wrong unit is outside them.
 constexpr Range rate{0.001, 100e3, "TFLOP/s"}, bandwidth{0.001, 20e3, "GB/s"},
-    latency{0.1, 1e5, "microseconds"}, width{1, 1e6, "wide"}, message{1, 1e12, "bytes"},
-    part{0, 1, "a whole"}, block_time{0, 1e6, "microseconds"}, turns{1, 1024, "ranks"},
-    memory{0.5, 4096, "GiB"}, share{0.01, 1, "the bandwidth below"}, nodes{1, 1e6, "nodes"},
-    pieces{1, 4096, "pieces"};
+    latency{0.1, 1e5, "microseconds"}, width{1, 1e6, "width"}, message{1, 1e12, "bytes"},
+    part{0, 1, "a share"}, block_time{0, 1e6, "microseconds"}, turns{1, 1024, "ranks"},
+    memory{0.5, 4096, "GiB"}, share{0.01, 1, "a share"}, nodes{1, 1e6, "nodes"}, pieces{1, 4096, "pieces"};
 
-// One table of the file; remembers the keys that were asked for.
+// One table of the file. It remembers the keys that were read, so refuse_unknown() can find the others.
 class Section {
  public:
   Section(const toml::table& table, std::string name, std::string where)
@@ -51,7 +50,7 @@ class Section {
     const toml::node& value = node(key);
     const double number = value.is_number() ? *value.value<double>() : 0;
     if (!value.is_number() || !(number >= range.low && number <= range.high)) {
-      refuse_value(value, key, text("a number of ", range.unit, " from ", range.low, " to ", range.high));
+      refuse_value(value, key, text("a number from ", range.low, " to ", range.high, " (", range.unit, ")"));
     }
     return number;
   }
@@ -62,7 +61,7 @@ class Section {
     if (static_cast<double>(number) < range.low || static_cast<double>(number) > range.high) {
       refuse_value(
           value, key,
-          text("a whole number of ", range.unit, " from ", range.low, " to ", std::llround(range.high)));
+          text("a whole number from ", range.low, " to ", std::llround(range.high), " (", range.unit, ")"));
     }
     return number;
   }
@@ -73,7 +72,7 @@ class Section {
     return has(key) ? number(key, range) : otherwise;
   }
 
-  // False where the key is not there.
+  // False if the key is missing.
   bool flag(const char* key) {
     if (!has(key)) return false;
     const toml::node& value = node(key);
@@ -81,7 +80,8 @@ class Section {
     return *value.value<bool>();
   }
 
-  // Pairs of a size and a rate, sizes rising: [[64, 0.05], [128, 0.06]]. Nothing where the key is not there.
+  // Pairs of a size and a rate, in rising order of size: [[64, 0.05], [128, 0.06]]. Empty if the key is
+  // missing.
   std::vector<RatePoint> points(const char* key, const Range& sizes, const Range& rates, double unit) {
     if (!has(key)) return {};
     const toml::node& value = node(key);
@@ -100,9 +100,10 @@ class Section {
     };
     const toml::array* entries = value.as_array();
     if (!entries || entries->empty() || !std::all_of(entries->begin(), entries->end(), accepted)) {
-      refuse_value(value, key,
-                   text("a list of [", sizes.unit, ", ", rates.unit, "], the first numbers rising and from ",
-                        sizes.low, " to ", sizes.high, ", the second from ", rates.low, " to ", rates.high));
+      refuse_value(
+          value, key,
+          text("a list of pairs [", sizes.unit, ", ", rates.unit, "]: the first numbers rising, from ",
+               sizes.low, " to ", sizes.high, ", the second from ", rates.low, " to ", rates.high));
     }
     return points;
   }
@@ -111,7 +112,7 @@ class Section {
     refuse_value(*table_.get(key), key, wanted);
   }
 
-  // Everything in the table must have been asked for.
+  // Refuses a key that was never read.
   void refuse_unknown() const {
     for (const auto& [key, value] : table_) {
       const std::string unknown(key.str());
@@ -129,7 +130,8 @@ class Section {
     return *found;
   }
 
-  // A misspelt key is missing too: the nearest of those that nobody asked for is named with its line.
+  // A misspelt key counts as missing. The message names the unread key with the most similar name, and its
+  // line.
   [[noreturn]] void refuse_missing(const std::string& key) const {
     std::vector<std::string> others;
     for (const auto& [other, value] : table_) {
@@ -139,8 +141,8 @@ class Section {
     refuse(where_, name_ + key, " is missing (its table begins in line ", table_.source().begin.line,
            nearest.empty() ? std::string()
                            : text("; ", name_ + nearest, " in line ",
-                                  table_.get(nearest)->source().begin.line, " is the nearest there"),
-           "): give it there, as docs/planner.md describes");
+                                  table_.get(nearest)->source().begin.line, " has a similar name"),
+           "): add it, docs/planner.md describes it");
   }
 
   bool asked(std::string_view key) const {

@@ -1,4 +1,5 @@
-// How long one kernel takes on a device of a cluster, from sizes.
+// The time of one kernel on a device of a cluster, from its sizes. The closed form (time.cpp) and the
+// simulator use it.
 #pragma once
 
 #include <cstdint>
@@ -11,12 +12,12 @@ namespace graticule {
 struct Kernel {
   enum class Kind { linear, attention, pointwise };
   Kind kind = Kind::pointwise;
-  double flops = 0;   ///< of products
-  double bytes = 0;   ///< that point-wise work moves through memory
+  double flops = 0;   ///< linear, attention: operations of the products (a multiply and an add are two)
+  double bytes = 0;   ///< pointwise: bytes read and written
   int64_t width = 0;  ///< linear: the smallest of the product's three sizes; attention: head width
 };
 
-/// Products over the rate at their width, point-wise work over the bandwidth it sustains.
+/// Seconds. linear and attention: flops / rate at `width`; pointwise: bytes / the pointwise bandwidth.
 double seconds_of(const Kernel& kernel, const Cluster& cluster, Precision precision);
 
 }  // namespace graticule

@@ -11,7 +11,7 @@ namespace {
 
 constexpr int64_t several_nodes = 8;
 
-/// What a key may be: what the recipe names, else all of `values`.
+/// The values of a key to compare: the given one if the recipe names the key, else all of `values`.
 template <class T>
 std::vector<T> open(const Options& options, const char* key, const T& given, std::vector<T> values) {
   if (options.named.contains(key)) return {given};
@@ -29,7 +29,8 @@ struct Schedule {
   int64_t chunks;
 };
 
-// Without a pipeline a schedule changes nothing. gpipe idles as long as 1f1b, and holds more.
+// Without a pipeline the schedule changes nothing. gpipe is left out: it idles as long as 1f1b and takes more
+// memory.
 std::vector<Schedule> schedules_of(const Options& options, const ModelShape& shape, const Axes& axes) {
   const ParallelOptions& given = options.parallel;
   std::vector<ScheduleKind> kinds = {ScheduleKind::one_f_one_b};
@@ -47,7 +48,8 @@ std::vector<Schedule> schedules_of(const Options& options, const ModelShape& sha
   return schedules;
 }
 
-// One, a few for each stage, and one sample each: more fill a pipeline better and hold less at a time.
+// One micro-batch; 1, 2, 4 or 8 for each stage; one for each sample. More micro-batches fill a pipeline
+// better and take less memory at a time.
 std::vector<int64_t> micro_batches_of(const Options& options, const Axes& axes) {
   const int64_t samples = options.data.batch / axes.data;
   std::vector<int64_t> counts = {1, samples};
@@ -55,7 +57,7 @@ std::vector<int64_t> micro_batches_of(const Options& options, const Axes& axes) 
   return open(options, "parallel.micro_batches", options.parallel.micro_batches, ascending(counts));
 }
 
-// What a CPU offloads to host memory stays where it was.
+// On a CPU `offload` without a folder saves nothing: host memory is the device memory.
 std::vector<Activations> policies_of(const Options& options) {
   const TrainOptions& train = options.train;
   if (options.named.contains("train.activations") && train.activations) return {*train.activations};
@@ -71,8 +73,8 @@ struct Sharding {
   int64_t ranks;
 };
 
-// All ranks, those of a node, those of several nodes. One rank alone shards nothing, but `full` releases
-// weights.
+// Sharding over all replicas, over those of a node, or over those of several nodes. One rank alone cannot
+// shard, but with `full` it releases weights that are not in use.
 std::vector<Sharding> shardings_of(const Options& options, const Axes& axes, int64_t devices) {
   const int64_t replicas = int64_t{axes.data} * axes.sequence();
   std::vector<Shard> levels = {Shard::none, Shard::optimizer, Shard::gradients, Shard::full};
@@ -101,7 +103,7 @@ struct HeadExchange {
   bool keep_exchanged;
 };
 
-// A group has a key head for each rank that takes part, or some of them idle.
+// Each group needs one key head for each ulysses rank, or some ranks idle.
 std::vector<int64_t> head_groups_of(const Options& options, const ModelShape& shape, const Axes& axes,
                                     bool lean) {
   const int64_t given = options.parallel.head_groups;
@@ -150,7 +152,7 @@ std::vector<Layout> frames_of(const Options& options, const ModelShape& shape, c
     for (const auto& [kind, chunks] : schedules_of(options, shape, axes)) {
       for (const int64_t micro_batches : micro_batches_of(options, axes)) {
         for (const Activations policy : policies_of(options)) {
-          // A lean block makes all its gradients at once: zero_bubble is 1f1b there.
+          // A lean block computes all gradients at once, so zero_bubble equals 1f1b.
           const bool same = kind == ScheduleKind::zero_bubble && is_lean(policy);
           if (same && !options.named.contains("parallel.schedule")) continue;
           p.context_method = method, p.schedule = kind, p.chunks = chunks;
@@ -179,7 +181,7 @@ std::vector<Layout> variants_of(const Options& options, const ModelShape& shape,
 }
 
 std::vector<Layout> leanest_variants(const std::vector<Layout>& variants) {
-  std::vector<Layout> leanest;  // variants stand by level, then by ranks, the most first, then by exchange
+  std::vector<Layout> leanest;  // order of variants: by level, by ranks (most first), by exchange
   for (const Layout& variant : variants) {
     const bool same_level = !leanest.empty() && leanest.back().parallel.shard == variant.parallel.shard;
     if (!same_level) {

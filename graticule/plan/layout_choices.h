@@ -1,6 +1,8 @@
-// What a planner chooses from: every layout that a recipe leaves open. A *frame* is the degrees, the context
-// method, the schedule, the micro-batches and the activation policy; a frame's *variants* are how its weights
-// are sharded and how its heads are exchanged.
+// Enumerates the layouts that the planner compares, for given degrees. It does so in two levels.
+//
+// A *frame* fixes the degrees, the context method, the schedule with its chunks, the micro-batches and the
+// activation policy. The *variants* of a frame add how weights are sharded (parallel.shard, shard_ranks) and
+// how heads are exchanged (head_groups, gather_heads, keep_exchanged). A recipe's own keys are never changed.
 #pragma once
 
 #include <vector>
@@ -9,17 +11,19 @@
 
 namespace graticule {
 
-/// The frames of these degrees, each with its first variant: keys that the recipe names stay as they are, all
-/// others take the values that make a difference (docs/planner.md). None is given twice.
+/// All frames for these degrees, each once. A key that the recipe names keeps its value; any other takes each
+/// value that can make a difference (docs/planner.md). The keys of the variants have the recipe's values, or
+/// the defaults.
 std::vector<Layout> frames_of(const Options& options, const ModelShape& shape, const Axes& axes);
 
-/// The variants of a frame, itself the first: one exchange of all heads, the least sharding. A node has
-/// `devices` ranks.
+/// All variants of a frame, the simplest first: the least sharding, and one exchange of all heads. `devices`:
+/// ranks of a node.
 std::vector<Layout> variants_of(const Options& options, const ModelShape& shape, const Layout& frame,
                                 int64_t devices);
 
-/// The variants that may hold the least: of each level of sharding that over most ranks, with the smallest
-/// exchanges. Small models hold more when sharded fully, for what is gathered.
+/// The variants that can be the smallest in memory: for each level of sharding, the one over most ranks with
+/// the smallest exchanges. All levels are needed: for a small model the gathered weights of `full` can take
+/// more memory than they save. `variants`: in the order of variants_of.
 std::vector<Layout> leanest_variants(const std::vector<Layout>& variants);
 
 }  // namespace graticule

@@ -1,6 +1,5 @@
-// What a planner chooses from: every layout of a number of ranks that a recipe leaves open. A *frame* is the
-// degrees, the context method, the schedule, the micro-batches and the activation policy; a frame's
-// *variants* are how its weights are sharded and how its heads are exchanged.
+// A layout: how a model is spread over ranks, as a value that the planner can compare, print and write into a
+// recipe. layout_choices.h enumerates layouts.
 #pragma once
 
 #include <string>
@@ -12,26 +11,27 @@
 
 namespace graticule {
 
-/// All that [parallel] and train.activations say.
+/// The keys of [parallel], and train.activations.
 struct Layout {
-  ParallelOptions parallel;  ///< every degree given
+  ParallelOptions parallel;  ///< with every degree filled in
   Activations activations = Activations::keep;
 };
 
-/// Its degrees.
+/// The degrees of a layout.
 Axes axes_of(const Layout& layout);
 
-/// The recipe with the layout in it.
+/// The recipe with this layout written into it.
 Options with_layout(Options options, const Layout& layout);
 
-/// "data 2 x ulysses 4, ring, shard full of 8, recompute, ...": what differs from a recipe's defaults.
+/// A layout in words: "data 2 x ulysses 4, ring, shard full of 8, recompute, ...". Keys that have no effect
+/// here are left out, and so are most that have their default.
 std::string described(const Layout& layout);
 
-/// The keys of a recipe that a layout decides.
+/// The names of the recipe keys that a layout sets.
 const std::vector<std::string>& layout_keys();
 
-/// The degrees for `ranks` that keep those that the recipe gives, and that trouble_with (recipe/layout.h)
-/// finds nothing wrong with.
+/// All degrees for `ranks` ranks that can train the recipe (recipe/layout.h) and agree with the degrees that
+/// it gives. Empty where there are none.
 std::vector<Axes> open_axes(const Options& options, const ModelShape& shape, int ranks);
 
 }  // namespace graticule

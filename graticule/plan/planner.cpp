@@ -16,7 +16,7 @@ namespace graticule {
 
 namespace {
 
-/// Layouts that a table shows one line of.
+/// The key of a table line: degrees and context method. The table shows the best layout of each.
 using Product = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, ContextMethod>;
 
 Product product_of(const Layout& layout) {
@@ -24,7 +24,7 @@ Product product_of(const Layout& layout) {
   return {p.pipeline, p.data, p.context, p.ulysses, p.tensor, p.context_method};
 }
 
-// Sums of the same parts in another order are the same time: to 30 bits.
+// Rounds to 30 bits, so that sums of equal parts in another order are equal times.
 double rounded(double seconds) {
   constexpr int bits = 30;
   int exponent = 0;
@@ -32,10 +32,10 @@ double rounded(double seconds) {
   return std::ldexp(std::round(std::ldexp(fraction, bits)), exponent - bits);
 }
 
-/// A frame by the least that its variants can take, or a variant by what it takes.
+/// A frame with a lower bound of the time of its variants, or a variant with its time.
 struct Entry {
   double seconds;
-  size_t frame, variant;  ///< of two that are as fast, the earlier in the enumeration is the simpler
+  size_t frame, variant;  ///< order of enumeration: of equal times the earlier, simpler one wins
   bool is_frame;
   Layout layout;
 };
@@ -46,8 +46,8 @@ struct Later {
   }
 };
 
-// What other variants of a frame may save: all that is exposed of the exchanges which they change, with its
-// part in the bubble, and the update.
+// The most seconds that another variant of a frame can save: the exposed part of the exchanges that variants
+// change, with its share of the bubble, and the update.
 double most_saved(const StepTime& time, const Layout& frame, const Axes& axes) {
   double changed = 0;
   for (const auto& [group, seconds] : time.exchange) {
@@ -59,7 +59,7 @@ double most_saved(const StepTime& time, const Layout& frame, const Axes& axes) {
   return std::min(changed, time.exposed) * (1 + (axes.pipeline - 1) / rounds) + time.optimizer;
 }
 
-// Stops at the first stage that holds more than `enough`.
+// The candidate with its memory. Stops at the first stage that holds more than `enough` bytes.
 Candidate measured_up_to(int64_t enough, const Question& question, const Layout& layout) {
   const Options options = with_layout(question.options, layout);
   const Axes axes = axes_of(layout);
@@ -72,7 +72,8 @@ Candidate measured_up_to(int64_t enough, const Question& question, const Layout&
   return fullest;
 }
 
-/// Best first: what is popped next is the fastest of all that is left, once it is a variant.
+/// Best-first search. The queue has frames by their lower bounds and variants by their times. A popped frame
+/// is replaced by its variants; a popped variant is faster than everything that is left.
 class Search {
  public:
   explicit Search(const Question& question) : question_(question), options_(question.options) {}
@@ -148,7 +149,7 @@ class Search {
     plan_.leanest = std::move(candidate);
   }
 
-  // Of interest as long as nothing that fits is known: it would have been the best.
+  // Only needed while no layout that fits is known: then this one would be the best.
   void note_too_large(const Layout& layout) {
     if (!plan_.best.empty()) return;
     const StepTime time = time_of(layout);
@@ -177,8 +178,8 @@ Options options_on(const Cluster& cluster, Options options) {
   if (!cluster.gpu) return options;
   if (!options.train.state_in.empty()) {
     refuse("plan", "train.state_in = \"", options.train.state_in, "\" on ", cluster.name,
-           ", whose devices are GPUs: the update reads its state from their memory; leave state_in out, or "
-           "set train.moments = \"bf16\" or parallel.shard to make the state smaller");
+           ", whose devices are GPUs: a GPU's optimizer state must be in its memory. Leave state_in out. "
+           "train.moments = \"bf16\" and parallel.shard make the state smaller");
   }
   options.train.device = DeviceKind::cuda;
   return options;

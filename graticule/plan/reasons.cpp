@@ -11,8 +11,8 @@ namespace graticule {
 
 namespace {
 
-constexpr double worth_a_word = 0.05;  // share of a step
-constexpr double as_fast = 0.005;      // share by which two steps differ in name only
+constexpr double worth_a_word = 0.05;  // a smaller share of a step is not mentioned
+constexpr double as_fast = 0.005;      // two steps that differ by a smaller share count as equal
 constexpr size_t compared_with = 2;
 
 std::string share_text(double seconds, double of) {
@@ -20,7 +20,7 @@ std::string share_text(double seconds, double of) {
   return fmt::format("{:.{}f} %", percent, percent < 10 ? 1 : 0);
 }
 
-// Of a step's exchange, what goes over each axis, and for the weights of all kinds together.
+// Seconds of exchange over each axis, and of all exchanges of weights together.
 std::map<std::string, double> exchange_by_kind(const StepTime& time) {
   std::map<std::string, double> kinds;
   for (const auto& [group, seconds] : time.exchange) {
@@ -30,7 +30,7 @@ std::map<std::string, double> exchange_by_kind(const StepTime& time) {
   return kinds;
 }
 
-/// The exchange that takes longest, hidden or not.
+/// The longest exchange, hidden or not.
 std::string slowest_exchange(const StepTime& time) {
   const auto kinds = exchange_by_kind(time);
   const auto slowest = std::max_element(kinds.begin(), kinds.end(),
@@ -45,21 +45,22 @@ double all_exchange(const StepTime& time) {
   return sum;
 }
 
-// The lines 2 to `last` of the table, and the one of them that has clearly less to hide than the first.
+// A sentence about lines 2 to `last` of the table, and the one that has clearly less exchange to hide than
+// line 1.
 std::string equals_of(const std::vector<Candidate>& best, size_t last) {
   std::string words = text(last > 2 ? "Lines 2 to " : "Line ", last, last > 2 ? " are" : " is",
-                           " as fast within ", fmt::format("{:.1f}", 100 * as_fast), " %");
+                           " as fast as line 1 within ", fmt::format("{:.1f}", 100 * as_fast), " %");
   size_t least = 0;
   for (size_t i = 1; i < last; ++i) {
     if (all_exchange(best[i].time) < all_exchange(best[least].time)) least = i;
   }
   const double ours = all_exchange(best[0].time), theirs = all_exchange(best[least].time);
   if (ours - theirs < worth_a_word * best[0].time.total()) return words + ".";
-  return words + text("; line ", least + 1, " relies least on hiding its exchange: ", seconds_text(theirs),
-                      " in all, where the first has ", seconds_text(ours), ".");
+  return words + text("; line ", least + 1, " has the least exchange to hide: ", seconds_text(theirs),
+                      ", against ", seconds_text(ours), " in line 1.");
 }
 
-// The exchange in which two layouts differ most, to the winner's advantage.
+// The exchange in which the winner gains most.
 std::string deciding_exchange(const StepTime& winner, const StepTime& other) {
   auto ours = exchange_by_kind(winner);
   const auto theirs = exchange_by_kind(other);
@@ -88,7 +89,7 @@ Efficiency efficiency_of(const Question& question, const StepTime& time) {
   const Flops work = flops(question.shape);
   const double linear = 3 * (work.tokenizer + work.linear + work.head), attention = 3.5 * work.attention;
   const auto batch = static_cast<double>(question.options.data.batch);
-  const double devices = question.ranks * time.total() / batch;  // seconds of a device that a sample takes
+  const double devices = question.ranks * time.total() / batch;  // device-seconds for one sample
   return {(linear / rates.linear + attention / rates.attention) / devices,
           (linear + attention) / rates.peak / devices,
           batch * static_cast<double>(question.shape.grid.tokens()) / time.total()};

@@ -11,7 +11,8 @@ namespace graticule {
 
 namespace {
 
-// What leaves a switch, or a group of routers, over what its nodes send.
+// The bandwidth out of a switch (or a group of routers) / the bandwidth of its nodes, at most 1; 1 for a
+// group that stays below one switch.
 double taper_of(const Cluster& cluster, int64_t nodes_apart) {
   const double node = cluster.interface.bandwidth * static_cast<double>(cluster.interfaces_per_node);
   if (const auto* tree = std::get_if<FatTree>(&cluster.topology)) {
@@ -25,9 +26,13 @@ double taper_of(const Cluster& cluster, int64_t nodes_apart) {
   return 1;
 }
 
-// Elements of point-wise work that a token moves through memory. Forward: two norms (read, write), two
-// residual sums (read two, write). Backward: norms read x and dy, write dx; gradients meet at two sums. GELU:
-// read and write forward, read two and write backward.
+// Elements that point-wise work reads and writes. `token`: for each token and unit of the width. `hidden`:
+// for each token and hidden unit of the MLP.
+//
+//              forward                 backward
+//   2 norms    read x, write y         read x and dy, write dx
+//   2 sums     read two, write one     read two, write one
+//   GELU       read x, write y         read x and dy, write dx
 struct Elements {
   double token, hidden;
 };
@@ -48,8 +53,8 @@ double pointwise_bytes(const std::vector<BlockRuns>& blocks, const RankShare& sh
   return elements * static_cast<double>(share.element);
 }
 
-// AdamW reads weight, gradient and two moments, and writes all but the gradient; before that the gradient is
-// squared and scaled, after it the weight is converted.
+// AdamW reads weight, gradient and two moments, and writes all but the gradient. Before it the gradient is
+// squared and scaled; after it the weight is converted to the compute dtype.
 double optimizer_bytes(const std::vector<BlockRuns>& blocks, const RankShare& share, const Options& options,
                        const ModelShape& shape, const Axes& axes) {
   const int64_t replicas = int64_t{axes.data} * axes.sequence();
@@ -67,8 +72,8 @@ double optimizer_bytes(const std::vector<BlockRuns>& blocks, const RankShare& sh
   return owned * (4 + 8 + 4 + 8 + 4 * moment + 4 + static_cast<double>(share.element));
 }
 
-// What a lean block leaves away from the device and takes back (parallel/training_pass): its input, the
-// output of attention and its log-sum-exp in fp32. The tokenizer's input stays where it is.
+// Bytes that lean blocks move off the device and back (parallel/training_pass): their input, the output of
+// attention and its log-sum-exp in fp32. The input of the tokenizer stays.
 double offloaded_bytes(const std::vector<BlockRuns>& blocks, const RankShare& share,
                        const ModelShape& shape) {
   const int64_t input = share.tokens.size() * shape.dim * share.element;
@@ -82,10 +87,10 @@ double offloaded_bytes(const std::vector<BlockRuns>& blocks, const RankShare& sh
   return 2 * static_cast<double>(bytes);
 }
 
-/// Seconds of work that exchanges may hide under, used up as they do.
+/// Seconds of work that can still hide exchanges. Each hidden second is subtracted.
 struct Cover {
   double attention, compute;  ///< compute: linear layers and point-wise work
-  double last_backward;       ///< of both, what the last micro-batch's backward has
+  double last_backward;       ///< the part of both in the backward of the last micro-batch
 };
 
 double hide(double seconds, double& under) {
@@ -94,7 +99,7 @@ double hide(double seconds, double& under) {
   return seconds - hidden;
 }
 
-// What of an exchange no work hides (docs/planner.md says why).
+// Seconds of an exchange that no work hides (docs/planner.md gives the reasons).
 double exposed_of(const Exchange& exchange, double seconds, const Options& options, Cover& cover) {
   const ParallelOptions& parallel = options.parallel;
   const GroupOf group = exchange.group;
@@ -115,14 +120,15 @@ double exposed_of(const Exchange& exchange, double seconds, const Options& optio
     const double may = once ? seconds - hide(seconds, cover.last_backward) : seconds;
     return seconds - may + hide(hide(may, cover.compute), cover.attention);
   }
-  // Other micro-batches are under way; what is left is in the bubble.
+  // Other micro-batches compute meanwhile; the rest is counted in the bubble.
   if (is_of_stages(group)) return 0;
   return seconds;
 }
 
-// Idle time of a stage (docs/pipeline.md), and the messages of filling and draining. `filling`: weight
-// gradients that fill it. Where ranks take turns on a core, those at work have what idle ones leave; in the
-// worst case they sit on the same core, and the others poll.
+// Idle seconds of a stage (docs/pipeline.md), with the messages while the pipeline fills and drains.
+// `filling`: seconds of weight gradients that run in the bubble. If ranks share a core (cluster.sharing), a
+// working rank also gets the turns of idle ranks. The formula takes the worst case: working ranks share one
+// core, and idle ranks poll.
 double bubble_of(const StepTime& time, double filling, double sends, const Cluster& cluster,
                  const ParallelOptions& parallel, const Axes& axes) {
   const auto rounds = static_cast<double>(parallel.micro_batches * parallel.chunks);
@@ -134,20 +140,21 @@ double bubble_of(const StepTime& time, double filling, double sends, const Clust
   return std::max(0.0, (work + idle) * std::min(1.0, at_work / cluster.sharing) - work);
 }
 
-// With fewer micro-batches than stages zero_bubble has more than its formula, and at most 1f1b's bubble.
-// A lean block makes all its gradients at once.
+// Whether weight gradients fill the bubble. With fewer micro-batches than stages zero_bubble has a larger
+// bubble than its formula (at most that of 1f1b), so it counts as 1f1b. A lean block computes all gradients
+// at once.
 bool fills_bubble(const Options& options, const Axes& axes) {
   return options.parallel.schedule == ScheduleKind::zero_bubble &&
          options.parallel.micro_batches >= axes.pipeline &&
          !is_lean(options.train.activations.value_or(Activations::keep));
 }
 
-// The smallest size of a product of this rank's blocks: it says how well a product is done.
+// The smallest size of the products in this rank's blocks: their rate depends on it.
 int64_t narrowest_of(const RankShare& share, const ModelShape& shape) {
   return std::min({shape.dim, share.queries.size() * shape.head_dim(), share.hidden.size()});
 }
 
-// Forward, backward and forward again of each block with each micro-batch.
+// The number of passes: forward, backward and repeated forward of each block, for each micro-batch.
 int64_t passes_through(const std::vector<BlockRuns>& blocks) {
   int64_t passes = 0;
   for (const BlockRuns& runs : blocks) passes += 2 * runs.once.times + runs.linear_again.times;
@@ -173,10 +180,10 @@ StepTime time_of_rank(const Cluster& cluster, const Options& options, const Mode
                  precision) +
       cluster.block * static_cast<double>(passes_through(blocks));
   time.optimizer = optimizer_bytes(blocks, share, options, shape, axes) / cluster.memory_bandwidth;
-  // Weight gradients that fill a bubble hide nothing besides.
+  // Weight gradients in the bubble cannot hide an exchange too.
   const double filling = fills_bubble(options, axes) ? linear_seconds(work.backward.linear / 2) : 0;
   const double compute = time.linear + time.pointwise - filling;
-  // Backward is two of three parts of a linear layer, five of seven of attention.
+  // Backward is 2/3 of the work of a linear layer and 5/7 of that of attention.
   Cover cover{
       time.attention, compute,
       (2.0 / 3 * compute + 5.0 / 7 * time.attention) / static_cast<double>(share.micro_batches.size())};
@@ -201,7 +208,8 @@ StepTime time_of_rank(const Cluster& cluster, const Options& options, const Mode
 
 double seconds_of(const Exchange& exchange, const Cluster& cluster) {
   const int64_t devices = cluster.devices_per_node;
-  const int64_t beside = std::clamp<int64_t>(devices / exchange.stride, 1, exchange.ranks);  // of one node
+  const int64_t beside =
+      std::clamp<int64_t>(devices / exchange.stride, 1, exchange.ranks);  // members in one node
   const auto bytes = static_cast<double>(exchange.bytes), steps = static_cast<double>(exchange.steps);
   const double message = steps > 0 ? bytes / steps : bytes;
   const double within = rate_at(cluster.within_node.by_message, message, cluster.within_node.bandwidth);
@@ -219,7 +227,7 @@ double seconds_of(const Exchange& exchange, const Cluster& cluster) {
         static_cast<double>(exchange.ranks - beside) / static_cast<double>(exchange.ranks - 1);
     return std::max(bytes * outside / across, bytes * (1 - outside) / within) + waits;
   }
-  // Of the ranks beside each other in a node one sends to the next node, with the interfaces of all.
+  // Of the members in a node only one sends to the next node. It uses the interfaces of all of them.
   const double shared = across * static_cast<double>(beside);
   return bytes / (beside > 1 ? std::min(shared, within) : shared) + waits;
 }
@@ -228,10 +236,10 @@ StepTime time_of_step(const Cluster& cluster, const Options& options, const Mode
                       const Axes& axes) {
   const int64_t devices = cluster.nodes * cluster.devices_per_node;
   if (axes.world() > devices) {
-    refuse("plan", described(axes), " makes ", axes.world(), " ranks, ", cluster.name, " has ", devices,
-           " devices: choose degrees whose product is at most that");
+    refuse("plan", described(axes), " needs ", axes.world(), " ranks, but ", cluster.name, " has ", devices,
+           " devices: choose degrees with at most this product");
   }
-  // Spans give the first ranks the larger shares.
+  // The first rank of each stage is the busiest: span_of gives it the larger shares.
   StepTime slowest;
   for (int stage = 0; stage < axes.pipeline; ++stage) {
     const StepTime time = time_of_rank(cluster, options, shape, axes, stage * (axes.world() / axes.pipeline));

@@ -1,5 +1,6 @@
-// Legend: t this rank's tokens, N those of a group, P ranks of a group, C width, D head width, e bytes an
-// element; fp32 sums have 4. All bytes are of one sample where a function takes Runs.
+// Legend: t this rank's tokens, N tokens of a group, P ranks of a group, C width, D head width, e bytes an
+// element (sums in fp32: 4). A function that takes Runs multiplies the bytes of one sample by the samples of
+// the runs.
 
 #include "graticule/plan/traffic.h"
 
@@ -20,9 +21,10 @@ struct Members {
   int64_t ranks, stride, rank;
 };
 
-/// Adds up what goes by one pattern through one group.
+/// Adds up exchanges by group and pattern.
 class Bill {
  public:
+  /// `bytes`: sent by this rank; `steps`: messages that follow one another.
   void add(const Members& group, Pattern pattern, int64_t bytes, int64_t steps) {
     if (group.ranks == 1) return;
     auto found = std::find_if(items_.begin(), items_.end(), [&](const Exchange& item) {
@@ -34,12 +36,14 @@ class Bill {
     }
     found->bytes += bytes * times_, found->steps += steps * times_;
   }
-  /// What is added from now on counts `times` times.
+  /// Everything that is added after this call counts `times` times.
   void repeat(int64_t times) { times_ = times; }
+  /// An all-gather by a ring.
   void gather(const Members& group, int64_t own_bytes, const Runs& runs) {
     add(group, Pattern::ring, own_bytes * (group.ranks - 1) * runs.samples, (group.ranks - 1) * runs.times);
   }
-  /// In a tree up and down, so that many ranks may sum little.
+  /// An all-reduce. Its latency is that of a tree, up and down: sums of few elements over many ranks are
+  /// cheap.
   void all_reduce(const Members& group, int64_t elements, int64_t element) {
     const int64_t mine = span_of(elements, group.ranks, group.rank).size();
     const int64_t levels = std::bit_width(static_cast<uint64_t>(group.ranks - 1));
@@ -57,7 +61,7 @@ class Bill {
   int64_t times_ = 1;
 };
 
-/// What every bill reads.
+/// The input of all bill_ functions.
 struct Step {
   const Options& options;
   const ModelShape& shape;
@@ -65,7 +69,7 @@ struct Step {
   const RankShare share;
 };
 
-// Forward two gathers and two scatters; backward two gathers of dy, two of x, two scatters.
+// The tensor axis. Forward: 2 gathers, 2 scatters. Backward: 2 gathers of dy, 2 of x, 2 scatters.
 void bill_tensor(Bill& bill, const Step& step, const Runs& forward, const Runs& backward) {
   const RankShare& share = step.share;
   const Members group{GroupOf::tensor, step.axes.tensor, 1, share.place.tensor};
@@ -76,10 +80,14 @@ void bill_tensor(Bill& bill, const Step& step, const Runs& forward, const Runs& 
   bill.add(group, Pattern::pairwise, 2 * (share.layer_tokens - t) * row * both.samples, 2 * both.times);
 }
 
-// The lean pair: a gather of x for each group of heads and one for the MLP, forward. Backward x1 is made
-// again (a scatter), the MLP's tiles gather x, dy and x again and scatter dx, dy of the attention branch is
-// gathered, and each group gathers x to project it, x again for the weights (and before the norms of q and
-// k), and scatters its part of dx. Each of them goes tile by tile.
+// The tensor axis with a lean block. Each line is an exchange of all tokens, one tile at a time.
+//
+//   forward    gathers     x for each group of heads; x for the MLP
+//              scatters    2
+//   again      gathers     x for each group of heads, if attention runs again
+//   backward   gathers     MLP: x, dy, x again; dy of the attention branch;
+//                          for each group: x to project it, x for the weights, x again for norms of q and k
+//              scatters    x1 made again; dx of the MLP; dx of each group
 void bill_lean_tensor(Bill& bill, const Step& step, const BlockRuns& runs, int64_t groups) {
   const RankShare& share = step.share;
   const Members group{GroupOf::tensor, step.axes.tensor, 1, share.place.tensor};
@@ -99,7 +107,8 @@ void bill_lean_tensor(Bill& bill, const Step& step, const BlockRuns& runs, int64
   gathers(4 + projections, runs.once), scatters(2 + groups, runs.once);
 }
 
-// To the heads go my tokens of their heads, back their tokens of my heads.
+// The ulysses axis. Towards attention a rank sends its tokens of the others' heads; back it sends the others'
+// tokens of its own heads.
 void bill_ulysses(Bill& bill, const Step& step, const RankShare& share, int64_t head_groups, bool kept,
                   const Runs& forward, const Runs& backward) {
   const Members group{GroupOf::ulysses, step.axes.ulysses, step.axes.tensor, share.place.ulysses};
@@ -125,8 +134,8 @@ void bill_ulysses(Bill& bill, const Step& step, const RankShare& share, int64_t 
            2 * head_groups * backward.times);
 }
 
-// lss gathers K|V forward and again backward, and scatters dK|dV in fp32. In a ring K|V pass every rank but
-// the last, dK|dV every rank.
+// The context axis. lss: gathers K|V in forward and again in backward, and reduce-scatters dK|dV in fp32.
+// ring: K|V take P - 1 steps, dK|dV take P.
 void bill_context(Bill& bill, const Step& step, const RankShare& share, const Runs& forward,
                   const Runs& backward) {
   const ParallelOptions& parallel = step.options.parallel;
@@ -149,8 +158,8 @@ void bill_context(Bill& bill, const Step& step, const RankShare& share, const Ru
   }
 }
 
-// A stage sends each micro-batch's activations ahead from all its chunks but the model's last, and gradients
-// back from all but the first.
+// The pipeline axis. For each micro-batch a stage sends activations from each chunk to the next one, and
+// gradients to the one before.
 void bill_pipeline(Bill& bill, const Step& step) {
   const RankShare& share = step.share;
   const int64_t stages = step.axes.pipeline, chunks = step.options.parallel.chunks;
@@ -165,12 +174,14 @@ void bill_pipeline(Bill& bill, const Step& step) {
   send(GroupOf::pipeline_back, stage == 0);
 }
 
-/// Ranks that hold the same weights: each shard group once, the same span in each group of copies.
+/// The groups of ranks that hold the same weights: `shard` holds them once, `copies` hold the same span of
+/// them.
 struct Holders {
   Members shard, copies;
 };
 
-// `place` of the ranks `all`, cut into shard groups of `size` neighbours; all are `stride` apart.
+// The groups of the rank at `place` among `all` ranks that are `stride` apart: shard groups are `size`
+// neighbours.
 Holders holders_of(GroupOf shard, GroupOf copies, int64_t all, int64_t size, int64_t stride, int64_t place) {
   return {{shard, size, stride, place % size}, {copies, all / size, stride * size, place / size}};
 }
@@ -217,7 +228,7 @@ void bill_block_weights(Bill& bill, const Step& step, const BlockRuns& runs) {
                n.cut, runs.gathers);
 }
 
-// `blocks` blocks that run alike.
+// The exchanges of `blocks` equal transformer blocks.
 void bill_blocks(Bill& bill, const Step& step, const BlockRuns& runs, int64_t blocks) {
   const ParallelOptions& parallel = step.options.parallel;
   bill.repeat(blocks);
@@ -228,7 +239,7 @@ void bill_blocks(Bill& bill, const Step& step, const BlockRuns& runs, int64_t bl
     return;
   }
   RankShare one = step.share;
-  one.micro_batches.clear();  // what a group sends depends on its heads alone
+  one.micro_batches.clear();  // the exchange of a group depends only on its heads
   const auto shares = head_group_shares(one, step.options, step.shape, step.axes);
   bill_lean_tensor(bill, step, runs, std::ssize(shares));
   for (auto first = shares.begin(), next = first; first != shares.end(); first = next) {
@@ -253,7 +264,7 @@ std::vector<Exchange> exchanges_of_step(const Options& options, const ModelShape
   }
   bill.repeat(1);
   bill_pipeline(bill, step);
-  // Squared error, weight and wish to stop in one; the gradient's norm in another.
+  // Two sums over the world: {squared error, weight, wish to stop}, and the square of the gradient's norm.
   const Members world{GroupOf::world, axes.world(), 1, rank};
   bill.all_reduce(world, 3, fp64_bytes);
   bill.all_reduce(world, 1, fp64_bytes);

@@ -10,8 +10,9 @@ Work operator*(const Work& work, const Work& by) {
   return {work.linear * by.linear, work.attention * by.attention};
 }
 
-// One sample's forward through a transformer block: this rank's heads and hidden units over the tokens of its
-// tensor group; the queries of its ulysses group and the heads that ulysses leaves over all keys.
+// Forward of one sample through a transformer block. Linear layers: this rank's heads and hidden units, over
+// the tokens of its tensor group. Attention: the queries of its ulysses group with all keys, in the heads
+// that ulysses leaves it.
 Work block_forward(const RankShare& share, const ModelShape& shape) {
   const auto C = static_cast<double>(shape.dim), D = static_cast<double>(shape.head_dim());
   const auto qkv_out = static_cast<double>(2 * share.queries.size() + 2 * share.keys.size()) * D;
@@ -21,8 +22,9 @@ Work block_forward(const RankShare& share, const ModelShape& shape) {
               static_cast<double>(share.own_queries.size()) * D};
 }
 
-// What the lean pair's backward multiplies again: x1, each group's q, k and v (before the norms of q and k
-// once more), the MLP's first layer; where attention runs again too, its q, k and v.
+// The forward products that the backward of a lean block repeats: the output projection (for x1), the MLP's
+// first layer, and the projection to q, k, v: once for each group, once more if q and k have norms, once more
+// if attention runs again.
 Work block_again(const RankShare& share, const ModelShape& shape, bool attention) {
   const auto C = static_cast<double>(shape.dim), D = static_cast<double>(shape.head_dim());
   const auto H = static_cast<double>(share.queries.size()), G = static_cast<double>(share.keys.size());
@@ -32,7 +34,8 @@ Work block_again(const RankShare& share, const ModelShape& shape, bool attention
           attention ? block_forward(share, shape).attention : 0};
 }
 
-// Tokenizer and head work on one token at a time.
+// Forward of one sample through a block. Tokenizer and head work token by token, so a rank has its share of
+// tokens.
 Work forward_of(int64_t block, const RankShare& share, const ModelShape& shape) {
   if (block > 0 && block <= shape.depth) return block_forward(share, shape);
   const Flops all = flops(shape);
@@ -40,7 +43,8 @@ Work forward_of(int64_t block, const RankShare& share, const ModelShape& shape) 
   return {part * (block == 0 ? all.tokenizer : all.head), 0};
 }
 
-// The query heads whose attention falls to this rank: a lean block's groups are cut over ulysses one by one.
+// The query heads that this rank attends with. A lean block cuts each group of heads over the ulysses ranks
+// by itself.
 Span queries_of(const RankShare& share, const Options& options, const ModelShape& shape, const Axes& axes) {
   if (!is_lean(options.train.activations.value_or(Activations::keep))) return share.own_queries;
   int64_t queries = 0;
@@ -56,7 +60,7 @@ Work samples(const Runs& linear, const Runs& attention) {
 }  // namespace
 
 StepWork work_of_step(const Options& options, const ModelShape& shape, const Axes& axes, int rank) {
-  const Work by_backward{2, 2.5};  // two products for one; five for attention's two
+  const Work by_backward{2, 2.5};  // backward / forward: 2 products for each one; 5 for the 2 of attention
   RankShare share = rank_share(options, shape, axes, rank);
   share.own_queries = queries_of(share, options, shape, axes);
   StepWork step;

@@ -74,7 +74,8 @@ std::string run_apart(const std::function<std::string()>& work) {
   in.close_now();
   const std::string answer = out.read_all();
   waitpid(child, nullptr, 0);
-  if (answer.empty()) fail("process", "the process ended without an answer: see its message above");
+  if (answer.empty())
+    fail("process", "the child process ended without a result: see its message above, or check free memory");
   if (answer.front() == threw) throw std::runtime_error(answer.substr(1));
   return answer.substr(1);
 }

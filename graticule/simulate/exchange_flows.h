@@ -1,5 +1,8 @@
-// The messages of a group's exchange, as the library that carries it out sends them: rings, pairwise
-// messages, trees. Sizes only.
+// The messages of one exchange of a group: who sends how many bytes to whom. They follow the algorithms of
+// the libraries (MPI, NCCL): rings, pairwise messages, trees. The simulator (simulator_channel.h) sends them
+// through its links.
+//
+// A *flow* is all bytes of an exchange from one device to another.
 #pragma once
 
 #include <vector>
@@ -9,40 +12,41 @@
 
 namespace graticule {
 
-/// Bytes from one device to another. Devices of one node: over their own links; else over the interfaces of
-/// the two nodes.
+/// Inside a node a flow uses the links of the two devices. Between nodes it uses the interfaces of both
+/// nodes.
 struct Flow {
   int64_t from, to;  ///< devices, numbered node by node
   double bytes;
-  double most;  ///< bytes a second that the devices' own interfaces take
+  double most;  ///< limit in bytes a second: the interfaces that belong to the sending device(s)
 };
 
 struct Flows {
-  std::vector<Flow> flows;  ///< side by side
-  double ahead = 0;         ///< seconds of the chain's messages besides the latency of one
+  std::vector<Flow> flows;  ///< all at the same time
+  double ahead = 0;         ///< seconds before them: latencies of the chain of messages, except one
 };
 
-/// A member's part of an exchange.
+/// The part of one member in an exchange.
 struct FlowPart {
   const DryExchange* exchange;
-  int traced_place;  ///< whose place the exchange was traced at (world_traces.h)
+  int traced_place;  ///< place of the rank whose trace has the exchange (world_traces.h)
 };
 
-/// `devices`: of the members, by place; `parts`: theirs, of one kind. A message has two parts, of the sender
-/// and of the receiver.
+/// The flows of one exchange among P members. `devices`: the members' devices, by place. `parts`: the
+/// members' parts, by place, all of one kind. A send and its receive are one exchange with P = 2.
 ///
-///   all_gather      ring: to the next place all but what that one gave; P - 1 messages
-///   all_reduce      the same loads as reducing and gathering by a ring, 2 (P-1)/P of the values; as a tree
-///   up
-///                   and down 2 log2 P messages
-///   all_to_all      each to each at once; one message
-///   broadcast       from place to place; log2 P messages
-///   barrier         nothing; 2 log2 P messages
-///   send, receive   one message
+///   kind            flows                                                     messages in a chain
+///   all_gather      ring: to the next place, all but the part of that place   P - 1
+///   all_reduce      ring: to the next place, 2 (P - 1) / P of the values      2 log2 P, up and down a tree
+///   all_to_all      from each member to each other                            1
+///   broadcast       from place to place, beginning at the root                log2 P
+///   barrier         none                                                      2 log2 P
+///   send, receive   from place 0 to place 1                                   1
 ///
-/// `fold` joins flows that load the same links: those between two nodes are one, of equal ones inside a node
-/// one stands for all, and an all-to-all among equal nodes sends to the next node of its switch what is for
-/// its switch, and to the same node of the next switch what is for the others (docs/simulator.md).
+/// `fold` replaces flows that load the same links by fewer ones (docs/simulator.md):
+/// - flows between the same two nodes become one flow
+/// - inside a node the longest flow is simulated for all
+/// - in an all-to-all among equal nodes a member sends the bytes for its own switch to the next node there,
+///   and the bytes for all other switches to the node at its own index below the next switch
 Flows flows_of(const std::vector<int64_t>& devices, const std::vector<FlowPart>& parts,
                const Cluster& cluster, bool fold);
 

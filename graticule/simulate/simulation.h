@@ -1,4 +1,4 @@
-// What a simulated step gives: where the time of each rank goes.
+// The result of a simulated step: how long it takes, and how each rank spends the time.
 #pragma once
 
 #include <array>
@@ -10,41 +10,42 @@
 
 namespace graticule {
 
-/// What fills a rank's time besides waiting.
+/// A kind of work of a rank.
 enum class Activity { linear, attention, pointwise, optimizer };
 inline constexpr std::array all_activities = {Activity::linear, Activity::attention, Activity::pointwise,
                                               Activity::optimizer};
 std::string_view name_of(Activity activity);
 
-/// Where the step of a rank goes, seconds.
+/// The seconds of one rank's step. A wait for an exchange has two parts: `idled` until the last member has
+/// joined the exchange, then `waited` until its messages have arrived.
 struct RankTime {
   std::array<double, all_activities.size()> active = {};
-  std::map<std::string, double> waited;  ///< for messages that nothing hides, by group label
-  std::map<std::string, double> idled;   ///< before that, until the last rank had joined the exchange
-  double end = 0;                        ///< when its last event is over
+  std::map<std::string, double> waited;  ///< by group label
+  std::map<std::string, double> idled;   ///< by group label
+  double end = 0;                        ///< time at which the rank's last event ends
 
   double& of(Activity activity) { return active[static_cast<size_t>(activity)]; }
   double of(Activity activity) const { return active[static_cast<size_t>(activity)]; }
-  /// All but waiting.
+  /// Seconds of all activities.
   double busy() const;
 };
 
-/// A piece of a rank's time.
+/// A piece of a rank's time, for timelines.
 struct Interval {
-  enum class Kind { active, waits, exchange };  ///< exchange: on its way, beside the others
+  enum class Kind { active, waits, exchange };  ///< exchange: its messages move, beside the other two kinds
   Kind kind;
   std::string what;  ///< the activity's name, or the group's label
   double start, end;
 };
 
 struct Simulation {
-  double seconds = 0;  ///< of the step: until the last rank ends
+  double seconds = 0;  ///< until the last rank ends
   std::vector<RankTime> ranks;
-  std::map<int, std::vector<Interval>> drawn;  ///< of the ranks asked for
-  int64_t flows = 0;                           ///< messages simulated
+  std::map<int, std::vector<Interval>> drawn;  ///< by rank: the ranks in SimulationOptions::drawn
+  int64_t flows = 0;                           ///< number of flows that were simulated
 };
 
-/// As bytes, and back.
+/// Converts a Simulation to bytes and back (the simulator runs in a process of its own).
 std::string packed(const Simulation& simulation);
 Simulation unpacked(const std::string& bytes);
 

@@ -1,5 +1,6 @@
-// One training step of a whole machine, simulated: every rank does what its trace says, every exchange sends
-// its messages through the links that the ranks share. Built on SimGrid (docs/simulator.md).
+// The simulator runs one training step of a whole cluster. Every rank runs its trace (dry/world_traces.h),
+// and every exchange sends its messages through links that the ranks share. It is built on SimGrid
+// (docs/simulator.md describes the model). `graticule simulate` calls it.
 #pragma once
 
 #include <cstdint>
@@ -12,18 +13,19 @@
 namespace graticule {
 
 struct SimulationOptions {
-  double jitter = 0;         ///< standard deviation of a kernel's time over its mean, at most 1
-  int64_t slow_nodes = 0;    ///< so many nodes, chosen by the seed, compute slower
-  double slow_factor = 1.5;  ///< by so much, 1 or more
+  double jitter = 0;         ///< standard deviation / mean of the time between two exchanges; 0 to 1
+  int64_t slow_nodes = 0;    ///< number of nodes that compute slower; the seed chooses them
+  double slow_factor = 1.5;  ///< time of a slow node / time of another; 1 or more
   uint64_t seed = 1;
-  /// Share of an exchange that goes on beneath compute; below 0.5 messages move only while ranks wait.
+  /// Below 0.5: messages move only while ranks wait. From 0.5: they move while ranks compute too.
   double overlap = 1;
   bool fold = true;             ///< join flows that load the same links (exchange_flows.h)
-  std::vector<int> drawn = {};  ///< ranks whose intervals are kept
+  std::vector<int> drawn = {};  ///< ranks whose intervals are kept for a timeline
 };
 
-/// Ranks fill the nodes in the order of the mesh. Refuses worlds larger than the cluster and options out of
-/// range; without SimGrid built in it refuses always, and says what to install.
+/// Simulates a step. Ranks fill the nodes in the order of the mesh. Refuses a world larger than the cluster,
+/// and options out of range. A program built without SimGrid always refuses, and says what to install. Not
+/// collective; it forks a process (apart.h).
 Simulation simulate_step(const WorldTraces& traces, const Cluster& cluster, Precision precision,
                          const SimulationOptions& options);
 

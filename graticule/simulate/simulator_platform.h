@@ -1,4 +1,5 @@
-// A cluster as SimGrid sees it. Part of the simulator: included where SimGrid is built in.
+// The hosts and links of a cluster as objects of SimGrid. Only simulator*.cpp include this file, and only if
+// SimGrid is built in.
 #pragma once
 
 #include <simgrid/s4u.hpp>
@@ -9,13 +10,14 @@
 
 namespace graticule {
 
-/// Hosts to send between. Inside a node the two devices' own links count; between nodes the nodes' interfaces
-/// and what lies between their switches. So a device is there twice: itself, and as part of its node.
+/// The hosts that messages are sent between. A message inside a node uses the host of each device, with the
+/// device's own links. A message between nodes uses the host of each node, with the node's interfaces and the
+/// links of its switch.
 struct Platform {
   std::vector<simgrid::s4u::Host*> devices, nodes;
 };
 
-/// Makes the engine's platform, for the first `ranks` devices.
+/// Makes the platform of the current engine, for the first `ranks` devices.
 Platform make_platform(const Cluster& cluster, int64_t ranks);
 
 }  // namespace graticule

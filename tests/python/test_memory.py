@@ -81,7 +81,7 @@ def test_auto_chooses_what_fits(tmp_path):
     first = next(policy for policy in policies if peaks[policy] <= limit)
     between = ("--set", f"train.memory_gib={limit / 2**30:.9f}")
     kept = graticule("train", recipe, *between)
-    assert kept.returncode == 2 and "these fit: " in kept.stderr, kept.stderr
+    assert kept.returncode == 2 and "would fit: " in kept.stderr, kept.stderr
     chosen = graticule("train", recipe, *between, "--set", "train.activations=auto")
     assert chosen.returncode == 0, chosen.stderr
     resolved = (tmp_path / "run" / "recipe.toml").read_text()
