@@ -76,12 +76,12 @@ AttentionOptions options_of(const SchemeBench& bench, const Mesh& mesh, int64_t 
   if (bench.scheme == "hybrid" && method != "lss" && method != "ring")
     refuse("bench attention", "context method \"", method, "\": choose lss or ring");
   return {.tokens_of = span_sizes(tokens, mesh.sequence.size()),
-          .context_method = method == "ring" ? ContextMethod::ring : ContextMethod::lss,
           .context = mesh.context,
           .ulysses = mesh.ulysses,
-          .head_groups = bench.head_groups,
-          .gather_heads = bench.gather_heads,
-          .keep_exchanged = !bench.exchange_again};
+          .exchange = {.context_method = value_named<ContextMethod>(method).value_or(ContextMethod::lss),
+                       .head_groups = bench.head_groups,
+                       .gather_heads = bench.gather_heads,
+                       .keep_exchanged = !bench.exchange_again}};
 }
 
 void verify(const SchemeBench& bench, const Mesh& mesh) {

@@ -40,7 +40,8 @@ TrainedRun load_trained_run(const std::string& checkpoint, const std::vector<std
   agree(world, everyone, [&] {
     info = read_checkpoint_info(folder);
     Options recipe = info->options;
-    recipe.parallel = ParallelOptions{.shard = recipe.parallel.shard};
+    const Shard shard = std::exchange(recipe.parallel, {}).shard;
+    recipe.parallel.shard = shard;
     recipe.data.batch = std::max<int64_t>(recipe.data.batch, world.size);
     problem.emplace(define_problem(parse_recipe(to_toml(recipe), info->path, overrides)));
     refuse_another_meaning(info->path, info->options, problem->options, TakenUp::to_use);

@@ -11,7 +11,7 @@
 
 #include "graticule/attention/scheme.h"
 #include "graticule/comm/group.h"
-#include "graticule/core/choices.h"
+#include "graticule/core/exchange_options.h"
 #include "graticule/core/span.h"
 
 namespace graticule {
@@ -39,16 +39,8 @@ struct AttentionOptions {
   /// Tokens of every sequence rank, in the order context rank * U + ulysses rank: context.size() * U numbers,
   /// which may differ and may be 0.
   std::vector<int64_t> tokens_of;
-  ContextMethod context_method = ContextMethod::lss;
   Group context = {}, ulysses = {};  ///< size 1: not used
-  /// Heads are split into this many groups, at most a rank's key/value heads. The exchange of one group runs
-  /// while the previous one attends. Used by `whole` of ulysses, and by callers of Attention::by_tokens.
-  int64_t head_groups = 1;
-  /// lss: key/value heads gathered at a time, in two buffers; 0: all.
-  int64_t gather_heads = 0;
-  /// ulysses: keep q, k, v and out by heads for the backward. false: keep them by tokens only, and exchange
-  /// them again in the backward.
-  bool keep_exchanged = true;
+  ExchangeOptions exchange = {};
 };
 
 /// Composes the attention of this rank: ulysses outside, the context method inside, the kernel innermost. An

@@ -22,8 +22,8 @@ ContextScheme across(const AttentionOptions& options) {
   for (auto first = options.tokens_of.begin(); first != options.tokens_of.end(); first += ulysses) {
     tokens_of.push_back(std::accumulate(first, first + ulysses, int64_t{0}));
   }
-  if (options.context_method == ContextMethod::ring) return ring_scheme(options.context, tokens_of);
-  return lss_scheme(options.context, tokens_of, options.gather_heads);
+  if (options.exchange.context_method == ContextMethod::ring) return ring_scheme(options.context, tokens_of);
+  return lss_scheme(options.context, tokens_of, options.exchange.gather_heads);
 }
 
 }  // namespace
@@ -32,20 +32,21 @@ Attention make_attention(const AttentionOptions& options) {
   const int64_t ulysses = options.ulysses.size(), ranks = options.context.size() * ulysses;
   GRATICULE_CHECK(std::ssize(options.tokens_of) == ranks, options.tokens_of.size(), " spans for ", ranks,
                   " sequence ranks");
-  if (options.head_groups < 1 || options.gather_heads < 0) {
-    refuse("attention", "head_groups ", options.head_groups, ", gather_heads ", options.gather_heads,
+  if (options.exchange.head_groups < 1 || options.exchange.gather_heads < 0) {
+    refuse("attention", "head_groups ", options.exchange.head_groups, ", gather_heads ",
+           options.exchange.gather_heads,
            ": choose 1 or more groups of heads, and 0 (all) or more gathered heads");
   }
   if (ulysses == 1) {
     const Scheme scheme = outermost(across(options));
-    return {differentiable(scheme), scheme, options.head_groups};
+    return {differentiable(scheme), scheme, options.exchange.head_groups};
   }
   const auto mine = options.tokens_of.begin() + options.context.rank() * ulysses;
-  const auto within = [&](const UlyssesOptions& how) {
+  const auto within = [&](const ExchangeOptions& how) {
     return ulysses_scheme(options.ulysses, {mine, mine + ulysses}, how, across(options));
   };
-  return {differentiable(within({options.head_groups, options.keep_exchanged})),
-          within({.head_groups = 1, .keep_exchanged = false}), options.head_groups};
+  return {differentiable(within(options.exchange)), within({.head_groups = 1, .keep_exchanged = false}),
+          options.exchange.head_groups};
 }
 
 }  // namespace graticule

@@ -9,6 +9,7 @@
 
 #include "graticule/attention/scheme.h"
 #include "graticule/comm/group.h"
+#include "graticule/core/exchange_options.h"
 
 namespace graticule {
 
@@ -51,17 +52,11 @@ ContextScheme ring_scheme(const Group& group, std::vector<int64_t> tokens_of);
 /// A context scheme as the outermost Scheme. It keeps its inputs, its output and the log-sum-exp.
 Scheme outermost(ContextScheme scheme);
 
-/// The options of ulysses, as in AttentionOptions (attention.h).
-struct UlyssesOptions {
-  int64_t head_groups;
-  bool keep_exchanged;
-};
-
 /// DeepSpeed-Ulysses (arXiv 2309.14509). An all-to-all turns [my tokens, all heads] into [all tokens of the
 /// group, my heads], `inner` attends, and a second all-to-all turns the output back. Start begins the first
 /// exchange of the first group of heads; finish waits for the exchange back of the last group. tokens_of[r]:
 /// tokens of rank r of the group. Bytes sent: docs/ulysses.md.
-Scheme ulysses_scheme(const Group& group, std::vector<int64_t> tokens_of, const UlyssesOptions& options,
+Scheme ulysses_scheme(const Group& group, std::vector<int64_t> tokens_of, const ExchangeOptions& options,
                       ContextScheme inner);
 
 /// The scheme as one function that autograd can differentiate.

@@ -23,7 +23,7 @@ using Tensors = std::vector<at::Tensor>;
 struct Ulysses {
   Group group;
   std::vector<int64_t> tokens_of;
-  UlyssesOptions options;
+  ExchangeOptions options;
   ContextScheme inner;
 };
 
@@ -218,7 +218,7 @@ Attend<FlashGradients> start_backward(std::shared_ptr<const Ulysses> ulysses, co
 
 }  // namespace
 
-Scheme ulysses_scheme(const Group& group, std::vector<int64_t> tokens_of, const UlyssesOptions& options,
+Scheme ulysses_scheme(const Group& group, std::vector<int64_t> tokens_of, const ExchangeOptions& options,
                       ContextScheme inner) {
   GRATICULE_CHECK(std::ssize(tokens_of) == group.size(), tokens_of.size(), " spans");
   const auto ulysses =

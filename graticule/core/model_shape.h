@@ -9,8 +9,8 @@
 
 namespace graticule {
 
-struct ModelShape {
-  TokenGrid grid;           ///< token mode, variables, rows, columns, patch
+/// The sizes of the transformer, which a recipe gives as they are.
+struct TransformerShape {
   int64_t dim = 64;         ///< C, width of a token
   int64_t depth = 2;        ///< transformer blocks
   int64_t heads = 4;        ///< H
@@ -23,6 +23,11 @@ struct ModelShape {
   int64_t head_dim() const { return dim / heads; }
   int64_t key_heads() const { return kv_heads > 0 ? kv_heads : heads; }
   int64_t hidden() const { return static_cast<int64_t>(static_cast<double>(dim) * mlp_ratio); }
+};
+
+/// The sizes of a model for one grid.
+struct ModelShape : TransformerShape {
+  TokenGrid grid;  ///< token mode, variables, rows, columns, patch
 };
 
 /// Refuses sizes that make no model, such as a width that is no multiple of the heads or a head wider than

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "graticule/core/choices.h"
+#include "graticule/core/exchange_options.h"
 #include "graticule/core/model_shape.h"
 
 namespace graticule {
@@ -25,26 +26,15 @@ struct DataOptions {
   Missing missing = Missing::refuse;
 };
 
-struct ModelOptions {
+struct ModelOptions : TransformerShape {
   std::string preset;
   TokenMode tokens = TokenMode::full;
-  int64_t patch = 2, dim = 64, depth = 2, heads = 4, kv_heads = 0, head_layers = 0;
-  double mlp_ratio = 4, drop_path = 0;
-  bool qk_norm = false;
+  int64_t patch = 2;
 };
 
-struct ParallelOptions {
+struct ParallelOptions : ExchangeOptions {
   /// Degrees of the mesh's axes; 0: derived from the number of ranks (recipe/layout.h).
   int64_t data = 0, context = 0, ulysses = 0, tensor = 0, pipeline = 0;
-  ContextMethod context_method = ContextMethod::lss;
-  /// Splits the heads into this many groups and overlaps the exchange of one group with the attention of
-  /// another. Used by ulysses; with an activations policy other than keep by every scheme, and then
-  /// projections run by groups too.
-  int64_t head_groups = 1;
-  int64_t gather_heads = 0;  ///< lss: key/value heads gathered at a time; 0: all
-  /// ulysses with activations = keep. true: the exchanged heads are kept for backward; false: they are
-  /// exchanged again.
-  bool keep_exchanged = true;
   Shard shard = Shard::none;
   /// Ranks of a group over which state is sharded; the other groups have copies. 0: all replicas form one
   /// group.

@@ -55,10 +55,7 @@ void refuse_overlap(const DataOptions& data) {
 ModelShape shape_of(const ModelOptions& model, int64_t variables, int64_t rows, int64_t columns) {
   ModelShape shape;
   shape.grid = {model.tokens, variables, rows, columns, model.patch};
-  shape.dim = model.dim, shape.depth = model.depth, shape.heads = model.heads,
-  shape.kv_heads = model.kv_heads;
-  shape.mlp_ratio = model.mlp_ratio, shape.qk_norm = model.qk_norm, shape.head_layers = model.head_layers;
-  shape.drop_path = model.drop_path;
+  static_cast<TransformerShape&>(shape) = model;
   validate(shape);
   if (model.patch > std::min(rows, columns)) {
     refuse("model", "patch = ", model.patch, " on a grid of ", rows, " x ", columns, ": choose at most ",
@@ -75,8 +72,6 @@ Problem define_problem(const Options& options) {
   problem.shape = shape_of(options.model, static_cast<int64_t>(problem.options.data.variables.size()),
                            static_cast<int64_t>(catalog.latitudes.size()),
                            static_cast<int64_t>(catalog.longitudes.size()));
-  ModelOptions& model = problem.options.model;
-  model.dim = problem.shape.dim, model.depth = problem.shape.depth, model.heads = problem.shape.heads;
   return problem;
 }
 
@@ -120,10 +115,8 @@ Layers layers_of(const Options& options, const ModelShape& shape, const Mesh& me
     attention.tokens_of.push_back(span_of(S, holders, (rank + 1) * tensor - 1).end -
                                   span_of(S, holders, rank * tensor).begin);
   }
-  attention.context_method = parallel.context_method;
   attention.context = mesh.context, attention.ulysses = mesh.ulysses;
-  attention.head_groups = parallel.head_groups, attention.gather_heads = parallel.gather_heads;
-  attention.keep_exchanged = parallel.keep_exchanged;
+  attention.exchange = parallel;
 
   Layers layers;
   layers.tokens = span_of(S, holders, mesh.holders.rank());

@@ -127,7 +127,8 @@ TEST(Phases, OfUlyssesWithItsOwnGroupsEqualOneRank) {
     c.ulysses *= c.context, c.context = 1;
     const bool by_tokens = draw(0, 1) == 0;
     expect_groups_equal_one_rank(c, seed, draw, by_tokens, [&](const Mesh& mesh) {
-      return ulysses_scheme(mesh.ulysses, c.tokens_of, {c.head_groups, !by_tokens}, local_scheme());
+      return ulysses_scheme(mesh.ulysses, c.tokens_of,
+                            {.head_groups = c.head_groups, .keep_exchanged = !by_tokens}, local_scheme());
     });
   }
 }

@@ -70,12 +70,12 @@ inline Tensors over_ranks(const Case& c, const std::function<Tensors(const Mesh&
 
 inline Attention attention_of(const Case& c, const Mesh& mesh) {
   return make_attention({.tokens_of = c.tokens_of,
-                         .context_method = c.method,
                          .context = mesh.context,
                          .ulysses = mesh.ulysses,
-                         .head_groups = c.head_groups,
-                         .gather_heads = c.gather_heads,
-                         .keep_exchanged = c.keep_exchanged});
+                         .exchange = {.context_method = c.method,
+                                      .head_groups = c.head_groups,
+                                      .gather_heads = c.gather_heads,
+                                      .keep_exchanged = c.keep_exchanged}});
 }
 
 /// out, dq, dk, dv of the tokens in `span`, by autograd.

@@ -97,8 +97,8 @@ TEST(Schemes, RoundAsOneRankInBfloat16) {
 }
 
 TEST(Schemes, RefuseNoGroups) {
-  EXPECT_THROW(make_attention({.tokens_of = {4}, .head_groups = 0}), std::invalid_argument);
-  EXPECT_THROW(make_attention({.tokens_of = {4}, .gather_heads = -1}), std::invalid_argument);
+  EXPECT_THROW(make_attention({.tokens_of = {4}, .exchange = {.head_groups = 0}}), std::invalid_argument);
+  EXPECT_THROW(make_attention({.tokens_of = {4}, .exchange = {.gather_heads = -1}}), std::invalid_argument);
 }
 
 }  // namespace

@@ -99,16 +99,17 @@ TEST(Traffic, IsTheClosedFormOnEveryRank) {
         const auto r = static_cast<size_t>(rank);
         for (const int64_t parts : {1, 2, 3}) {  // neither groups nor strides of heads change the bytes
           for (const bool kept : {true, false}) {
-            EXPECT_EQ(sent(call, {1, 1, 1, ranks, 1}, rank,
-                           {.tokens_of = tokens_of, .head_groups = parts, .keep_exchanged = kept}),
-                      ulysses_bytes(call, tokens_of, r, kept));
+            EXPECT_EQ(
+                sent(call, {1, 1, 1, ranks, 1}, rank,
+                     {.tokens_of = tokens_of, .exchange = {.head_groups = parts, .keep_exchanged = kept}}),
+                ulysses_bytes(call, tokens_of, r, kept));
           }
-          EXPECT_EQ(
-              sent(call, {1, 1, ranks, 1, 1}, rank, {.tokens_of = tokens_of, .gather_heads = parts - 1}),
-              lss_bytes(call, tokens_of, r));
+          EXPECT_EQ(sent(call, {1, 1, ranks, 1, 1}, rank,
+                         {.tokens_of = tokens_of, .exchange = {.gather_heads = parts - 1}}),
+                    lss_bytes(call, tokens_of, r));
         }
         EXPECT_EQ(sent(call, {1, 1, ranks, 1, 1}, rank,
-                       {.tokens_of = tokens_of, .context_method = ContextMethod::ring}),
+                       {.tokens_of = tokens_of, .exchange = {.context_method = ContextMethod::ring}}),
                   ring_bytes(call, tokens_of, r));
       }
     }
@@ -189,10 +190,12 @@ TEST(Traffic, OfLargeRunsIsTheTable) {
     EXPECT_EQ(sent(call, {1, 1, 1, row.ranks, 1}, rank, {.tokens_of = tokens_of}),
               (Bytes{row.ulysses, row.ulysses}));
     EXPECT_EQ(sent(call, {1, 1, row.ranks, 1, 1}, rank, {.tokens_of = tokens_of}), row.lss);
-    EXPECT_EQ(sent(call, {1, 1, row.ranks, 1, 1}, rank, {.tokens_of = tokens_of, .context_method = ring}),
+    EXPECT_EQ(sent(call, {1, 1, row.ranks, 1, 1}, rank,
+                   {.tokens_of = tokens_of, .exchange = {.context_method = ring}}),
               row.ring);
-    EXPECT_EQ(sent(call, {1, 1, R, 8, 1}, rank, {.tokens_of = tokens_of, .context_method = ring}),
-              row.hybrid);
+    EXPECT_EQ(
+        sent(call, {1, 1, R, 8, 1}, rank, {.tokens_of = tokens_of, .exchange = {.context_method = ring}}),
+        row.hybrid);
     // lss across: of K|V what a ring sends, of dK|dV a step less.
     const int64_t step = 2 * row.tokens * std::max<int64_t>(row.key_heads, 8) * row.width / row.ranks;
     EXPECT_EQ(sent(call, {1, 1, R, 8, 1}, rank, {.tokens_of = tokens_of}),

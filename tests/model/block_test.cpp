@@ -115,8 +115,10 @@ void expect_equal_to_one_rank(const Case& c, uint64_t seed) {
     const TensorLayers layers{mesh.tensor, {group, group + c.tensor()}};
     const int64_t first = std::accumulate(begin, begin + world.rank, int64_t{0});
     const auto rank = static_cast<size_t>(world.rank);
-    const Attention attention = make_attention(
-        {.tokens_of = of_group, .context = mesh.context, .head_groups = std::max<int64_t>(1, c.head_groups)});
+    const Attention attention =
+        make_attention({.tokens_of = of_group,
+                        .context = mesh.context,
+                        .exchange = {.head_groups = std::max<int64_t>(1, c.head_groups)}});
     of[rank] = run(c, transformer_block(shape, 1, attention, layers, c.tile),
                    {first, first + c.tokens_of[rank]}, seed);
   });
