@@ -124,7 +124,7 @@ void add_eval(CLI::App& app, Action& action) {
       ->add_option("checkpoint", arguments->checkpoint,
                    "A run folder (its newest checkpoint) or RUN/checkpoints/step-N")
       ->required();
-  command->add_option("--steps", arguments->steps, "Times to score: the lead times 1 to this, by roll-out")
+  command->add_option("--steps", arguments->steps, "Score so many steps of the lead, by roll-out")
       ->capture_default_str();
   command->add_option("--lead", arguments->lead, "One of the recipe's leads, in hours (default: its first)");
   command->add_option("--range", arguments->range, "First and last time (default: the recipe's data.test)")
@@ -132,11 +132,11 @@ void add_eval(CLI::App& app, Action& action) {
   command->add_option("--samples", arguments->samples, "Initial times, spread evenly; 0: all")
       ->capture_default_str();
   command->add_option("--convention", arguments->convention, "wb2, wb1 or climax")->capture_default_str();
-  command->add_option("--out", arguments->out, "Where the scores go (default: RUN/scores.json)");
+  command->add_option("--out", arguments->out, "File for the scores (default: RUN/scores.json)");
   command->add_option("--set", arguments->set, "section.key=value, wins over the recipe")
       ->allow_extra_args(false);
   command->add_flag("--by-date", arguments->by_date,
-                    "The scores file also holds every initial time's squared error and correlation");
+                    "Also write squared error and correlation of each initial time to the scores file");
   command->add_flag("--json", arguments->json, "Print the scores as JSON");
   command->callback([&action, arguments] {
     action = [arguments] { return run_job([&](const World& world) { return run_eval(*arguments, world); }); };

@@ -47,7 +47,7 @@ std::string trouble_of(const Question& question) {
     return error.what();
   }
   return text("[parallel] no layout of ", question.ranks,
-              " ranks has all that the recipe fixes: leave a key out");
+              " ranks has all keys that the recipe gives: leave one out");
 }
 
 nlohmann::json explain(const Question& question, const Plan& plan, const std::string& wanted, bool json) {

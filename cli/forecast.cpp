@@ -83,12 +83,14 @@ void add_forecast(CLI::App& app, Action& action) {
                    "A run folder (its newest checkpoint) or RUN/checkpoints/step-N")
       ->required();
   command->add_option("--init", arguments->init, "The initial time, such as 2001-12-01T06")->required();
-  auto* until = command->add_option("--until", arguments->until, "Start again up to this time");
+  auto* until =
+      command->add_option("--until", arguments->until, "Also start at later initial times, up to this one");
   auto* every = command->add_option("--every", arguments->every, "Hours between initial times");
   until->needs(every);
   every->needs(until);
   command->add_option("--lead", arguments->lead, "One of the recipe's leads, in hours (default: its first)");
-  command->add_option("--steps", arguments->steps, "How many leads ahead")->capture_default_str();
+  command->add_option("--steps", arguments->steps, "How many steps of the lead to forecast")
+      ->capture_default_str();
   command->add_option("--out", arguments->out, "FILE.nc or DIR.zarr (default: RUN/forecast.nc)");
   command->add_option("--truth", arguments->truth,
                       "Also write the data at the same valid times to this file");

@@ -29,9 +29,8 @@ std::string message_of(const std::exception& error) {
   const std::string first = message.substr(0, message.find("\nException raised from"));
   if (is_ours(error)) return first;
   if (dynamic_cast<const std::bad_alloc*>(&error))
-    return "[memory] no memory is left for what was asked: use more ranks, or a machine with more";
-  return "[library] " + first +
-         " (a library's own words, which no check foresaw: please report them with the command)";
+    return "[memory] no memory is left: use more ranks, or a machine with more memory";
+  return "[library] " + first + " (an unexpected error of a library: please report it with the command)";
 }
 
 void show(const std::exception& error) { std::cerr << "graticule: " << message_of(error) << std::endl; }

@@ -35,7 +35,7 @@ void refuse_ranks(const Question& question) {
   const auto count = [](const std::optional<int>& ranks) {
     return ranks ? std::to_string(*ranks) : std::string("none");
   };
-  refuse("plan", "no layout of ", question.ranks, " ranks keeps what the recipe says. ", trouble_of(question),
+  refuse("plan", "no layout of ", question.ranks, " ranks agrees with the recipe. ", trouble_of(question),
          "\nThe nearest numbers of ranks that work: below ", count(nearest.below), ", above ",
          count(nearest.above));
 }
@@ -49,9 +49,9 @@ void refuse_memory(const Question& question, const Candidate& leanest) {
   }
   refuse("plan", "no layout of ", question.ranks, " ranks of ", question.cluster.name,
          " fits. The leanest is ", described(leanest.layout), ": ", why_too_large(leanest, question.memory),
-         changes.empty() ? ".\nNeither more of these devices, nor leaner numbers, a smaller batch or larger "
-                           "patches help: choose a smaller model"
-                         : text(".\nChanges under which something fits, each tried:", changes));
+         changes.empty() ? ".\nNeither more of these devices, nor bf16, train.state_in, a smaller batch or "
+                           "larger patches help: choose a smaller model"
+                         : text(".\nEach of these changes makes a layout fit:", changes));
 }
 
 /// A dry run of the best layout's fullest rank.
@@ -97,7 +97,10 @@ void print_head(const Question& question, const Plan& plan) {
           ? " (train.memory_gib)"
           : fmt::format(" ({} less {:.0f} % for the runtime)", gib(static_cast<int64_t>(cluster.memory)),
                         100 * runtime_reserve));
-  fmt::print("the best of {} frames of layouts, with their best variants:\n\n", plan.frames);
+  fmt::print(
+      "{} combinations of degrees, context method, schedule, micro-batches and activations were "
+      "compared. The best, each in its best variant:\n\n",
+      plan.frames);
 }
 
 void write_recipe(const LayoutArguments& arguments, const Options& recipe, const Question& question,

@@ -129,7 +129,8 @@ std::string picture_of(const Simulation& simulation, const std::string& title) {
       "font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n",
       left + columns * column_width + 30, bottom + 110);
   svg += label(left, 24, title);
-  svg += label(left, 42, "a row a rank: what it does and what it waits for; below, thin, what is on its way");
+  svg += label(left, 42,
+               "one row for each rank: what it does and what it waits for; thin row below: its exchanges");
   svg += axis_of(simulation.seconds, bottom);
   double y = top;
   size_t shown = 0;

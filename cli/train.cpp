@@ -104,7 +104,7 @@ int run_train(const TrainArguments& arguments, const World& world) {
     lock.emplace(prepare_run_folder(folder, !arguments.resume.empty()));
     resumed = checkpoint_to_resume(folder, arguments.resume);
     if (!lock->held())
-      told.push_back("the run folder's disk knows no locks: see that no other job trains there");
+      told.push_back("the run folder's disk has no file locks: make sure that no other job trains there");
   });
   resumed = broadcast_text(everyone, resumed, 0);
   if (arguments.resume == "auto" && resumed.empty())
@@ -133,7 +133,7 @@ void add_train(CLI::App& app, Action& action) {
                       "auto (the run's newest checkpoint, if any) or a checkpoint folder");
   command->add_flag("--json", arguments->json, "Print one JSON object a line instead of progress");
   command->add_flag("--memory", arguments->memory,
-                    "At the end, say what the tensors of the fullest rank were for at its peak");
+                    "At the end, print the peak memory of the fullest rank's tensors, by purpose");
   command->callback([&action, arguments] {
     action = [arguments] {
       return run_job([&](const World& world) { return run_train(*arguments, world); });

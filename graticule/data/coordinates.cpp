@@ -31,8 +31,8 @@ void require_numbers(const std::vector<double>& values, const StoredArray& array
   for (size_t i = 0; i < values.size(); ++i) {
     if (std::isfinite(values[i])) continue;
     refuse("grid", place_of(array), " has ", std::isnan(values[i]) ? "no value" : "an infinite one",
-           " at place ", i, " of ", values.size(),
-           ": coordinates must be numbers; write it, or cut that place off");
+           " at index ", i, " of ", values.size(),
+           ": coordinates must be numbers; write that value, or cut that index off");
   }
 }
 
@@ -52,7 +52,7 @@ std::vector<int64_t> times_of(const std::vector<double>& values, const StoredArr
     if (std::abs(seconds) > far)
       refuse("grid", place_of(array), " holds ", value, " ",
              text_attribute(array.header().attributes, "units"),
-             ": that is no time of this age; correct its units or its values");
+             ": that is more than 12,000 years from its origin; correct its units or its values");
     times.push_back(units.origin + std::llround(seconds));
   }
   return times;
@@ -79,7 +79,7 @@ std::optional<CoordinateAxis> read_axis(StoredArray& array, Coordinate kind,
     const auto& t = axis.times;
     if (!std::is_sorted(t.begin(), t.end()) && !std::is_sorted(t.rbegin(), t.rend()))
       notes.push_back(place_of(array) +
-                      " is not in order: read in order of time; see that no time is a wrong one");
+                      " is not in order: it is read in order of time; check that no time is wrong");
   }
   if (kind == Coordinate::lead) {
     const std::string units = text_attribute(attributes, "units");
@@ -98,8 +98,8 @@ int claim_of(const ArrayHeader& header, Coordinate kind) {
 
 void note_other_time(const CoordinateAxis& axis, const StoredArray& other, Coordinates& all) {
   if (axis.kind != Coordinate::time || axis.name == other.header().name) return;
-  all.notes.push_back(text("times are ", axis.name, ", when fields are valid, not ", other.header().name,
-                           " (", other.header().file, ")"));
+  all.notes.push_back(text("times are taken from ", axis.name, ", the times of validity, not from ",
+                           other.header().name, " (", other.header().file, ")"));
 }
 
 // The one-dimensional arrays along each dimension that may stand for it, of dimensions that fields have.

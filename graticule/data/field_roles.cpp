@@ -137,7 +137,7 @@ void add_lead(const ArrayHeader& header, const CoordinateAxis& axis, const Coord
     if (axis.validity == 0)
       notes.push_back(
           text(place_of(header), ": ", axis.name,
-               " says when forecasts were started, and nothing how long they ran: taken as it is"));
+               " gives the start of forecasts, and no lead is known: it is taken as the time of validity"));
     return;
   }
   const int64_t seconds = std::llround(lead->values[0]);

@@ -46,7 +46,7 @@ File open_file(const std::string& path) {
     VSIStatBufL status;
     if (remote && size_of(file.get()) == 0 && VSIStatL(path.c_str(), &status) != 0) {
       fail("file", path,
-           " is absent or cannot be reached: it cannot be told which, so copy the data here first");
+           " does not exist, or the network does not reach it: copy the data to this machine first");
     }
     return file;
   }
@@ -96,7 +96,7 @@ std::optional<size_t> file_size(const std::string& path) {
 
 void read_range(const std::string& path, size_t offset, std::span<std::byte> out) {
   const File file = open_file(path);
-  if (!file) fail("file", path, " is gone");
+  if (!file) fail("file", path, " does not exist any more: it was there when the data were opened");
   read_at(file.get(), path, offset, out);
 }
 

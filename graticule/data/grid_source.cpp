@@ -113,7 +113,7 @@ class GridSource : public Source {
           });
       if (scalar.kind == Coordinate::level && is_level_name(name, {}) && !used)
         catalog_.notes.push_back(text(data.path, ": ", name, " = ", scalar.values[0],
-                                      " hPa stands beside the fields, and none names it: not used"));
+                                      " hPa is a scalar that no field names as its coordinate: not used"));
     }
   }
 
@@ -139,7 +139,7 @@ class GridSource : public Source {
     if (!groups_.empty()) {
       std::string names;
       for (const std::string& group : groups_) names += (names.empty() ? "" : ", ") + group;
-      refuse("source", catalog_.path, " holds no variable itself, but groups: give one of ", names, list);
+      refuse("source", catalog_.path, " has no variable itself, only groups: give one of ", names, list);
     }
     refuse("source", catalog_.path,
            " holds no variable on latitudes and longitudes: they are known by their units "

@@ -14,7 +14,8 @@ void set_latitudes(Plane& plane, std::vector<double> latitudes, const std::strin
   if (plane.latitude_descending) std::reverse(latitudes.begin(), latitudes.end());
   const auto rises = [](double a, double b) { return !(a < b); };
   if (std::adjacent_find(latitudes.begin(), latitudes.end(), rises) != latitudes.end()) {
-    refuse("grid", where, ": the latitudes neither only rise nor only fall");
+    refuse("grid", where,
+           ": the latitudes are not in order: sort the rows from south to north or north to south");
   }
   if (latitudes.front() < -90.001 || latitudes.back() > 90.001) {
     refuse("grid", where, ": latitudes from ", latitudes.front(), " to ", latitudes.back(),

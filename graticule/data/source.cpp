@@ -39,7 +39,8 @@ std::string gdal_path(const std::string& path) {
   }
   if (path.starts_with("http://") || path.starts_with("https://")) return "/vsicurl/" + path;
   if (path.find("://") != std::string::npos) {
-    refuse("source", "'", path, "': known are gs://, s3://, http://, https:// and GDAL's /vsi... paths");
+    refuse("source", "'", path,
+           "' is of an unknown kind: known are gs://, s3://, http://, https:// and GDAL's /vsi... paths");
   }
   return path;
 }
@@ -169,7 +170,7 @@ void refuse_values(const Catalog& catalog, const std::string& variable, int64_t 
 
 std::unique_ptr<Source> open_source(const std::string& path) {
   if (path == "synthetic" || path.starts_with("synthetic:")) return open_synthetic(path);
-  if (!is_utf8(path)) refuse("source", "the path ", path, " holds letters that are no UTF-8: rename it");
+  if (!is_utf8(path)) refuse("source", "the path ", path, " is not UTF-8: rename it");
   if (path.empty()) refuse("source", "an empty path: give a Zarr folder, NetCDF files or synthetic:...");
   Opener opener;
   const bool one = path.find("://") == std::string::npos && !path.starts_with("/vsi") && exists(path);

@@ -151,7 +151,7 @@ TimeUnits parse_time_units(std::string_view units, std::string_view calendar) {
   const std::string small = with_single_blanks(lower(units));
   const size_t at = small.find(since);
   if (at == std::string::npos)
-    refuse("time", "units '", units, "': expected 'hours since 1900-01-01' or alike");
+    refuse("time", "units '", units, "': expected 'hours since 1900-01-01' or similar");
   const auto unit = known.find(std::string_view(small).substr(0, at));
   if (unit == known.end()) {
     refuse("time", "units '", units, "': ", small.substr(0, at),

@@ -25,7 +25,7 @@ void add_array(Dataset& data, const std::string& name, const json& attributes, s
   if (!array && rank > 1) data.notes.push_back(data.path + "/" + name + " holds no numbers: not read");
   if (!array) return;
   if (array->header.dimensions.size() != array->header.shape.size()) {
-    data.notes.push_back(data.path + "/" + name + ": its dimensions have no names");
+    data.notes.push_back(data.path + "/" + name + ": not read, because its dimensions have no names");
     return;
   }
   data.arrays.push_back(open_zarr_array(std::move(*array), cache));

@@ -128,7 +128,8 @@ class ZarrArray : public ChunkedArray {
     const uint64_t offset = shard.pairs[2 * inner], size = shard.pairs[2 * inner + 1];
     if (offset == UINT64_MAX && size == UINT64_MAX) return std::nullopt;
     if (offset > shard.place.size || size > shard.place.size - offset) {
-      fail("zarr", shard.place.file, " is damaged or cut off: its index points beyond its end");
+      fail("zarr", shard.place.file,
+           " is damaged or cut off: its index points beyond its end: copy it again");
     }
     return ChunkPlace{shard.place.file, offset, size};
   }
@@ -141,7 +142,8 @@ class ZarrArray : public ChunkedArray {
       chunks *= static_cast<size_t>(array_.shard->shape[d] / array_.chunk.shape[d]);
     }
     const size_t bytes = 16 * chunks, stored = bytes + (array_.shard->index_has_checksum ? 4 : 0);
-    if (place->size < stored) fail("zarr", place->file, " is cut off: it has no room for its index");
+    if (place->size < stored)
+      fail("zarr", place->file, " is cut off: it is shorter than its index: copy it again");
     Bytes index = Bytes::of_size(stored);
     read_range(place->file, array_.shard->index_at_end ? place->size - stored : 0, index.span());
     if (array_.shard->index_has_checksum)

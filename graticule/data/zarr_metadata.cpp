@@ -18,7 +18,8 @@ void check_shapes(const ZarrMetadata& array, const std::string& where) {
   const auto positive = [](int64_t n) { return n > 0; };
   const std::vector<int64_t>& chunk = array.chunk.shape;
   if (chunk.size() != array.header.shape.size() || !std::all_of(chunk.begin(), chunk.end(), positive)) {
-    fail(where, "chunks of ", chunk.size(), " dimensions for an array of ", array.header.shape.size());
+    fail(where, "chunks of ", chunk.size(), " dimensions, or of size 0, for an array of dimension ",
+         array.header.shape.size());
   }
   auto bytes = static_cast<double>(size_of(array.header.type));
   for (const int64_t n : chunk) bytes *= static_cast<double>(n);
@@ -96,7 +97,9 @@ void add_codec(const json& codec, ZarrMetadata& array, const std::string& where)
     array.chunk.storage = required(configuration, "order", where).get<std::vector<size_t>>();
     std::vector<size_t> sorted = array.chunk.storage;
     std::sort(sorted.begin(), sorted.end());
-    if (sorted != row_major(array.header.shape.size())) fail(where, "transpose order ", configuration.dump());
+    if (sorted != row_major(array.header.shape.size()))
+      fail(where,
+           "codec transpose has an order that is no permutation of its dimensions: ", configuration.dump());
   } else if (name == "sharding_indexed") {
     add_shard(configuration, array, where);
   } else {
@@ -122,7 +125,8 @@ void add_shard(const json& configuration, ZarrMetadata& array, const std::string
   array.chunk.shape = required(configuration, "chunk_shape", where).get<std::vector<int64_t>>();
   check_shapes(array, where);
   for (size_t d = 0; d < shard.shape.size(); ++d) {
-    if (shard.shape[d] % array.chunk.shape[d] != 0) fail(where, "shards are no multiple of their chunks");
+    if (shard.shape[d] % array.chunk.shape[d] != 0)
+      fail(where, "the shape of its shards is no multiple of its chunks': write it anew");
   }
   for (const json& codec : required(configuration, "codecs", where)) add_codec(codec, array, where);
   array.shard = shard;

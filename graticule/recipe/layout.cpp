@@ -84,13 +84,13 @@ std::optional<std::string> trouble_with(const Axes& axes, const Options& options
                 " leaves ranks without a sample: choose a batch of at least ", axes.data);
   }
   if (options.data.batch / axes.data < p.micro_batches) {
-    return text("micro_batches = ", p.micro_batches, " cut ", options.data.batch / axes.data,
-                " samples a rank: choose at most ", options.data.batch / axes.data);
+    return text("micro_batches = ", p.micro_batches, ", but a rank has ", options.data.batch / axes.data,
+                " samples: choose at most ", options.data.batch / axes.data);
   }
   const int64_t holders = axes.sequence() * axes.tensor;
   if (shape.grid.tokens() < holders) {
-    return text(holders, " ranks share the ", shape.grid.tokens(),
-                " tokens of a sample: choose at most that many");
+    return text(holders, " ranks (context x ulysses x tensor) share a sample of ", shape.grid.tokens(),
+                " tokens: choose at most that many ranks");
   }
   const int64_t replicas = axes.data * axes.sequence();
   if (p.shard_ranks > 0 && replicas % p.shard_ranks != 0) {

@@ -89,7 +89,7 @@ void Climatology::choose_kind(const std::vector<int64_t>& valid_times) {
     for (const DayHour& slot : slots) {
       const auto counts = [&](int64_t time) { return weight_in(slot, time) > 0; };
       if (!reason.empty() || std::any_of(times.begin(), times.end(), counts)) continue;
-      reason = text("none lies within 30 days of day ", slot.first, " at ", slot.second, " h");
+      reason = text("none is within 30 days of day ", slot.first, " at ", slot.second, " h");
     }
   }
   if (!reason.empty()) kind_ = ClimatologyKind::time_mean;

@@ -42,7 +42,7 @@ std::vector<fs::path> entries_of(const fs::path& folder) {
   for (; !error && entry != fs::directory_iterator(); entry.increment(error))
     entries.push_back(entry->path());
   if (error)
-    fail("checkpoint", folder.string(), " cannot be read: ", error.message(), "; is it yours to read?");
+    fail("checkpoint", folder.string(), " cannot be read: ", error.message(), "; check that you may read it");
   return entries;
 }
 
@@ -51,7 +51,7 @@ void rename_to(const fs::path& from, const fs::path& to) {
   fs::rename(from, to, error);
   if (error)
     fail("checkpoint", from.string(), " cannot be renamed to ", to.string(), ": ", error.message(),
-         "; give it the name by hand, or choose another run.out");
+         "; rename it by hand, or choose another run.out");
 }
 
 // A renamed folder survives a power cut only once its parent is on the disk.
@@ -237,7 +237,7 @@ std::string append_to_line(const std::string& run_folder, const std::string& asi
   sync_folder(folder);
   if (names.empty()) return "";
   std::replace(names.begin(), names.end(), '\n', ' ');
-  return text("this run goes on from ", parent, ": ", names, "left its line and lie in ",
+  return text("this run continues from ", parent, "; checkpoints ", names, "left its line and are now in ",
               (folder / left).string(), "; resume from one by its path, or remove the folder");
 }
 

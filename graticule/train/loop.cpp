@@ -69,7 +69,7 @@ bool train(Run& run, const World& world, bool json, const Ledger& ledger) {
   };
   if (log && run.step >= options.train.steps)
     log->say(text("nothing to train: ", run.step, " steps were made, train.steps = ", options.train.steps,
-                  "; give more to go on"));
+                  "; raise train.steps to continue"));
   while (run.step < options.train.steps && !stopped) {
     const auto start = std::chrono::steady_clock::now();
     world.watch->set_step(run.step + 1);

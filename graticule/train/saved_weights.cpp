@@ -73,7 +73,8 @@ class SavedWeights {
     try {
       take(flats);
     } catch (const json::exception&) {
-      fail("checkpoint", folder_, "/manifest.json: its entry \"flats\" does not say where the weights lie: ",
+      fail("checkpoint", folder_,
+           "/manifest.json: its entry \"flats\" has not the form that this version reads: ",
            "copy the checkpoint again, or take the one before it");
     }
   }
@@ -170,7 +171,7 @@ void refuse_another_model(const SavedWeights& saved, const std::string& folder, 
     for (const auto& parameter : part->parameters()) {
       const std::string name = part->block() + "." + parameter.name;
       ours.insert(name);
-      if (!saved.holds(name)) refuse_it("it has no ", name, ", the recipe's model has");
+      if (!saved.holds(name)) refuse_it("it has no ", name, ", which the recipe's model has");
       if (saved.shape_of(name) != parameter.shape) {
         refuse_it("its ", name, " is ", at::IntArrayRef(saved.shape_of(name)), ", the recipe's is ",
                   at::IntArrayRef(parameter.shape));
@@ -180,7 +181,8 @@ void refuse_another_model(const SavedWeights& saved, const std::string& folder, 
   for (const auto& name : saved.names()) {
     const bool of_ours = std::any_of(blocks.begin(), blocks.end(),
                                      [&](const auto& block) { return name.starts_with(block + "."); });
-    if (of_ours && !ours.contains(name)) refuse_it("it has ", name, ", the recipe's model has not");
+    if (of_ours && !ours.contains(name))
+      refuse_it("it has ", name, ", which the recipe's model does not have");
   }
   if (saved.blocks() != chain.model_blocks()) {
     refuse_it("it has ", saved.blocks(), " blocks, tokenizer and head among them, the recipe's has ",
