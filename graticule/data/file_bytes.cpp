@@ -28,7 +28,8 @@ size_t size_of(VSILFILE* file) {
   return VSIFTellL(file);
 }
 
-// Absent is only what is surely absent: a network failure must never read as fill values.
+// Opens a file; null only when it surely does not exist. A network failure must never be taken for an absent
+// chunk, whose values would be the fill value.
 File open_file(const std::string& path) {
   const bool remote = path.starts_with("/vsi");
   struct stat local = {};
@@ -42,7 +43,8 @@ File open_file(const std::string& path) {
   File file(VSIFOpenExL(path.c_str(), "rb", true));
   const int reason = errno;
   if (file) {
-    // GDAL opens a remote name without a dot as an empty file, whether it is absent or the network is down.
+    // GDAL opens a remote name without a dot as an empty file if it is absent, and also if the network is
+    // down.
     VSIStatBufL status;
     if (remote && size_of(file.get()) == 0 && VSIStatL(path.c_str(), &status) != 0) {
       fail("file", path,
@@ -51,7 +53,7 @@ File open_file(const std::string& path) {
     return file;
   }
   const std::string message = VSIGetLastErrorMsg();
-  // An archive on this disk says nothing of a member that it does not hold.
+  // A local archive gives no error for a member that it does not contain.
   const bool network = path.starts_with("/vsicurl") || path.starts_with("/vsis3") ||
                        path.starts_with("/vsigs") || path.starts_with("/vsiaz") ||
                        path.starts_with("/vsiadls") || path.starts_with("/vsioss");

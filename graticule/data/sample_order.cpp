@@ -10,7 +10,7 @@ namespace graticule {
 
 namespace {
 
-// Streams of the seed: epochs and samples draw from different ones.
+// Random streams of the seed: the order of an epoch and the lead of a sample draw from different ones.
 constexpr uint64_t epoch_stream = uint64_t{1} << 62, lead_stream = uint64_t{1} << 63;
 
 // The index of `time`, or -1.

@@ -16,7 +16,7 @@ template <class... Parts>
   fail("zarr", where, " is damaged or cut off: ", parts..., ": copy it again");
 }
 
-// Between codecs a buffer may be a little larger than the chunk; no more is believed.
+// The largest size accepted for a buffer between two codecs: a little more than the chunk.
 size_t limit_of(size_t size) { return size + size / 8 + 65536; }
 
 Bytes shrink(Bytes bytes, size_t size) {
