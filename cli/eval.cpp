@@ -46,7 +46,7 @@ nlohmann::json scores_json(const Evaluation& evaluation, const EvalArguments& ar
   return scores;
 }
 
-// Paths and units need not be UTF-8, JSON must.
+// Bytes of paths and units that are not UTF-8 are replaced, because JSON must be UTF-8.
 std::string as_text(const nlohmann::json& json, int indent) {
   return json.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
 }
@@ -54,7 +54,7 @@ std::string as_text(const nlohmann::json& json, int indent) {
 std::string acc_text(double acc) { return std::isfinite(acc) ? fmt::format("{:.3f}", acc) : "-"; }
 std::string rmse_text(double rmse) { return std::isfinite(rmse) ? fmt::format("{:.5g}", rmse) : "-"; }
 
-// One row a variable and lead; the three forecasts beside each other.
+// Prints one row for each variable and lead, with the three forecasts beside each other.
 void print_table(const Evaluation& evaluation) {
   fmt::print("{:<32} {:>6}  {:>12} {:>12} {:>12}  {:>6}  {}\n", "variable", "lead h", "model", "persistence",
              "climatology", "ACC", "units");
@@ -62,7 +62,7 @@ void print_table(const Evaluation& evaluation) {
     const ScoreLine& model = evaluation.lines[i];
     const double persistence = evaluation.lines[i + 1].score.rmse,
                  climatology = evaluation.lines[i + 2].score.rmse;
-    // A score that is not defined beats nothing.
+    // A score that is NaN is not better than any other.
     const bool beaten = persistence <= model.score.rmse || climatology <= model.score.rmse;
     fmt::print("{:<32} {:>6}  {:>12} {:>12} {:>12}  {:>6}  {}{}\n", model.variable, model.lead_hours,
                rmse_text(model.score.rmse), rmse_text(persistence), rmse_text(climatology),
@@ -105,7 +105,7 @@ int run_eval(const EvalArguments& arguments, const World& world) {
   agree(world, everyone, [&] {
     if (world.rank != 0) return;
     const nlohmann::json scores = scores_json(evaluation, arguments, trained.info.path);
-    // Shown first: a disk that fills up must not take them.
+    // Prints before writing, so that a full disk does not lose the scores.
     show(scores, evaluation, arguments);
     for (const std::string& gap : evaluation.gaps) fmt::print(stderr, "{}\n", gap);
     std::fflush(stdout);

@@ -14,7 +14,7 @@ namespace graticule {
 
 namespace {
 
-// The recipe with the keys of "data=2,shard=full" named besides.
+// The recipe with the keys of a text such as "data=2,shard=full" added.
 Options with_keys(const Options& options, const std::string& layout) {
   std::vector<std::string> names;
   for (const std::string& key : layout_keys()) names.push_back(key.substr(key.find('.') + 1));

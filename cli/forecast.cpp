@@ -22,7 +22,7 @@ struct ForecastArguments {
   std::optional<int64_t> lead;
 };
 
-// --init alone, or every so many hours from it up to --until (a bare date includes its whole day).
+// --init alone, or times from it up to --until, --every hours apart (a bare date includes its whole day).
 std::vector<int64_t> initial_times(const ForecastArguments& arguments) {
   if (arguments.until.empty()) return {parse_time(arguments.init)};
   if (arguments.every < 1) refuse("forecast", "--every ", arguments.every, ": at least 1 hour");
@@ -32,7 +32,7 @@ std::vector<int64_t> initial_times(const ForecastArguments& arguments) {
   return times;
 }
 
-// Before anything is read. What names the files may have, and that they are new, the writer knows.
+// Checks the outputs before anything is read. FieldWriter checks their extension and that they are new.
 void check_outputs(const std::string& out, const std::string& truth) {
   if (out == truth) refuse("forecast", "--out and --truth are both '", out, "': choose another file for one");
   for (const auto& [name, path] : {std::pair{"--out", &out}, {"--truth", &truth}}) {

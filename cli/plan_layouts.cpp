@@ -54,13 +54,13 @@ void refuse_memory(const Question& question, const Candidate& leanest) {
                          : text(".\nEach of these changes makes a layout fit:", changes));
 }
 
-/// A dry run of the best layout's fullest rank.
+/// The result of a dry run: the fullest rank of the best layout and the bytes of its tensors.
 struct Check {
   int rank;
   int64_t bytes;
 };
 
-// Attention calls and tiles of a rank's step: what the time of a dry run grows with.
+// Attention calls and tiles in a rank's step. The time of a dry run grows with them.
 int64_t calls_of(const Question& question, const Layout& layout) {
   const ParallelOptions& p = layout.parallel;
   const int64_t blocks = question.shape.depth / p.pipeline + 1;
@@ -70,7 +70,7 @@ int64_t calls_of(const Question& question, const Layout& layout) {
   return p.micro_batches * blocks * (attention + tiles);
 }
 
-// Nothing where it would take longer than some seconds.
+// Makes the dry run; nothing if it would take longer than some seconds.
 std::optional<Check> check_of(const Question& question, const Candidate& best) {
   constexpr int64_t most_calls = 8'000;
   if (calls_of(question, best.layout) > most_calls) return std::nullopt;

@@ -30,7 +30,7 @@ struct SimulateArguments {
 
 constexpr int most_drawn = 64;
 
-// All ranks of a small world, else the first of each class.
+// The ranks to draw: all of a small world, else the first of each class of ranks with equal work.
 std::vector<int> ranks_to_draw(const WorldTraces& traces) {
   std::vector<int> ranks;
   std::vector<bool> seen(traces.traces.size(), false);
@@ -43,7 +43,7 @@ std::vector<int> ranks_to_draw(const WorldTraces& traces) {
   return ranks;
 }
 
-// "K" or "K:FACTOR".
+// Reads "K" or "K:FACTOR".
 void read_slow_nodes(const std::string& text, SimulationOptions& options) {
   if (text.empty()) return;
   std::istringstream stream(text);
