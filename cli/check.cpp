@@ -41,7 +41,7 @@ void print_table(const Parity& parity, int ranks) {
   }
   fmt::print("{}\n", parity.equal ? "equal up to rounding"
                                   : "NOT EQUAL: this layout does not compute what one rank computes; train "
-                                    "on another, and report this recipe");
+                                    "with another layout, and report this recipe");
 }
 
 int run_check(const CheckArguments& arguments, const World& world) {

@@ -13,7 +13,7 @@ namespace graticule {
 namespace {
 
 void add_info(CLI::App& data, Action& action) {
-  auto* command = data.add_subcommand("info", "Print what a data set holds");
+  auto* command = data.add_subcommand("info", "Print what a data set contains");
   struct Arguments {
     std::string path;
     bool json = false, missing = false;
@@ -49,11 +49,14 @@ void add_stats(CLI::App& data, Action& action) {
     int64_t times = 0;
   };
   const auto arguments = std::make_shared<Arguments>();
-  command->add_option("path", arguments->path, "What `data info` takes")->required();
+  command
+      ->add_option("path", arguments->path,
+                   "A Zarr folder, a NetCDF file or folder of them, or \"synthetic:...\"")
+      ->required();
   command->add_option("--variables", arguments->variables, "Names such as temperature@850 (default: all)");
   command->add_option("--range", arguments->range, "First and last time (default: all)")->expected(2);
   command->add_option("--lead-hours", arguments->leads, "Leads of the differences")->capture_default_str();
-  command->add_option("--times", arguments->times, "At most so many times, spread evenly; 0: all")
+  command->add_option("--times", arguments->times, "Largest number of times to read, spread evenly; 0: all")
       ->capture_default_str();
   command->callback([&action, arguments] {
     action = [arguments] {
@@ -94,7 +97,7 @@ void add_synth(CLI::App& data, Action& action) {
   command->add_option("--step-hours", arguments->options.step_hours, "Hours between times")
       ->capture_default_str();
   command->add_option("--start", arguments->start, "The first time")->capture_default_str();
-  command->add_option("--seed", arguments->options.seed, "Of the waves")->capture_default_str();
+  command->add_option("--seed", arguments->options.seed, "Seed of the waves")->capture_default_str();
   command->callback([&action, arguments] {
     action = [arguments] {
       return run_alone([&] {
@@ -112,7 +115,7 @@ void add_synth(CLI::App& data, Action& action) {
 }  // namespace
 
 void add_data(CLI::App& app, Action& action) {
-  auto* command = app.add_subcommand("data", "Look at data, count their statistics, make synthetic ones");
+  auto* command = app.add_subcommand("data", "Describe data, compute their statistics, make synthetic data");
   command->require_subcommand(1);
   add_info(*command, action);
   add_stats(*command, action);

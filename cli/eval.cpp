@@ -46,7 +46,7 @@ nlohmann::json scores_json(const Evaluation& evaluation, const EvalArguments& ar
   return scores;
 }
 
-// Paths and units need not be UTF-8, JSON must.
+// Bytes of paths and units that are not UTF-8 are replaced, because JSON must be UTF-8.
 std::string as_text(const nlohmann::json& json, int indent) {
   return json.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
 }
@@ -54,7 +54,7 @@ std::string as_text(const nlohmann::json& json, int indent) {
 std::string acc_text(double acc) { return std::isfinite(acc) ? fmt::format("{:.3f}", acc) : "-"; }
 std::string rmse_text(double rmse) { return std::isfinite(rmse) ? fmt::format("{:.5g}", rmse) : "-"; }
 
-// One row a variable and lead; the three forecasts beside each other.
+// Prints one row for each variable and lead, with the three forecasts beside each other.
 void print_table(const Evaluation& evaluation) {
   fmt::print("{:<32} {:>6}  {:>12} {:>12} {:>12}  {:>6}  {}\n", "variable", "lead h", "model", "persistence",
              "climatology", "ACC", "units");
@@ -62,7 +62,7 @@ void print_table(const Evaluation& evaluation) {
     const ScoreLine& model = evaluation.lines[i];
     const double persistence = evaluation.lines[i + 1].score.rmse,
                  climatology = evaluation.lines[i + 2].score.rmse;
-    // A score that is not defined beats nothing.
+    // A score that is NaN is not better than any other.
     const bool beaten = persistence <= model.score.rmse || climatology <= model.score.rmse;
     fmt::print("{:<32} {:>6}  {:>12} {:>12} {:>12}  {:>6}  {}{}\n", model.variable, model.lead_hours,
                rmse_text(model.score.rmse), rmse_text(persistence), rmse_text(climatology),
@@ -105,7 +105,7 @@ int run_eval(const EvalArguments& arguments, const World& world) {
   agree(world, everyone, [&] {
     if (world.rank != 0) return;
     const nlohmann::json scores = scores_json(evaluation, arguments, trained.info.path);
-    // Shown first: a disk that fills up must not take them.
+    // Prints before writing, so that a full disk does not lose the scores.
     show(scores, evaluation, arguments);
     for (const std::string& gap : evaluation.gaps) fmt::print(stderr, "{}\n", gap);
     std::fflush(stdout);
@@ -124,7 +124,7 @@ void add_eval(CLI::App& app, Action& action) {
       ->add_option("checkpoint", arguments->checkpoint,
                    "A run folder (its newest checkpoint) or RUN/checkpoints/step-N")
       ->required();
-  command->add_option("--steps", arguments->steps, "Times to score: the lead times 1 to this, by roll-out")
+  command->add_option("--steps", arguments->steps, "Score so many steps of the lead, by roll-out")
       ->capture_default_str();
   command->add_option("--lead", arguments->lead, "One of the recipe's leads, in hours (default: its first)");
   command->add_option("--range", arguments->range, "First and last time (default: the recipe's data.test)")
@@ -132,11 +132,11 @@ void add_eval(CLI::App& app, Action& action) {
   command->add_option("--samples", arguments->samples, "Initial times, spread evenly; 0: all")
       ->capture_default_str();
   command->add_option("--convention", arguments->convention, "wb2, wb1 or climax")->capture_default_str();
-  command->add_option("--out", arguments->out, "Where the scores go (default: RUN/scores.json)");
+  command->add_option("--out", arguments->out, "File for the scores (default: RUN/scores.json)");
   command->add_option("--set", arguments->set, "section.key=value, wins over the recipe")
       ->allow_extra_args(false);
   command->add_flag("--by-date", arguments->by_date,
-                    "The scores file also holds every initial time's squared error and correlation");
+                    "Also write squared error and correlation of each initial time to the scores file");
   command->add_flag("--json", arguments->json, "Print the scores as JSON");
   command->callback([&action, arguments] {
     action = [arguments] { return run_job([&](const World& world) { return run_eval(*arguments, world); }); };

@@ -14,7 +14,7 @@ namespace graticule {
 
 namespace {
 
-// The recipe with the keys of "data=2,shard=full" named besides.
+// The recipe with the keys of a text such as "data=2,shard=full" added.
 Options with_keys(const Options& options, const std::string& layout) {
   std::vector<std::string> names;
   for (const std::string& key : layout_keys()) names.push_back(key.substr(key.find('.') + 1));
@@ -47,7 +47,7 @@ std::string trouble_of(const Question& question) {
     return error.what();
   }
   return text("[parallel] no layout of ", question.ranks,
-              " ranks has all that the recipe fixes: leave a key out");
+              " ranks has all keys that the recipe gives: leave one out");
 }
 
 nlohmann::json explain(const Question& question, const Plan& plan, const std::string& wanted, bool json) {

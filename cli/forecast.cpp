@@ -22,7 +22,7 @@ struct ForecastArguments {
   std::optional<int64_t> lead;
 };
 
-// --init alone, or every so many hours from it up to --until (a bare date includes its whole day).
+// --init alone, or times from it up to --until, --every hours apart (a bare date includes its whole day).
 std::vector<int64_t> initial_times(const ForecastArguments& arguments) {
   if (arguments.until.empty()) return {parse_time(arguments.init)};
   if (arguments.every < 1) refuse("forecast", "--every ", arguments.every, ": at least 1 hour");
@@ -32,7 +32,7 @@ std::vector<int64_t> initial_times(const ForecastArguments& arguments) {
   return times;
 }
 
-// Before anything is read. What names the files may have, and that they are new, the writer knows.
+// Checks the outputs before anything is read. FieldWriter checks their extension and that they are new.
 void check_outputs(const std::string& out, const std::string& truth) {
   if (out == truth) refuse("forecast", "--out and --truth are both '", out, "': choose another file for one");
   for (const auto& [name, path] : {std::pair{"--out", &out}, {"--truth", &truth}}) {
@@ -83,12 +83,14 @@ void add_forecast(CLI::App& app, Action& action) {
                    "A run folder (its newest checkpoint) or RUN/checkpoints/step-N")
       ->required();
   command->add_option("--init", arguments->init, "The initial time, such as 2001-12-01T06")->required();
-  auto* until = command->add_option("--until", arguments->until, "Start again up to this time");
+  auto* until =
+      command->add_option("--until", arguments->until, "Also start at later initial times, up to this one");
   auto* every = command->add_option("--every", arguments->every, "Hours between initial times");
   until->needs(every);
   every->needs(until);
   command->add_option("--lead", arguments->lead, "One of the recipe's leads, in hours (default: its first)");
-  command->add_option("--steps", arguments->steps, "How many leads ahead")->capture_default_str();
+  command->add_option("--steps", arguments->steps, "How many steps of the lead to forecast")
+      ->capture_default_str();
   command->add_option("--out", arguments->out, "FILE.nc or DIR.zarr (default: RUN/forecast.nc)");
   command->add_option("--truth", arguments->truth,
                       "Also write the data at the same valid times to this file");

@@ -13,7 +13,8 @@ void look() {
   ignored_at_start = ::sigaction(SIGHUP, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
 }
 
-// The one place that a program's own code runs before the libraries' (System V ABI, "Initialization").
+// This section is the only place where a program's own code runs before that of its libraries (System V ABI,
+// "Initialization").
 [[gnu::section(".preinit_array"), gnu::used]] void (*const look_first)() = look;
 
 }  // namespace

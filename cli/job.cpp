@@ -15,23 +15,22 @@ namespace graticule {
 
 namespace {
 
-// A message of ours starts with the place that it comes from. Any other is a library's, which no check
-// foresaw.
+// A message of graticule starts with its place, "[place]". Any other comes from a library, in a case that no
+// check covers.
 bool is_ours(const std::exception& error) { return error.what()[0] == '['; }
 
 int exit_code_of(const std::exception& error) {
   return is_ours(error) && dynamic_cast<const std::invalid_argument*>(&error) ? 2 : 1;
 }
 
-// LibTorch appends its stack to what it throws; the first line says what happened.
+// LibTorch appends a stack trace to its messages; only the text before it is shown.
 std::string message_of(const std::exception& error) {
   const std::string message = error.what();
   const std::string first = message.substr(0, message.find("\nException raised from"));
   if (is_ours(error)) return first;
   if (dynamic_cast<const std::bad_alloc*>(&error))
-    return "[memory] no memory is left for what was asked: use more ranks, or a machine with more";
-  return "[library] " + first +
-         " (a library's own words, which no check foresaw: please report them with the command)";
+    return "[memory] no memory is left: use more ranks, or a machine with more memory";
+  return "[library] " + first + " (an unexpected error of a library: please report it with the command)";
 }
 
 void show(const std::exception& error) { std::cerr << "graticule: " << message_of(error) << std::endl; }
@@ -45,8 +44,8 @@ int with_exit_code(const std::function<int()>& body) {
   }
 }
 
-// Equal ranks run out of memory at the same moment: the first of them ends the job before the others say the
-// same.
+// Ranks with equal work run out of memory at the same moment. Higher ranks wait, so that the lowest prints
+// its message and ends the job before the others print the same.
 void leave_it_to_lower_ranks(const std::exception& error, const World& world) {
   constexpr std::chrono::seconds for_an_end(1);
   constexpr int most = 3;
@@ -74,7 +73,8 @@ int run_job(const std::function<int(const World&)>& body) {
       const bool shared = dynamic_cast<const Agreed*>(&error) != nullptr || world.size == 1;
       if (!shared) leave_it_to_lower_ranks(error, world);
       if (!shared || world.rank == 0) show(error);
-      // The other ranks wait for this one: without an end to the whole job they would wait for ever.
+      // The other ranks wait for this rank in a collective. They would wait for ever if it did not end the
+      // whole job.
       if (!shared) world.abort(exit_code_of(error));
       return exit_code_of(error);
     }

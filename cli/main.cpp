@@ -25,7 +25,7 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    // CLI11 gives help and version code 0; every other one is bad usage.
+    // CLI11 returns 0 for --help and --version; any other code is a wrong command line.
     return app.exit(error) == 0 ? 0 : 2;
   }
   return action();

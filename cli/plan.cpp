@@ -25,8 +25,7 @@ struct PlanArguments {
 StageCosts costs_of(const std::vector<double>& costs) {
   if (costs.size() != 3 && costs.size() != 4) {
     refuse("plan", "--costs with ", costs.size(),
-           " numbers: give 3, of forward, input's gradient and weights' gradient, and if you like a 4th, of "
-           "sending");
+           " numbers: give 3 (forward, gradient of the input, gradient of the weights) or 4 (sending too)");
   }
   return {costs[0], costs[1], costs[2], costs.size() == 4 ? costs[3] : 0};
 }
@@ -90,7 +89,7 @@ int run_plan(const PlanArguments& arguments) {
   if (arguments.show == "schedule") return show_schedule(arguments);
   if (arguments.show.empty()) {
     refuse("plan",
-           "nothing to say: give RECIPE --ranks N with --cluster NAME or --dry-run RANK, --show schedule, or "
+           "nothing to do: give RECIPE --ranks N with --cluster NAME or --dry-run RANK, --show schedule, or "
            "--calibrate");
   }
   refuse("plan", "--show ", arguments.show, ": choose schedule");
@@ -99,23 +98,24 @@ int run_plan(const PlanArguments& arguments) {
 void add_layouts_and_dry_run(CLI::App& command, PlanArguments& a) {
   auto* recipe = command.add_option("recipe", a.dry.recipe, "The recipe, a TOML file");
   auto* ranks = command.add_option("--ranks", a.dry.place.ranks, "Ranks of the run");
-  auto* cluster = command.add_option("--cluster", a.layouts.cluster,
-                                     "The fastest layouts that fit on this machine: a name of clusters/, or "
-                                     "a TOML file; what the recipe says of its layout stays");
-  command.add_flag("--free", a.layouts.free, "Forget what the recipe says of its layout and activations")
+  auto* cluster =
+      command.add_option("--cluster", a.layouts.cluster,
+                         "Print the fastest layouts that fit on this machine (a name of clusters/, "
+                         "or a TOML file); layout keys that the recipe gives are kept");
+  command.add_flag("--free", a.layouts.free, "Ignore the layout and activations that the recipe gives")
       ->needs(cluster);
   command
       .add_option("--explain", a.layouts.explain,
                   "Compare this layout with the best: data=2,ulysses=4,shard=full,activations=recompute")
       ->needs(cluster);
   command.add_option("--write", a.layouts.write,
-                     "File for the recipe with the best layout; of --calibrate: for the machine (default: "
+                     "File for the recipe with the best layout; with --calibrate for the machine (default: "
                      "clusters/here.toml)");
   auto* rank = command.add_option("--dry-run", a.dry.place.rank,
-                                  "A step of this rank without its memory: what it holds and sends");
+                                  "Run a step of this rank without data: print its memory and what it sends");
   cluster->needs(recipe)->needs(ranks)->excludes(rank);
   rank->needs(recipe)->needs(ranks)->each([&a](const std::string&) { a.runs_dry = true; });
-  command.add_option("--local-size", a.dry.place.local_size, "Ranks a node of a dry run's world")
+  command.add_option("--local-size", a.dry.place.local_size, "Ranks on each node, for --dry-run")
       ->capture_default_str();
   command.add_option("--set", a.dry.set, "section.key=value, wins over the recipe")->allow_extra_args(false);
 }
@@ -124,11 +124,11 @@ void add_layouts_and_dry_run(CLI::App& command, PlanArguments& a) {
 
 void add_plan(CLI::App& app, Action& action,
               std::function<int(const std::string& path, const World& world)> calibrate) {
-  auto* command = app.add_subcommand("plan", "Say what a run would do, without running it");
+  auto* command = app.add_subcommand("plan", "Predict what a run would do, without running it");
   const auto a = std::make_shared<PlanArguments>();
   add_layouts_and_dry_run(*command, *a);
   auto* show =
-      command->add_option("--show", a->show, "schedule: the pipeline's order, drawn, with its idle time");
+      command->add_option("--show", a->show, "schedule: draw the pipeline's order and its idle time");
   command->add_option("--kind", a->kind, "gpipe, 1f1b, interleaved or zero_bubble")->capture_default_str();
   auto* stages = command->add_option("--stages", a->stages, "Ranks of the pipeline");
   auto* micro_batches = command->add_option("--micro-batches", a->micro_batches, "Micro-batches of a step");
@@ -137,18 +137,18 @@ void add_plan(CLI::App& app, Action& action,
       ->excludes("--dry-run")
       ->excludes("--ranks")
       ->excludes("--cluster");
-  command->add_option("--chunks", a->chunks, "Chunks of the model a rank holds; interleaved: 2 or more")
+  command->add_option("--chunks", a->chunks, "Chunks of the model on each rank; 2 or more with interleaved")
       ->capture_default_str();
   command
       ->add_option(
           "--costs", a->costs,
-          "Times of a chunk's forward, input's gradient and weights' gradient, and if given of sending "
-          "(default: 1,1,1). A drawn cell is a unit, so whole numbers are best")
+          "Times of a chunk's forward, gradient of the input, gradient of the weights, and optionally of "
+          "sending (default: 1,1,1). A drawn cell is one unit of time, so whole numbers are best")
       ->delimiter(',');
   command->add_flag("--json", a->json, "Print JSON");
   command
       ->add_flag("--calibrate", a->calibrates,
-                 "Measure this machine, with the ranks that run this, for --cluster here")
+                 "Measure this machine with the ranks of this job, for --cluster here")
       ->excludes("--cluster")
       ->excludes("--dry-run")
       ->excludes("--show");

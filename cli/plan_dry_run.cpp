@@ -28,7 +28,7 @@ nlohmann::json report(const DryRun& run, const DryRank& place, const ModelShape&
   return json;
 }
 
-// The sentence that training would log, when it would choose the layout itself.
+// Chooses the layout as `train` does when the recipe leaves it open. Returns the sentence that `train` logs.
 std::optional<std::string> planned_as_in_training(Problem& problem, const DryRank& place) {
   const auto chosen = chosen_layout(problem.options, problem.shape, place.ranks, place.local_size,
                                     memory_limit_of(problem.options, place.local_size));
@@ -43,7 +43,7 @@ int show_dry_run(const DryRunArguments& arguments, bool json) {
   Problem problem = define_problem(read_recipe(arguments.recipe, arguments.set));
   const DryRank& place = arguments.place;
   validate(place);
-  // Kernels take scratch for each thread.
+  // The number of threads matters, because kernels take scratch memory for each thread.
   World node;
   node.local_size = place.local_size;
   set_threads(problem.options.train.threads, node);

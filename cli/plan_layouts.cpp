@@ -35,7 +35,7 @@ void refuse_ranks(const Question& question) {
   const auto count = [](const std::optional<int>& ranks) {
     return ranks ? std::to_string(*ranks) : std::string("none");
   };
-  refuse("plan", "no layout of ", question.ranks, " ranks keeps what the recipe says. ", trouble_of(question),
+  refuse("plan", "no layout of ", question.ranks, " ranks agrees with the recipe. ", trouble_of(question),
          "\nThe nearest numbers of ranks that work: below ", count(nearest.below), ", above ",
          count(nearest.above));
 }
@@ -49,18 +49,18 @@ void refuse_memory(const Question& question, const Candidate& leanest) {
   }
   refuse("plan", "no layout of ", question.ranks, " ranks of ", question.cluster.name,
          " fits. The leanest is ", described(leanest.layout), ": ", why_too_large(leanest, question.memory),
-         changes.empty() ? ".\nNeither more of these devices, nor leaner numbers, a smaller batch or larger "
-                           "patches help: choose a smaller model"
-                         : text(".\nChanges under which something fits, each tried:", changes));
+         changes.empty() ? ".\nNeither more of these devices, nor bf16, train.state_in, a smaller batch or "
+                           "larger patches help: choose a smaller model"
+                         : text(".\nEach of these changes makes a layout fit:", changes));
 }
 
-/// A dry run of the best layout's fullest rank.
+/// The result of a dry run: the fullest rank of the best layout and the bytes of its tensors.
 struct Check {
   int rank;
   int64_t bytes;
 };
 
-// Attention calls and tiles of a rank's step: what the time of a dry run grows with.
+// Attention calls and tiles in a rank's step. The time of a dry run grows with them.
 int64_t calls_of(const Question& question, const Layout& layout) {
   const ParallelOptions& p = layout.parallel;
   const int64_t blocks = question.shape.depth / p.pipeline + 1;
@@ -70,7 +70,7 @@ int64_t calls_of(const Question& question, const Layout& layout) {
   return p.micro_batches * blocks * (attention + tiles);
 }
 
-// Nothing where it would take longer than some seconds.
+// Makes the dry run; nothing if it would take longer than some seconds.
 std::optional<Check> check_of(const Question& question, const Candidate& best) {
   constexpr int64_t most_calls = 8'000;
   if (calls_of(question, best.layout) > most_calls) return std::nullopt;
@@ -97,7 +97,10 @@ void print_head(const Question& question, const Plan& plan) {
           ? " (train.memory_gib)"
           : fmt::format(" ({} less {:.0f} % for the runtime)", gib(static_cast<int64_t>(cluster.memory)),
                         100 * runtime_reserve));
-  fmt::print("the best of {} frames of layouts, with their best variants:\n\n", plan.frames);
+  fmt::print(
+      "{} combinations of degrees, context method, schedule, micro-batches and activations were "
+      "compared. The best, each in its best variant:\n\n",
+      plan.frames);
 }
 
 void write_recipe(const LayoutArguments& arguments, const Options& recipe, const Question& question,

@@ -30,7 +30,7 @@ struct SimulateArguments {
 
 constexpr int most_drawn = 64;
 
-// All ranks of a small world, else the first of each class.
+// The ranks to draw: all of a small world, else the first of each class of ranks with equal work.
 std::vector<int> ranks_to_draw(const WorldTraces& traces) {
   std::vector<int> ranks;
   std::vector<bool> seen(traces.traces.size(), false);
@@ -43,7 +43,7 @@ std::vector<int> ranks_to_draw(const WorldTraces& traces) {
   return ranks;
 }
 
-// "K" or "K:FACTOR".
+// Reads "K" or "K:FACTOR".
 void read_slow_nodes(const std::string& text, SimulationOptions& options) {
   if (text.empty()) return;
   std::istringstream stream(text);
@@ -53,7 +53,7 @@ void read_slow_nodes(const std::string& text, SimulationOptions& options) {
   if (!alone) stream >> colon >> options.slow_factor;
   if (stream.fail() || !stream.eof() || colon != ':')
     refuse("simulate", "--slow-nodes ", text,
-           ": give a number of nodes and if you like a factor, as in 2:1.5");
+           ": give a number of nodes, or a number and a factor, as in 2 or 2:1.5");
 }
 
 int run_simulate(SimulateArguments a) {
@@ -90,7 +90,7 @@ int run_simulate(SimulateArguments a) {
 
 void add_simulate(CLI::App& app, Action& action) {
   auto* command =
-      app.add_subcommand("simulate", "Simulate a training step on a whole machine, with its links");
+      app.add_subcommand("simulate", "Simulate a training step on a whole machine, with its network");
   const auto a = std::make_shared<SimulateArguments>();
   command->add_option("recipe", a->recipe, "The recipe, a TOML file")->required();
   command->add_option("--cluster", a->cluster, "A name of clusters/, or a TOML file")->required();
@@ -99,11 +99,12 @@ void add_simulate(CLI::App& app, Action& action) {
   command->add_option("--picture", a->picture, "Write this SVG file");
   command->add_option("--jitter", a->jitter, "Standard deviation of kernels' times, in percent")
       ->capture_default_str();
-  command->add_option("--slow-nodes", a->slow, "K or K:FACTOR: so many nodes compute slower (default 1.5)");
-  command->add_option("--seed", a->options.seed, "Of jitter and the choice of slow nodes")
+  command->add_option("--slow-nodes", a->slow,
+                      "K or K:FACTOR: K nodes compute slower by FACTOR (default 1.5)");
+  command->add_option("--seed", a->options.seed, "Seed of the jitter and of the choice of slow nodes")
       ->capture_default_str();
   command->add_option("--overlap", a->overlap,
-                      "Share of an exchange that goes on beneath compute (default: the cluster's)");
+                      "Share of an exchange that overlaps with computation (default: the cluster's)");
   command->add_option("--set", a->set, "section.key=value, wins over the recipe")->allow_extra_args(false);
   command->add_flag("--json", a->json, "Print JSON");
   command->callback([&action, a] { action = [a] { return run_alone([&] { return run_simulate(*a); }); }; });

@@ -1,4 +1,5 @@
-// A column is a moment; in it every colour is as high as its share of that moment.
+// Draws a simulation as SVG. A column is a short interval of time; the height of each colour is its share of
+// the interval.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -16,7 +17,7 @@ constexpr size_t most_rows = 16;
 
 using Colours = std::map<std::pair<Interval::Kind, std::string>, std::string>;
 
-// Work in strong colours, waits for stages and for all in grey, other exchanges in light ones.
+// Work has strong colours; waiting for stages and for all ranks is grey; other exchanges have light colours.
 Colours colours_of(const Simulation& simulation) {
   const std::map<std::string, std::string> active = {
       {"linear", "#4477aa"}, {"attention", "#228833"}, {"pointwise", "#ccbb44"}, {"optimizer", "#aa3377"}};
@@ -36,7 +37,7 @@ Colours colours_of(const Simulation& simulation) {
   return colours;
 }
 
-/// Shares of a column, by colour.
+/// The share of each colour in each column.
 using Column = std::map<std::string, double>;
 
 std::vector<Column> columns_of(const std::vector<Interval>& intervals, const Colours& colours,
@@ -55,7 +56,7 @@ std::vector<Column> columns_of(const std::vector<Interval>& intervals, const Col
   return all;
 }
 
-// Columns that look alike are one rectangle a colour.
+// Draws the columns. Neighbours that look alike become one rectangle for each colour.
 std::string drawn(const std::vector<Column>& all, double y, double height) {
   std::string svg;
   const auto boxes = [&](const Column& column) {
@@ -88,7 +89,7 @@ std::string label(double x, double y, const std::string& text, const char* ancho
   return fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"{}\">{}</text>\n", x, y, anchor, text);
 }
 
-// About eight ticks at 1, 2 or 5 times a power of ten.
+// The time axis, with about eight ticks at 1, 2 or 5 times a power of ten.
 std::string axis_of(double seconds, double y) {
   const double rough = seconds / 8, power = std::pow(10, std::floor(std::log10(rough)));
   const double tick = power * (rough / power > 5 ? 10 : rough / power > 2 ? 5 : rough / power > 1 ? 2 : 1);
@@ -129,7 +130,8 @@ std::string picture_of(const Simulation& simulation, const std::string& title) {
       "font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n",
       left + columns * column_width + 30, bottom + 110);
   svg += label(left, 24, title);
-  svg += label(left, 42, "a row a rank: what it does and what it waits for; below, thin, what is on its way");
+  svg += label(left, 42,
+               "one row for each rank: what it does and what it waits for; thin row below: its exchanges");
   svg += axis_of(simulation.seconds, bottom);
   double y = top;
   size_t shown = 0;

@@ -12,7 +12,7 @@ namespace graticule {
 
 namespace {
 
-/// Of all ranks.
+/// Mean and largest value over all ranks.
 struct Spread {
   double mean = 0, worst = 0;
 };
@@ -42,7 +42,8 @@ double sum_over(const std::map<std::string, double>& seconds,
   return sum;
 }
 
-// For other stages: their messages, and in the sums over all ranks at the end those that are not done.
+// Seconds that a rank waits for other stages: for their messages, and with several stages also idle time
+// before the sums over all ranks at the end.
 double bubble_of(const RankTime& time, bool stages) {
   return sum_over(time.waited, is_of_stages) + sum_over(time.idled, [&](const std::string& label) {
            return is_of_stages(label) || (stages && label == name_of(GroupOf::world));
@@ -54,7 +55,7 @@ double idle_of(const RankTime& time, bool stages) {
          bubble_of(time, stages);
 }
 
-// What fills the step, then what ranks wait for.
+// The parts of a step: first what ranks do, then what they wait for.
 std::vector<Part> parts_of(const std::vector<RankTime>& ranks, bool stages) {
   std::vector<Part> parts;
   for (const Activity activity : all_activities) {

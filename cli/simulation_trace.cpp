@@ -36,7 +36,7 @@ std::string trace_of(const Simulation& simulation, int64_t ranks_a_node) {
                           {"dur", (end - start) * us}});
         continue;
       }
-      // Exchanges overlap each other, which slices of a thread cannot.
+      // Exchanges overlap each other, which slices of a thread may not; so they are asynchronous events.
       const std::string name = fmt::format("rank {}: {}", rank, what);
       ++exchanges;
       for (const auto& [phase, time] : {std::pair{"b", start}, {"e", end}}) {

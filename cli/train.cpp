@@ -40,7 +40,8 @@ void say_what_runs(const Run& run) {
             << std::endl;
 }
 
-// What this job is told to do otherwise than what it goes on from, and what the program chose: for rank 0.
+// Prints and logs what differs from the checkpoint that this job continues from, and what the program chose.
+// For rank 0.
 void tell(const std::vector<std::string>& sentences, const std::string& run_folder, bool json) {
   std::ofstream log(run_folder + "/log.txt", std::ios::app);
   for (const std::string& sentence : sentences) {
@@ -49,8 +50,8 @@ void tell(const std::vector<std::string>& sentences, const std::string& run_fold
   }
 }
 
-// The checkpoint that the job goes on from. Refuses one of another meaning, of other data, or damaged; the
-// cheap checks first. `told` gets what else differs.
+// Reads the checkpoint that the job continues from. Refuses one of another meaning or of other data and fails
+// on a damaged one; the cheap checks come first. `told` gets a sentence for everything else that differs.
 CheckpointInfo take_up(const std::string& folder, const Problem& problem, std::vector<std::string>& told) {
   CheckpointInfo checkpoint = read_checkpoint_info(folder);
   refuse_another_meaning(checkpoint.path, checkpoint.options, problem.options, TakenUp::to_train);
@@ -62,7 +63,7 @@ CheckpointInfo take_up(const std::string& folder, const Problem& problem, std::v
   return checkpoint;
 }
 
-// From the first allocation on; every tensor is booked in `ledger`.
+// Makes the run and trains. All its tensors are booked in `ledger`, from the first allocation on.
 void run_problem(const TrainArguments& arguments, const Problem& problem,
                  const std::vector<std::string>& told, const World& world,
                  const std::optional<CheckpointInfo>& checkpoint, const Ledger& ledger) {
@@ -98,14 +99,14 @@ int run_train(const TrainArguments& arguments, const World& world) {
   std::vector<std::string> told = notes_to_tell(problem->source->catalog());
   if (planned) told.push_back(*planned);
   std::optional<RunLock> lock;
-  std::string resumed;  // rank 0 chooses: the others may see the folder as it was
+  std::string resumed;  // rank 0 chooses, because other ranks may see an older folder
   agree(world, everyone, [&] {
     if (world.rank != 0) return;
     const std::string& folder = problem->options.run.out;
     lock.emplace(prepare_run_folder(folder, !arguments.resume.empty()));
     resumed = checkpoint_to_resume(folder, arguments.resume);
     if (!lock->held())
-      told.push_back("the run folder's disk knows no locks: see that no other job trains there");
+      told.push_back("the run folder's disk has no file locks: make sure that no other job trains there");
   });
   resumed = broadcast_text(everyone, resumed, 0);
   if (arguments.resume == "auto" && resumed.empty())
@@ -134,7 +135,7 @@ void add_train(CLI::App& app, Action& action) {
                       "auto (the run's newest checkpoint, if any) or a checkpoint folder");
   command->add_flag("--json", arguments->json, "Print one JSON object a line instead of progress");
   command->add_flag("--memory", arguments->memory,
-                    "At the end, say what the tensors of the fullest rank were for at its peak");
+                    "At the end, print the peak memory of the fullest rank's tensors, by purpose");
   command->callback([&action, arguments] {
     action = [arguments] {
       return run_job([&](const World& world) { return run_train(*arguments, world); });

@@ -29,7 +29,7 @@ std::string find_checkpoint(const std::string& named) {
 
 TrainedRun load_trained_run(const std::string& checkpoint, const std::vector<std::string>& overrides,
                             const World& world, const Group& everyone) {
-  // One rank chooses: a run that goes on may have another newest a moment later.
+  // Rank 0 chooses, because a run that is still training may have a newer checkpoint a moment later.
   std::string folder;
   agree(world, everyone, [&] {
     if (world.rank == 0) folder = find_checkpoint(checkpoint);
@@ -52,7 +52,7 @@ TrainedRun load_trained_run(const std::string& checkpoint, const std::vector<std
       if (world.rank == 0) std::cerr << "note: " << note << std::endl;
     }
     verify_checkpoint(*info);
-    problem->options.train.activations = Activations::keep;  // nothing is kept where nothing goes backward
+    problem->options.train.activations = Activations::keep;  // without a backward nothing is kept
     resolve_axes(problem->options, world.size, problem->shape);
   });
   Run run = assemble(*problem, world, false, info->statistics);

@@ -14,13 +14,13 @@ constexpr double radians = std::numbers::pi / 180;
 constexpr double gas_constant = 287.05;  // R of dry air, J/(kg K)
 constexpr double gravity = 9.80665;      // m/s2
 constexpr double day = 86400, year = 365.2425 * day;
-constexpr double epoch_2000 = 946684800;        // of the waves' phases, s since 1970
+constexpr double epoch_2000 = 946684800;        // time 0 of the waves' phases, s since 1970
 constexpr double geopotential_deviation = 750;  // of the waves at 500 hPa, m2/s2
-constexpr double annual_warmth = 9;             // K at the poles
+constexpr double annual_warmth = 9;             // amplitude of the annual cycle at the poles, K
 
 double height_of(double pressure) { return std::log(500 / pressure); }
 
-// A(zeta) and its derivative.
+// A(zeta) of atmosphere.h and its derivative.
 double amplitude(double zeta) { return std::exp((0.81 - (zeta - 0.9) * (zeta - 0.9)) / 3); }
 double amplitude_slope(double zeta) { return -2 * (zeta - 0.9) / 3 * amplitude(zeta); }
 
@@ -35,7 +35,7 @@ double standard_geopotential(double pressure) {
          (288.15 / 0.19 * (1 - std::pow(below / 1013.25, 0.19)) + 216.65 * std::log(below / pressure));
 }
 
-// 1 in late July, -1 in late January.
+// The annual cycle: 1 in late July, -1 in late January.
 double season(int64_t seconds) {
   return std::cos(2 * std::numbers::pi * (static_cast<double>(seconds) - epoch_2000 - 205 * day) / year);
 }
@@ -45,12 +45,12 @@ double hour_angle(int64_t seconds, double longitude) {
   return 2 * std::numbers::pi * (std::fmod(static_cast<double>(seconds), day) / day - 0.5) + longitude;
 }
 
-// Bolton (1980): Pa over water at a temperature in K.
+// Saturation vapour pressure over water in Pa, at a temperature in K (Bolton 1980).
 double saturation_pressure(double temperature) {
   return 611.2 * std::exp(17.67 * (temperature - 273.15) / (temperature - 29.65));
 }
 
-// Made-up continents, the same for every seed: positive is land, its height grows inland.
+// Invented continents, the same for every seed. Positive values are land; the height grows inland.
 double continent(double latitude, double longitude) {
   return std::cos(latitude) * std::sin(2 * longitude + 0.5) +
          0.6 * std::sin(2 * latitude) * std::cos(3 * longitude - 1.3) + 0.3 * std::sin(latitude) - 0.2;
@@ -90,7 +90,8 @@ Atmosphere::Field Atmosphere::zonal(const Place& place, double constant, double 
   return out;
 }
 
-// The waves at a height (or their derivative by zeta over R), as they are `shift` radians to the east.
+// Adds the waves at the height of place.pressure, taken from `shift` radians to the east. `derivative`: their
+// derivative by zeta divided by R instead.
 void Atmosphere::add_waves(WaveField field, bool derivative, double shift, const Place& place,
                            Field& out) const {
   const double zeta = height_of(place.pressure), upper = std::tanh(zeta + 0.5), lean = upper - std::tanh(0.5);

@@ -47,6 +47,8 @@ class Atmosphere {
     double pressure = 1000;
   };
   using Field = std::vector<float>;
+  /// Each function below computes one field (place.rows x columns, row-major) in the units of
+  /// atmosphere_variables.cpp.
   Field geopotential(const Place& place) const;
   Field temperature(const Place& place) const;
   Field eastward_wind(const Place& place) const;

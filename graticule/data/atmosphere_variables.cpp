@@ -44,7 +44,7 @@ const std::array<Row, 8> at_surface = {{
      &Atmosphere::surface_geopotential, true},
 }};
 
-// The usual three, the rest of WeatherBench's 13, then every 25 hPa, then every 1 hPa.
+// 500, 850 and 250 hPa, the rest of WeatherBench's 13 levels, every 25 hPa, then every 1 hPa.
 std::vector<int> all_levels() {
   std::vector<int> levels = {500, 850, 250, 700, 925, 300, 1000, 400, 200, 600, 150, 100, 50};
   const auto add = [&](int level) {

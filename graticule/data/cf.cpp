@@ -33,8 +33,8 @@ const std::map<std::string_view, double> lead_seconds = {
     {"seconds", 1},         {"second", 1},        {"s", 1},       {"milliseconds", 1e-3},
     {"microseconds", 1e-6}, {"nanoseconds", 1e-9}};
 
-// Axes that look like ours by units or letter and are others: of a rotated pole or a map projection, levels
-// of a model, heights.
+// Whether an axis only looks like latitude, longitude or pressure by its units or name: axes of a rotated
+// pole or a map projection, model levels, heights.
 bool is_other_axis(const nlohmann::json& attributes) {
   if (attributes.contains("formula_terms")) return true;
   const std::string standard = lower(text_attribute(attributes, "standard_name"));
@@ -49,7 +49,8 @@ bool is_other_axis(const nlohmann::json& attributes) {
   return false;
 }
 
-// Levels of a model are numbered one by one; pressure levels never are, but for 1, 2, 3 hPa.
+// Whether the values count model levels: 1, 2, 3, 4, ... Pressure levels are never 1 apart, except 1, 2, 3
+// hPa.
 bool counts_levels(const std::vector<double>& values) {
   constexpr size_t enough = 3;
   if (std::all_of(values.begin(), values.end(), [](double level) { return level <= 3; })) return false;
@@ -86,7 +87,8 @@ Coordinate coordinate_of(std::string_view name, const nlohmann::json& attributes
   if (units.find(" since ") != std::string::npos) return Coordinate::time;
   if (standard == "forecast_period" || (lead_names.contains(word) && lead_seconds.contains(units)))
     return Coordinate::lead;
-  // A coordinate in other units (metres of a projection, model levels) is none of ours, whatever its name.
+  // A coordinate with any other unit (metres of a projection, model levels) is none of the known ones,
+  // whatever its name.
   if (!units.empty() && units != "degrees" && units != "degree") return Coordinate::none;
   if (standard == "latitude" || latitude_names.contains(word)) return Coordinate::latitude;
   if (standard == "longitude" || longitude_names.contains(word)) return Coordinate::longitude;
@@ -124,17 +126,17 @@ bool is_utf8(std::string_view text) {
 
 namespace {
 
-// Short names that other institutions use for other things: what the units, where they are given, and the
-// standard name, where there is one, must be for ours.
+// Short names that other institutions use for other things. To be translated, a variable must have one of
+// `units` (if it has units), and a standard name that contains `standard` (if it has one).
 struct Meaning {
   std::vector<std::string_view> units;
-  std::string_view standard;  // a part of it
+  std::string_view standard;  // a part of the standard name
   std::string_view not_units = {};
 };
 
 bool means_something_else(std::string_view name, const nlohmann::json& attributes) {
   static const std::map<std::string_view, Meaning> ours = {
-      {"z", {{}, "geopotential", "m"}},  // the sea floor, the height of a level
+      {"z", {{}, "geopotential", "m"}},  // z in m is the sea floor or the height of a level
       {"vo", {{"s-1"}, "vorticity"}},
       {"d", {{"s-1"}, "divergence"}},
       {"w", {{"Pa s-1"}, "air_pressure"}},

@@ -23,7 +23,7 @@ struct Copy {
   Index counts, from, to;  // elements and byte strides, each dimension
   size_t width;
 
-  // `source` null means: repeat the one element at `fill`.
+  // Copies one box. When `source` is null, repeats the single element at `fill`.
   void run(const std::byte* source, std::byte* target, const std::byte* fill, size_t d = 0) const {
     const auto bytes = static_cast<int64_t>(width);
     if (d == counts.size()) {
@@ -56,7 +56,7 @@ void ChunkedArray::read(std::span<const Span> box, std::span<std::byte> out) {
   visit(box, chunk, 0, strides_of(counts, row_major(rank), width_), out.data());
 }
 
-// Every chunk that shares something with the box.
+// Visits every chunk that overlaps the box.
 void ChunkedArray::visit(std::span<const Span> box, Index& chunk, size_t d, const Index& out_strides,
                          std::byte* out) {
   if (d == chunk.size()) return copy_chunk(box, chunk, out_strides, out);

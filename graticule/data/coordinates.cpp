@@ -31,8 +31,8 @@ void require_numbers(const std::vector<double>& values, const StoredArray& array
   for (size_t i = 0; i < values.size(); ++i) {
     if (std::isfinite(values[i])) continue;
     refuse("grid", place_of(array), " has ", std::isnan(values[i]) ? "no value" : "an infinite one",
-           " at place ", i, " of ", values.size(),
-           ": coordinates must be numbers; write it, or cut that place off");
+           " at index ", i, " of ", values.size(),
+           ": coordinates must be numbers; write that value, or cut that index off");
   }
 }
 
@@ -52,13 +52,13 @@ std::vector<int64_t> times_of(const std::vector<double>& values, const StoredArr
     if (std::abs(seconds) > far)
       refuse("grid", place_of(array), " holds ", value, " ",
              text_attribute(array.header().attributes, "units"),
-             ": that is no time of this age; correct its units or its values");
+             ": that is more than 12,000 years from its origin; correct its units or its values");
     times.push_back(units.origin + std::llround(seconds));
   }
   return times;
 }
 
-// Nothing, and a note, for levels that are no pressures.
+// Reads one axis. Returns nothing, with a note, for levels that are no pressures.
 std::optional<CoordinateAxis> read_axis(StoredArray& array, Coordinate kind,
                                         std::vector<std::string>& notes) {
   const nlohmann::json& attributes = array.header().attributes;
@@ -79,7 +79,7 @@ std::optional<CoordinateAxis> read_axis(StoredArray& array, Coordinate kind,
     const auto& t = axis.times;
     if (!std::is_sorted(t.begin(), t.end()) && !std::is_sorted(t.rbegin(), t.rend()))
       notes.push_back(place_of(array) +
-                      " is not in order: read in order of time; see that no time is a wrong one");
+                      " is not in order: it is read in order of time; check that no time is wrong");
   }
   if (kind == Coordinate::lead) {
     const std::string units = text_attribute(attributes, "units");
@@ -88,8 +88,8 @@ std::optional<CoordinateAxis> read_axis(StoredArray& array, Coordinate kind,
   return axis;
 }
 
-// How well an array stands for its dimension: a time of validity before the dimension's own name, that before
-// others.
+// Ranks the arrays that could be a dimension's coordinate: 2 or 3 for a time of validity, 1 for the array
+// with the dimension's own name, 0 for others.
 int claim_of(const ArrayHeader& header, Coordinate kind) {
   const bool own = header.name == header.dimensions[0];
   const bool valid = kind == Coordinate::time && validity_of(header.name, header.attributes) == surely_valid;
@@ -98,11 +98,11 @@ int claim_of(const ArrayHeader& header, Coordinate kind) {
 
 void note_other_time(const CoordinateAxis& axis, const StoredArray& other, Coordinates& all) {
   if (axis.kind != Coordinate::time || axis.name == other.header().name) return;
-  all.notes.push_back(text("times are ", axis.name, ", when fields are valid, not ", other.header().name,
-                           " (", other.header().file, ")"));
+  all.notes.push_back(text("times are taken from ", axis.name, ", the times of validity, not from ",
+                           other.header().name, " (", other.header().file, ")"));
 }
 
-// The one-dimensional arrays along each dimension that may stand for it, of dimensions that fields have.
+// For each dimension that fields have: the one-dimensional arrays along it that could be its coordinate.
 std::map<std::string, std::vector<StoredArray*>> claims_by_dimension(const Dataset& data) {
   std::set<std::string> needed;
   for (const auto& array : data.arrays) {
@@ -114,7 +114,7 @@ std::map<std::string, std::vector<StoredArray*>> claims_by_dimension(const Datas
     const ArrayHeader& header = array->header();
     if (header.shape.size() != 1 || header.shape[0] == 0 || !needed.contains(header.dimensions[0])) continue;
     const Coordinate kind = coordinate_of(header.name, header.attributes);
-    // Pressures along levels of a model (`ap`, hybrid coefficients) are no pressure levels.
+    // Pressures along model levels (`ap`, hybrid coefficients) are not pressure levels.
     const bool pressures = kind == Coordinate::level && header.name != header.dimensions[0] &&
                            !is_level_name(header.name, header.attributes);
     if (kind != Coordinate::none && !pressures) claims[header.dimensions[0]].push_back(array.get());
@@ -127,7 +127,7 @@ void read_dimension(const std::string& dimension, std::vector<StoredArray*> clai
   const auto kind = [](const StoredArray* a) {
     return coordinate_of(a->header().name, a->header().attributes);
   };
-  // A dimension whose own coordinate is none of ours has none by another, unless that is a time of validity.
+  // If the dimension's own coordinate is of an unknown kind, only a time of validity may replace it.
   std::erase_if(claims, [&](const StoredArray* a) { return has_own && claim_of(a->header(), kind(a)) == 0; });
   if (claims.empty()) return;
   const auto first = std::max_element(claims.begin(), claims.end(), [&](const auto* a, const auto* b) {
@@ -152,7 +152,7 @@ void read_dimension(const std::string& dimension, std::vector<StoredArray*> clai
   all.axes.emplace(dimension, std::move(*axis));
 }
 
-// A scalar that cannot be used stands in no field's way.
+// Reads a scalar coordinate. An unusable one gets a note and does not stop the reading of fields.
 void read_scalar(StoredArray& array, Coordinates& all) {
   const ArrayHeader& header = array.header();
   const Coordinate kind = coordinate_of(header.name, header.attributes);
@@ -167,7 +167,8 @@ void read_scalar(StoredArray& array, Coordinates& all) {
   }
 }
 
-// An index that only counts bars no other coordinate from its dimension.
+// Whether a coordinate has a meaning. One that only counts (0, 1, 2, ...) has none, so another may describe
+// its dimension.
 bool says_something(const ArrayHeader& header) {
   return !text_attribute(header.attributes, "units").empty() ||
          !text_attribute(header.attributes, "standard_name").empty() ||

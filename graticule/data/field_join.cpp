@@ -13,7 +13,8 @@ namespace {
 
 const ArrayHeader& header_of(const FieldPiece& piece) { return piece.array->header(); }
 
-// What two arrays of one variable must agree in: numbers of other units or other means must not meet.
+// Two arrays of one variable must agree in units, cell methods and standard name, or different quantities
+// would be mixed.
 void require_same_meaning(const std::string& name, const FieldPiece& first, const FieldPiece& next,
                           std::vector<std::string>& notes) {
   const ArrayHeader &a = header_of(first), &b = header_of(next);
@@ -32,7 +33,7 @@ void require_same_meaning(const std::string& name, const FieldPiece& first, cons
   }
 }
 
-// A member, a height or a depth beside the arrays: other values are other variables.
+// Two arrays with different scalar coordinates (ensemble member, height, depth) are different variables.
 void require_same_place(const std::string& name, const FieldPiece& a, const FieldPiece& b) {
   for (const auto& [coordinate, value] : a.roles.beside) {
     const auto other = b.roles.beside.find(coordinate);
@@ -42,7 +43,7 @@ void require_same_place(const std::string& name, const FieldPiece& a, const Fiel
   }
 }
 
-// The same numbers in two files: a field without time is often repeated in each.
+// Whether two files have the same values. A field without time is often repeated in each file.
 bool same_values(const FieldPiece& a, const FieldPiece& b) {
   const auto rows = static_cast<int64_t>(a.plane->latitudes.size());
   std::vector<float> first(a.plane->latitudes.size() * a.plane->longitudes.size()), second(first.size());
@@ -89,7 +90,7 @@ void join_level(const std::string& name, const FieldPiece& piece, JoinedFields& 
   field.pieces.push_back(piece);
 }
 
-// "2m_temperature lacks 40, ...", the first few.
+// For a note: "2m_temperature lacks 40, ...", for the first five variables.
 std::string lacking(const JoinedFields& fields, const std::map<int64_t, size_t>& variables_at) {
   constexpr size_t listed = 5;
   std::string list;
@@ -150,7 +151,7 @@ void read_piece(const FieldPiece& piece, int64_t time, Span rows, std::span<floa
 
 namespace {
 
-// The array's name in our words; @ is ours to write.
+// The canonical name of the array. '@' is reserved for levels, so it becomes '_'.
 std::string base_name(const FieldPiece& piece) {
   const ArrayHeader& header = header_of(piece);
   std::string base = long_name_of(header.name, !piece.roles.levels.empty(), header.attributes);
@@ -158,7 +159,8 @@ std::string base_name(const FieldPiece& piece) {
   return base;
 }
 
-// What a field lies at that is no pressure, where its name would have a level.
+// A note for a translated name without a pressure level: it gives the field's height, depth or other scalars
+// instead.
 void note_other_level(const FieldPiece& piece, const std::string& base, std::vector<std::string>& notes) {
   const ArrayHeader& header = header_of(piece);
   if (!piece.roles.levels.empty() || base == header.name || is_at_surface(base)) return;
@@ -172,7 +174,8 @@ void note_other_level(const FieldPiece& piece, const std::string& base, std::vec
 }  // namespace
 
 void join(FieldPiece piece, JoinedFields& fields, std::vector<std::string>& notes) {
-  // xarray leaves a level that was chosen beside every field, also beside those that have none.
+  // When one level was selected, xarray attaches it as a scalar to every field, also to fields at the
+  // surface.
   if (piece.roles.scalar_level &&
       is_at_surface(long_name_of(header_of(piece).name, true, header_of(piece).attributes)))
     piece.roles.levels.clear();

@@ -52,7 +52,7 @@ FieldLayout layout_of(const FieldWriterOptions& options) {
                   {options.lead_hours.begin(), options.lead_hours.end()},
                   true,
                   {{"units", "hours"},
-                   {"dtype", "timedelta64[ns]"},  // asks xarray to decode it; newer ones leave hours alone
+                   {"dtype", "timedelta64[ns]"},  // so that newer versions of xarray decode it
                    {"standard_name", "forecast_period"},
                    {"long_name", "lead time"}}});
   axes.push_back({"level",

@@ -17,7 +17,7 @@ struct Dimensions {
 
 std::string place_of(const ArrayHeader& header) { return header.name + " (" + header.file + ")"; }
 
-// An array is as long as its coordinates, or one of the two was never finished.
+// The size of an array must be that of its coordinate; otherwise a write of one of the two was not finished.
 void require_size(const ArrayHeader& header, size_t dimension, const CoordinateAxis& axis) {
   const auto there = static_cast<int64_t>(axis.values.size());
   if (header.shape[dimension] == there) return;
@@ -37,7 +37,7 @@ Dimensions dimensions_of(const ArrayHeader& header, const Coordinates& coordinat
                                   : kind == Coordinate::time      ? &found.time
                                   : kind == Coordinate::lead      ? &found.lead
                                                                   : nullptr;
-    // A single time that cannot be read would make a constant of the field.
+    // A time dimension of size 1 that cannot be read must not be ignored: the field would become a constant.
     const bool unread_time = !role && lower(header.dimensions[d]).find("time") != std::string::npos;
     if (role && !*role && !(role == &found.lead && header.shape[d] != 1)) {
       *role = d;
@@ -55,7 +55,7 @@ std::vector<std::string> words_of(const std::string& list) {
   return words;
 }
 
-// The two-dimensional latitudes or longitudes that the field names as its own.
+// The name of a two-dimensional latitude or longitude that the field refers to; "" when there is none.
 std::string curvilinear_coordinate(const ArrayHeader& header, const Dataset& data) {
   for (const std::string& name : words_of(text_attribute(header.attributes, "coordinates"))) {
     for (const auto& array : data.arrays) {
@@ -67,7 +67,7 @@ std::string curvilinear_coordinate(const ArrayHeader& header, const Dataset& dat
   return "";
 }
 
-// Not bounds of cells (two to four numbers each), nor a table.
+// Whether an array looks like a field. Bounds of cells (two to four numbers each) and tables do not.
 bool looks_like_a_field(const ArrayHeader& header, const Dimensions& found) {
   constexpr int64_t corners = 4;
   const bool half = found.row.has_value() != found.column.has_value();
@@ -80,14 +80,14 @@ std::string without_grid(const ArrayHeader& header) {
   return text("latitudes and longitudes are not both among its dimensions (", names, ")");
 }
 
-// Why a field cannot be used that has rows and columns, or would have them on a plain grid; "" when it can.
+// The reason why an array that looks like a field cannot be used; "" when it can, or is no field.
 std::string obstacle_of(const ArrayHeader& header, const Dataset& data, const Dimensions& found,
                         const Coordinates& coordinates) {
   const std::string curvilinear = curvilinear_coordinate(header, data);
   if (!curvilinear.empty())
     return text("its ", curvilinear,
                 " has two dimensions: a rotated or curvilinear grid; bring it onto latitudes and longitudes");
-  // "crs" or, in the extended form, "crs: latitude longitude".
+  // The attribute is "crs" or, in CF's extended form, "crs: latitude longitude".
   for (std::string word : words_of(text_attribute(header.attributes, "grid_mapping"))) {
     if (word.ends_with(':')) word.pop_back();
     const auto mapping = data.mappings.find(word);
@@ -106,8 +106,8 @@ std::string obstacle_of(const ArrayHeader& header, const Dataset& data, const Di
               leads ? " holds leads: choose one" : " is no time, pressure level, latitude or longitude");
 }
 
-// The scalar coordinate of a kind that belongs to the field: one that it names, or a time where it names
-// none. The one that says most surely when the field is valid wins.
+// The scalar coordinate of a kind that belongs to the field: one that the field names, or else any time or
+// lead. Among several, the one with the highest validity is used.
 const CoordinateAxis* scalar_of(const ArrayHeader& header, const Coordinates& coordinates, Coordinate kind) {
   const std::vector<std::string> named = words_of(text_attribute(header.attributes, "coordinates"));
   const auto is_named = [&](const auto& scalar) {
@@ -128,8 +128,8 @@ const CoordinateAxis* scalar_of(const ArrayHeader& header, const Coordinates& co
   return found;
 }
 
-// Times at which forecasts were started become those that they are valid for: a lead stands beside them, and
-// nothing says that they are valid times already.
+// Adds the lead to times that are the start of forecasts, which gives the times of validity. Does nothing
+// when the times surely are times of validity.
 void add_lead(const ArrayHeader& header, const CoordinateAxis& axis, const CoordinateAxis* lead,
               FieldRoles& roles, std::vector<std::string>& notes) {
   if (axis.validity == surely_valid) return;
@@ -137,7 +137,7 @@ void add_lead(const ArrayHeader& header, const CoordinateAxis& axis, const Coord
     if (axis.validity == 0)
       notes.push_back(
           text(place_of(header), ": ", axis.name,
-               " says when forecasts were started, and nothing how long they ran: taken as it is"));
+               " gives the start of forecasts, and no lead is known: it is taken as the time of validity"));
     return;
   }
   const int64_t seconds = std::llround(lead->values[0]);
@@ -147,8 +147,8 @@ void add_lead(const ArrayHeader& header, const CoordinateAxis& axis, const Coord
                          static_cast<double>(seconds) / 3600, " h"));
 }
 
-// Coordinates of one value that are no time, lead, level or place. Parts of a date and the version of ERA5
-// say nothing of what a field is.
+// Scalar coordinates that are no time, lead, level or place. Parts of a date and the version of ERA5 are
+// ignored: they do not describe the quantity.
 std::map<std::string, double> others_beside(const ArrayHeader& header, const Coordinates& coordinates) {
   std::vector<std::string> names = words_of(text_attribute(header.attributes, "coordinates"));
   for (size_t d = 0; d < header.shape.size(); ++d) {

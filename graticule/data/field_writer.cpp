@@ -29,13 +29,13 @@ void require_new(const fs::path& path) {
     fail("writer", "the folder ", folder.string(), " is not writable: choose another");
 }
 
-// The path without a trailing slash, which would hide the ending.
+// The path without a trailing slash, because the slash would hide the extension.
 fs::path plain(const std::string& path) {
   const fs::path given(path);
   return given.has_filename() ? given : given.parent_path();
 }
 
-// Removes what it names, unless it was kept.
+// The unfinished file or folder; the destructor removes it unless it was kept.
 struct Aside {
   fs::path path;
   bool kept = false;
@@ -51,7 +51,7 @@ struct Aside {
 }  // namespace
 
 struct FieldWriter::State {
-  // A chunk that waits for its fields: array, level, lead, chunk index in time.
+  // Identifies a chunk in memory that is not complete: array, level, lead, index of the chunk in time.
   using Key = std::array<int64_t, 4>;
   struct Waiting {
     std::vector<float> values;
@@ -68,10 +68,10 @@ struct FieldWriter::State {
   FieldLayout layout;
   Aside aside;
   std::map<Key, Waiting> waiting;
-  std::unique_ptr<ArrayStore> store;  // last: closed before the file is removed
+  std::unique_ptr<ArrayStore> store;  // last member: closed before `aside` removes the file
 };
 
-// The time indices of a chunk; one where there is no time.
+// The time indices of a chunk; [0, 1) for an array without time.
 Span FieldWriter::State::times_of(const Key& key) const {
   const ArrayLayout& array = layout.arrays[static_cast<size_t>(key[0])];
   if (array.axes.front() != 0) return {0, 1};

@@ -28,7 +28,8 @@ size_t size_of(VSILFILE* file) {
   return VSIFTellL(file);
 }
 
-// Absent is only what is surely absent: a network failure must never read as fill values.
+// Opens a file; null only when it surely does not exist. A network failure must never be taken for an absent
+// chunk, whose values would be the fill value.
 File open_file(const std::string& path) {
   const bool remote = path.starts_with("/vsi");
   struct stat local = {};
@@ -42,16 +43,17 @@ File open_file(const std::string& path) {
   File file(VSIFOpenExL(path.c_str(), "rb", true));
   const int reason = errno;
   if (file) {
-    // GDAL opens a remote name without a dot as an empty file, whether it is absent or the network is down.
+    // GDAL opens a remote name without a dot as an empty file if it is absent, and also if the network is
+    // down.
     VSIStatBufL status;
     if (remote && size_of(file.get()) == 0 && VSIStatL(path.c_str(), &status) != 0) {
       fail("file", path,
-           " is absent or cannot be reached: it cannot be told which, so copy the data here first");
+           " does not exist, or the network does not reach it: copy the data to this machine first");
     }
     return file;
   }
   const std::string message = VSIGetLastErrorMsg();
-  // An archive on this disk says nothing of a member that it does not hold.
+  // A local archive gives no error for a member that it does not contain.
   const bool network = path.starts_with("/vsicurl") || path.starts_with("/vsis3") ||
                        path.starts_with("/vsigs") || path.starts_with("/vsiaz") ||
                        path.starts_with("/vsiadls") || path.starts_with("/vsioss");
@@ -96,7 +98,7 @@ std::optional<size_t> file_size(const std::string& path) {
 
 void read_range(const std::string& path, size_t offset, std::span<std::byte> out) {
   const File file = open_file(path);
-  if (!file) fail("file", path, " is gone");
+  if (!file) fail("file", path, " does not exist any more: it was there when the data were opened");
   read_at(file.get(), path, offset, out);
 }
 

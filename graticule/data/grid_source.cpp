@@ -102,7 +102,7 @@ class GridSource : public Source {
     if (fields.size() > fields_before) note_what_is_beside(data, coordinates);
   }
 
-  // What a user might miss in a data set that was read.
+  // Adds notes about parts of a data set that were not read.
   void note_what_is_beside(const Dataset& data, const Coordinates& coordinates) {
     for (const std::string& group : data.groups)
       catalog_.notes.push_back(text(data.path, group, " is a group of its own: not read"));
@@ -113,7 +113,7 @@ class GridSource : public Source {
           });
       if (scalar.kind == Coordinate::level && is_level_name(name, {}) && !used)
         catalog_.notes.push_back(text(data.path, ": ", name, " = ", scalar.values[0],
-                                      " hPa stands beside the fields, and none names it: not used"));
+                                      " hPa is a scalar that no field names as its coordinate: not used"));
     }
   }
 
@@ -139,7 +139,7 @@ class GridSource : public Source {
     if (!groups_.empty()) {
       std::string names;
       for (const std::string& group : groups_) names += (names.empty() ? "" : ", ") + group;
-      refuse("source", catalog_.path, " holds no variable itself, but groups: give one of ", names, list);
+      refuse("source", catalog_.path, " has no variable itself, only groups: give one of ", names, list);
     }
     refuse("source", catalog_.path,
            " holds no variable on latitudes and longitudes: they are known by their units "
@@ -147,8 +147,8 @@ class GridSource : public Source {
            list);
   }
 
-  // Reading goes on in time: where a chunk holds many times, those of one time stay for the next, and those
-  // of a later time that it is compared with.
+  // Sizes the cache for reading in order of time. Where a chunk contains many times, the chunks of one time
+  // are kept for the next time, and those of the later time that it is compared with (hence the factor 2).
   void make_room() {
     std::set<std::string> counted;
     int64_t bytes = 0;
@@ -165,7 +165,7 @@ class GridSource : public Source {
   Catalog catalog_;
   std::string first_grid_;
   std::vector<std::string> groups_;
-  std::vector<JoinedField> fields_;  // as catalog_.variables
+  std::vector<JoinedField> fields_;  // in the order of catalog_.variables
 };
 
 }  // namespace

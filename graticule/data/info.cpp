@@ -42,7 +42,7 @@ std::vector<int64_t> times_to_count(const Catalog& catalog, bool all) {
   return indices.empty() ? std::vector<int64_t>{0} : indices;  // a data set of constants has no times
 }
 
-// Values that are no numbers, by variable.
+// Numbers of NaN and of infinite values, by variable.
 struct Holes {
   std::map<std::string, int64_t> missing, infinite;
 };
@@ -80,8 +80,8 @@ std::string in_bytes(double bytes) {
   return out.str();
 }
 
-// What to know of a file whose chunks cost more than they give; "" of any other. A chunk is decoded whole, so
-// reading in random order, as training does, decodes all of its times for one.
+// A note for a file whose chunks are expensive to read, else "". A chunk is decoded as a whole. Training
+// reads in random order, so for one time it decodes all times of the chunk.
 std::string cost_of_chunks(const Source& source) {
   const Catalog& catalog = source.catalog();
   double decoded = 0, given = 0, all = 0;
@@ -134,7 +134,7 @@ void describe_times(std::ostringstream& out, const Catalog& catalog) {
   out << "\n";
 }
 
-// One line a variable, its levels joined.
+// Prints one line for each variable, with all its levels.
 void describe_variables(std::ostringstream& out, const Catalog& catalog, const Holes& holes) {
   struct Line {
     Variable first;
@@ -228,7 +228,7 @@ std::string describe_json(Source& source, bool count_missing) {
                         {"missing_times", std::min(times.size(), catalog.times.size())},
                         {"cost", cost.empty() ? nlohmann::json() : nlohmann::json(cost)},
                         {"notes", catalog.notes}}
-      .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);  // notes name files in any letters
+      .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);  // notes need not be UTF-8
 }
 
 }  // namespace graticule

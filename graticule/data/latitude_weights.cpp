@@ -14,8 +14,8 @@ std::vector<double> latitude_weights(const std::vector<double>& latitudes) {
   if (n == 1) return {1.0};
   std::vector<double> edges(n + 1);
   for (size_t y = 1; y < n; ++y) edges[y] = (latitudes[y - 1] + latitudes[y]) / 2;
-  // The pole where the outermost row is less than a row from it, so always on a global grid; else half a row
-  // outwards.
+  // The outermost edge is the pole if the outermost row is less than one row away from it (always on a global
+  // grid). Else it is half a row outwards.
   const double south = latitudes[1] - latitudes[0], north = latitudes[n - 1] - latitudes[n - 2];
   edges[0] = latitudes[0] - south < -90 ? -90 : latitudes[0] - south / 2;
   edges[n] = latitudes[n - 1] + north > 90 ? 90 : latitudes[n - 1] + north / 2;

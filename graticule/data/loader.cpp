@@ -35,7 +35,7 @@ int64_t steps_ahead(const LoaderOptions& options) {
 
 namespace {
 
-// One memory for all samples where they share it.
+// Stacks samples to a batch. If all samples are the same tensor, the batch is a view without a copy.
 at::Tensor stacked(const std::vector<at::Tensor>& samples, const at::Tensor& none_BTKP) {
   if (samples.empty()) return none_BTKP;
   const auto same = [&](const at::Tensor& sample) { return sample.is_same(samples.front()); };
@@ -45,7 +45,7 @@ at::Tensor stacked(const std::vector<at::Tensor>& samples, const at::Tensor& non
 
 }  // namespace
 
-// The worker owns source, order and reader while it runs; `mutex` guards ready, error and nothing else.
+// While the worker runs, it owns source, order and reader. `mutex` guards `ready` and `error` only.
 struct Loader::State {
   State(std::shared_ptr<Source> held, const Statistics& statistics, LoaderOptions chosen)
       : source(std::move(held)),
@@ -71,7 +71,7 @@ struct Loader::State {
   std::condition_variable_any changed;
   std::deque<Batch> ready;
   std::exception_ptr error;
-  std::jthread worker;  // last: stops before anything that it uses goes
+  std::jthread worker;  // last member: stops before the members that it uses are destroyed
 };
 
 Batch Loader::State::read(int64_t from) {

@@ -40,11 +40,12 @@ std::optional<NumberType> number_type(nc_type type) {
     case NC_DOUBLE:
       return NumberType::f8;
     default:
-      return std::nullopt;  // text, and types that a file defines itself
+      return std::nullopt;  // text, and types that the file defines
   }
 }
 
-// Text that is no UTF-8 is taken for Latin-1, in which older programs write a degree sign.
+// Converts a text to UTF-8. A text that is not UTF-8 is taken as Latin-1: older programs write the degree
+// sign so.
 std::string as_utf8(const std::string& text) {
   if (is_utf8(text)) return text;
   std::string converted;
@@ -74,7 +75,7 @@ std::optional<std::string> text_of(int group, int variable, const char* name, nc
   return as_utf8(first);
 }
 
-// Text and numbers; of a list of texts the first.
+// All attributes that are texts or numbers. Of a list of texts, only the first is kept.
 nlohmann::json attributes_of(int group, int variable) {
   nlohmann::json attributes = nlohmann::json::object();
   int count = 0;
@@ -97,8 +98,8 @@ nlohmann::json attributes_of(int group, int variable) {
   return attributes;
 }
 
-// The library's own fill value of places that nobody wrote. netCDF4-python and ncdump take it for missing
-// where the file names no other, but not for bytes.
+// The library's default fill value, for elements that were never written. Like netCDF4-python and ncdump, it
+// is used when the file names no other, except for bytes.
 std::optional<double> default_fill(int group, int variable, NumberType type,
                                    const nlohmann::json& attributes) {
   if (size_of(type) == 1 || attributes.contains("_FillValue")) return std::nullopt;
@@ -108,7 +109,7 @@ std::optional<double> default_fill(int group, int variable, NumberType type,
   return to_doubles(std::span(fill).first(size_of(type)), type)[0];
 }
 
-// The type that an enumeration counts with; any other type is itself.
+// The integer type of an enumeration; any other type is returned unchanged.
 nc_type base_of(int group, nc_type type) {
   nc_type base = NC_NAT;
   int kind = 0;
@@ -147,7 +148,7 @@ std::string kind_of(const std::string& start) {
   return "no NetCDF file (its first bytes are neither 'CDF' nor HDF5's)";
 }
 
-// "NetCDF-3", "NetCDF-4", by the first bytes.
+// "NetCDF-3" or "NetCDF-4", by the file's first bytes.
 std::string container_of(const std::string& file) {
   const std::optional<size_t> size = file_size(file);
   if (!size) refuse("netcdf", file, " does not exist");
@@ -181,7 +182,7 @@ void add_arrays(int group, const NetcdfPlace& place, bool above, const std::shar
     std::array<char, NC_MAX_NAME + 1> name{};
     nc_inq_varname(group, variable, name.data());
     std::optional<ArrayHeader> header = header_of(group, variable, place.path);
-    // A mapping may be a variable of text.
+    // A grid mapping may be a variable of text.
     const std::string mapping =
         text_attribute(header ? header->attributes : attributes_of(group, variable), "grid_mapping_name");
     if (!mapping.empty()) data.mappings[name.data()] = mapping;

@@ -15,7 +15,7 @@ class Header {
  public:
   explicit Header(const std::string& file) : file_(file) {
     const size_t size = file_size(file).value_or(0);
-    // Headers are small; one above this is not worth its check.
+    // Headers are small; one above 16 MiB is not checked.
     bytes_ = Bytes::of_size(std::min<size_t>(size, size_t{16} << 20));
     read_range(file, 0, bytes_.span());
     cut_ = bytes_.size < size;
@@ -96,7 +96,7 @@ void check_classic_size(const std::string& file) {
     }
     skip_attributes(header, count_width);
     const uint64_t bytes = elements * width_of_type(header.number(4));
-    header.number(count_width);  // vsize: unreliable above 4 GB, so computed here
+    header.number(count_width);  // vsize is unreliable above 4 GB, so the size is computed here
     const uint64_t begin = header.number(offset_width);
     if (record) {
       record_bytes += (bytes + 3) / 4 * 4;
@@ -107,7 +107,7 @@ void check_classic_size(const std::string& file) {
       end = std::max(end, begin + bytes);
     }
   }
-  // The only record variable is not padded between records.
+  // With one record variable only, its records are not padded.
   if (record_variables == 1) record_bytes = last_width;
   if (record_variables > 0 && records > 0) {
     end = std::max(end, first_record + (records - 1) * record_bytes +

@@ -14,7 +14,7 @@ namespace graticule {
 
 namespace {
 
-// Files left for everything else that a process opens.
+// How many files to keep open. Three quarters of the limit are left for everything else in the process.
 size_t most_open() {
   constexpr size_t enough = 200;
   rlimit limit{};
@@ -22,7 +22,7 @@ size_t most_open() {
   return std::clamp<size_t>(limit.rlim_cur / 4, 1, enough);
 }
 
-// What HDF5 says of a file that the NetCDF library only calls an "HDF error": the innermost reason.
+// HDF5's innermost reason for an error that the NetCDF library only calls "HDF error".
 std::string hdf5_reason(const std::string& path) {
   const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
   if (file >= 0) {
@@ -58,9 +58,9 @@ std::string hdf5_reason(const std::string& path) {
 
 void set_up_netcdf() {
   static const bool done = [] {
-    H5dont_atexit();  // where a disk is full, closing files again at exit crashes
+    H5dont_atexit();  // on a full disk, HDF5 would crash when it closes files again at exit
     H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
-    // HDF5 keeps no chunks of its own beside ours.
+    // Turns HDF5's own cache of chunks off; ChunkCache keeps them.
     constexpr size_t slots = 1;
     constexpr float preemption = 1;
     return nc_set_chunk_cache(0, slots, preemption) == NC_NOERR;
@@ -98,7 +98,7 @@ int NetcdfFiles::open(const std::string& path) {
       if (!read) refuse("netcdf", path, " does not exist");
       bytes = std::move(*read);
     }
-    // The library would take a name with :// for an address.
+    // A neutral name, because the library would take a path with :// for an address.
     status = nc_open_mem("remote.nc", NC_NOWRITE, bytes.size, bytes.data.get(), &number);
   } else {
     status = nc_open(path.c_str(), NC_NOWRITE, &number);

@@ -1,4 +1,4 @@
-// CF NetCDF-4 by the NetCDF library, deflated.
+// Writes CF NetCDF-4 with the NetCDF library, compressed by deflate.
 #include <netcdf.h>
 
 #include <limits>
@@ -11,7 +11,7 @@ namespace graticule {
 
 namespace {
 
-// A file that is closed when it goes, whatever that gives: what is left of it is removed by the writer.
+// A file that the destructor closes without looking at errors; FieldWriter then removes the file.
 struct OpenFile {
   int number = -1;
   bool open = false;
@@ -94,7 +94,7 @@ class NetcdfStore : public ArrayStore {
   std::string path_;
   const FieldLayout& layout_;
   OpenFile file_;
-  std::vector<Axis> axes_;  // as the layout's
+  std::vector<Axis> axes_;  // in the layout's order
   std::vector<int> arrays_;
 };
 

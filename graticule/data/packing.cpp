@@ -78,7 +78,7 @@ std::vector<uint8_t> decode_base64(std::string_view text) {
   return bytes;
 }
 
-// Nothing for text that is no number.
+// A missing value from an attribute; nothing for a text that is no number.
 std::optional<double> parse_missing(const nlohmann::json& value, std::string_view where) {
   if (value.is_null()) return std::nullopt;
   if (!value.is_string()) return parse_fill(value, where);
@@ -89,13 +89,14 @@ std::optional<double> parse_missing(const nlohmann::json& value, std::string_vie
     return number;
   }
   char* end = nullptr;
-  const double number = std::strtod(text.c_str(), &end);  // knows nan and inf
+  const double number = std::strtod(text.c_str(), &end);  // also reads nan and inf
   const bool all =
       end != text.c_str() && text.find_first_not_of(' ', end - text.c_str()) == std::string::npos;
   return all ? std::optional(number) : std::nullopt;
 }
 
-// What `_Unsigned` says: the stored bytes are numbers of the other signedness (NetCDF best practices).
+// The offset that `_Unsigned` implies: the stored bytes are numbers of the other signedness (NetCDF best
+// practices).
 double wrap_of(const nlohmann::json& attributes, NumberType type) {
   const auto found = attributes.find("_Unsigned");
   if (found == attributes.end() || !found->is_string()) return 0;
@@ -166,12 +167,12 @@ Packing packing_of(const nlohmann::json& attributes, NumberType type, std::strin
     for (const nlohmann::json& one : value.is_array() ? value : nlohmann::json::array({value})) {
       const std::optional<double> missing = parse_missing(one, where);
       if (!missing) continue;
-      // A double attribute on an fp32 array means the nearest fp32.
+      // On an fp32 array, an attribute in double means the nearest fp32.
       packing.missing.push_back(type == NumberType::f4 ? static_cast<double>(static_cast<float>(*missing))
                                                        : *missing);
     }
   }
-  // NaN stays NaN without being looked for.
+  // NaN is NaN already, so it needs no mark.
   std::erase_if(packing.missing, [](double missing) { return std::isnan(missing); });
   return packing;
 }
@@ -187,7 +188,7 @@ void unpack(std::span<const std::byte> stored, NumberType type, const Packing& p
     std::memcpy(out.data(), stored.data(), stored.size());
     return;
   }
-  // The usual case, one or two marks of missing values, without a branch in the loop.
+  // The usual case: at most two marks of missing values, compared without a branch in the loop.
   constexpr double nan = std::numeric_limits<double>::quiet_NaN();
   const std::vector<double>& marks = packing.missing;
   const bool usual = packing.wrap == 0 && marks.size() <= 2;

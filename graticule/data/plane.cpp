@@ -14,7 +14,8 @@ void set_latitudes(Plane& plane, std::vector<double> latitudes, const std::strin
   if (plane.latitude_descending) std::reverse(latitudes.begin(), latitudes.end());
   const auto rises = [](double a, double b) { return !(a < b); };
   if (std::adjacent_find(latitudes.begin(), latitudes.end(), rises) != latitudes.end()) {
-    refuse("grid", where, ": the latitudes neither only rise nor only fall");
+    refuse("grid", where,
+           ": the latitudes are not in order: sort the rows from south to north or north to south");
   }
   if (latitudes.front() < -90.001 || latitudes.back() > 90.001) {
     refuse("grid", where, ": latitudes from ", latitudes.front(), " to ", latitudes.back(),
@@ -23,10 +24,10 @@ void set_latitudes(Plane& plane, std::vector<double> latitudes, const std::strin
   plane.latitudes = std::move(latitudes);
 }
 
-// Where a region on both sides of 0 degrees begins: behind the largest gap, when it is no gap between
-// neighbours. 0 for any other.
+// The index at which a region on both sides of 0 degrees begins: behind the largest gap, if that is larger
+// than the spacing of neighbours. 0 for any other grid.
 size_t west_edge(const std::vector<double>& ascending) {
-  constexpr double much = 1.5;  // times the gap across 0
+  constexpr double much = 1.5;  // times the gap across 0 degrees
   double largest = 0;
   size_t edge = 0;
   for (size_t x = 1; x < ascending.size(); ++x) {
@@ -40,7 +41,7 @@ size_t west_edge(const std::vector<double>& ascending) {
 }
 
 void set_longitudes(Plane& plane, const std::vector<double>& stored, const std::string& where) {
-  // Coordinates in fp32 miss 360 by more than their last digit in fp64.
+  // Coordinates stored in fp32 differ from 360 by more than the last digit of fp64.
   const double near = std::min(1e-3, 360.0 / static_cast<double>(stored.size()) / 20);
   std::vector<double> east(stored.size());
   for (size_t x = 0; x < stored.size(); ++x) {

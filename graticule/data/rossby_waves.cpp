@@ -13,12 +13,12 @@ namespace {
 
 constexpr double degree = std::numbers::pi / 180;  // in radians
 
-// sin(lat) P_l = epsilon(l + 1) P_(l + 1) + epsilon(l) P_(l - 1).
+// epsilon(l) of the recurrence sin(lat) P_l = epsilon(l + 1) P_(l + 1) + epsilon(l) P_(l - 1).
 double epsilon(int l, int m) {
   return std::sqrt(static_cast<double>(l * l - m * m) / static_cast<double>(4 * l * l - 1));
 }
 
-// P_(l - 1), P_l, P_(l + 1) at one latitude.
+// Returns P_(l - 1), P_l, P_(l + 1) of order m at one latitude.
 std::array<double, 3> legendre(int l, int m, double sine, double cosine) {
   double before = 0, here = 1;
   for (int k = 1; k <= m; ++k) here *= cosine * std::sqrt((2.0 * k + 1) / (2.0 * k));
@@ -30,7 +30,7 @@ std::array<double, 3> legendre(int l, int m, double sine, double cosine) {
   return {before, here, (sine * here - epsilon(l, m) * before) / epsilon(l + 1, m)};
 }
 
-// Of the geopotential in linear balance with psi = P_l: the factors of P_(l - 1) and P_(l + 1).
+// The geopotential in linear balance with psi = P_l is a P_(l - 1) + b P_(l + 1). Returns a and b.
 std::pair<double, double> balance(int l, int m) {
   return {2 * earth_rotation * (l + 1) / l * epsilon(l, m),
           2 * earth_rotation * l / (l + 1) * epsilon(l + 1, m)};

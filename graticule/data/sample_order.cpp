@@ -10,7 +10,7 @@ namespace graticule {
 
 namespace {
 
-// Streams of the seed: epochs and samples draw from different ones.
+// Random streams of the seed: the order of an epoch and the lead of a sample draw from different ones.
 constexpr uint64_t epoch_stream = uint64_t{1} << 62, lead_stream = uint64_t{1} << 63;
 
 // The index of `time`, or -1.
@@ -43,10 +43,10 @@ SampleOrder::SampleOrder(const Catalog& catalog, const LoaderOptions& options)
   if (initial_.empty()) {
     const std::string held =
         times_.empty() ? "no time" : format_time(times_.front()) + " to " + format_time(times_.back());
-    refuse("data", "no sample between ", format_time(options.range.begin), " and ",
-           format_time(options.range.end), " has a time and the times ", list(lead_hours_),
-           " hours later: ", catalog.path, " holds ", times_.size(), " times, ", held,
-           ". Choose a longer range inside, or leads that are multiples of its step");
+    refuse("data", "no sample from ", format_time(options.range.begin), " to ",
+           format_time(options.range.end), ": no time there has data ", list(lead_hours_),
+           " hours later too. ", catalog.path, " has ", times_.size(), " times, ", held,
+           ". Choose a longer range within them, or leads that are multiples of their step");
   }
 }
 

@@ -17,7 +17,7 @@ namespace graticule {
 
 namespace {
 
-constexpr size_t listed = 40;  // names in a message
+constexpr size_t listed = 40;  // the most names in one message
 
 template <class Names>
 std::string list_of(const Names& names) {
@@ -32,14 +32,15 @@ std::string list_of(const Names& names) {
 
 std::string base_of(const std::string& name) { return name.substr(0, name.find('@')); }
 
-// gs://bucket/path -> /vsigs/bucket/path, as GDAL calls it.
+// The path as GDAL calls it: gs://bucket/path -> /vsigs/bucket/path.
 std::string gdal_path(const std::string& path) {
   for (const auto& [scheme, prefix] : {std::pair("gs://", "/vsigs/"), std::pair("s3://", "/vsis3/")}) {
     if (path.starts_with(scheme)) return prefix + path.substr(5);
   }
   if (path.starts_with("http://") || path.starts_with("https://")) return "/vsicurl/" + path;
   if (path.find("://") != std::string::npos) {
-    refuse("source", "'", path, "': known are gs://, s3://, http://, https:// and GDAL's /vsi... paths");
+    refuse("source", "'", path,
+           "' is of an unknown kind: known are gs://, s3://, http://, https:// and GDAL's /vsi... paths");
   }
   return path;
 }
@@ -69,7 +70,7 @@ bool looks_like_data(const std::string& name) {
   return false;
 }
 
-// Opens containers, which share their open files and their chunks.
+// Opens files and stores; all of them share one set of open files and one cache of chunks.
 struct Opener {
   std::shared_ptr<NetcdfFiles> files = std::make_shared<NetcdfFiles>();
   std::shared_ptr<ChunkCache> cache = std::make_shared<ChunkCache>();
@@ -80,7 +81,7 @@ struct Opener {
     if (remote && is_netcdf_name(path)) return open_file(path, "/");
     if (remote || is_folder(path)) return open_folder(path);
     if (file_size(path)) return open_file(path, "/");
-    // FILE.nc/a/b: a group of a file.
+    // FILE.nc/a/b names a group of a file.
     for (size_t slash = path.rfind('/'); slash != std::string::npos && slash > 0;
          slash = path.rfind('/', slash - 1)) {
       if (!is_folder(path.substr(0, slash)) && file_size(path.substr(0, slash)))
@@ -98,9 +99,9 @@ struct Opener {
     if (is_zarr(path)) return datasets.push_back(open_zarr(path, cache));
     const std::vector<std::string> names = names_in(path);
     const size_t before = datasets.size();
-    std::string passed;  // that look like data, and are not read
+    std::string passed;  // names that look like data but are not read
     for (const std::string& name : names) {
-      if (name.starts_with("._")) continue;  // macOS's shadow of a file
+      if (name.starts_with("._")) continue;  // macOS writes such a file beside each file
       if (is_netcdf_name(name)) {
         open_file(path + "/" + name, "/");
       } else if (looks_like_data(name)) {
@@ -121,7 +122,7 @@ std::string without_slash(const std::string& path) {
   return path.size() > 1 && path.ends_with('/') ? path.substr(0, path.size() - 1) : path;
 }
 
-// A path that exists is meant as it stands, whatever letters it has; else a pattern.
+// Opens one path. A path that exists is not treated as a pattern, whatever characters it has.
 void open_part(const std::string& part, Opener& opener) {
   const std::string location = gdal_path(part);
   const bool pattern = !location.starts_with("/vsi") && location.find_first_of("*?[") != std::string::npos;
@@ -169,7 +170,7 @@ void refuse_values(const Catalog& catalog, const std::string& variable, int64_t 
 
 std::unique_ptr<Source> open_source(const std::string& path) {
   if (path == "synthetic" || path.starts_with("synthetic:")) return open_synthetic(path);
-  if (!is_utf8(path)) refuse("source", "the path ", path, " holds letters that are no UTF-8: rename it");
+  if (!is_utf8(path)) refuse("source", "the path ", path, " is not UTF-8: rename it");
   if (path.empty()) refuse("source", "an empty path: give a Zarr folder, NetCDF files or synthetic:...");
   Opener opener;
   const bool one = path.find("://") == std::string::npos && !path.starts_with("/vsi") && exists(path);

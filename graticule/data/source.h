@@ -53,7 +53,9 @@ struct Storage {
 class Source {
  public:
   virtual ~Source() = default;
+  /// The contents, fixed when the source was opened.
   virtual const Catalog& catalog() const = 0;
+  /// How a variable is stored. The default: nothing is shared between variables or times.
   virtual Storage storage_of(const std::string& variable) const { return {variable}; }
   /// Reads rows [rows.begin, rows.end), south first, of one variable at one time index into `out`: row-major,
   /// rows.size() * longitudes.size() values. Constants ignore the time index. Not safe for several threads at

@@ -13,13 +13,13 @@ namespace {
 
 using Field = std::vector<float>;
 
-// Mean and sum of squared deviations of a stream of fields (Welford; fields joined as in Chan, Golub, LeVeque
-// 1983).
+// Mean and sum of squared deviations of a stream of fields (Welford; fields are joined as in Chan, Golub and
+// LeVeque 1983).
 struct Moments {
   int64_t count = 0, missing = 0;
   double mean = 0, squares = 0;
 
-  // False when a value is infinite: nothing can be said of the field then.
+  // Adds a field. Returns false when a value is infinite; the sums are then unchanged.
   bool add(const Field& field) {
     int64_t present = 0;
     double sum = 0, deviations = 0;
@@ -60,7 +60,7 @@ struct Differences {
   }
 };
 
-// A variable's sums, and its fields that a later time still needs.
+// The sums of one variable, and its fields that a later time still needs.
 struct Pass {
   std::string variable;
   bool constant = false;
@@ -69,7 +69,7 @@ struct Pass {
   std::map<int64_t, Field> fields;  // by time index
 };
 
-// Fields that stay for a later time, of all variables; beyond, they are read again.
+// The most values of fields to keep for later times; above this they are read again.
 constexpr size_t kept_values = size_t{1} << 23;
 
 size_t values_in(const std::vector<Pass>& passes) {
@@ -80,7 +80,7 @@ size_t values_in(const std::vector<Pass>& passes) {
   return values;
 }
 
-// A field that never varies is divided by 1.
+// The standard deviation; 1 for a field that never varies, so that it can divide.
 double deviation(double squares, int64_t count) {
   const double value = count > 0 ? std::sqrt(squares / static_cast<double>(count)) : 0;
   return value > 0 ? value : 1;
@@ -116,7 +116,7 @@ void add_time(Source& source, Pass& pass, int64_t t, Span rows, const std::vecto
   }
 }
 
-// One array's variables over all times, `rows` of them.
+// Adds `rows` of one array's variables over all chosen times.
 void add_block(Source& source, std::vector<Pass>& passes, const std::vector<int64_t>& chosen, Span rows,
                const std::vector<int>& lead_hours, int64_t end) {
   for (const int64_t t : chosen) {

@@ -26,7 +26,7 @@ struct Civil {
   bool has_clock = false;
 };
 
-// Takes a number from the front of `rest`; false leaves `rest` where it failed.
+// Takes a number from the front of `rest`. Returns false when there is none.
 template <class Number>
 bool take(std::string_view& rest, Number& number) {
   const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), number);
@@ -41,7 +41,7 @@ bool take(std::string_view& rest, char letter) {
   return true;
 }
 
-// Zone at the end of a time: nothing, Z, UTC, GMT or an offset that is zero.
+// Whether the zone at the end of a time is UTC: nothing, Z, UTC, GMT or an offset of zero.
 bool is_utc(std::string_view zone) {
   while (zone.starts_with(' ')) zone.remove_prefix(1);
   while (zone.ends_with(' ')) zone.remove_suffix(1);
@@ -78,7 +78,7 @@ int64_t seconds_of(const Civil& civil) {
 }
 
 Civil parse_or_refuse(std::string_view text) {
-  // The strict form has two-digit months, days and hours; CF origins are laxer.
+  // This strict form needs two-digit months, days and hours; the origins of CF units do not.
   const bool padded = text.size() >= 10 && text[4] == '-' && text[7] == '-' &&
                       (text.size() == 10 || (text.size() >= 13 && (text[10] == 'T' || text[10] == ' ')));
   const std::optional<Civil> civil = padded ? parse_civil(text) : std::nullopt;
@@ -95,7 +95,7 @@ std::string with_single_blanks(const std::string& text) {
   return joined;
 }
 
-// The letters of a time, T, Z and UTC, as `parse_civil` knows them.
+// In capitals, as parse_civil expects the letters T, Z and UTC.
 std::string upper_t(std::string text) {
   for (char& letter : text) letter = static_cast<char>(std::toupper(static_cast<unsigned char>(letter)));
   return text;
@@ -151,7 +151,7 @@ TimeUnits parse_time_units(std::string_view units, std::string_view calendar) {
   const std::string small = with_single_blanks(lower(units));
   const size_t at = small.find(since);
   if (at == std::string::npos)
-    refuse("time", "units '", units, "': expected 'hours since 1900-01-01' or alike");
+    refuse("time", "units '", units, "': expected 'hours since 1900-01-01' or similar");
   const auto unit = known.find(std::string_view(small).substr(0, at));
   if (unit == known.end()) {
     refuse("time", "units '", units, "': ", small.substr(0, at),
@@ -166,7 +166,7 @@ TimeUnits parse_time_units(std::string_view units, std::string_view calendar) {
   const std::optional<Civil> origin = parse_civil(upper_t(small.substr(at + since.size())));
   if (!origin) refuse("time", "units '", units, "': the origin is no date and time in UTC");
   const int64_t seconds = seconds_of(*origin);
-  constexpr int64_t reform = -12219292800;  // 1582-10-15: before it the standard calendar is Julian
+  constexpr int64_t reform = -12219292800;  // 1582-10-15; before it, the standard calendar is Julian
   if (!proleptic && seconds < reform) {
     refuse("time", "units '", units,
            "': an origin before 1582-10-15 is known in the calendar proleptic_gregorian only");

@@ -14,14 +14,14 @@ namespace graticule {
 
 namespace {
 
-// (x - mean) / deviation, `none` where x is missing.
+// Replaces x by (x - mean) / deviation, and by `none` where x is missing.
 void normalise(std::vector<float>& values, double mean, double deviation, float none = 0) {
   const auto centre = static_cast<float>(mean), scale = static_cast<float>(1 / deviation);
   for (float& x : values) x = std::isnan(x) ? none : (x - centre) * scale;
 }
 
-// Rows of one variable, NaN where missing and allowed; gives how many are missing. An infinite value is no
-// number to learn from, whatever is allowed.
+// Reads rows of one variable and returns the number of missing values (NaN; refused unless allowed). Infinite
+// values are always refused, because a model cannot learn from them.
 int64_t read_checked(Source& source, const std::string& variable, int64_t time_index, const Span& rows,
                      Missing allowed, std::span<float> out) {
   source.read(variable, time_index, rows, out);
@@ -63,7 +63,7 @@ TokenReader::TokenReader(Source& source, const Statistics& statistics, const Loa
   GRATICULE_CHECK(options.tokens.begin >= 0 && options.tokens.end <= grid_.tokens());
   weights_ = latitude_weights(catalog.latitudes);
 
-  // Every rank checks every name, so that all reach the same verdict.
+  // Every rank checks all names, not only those of its tokens, so that all ranks refuse alike.
   for (const std::string& variable : options.variables) {
     catalog.index_of(variable);
     statistics.of(variable);
@@ -130,7 +130,7 @@ void TokenReader::read_state(int64_t time_index, float* state_TKP) {
   }
 }
 
-// now_ holds the rows at the initial time.
+// Needs the rows at the initial time in now_.
 void TokenReader::read_target(const Piece& piece, const SampleOrder::Sample& sample, bool missing_now,
                               float* target_TKP, at::Tensor& weight_TKP) {
   const bool difference = predict_ == Predict::difference;

@@ -14,7 +14,7 @@ namespace graticule {
 
 namespace {
 
-// Spellings of a whole unit, which are no product of factors.
+// Spellings of whole units that are no product of factors.
 struct Spelling {
   const char *written, *unit;
 };
@@ -35,7 +35,7 @@ constexpr std::array<Spelling, 16> whole = {{{"", "1"},
                                              {"degree Celsius", "degC"},
                                              {"degrees Celsius", "degC"}}};
 
-// Names of a factor, in small letters; its symbols stand for themselves, capitals and all.
+// Names of factors in small letters, with their symbols. A symbol itself is compared with its capitals.
 const std::map<std::string, std::string, std::less<>>& symbols() {
   static const std::map<std::string, std::string, std::less<>> symbols = {
       {"kelvin", "K"},        {"kelvins", "K"},
@@ -88,7 +88,8 @@ std::string symbol_of(std::string_view name) {
   return found == symbols().end() ? std::string(name) : found->second;
 }
 
-// "-2", "**-2", "^2" at the start of `rest`; 1 where there is none, nothing where it is no whole number.
+// Reads a power ("-2", "**-2", "^2") from the front of `rest`: 1 when there is none, nothing when it is no
+// whole number.
 std::optional<int> take_power(std::string_view& rest) {
   const bool marked = rest.starts_with("**") || rest.starts_with("^");
   if (marked) rest.remove_prefix(rest[0] == '^' ? 1 : 2);
@@ -102,8 +103,8 @@ std::optional<int> take_power(std::string_view& rest) {
   return negative ? -power : power;
 }
 
-// The factors of a product in one order; nothing for what is no product of names. They are not cancelled:
-// kg kg-1 is not 1.
+// The factors of a product in sorted order; nothing when the text is no product of names. Factors are not
+// cancelled: kg kg-1 is not 1.
 std::optional<std::vector<Factor>> factors_of(std::string_view rest) {
   std::vector<Factor> factors;
   bool divides = false, expected = true;

@@ -25,7 +25,7 @@ void add_array(Dataset& data, const std::string& name, const json& attributes, s
   if (!array && rank > 1) data.notes.push_back(data.path + "/" + name + " holds no numbers: not read");
   if (!array) return;
   if (array->header.dimensions.size() != array->header.shape.size()) {
-    data.notes.push_back(data.path + "/" + name + ": its dimensions have no names");
+    data.notes.push_back(data.path + "/" + name + ": not read, because its dimensions have no names");
     return;
   }
   data.arrays.push_back(open_zarr_array(std::move(*array), cache));
@@ -98,7 +98,8 @@ void add_arrays3(Dataset& data, const json& group, const std::shared_ptr<ChunkCa
   }
 }
 
-// Coordinates that stand in a group above hold for the groups below it (xarray's DataTree writes them once).
+// Adds coordinates of the group above, which also apply to the groups below it (xarray's DataTree writes them
+// once).
 void add_coordinates_above(Dataset& data, const std::shared_ptr<ChunkCache>& cache) {
   const size_t slash = data.path.rfind('/');
   if (slash == std::string::npos || slash == 0 || !is_zarr(data.path.substr(0, slash))) return;

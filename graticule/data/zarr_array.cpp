@@ -17,12 +17,14 @@ void store(double value, std::byte* bytes) {
   std::memcpy(bytes, &number, sizeof(number));
 }
 
-// The fill value in native byte order. A half-precision NaN, zero or small whole number is exact.
+// The bytes of the fill value in native byte order. In half precision, NaN, zero and small whole numbers are
+// exact.
 std::vector<std::byte> bytes_of(double fill, NumberType type) {
   std::vector<std::byte> bytes(size_of(type));
   switch (type) {
     case NumberType::f2: {
-      // Of the half's 65,536 values, the one equal to the fill; NaN when there is none.
+      // Searches the 65,536 values of half precision for the one equal to the fill value; NaN if there is
+      // none.
       uint16_t half = 0x7e00;
       for (uint32_t bits = 0; bits < 0x10000; ++bits) {
         const auto candidate = static_cast<uint16_t>(bits);
@@ -77,7 +79,8 @@ class ZarrArray : public ChunkedArray {
     if (array_.chunk.swapped) swap_bytes(fill_, width_);
   }
 
-  // Uncompressed chunks are read in pieces, Blosc's decoded by blocks.
+  // Uncompressed chunks are read in pieces, and Blosc's are decoded block by block; others are decoded as a
+  // whole.
   Chunking chunking() const override {
     const auto& codecs = array_.chunk.codecs;
     if (codecs.empty()) return {};
@@ -128,7 +131,8 @@ class ZarrArray : public ChunkedArray {
     const uint64_t offset = shard.pairs[2 * inner], size = shard.pairs[2 * inner + 1];
     if (offset == UINT64_MAX && size == UINT64_MAX) return std::nullopt;
     if (offset > shard.place.size || size > shard.place.size - offset) {
-      fail("zarr", shard.place.file, " is damaged or cut off: its index points beyond its end");
+      fail("zarr", shard.place.file,
+           " is damaged or cut off: its index points beyond its end: copy it again");
     }
     return ChunkPlace{shard.place.file, offset, size};
   }
@@ -141,7 +145,8 @@ class ZarrArray : public ChunkedArray {
       chunks *= static_cast<size_t>(array_.shard->shape[d] / array_.chunk.shape[d]);
     }
     const size_t bytes = 16 * chunks, stored = bytes + (array_.shard->index_has_checksum ? 4 : 0);
-    if (place->size < stored) fail("zarr", place->file, " is cut off: it has no room for its index");
+    if (place->size < stored)
+      fail("zarr", place->file, " is cut off: it is shorter than its index: copy it again");
     Bytes index = Bytes::of_size(stored);
     read_range(place->file, array_.shard->index_at_end ? place->size - stored : 0, index.span());
     if (array_.shard->index_has_checksum)

@@ -16,7 +16,7 @@ template <class... Parts>
   fail("zarr", where, " is damaged or cut off: ", parts..., ": copy it again");
 }
 
-// Between codecs a buffer may be a little larger than the chunk; no more is believed.
+// The largest size accepted for a buffer between two codecs: a little more than the chunk.
 size_t limit_of(size_t size) { return size + size / 8 + 65536; }
 
 Bytes shrink(Bytes bytes, size_t size) {
@@ -41,7 +41,8 @@ Bytes decode_zstd(const Bytes& encoded, size_t limit, const std::string& where) 
 }
 
 Bytes decode_zlib(const Bytes& encoded, size_t limit, const std::string& where) {
-  if (encoded.size > UINT32_MAX || limit > UINT32_MAX) refuse("zarr", where, ": zlib chunks above 4 GB");
+  if (encoded.size > UINT32_MAX || limit > UINT32_MAX)
+    refuse("zarr", where, ": zlib chunks above 4 GB cannot be read: rewrite the store with smaller ones");
   Bytes out = Bytes::of_size(limit);
   z_stream stream{};
   constexpr int zlib_or_gzip = 15 + 32;

@@ -11,7 +11,7 @@ namespace graticule {
 
 namespace {
 
-// Puts quotes around the words that stand outside of text.
+// Puts quotes around NaN and the infinities where they are not inside a text.
 std::string with_quoted_words(std::string_view text) {
   constexpr std::array<std::string_view, 3> words = {"-Infinity", "Infinity", "NaN"};
   std::string quoted;

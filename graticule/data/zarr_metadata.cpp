@@ -18,7 +18,8 @@ void check_shapes(const ZarrMetadata& array, const std::string& where) {
   const auto positive = [](int64_t n) { return n > 0; };
   const std::vector<int64_t>& chunk = array.chunk.shape;
   if (chunk.size() != array.header.shape.size() || !std::all_of(chunk.begin(), chunk.end(), positive)) {
-    fail(where, "chunks of ", chunk.size(), " dimensions for an array of ", array.header.shape.size());
+    fail(where, "chunks of ", chunk.size(), " dimensions, or of size 0, for an array of dimension ",
+         array.header.shape.size());
   }
   auto bytes = static_cast<double>(size_of(array.header.type));
   for (const int64_t n : chunk) bytes *= static_cast<double>(n);
@@ -84,7 +85,7 @@ void add_codec(const json& codec, ZarrMetadata& array, const std::string& where)
   const std::string name = codec.is_object() ? codec.value("name", "") : codec.get<std::string>();
   const json configuration = codec.is_object() ? configuration_of(codec) : json::object();
   if (name == "numcodecs.bitround") {
-    // Bits were rounded off before encoding: nothing to undo.
+    // bitround only rounds before encoding; reading need not undo it.
   } else if (const auto found = byte_codecs.find(name); found != byte_codecs.end()) {
     if (array.shard)
       refuse(where, "codec '", name, "' around shards cannot be read: rewrite the store without it");
@@ -96,7 +97,9 @@ void add_codec(const json& codec, ZarrMetadata& array, const std::string& where)
     array.chunk.storage = required(configuration, "order", where).get<std::vector<size_t>>();
     std::vector<size_t> sorted = array.chunk.storage;
     std::sort(sorted.begin(), sorted.end());
-    if (sorted != row_major(array.header.shape.size())) fail(where, "transpose order ", configuration.dump());
+    if (sorted != row_major(array.header.shape.size()))
+      fail(where,
+           "codec transpose has an order that is no permutation of its dimensions: ", configuration.dump());
   } else if (name == "sharding_indexed") {
     add_shard(configuration, array, where);
   } else {
@@ -122,7 +125,8 @@ void add_shard(const json& configuration, ZarrMetadata& array, const std::string
   array.chunk.shape = required(configuration, "chunk_shape", where).get<std::vector<int64_t>>();
   check_shapes(array, where);
   for (size_t d = 0; d < shard.shape.size(); ++d) {
-    if (shard.shape[d] % array.chunk.shape[d] != 0) fail(where, "shards are no multiple of their chunks");
+    if (shard.shape[d] % array.chunk.shape[d] != 0)
+      fail(where, "the shape of its shards is no multiple of its chunks': write it anew");
   }
   for (const json& codec : required(configuration, "codecs", where)) add_codec(codec, array, where);
   array.shard = shard;
@@ -131,7 +135,7 @@ void add_shard(const json& configuration, ZarrMetadata& array, const std::string
 double parse_fill3(const json& fill, NumberType type, const std::string& where) {
   if (!fill.is_string() || !fill.get_ref<const std::string&>().starts_with("0x"))
     return parse_fill(fill, where);
-  // The number's bits in hexadecimal, most significant first.
+  // The bits of the number in hexadecimal, most significant first.
   const uint64_t bits = std::stoull(fill.get<std::string>().substr(2), nullptr, 16);
   std::vector<std::byte> number(size_of(type));
   for (size_t i = 0; i < number.size(); ++i) number[i] = static_cast<std::byte>(bits >> 8 * i);
@@ -164,7 +168,7 @@ std::optional<ZarrMetadata> parse_zarr2(const json& array, const json& attribute
     if (id != "bitround")
       refuse(where, "unknown filter '", id, "': known is bitround, which reading need not undo");
   }
-  // Stores of zarr's first nested kind do not say that their keys are folders.
+  // Old nested stores do not name their separator "/"; a folder "0" shows it.
   const bool nested = !array.contains("dimension_separator") && result.header.shape.size() > 1 &&
                       !where.starts_with("/vsi") && is_folder(where + "/0");
   result.key_separator = nested ? "/" : array.value("dimension_separator", ".");
@@ -172,8 +176,8 @@ std::optional<ZarrMetadata> parse_zarr2(const json& array, const json& attribute
   const json fill = array.value("fill_value", json());
   if (!fill.is_null()) {
     result.fill = parse_fill(fill, where);
-    // By xarray's convention the fill value of format 2 is CF's _FillValue. Coordinates stand outside of it:
-    // zarr writes 0 where nobody chose, and a time or a longitude may be 0.
+    // xarray takes the fill value of format 2 as CF's _FillValue. This is not done for coordinates (one
+    // dimension): zarr writes fill value 0 by default, and a time or a longitude may be 0.
     if (result.fill == result.fill && result.header.shape.size() > 1)
       result.header.packing.missing.push_back(result.fill);
   }

@@ -1,4 +1,4 @@
-// Zarr format 2 as WeatherBench has it: Blosc lz4 with byte shuffle, chunk keys joined by dots,
+// Writes Zarr format 2 as WeatherBench does: Blosc lz4 with byte shuffle, chunk keys joined by dots,
 // `_ARRAY_DIMENSIONS`, .zmetadata.
 #include <blosc.h>
 
@@ -78,7 +78,7 @@ class ZarrStore : public ArrayStore {
     GRATICULE_CHECK(std::equal(count.begin() + 1, count.end(), layout.chunk.begin() + 1),
                     "only the first axis ends early");
     std::vector<float> whole(values.begin(), values.end());
-    whole.resize(size, std::numeric_limits<float>::quiet_NaN());  // a chunk at the end is stored full
+    whole.resize(size, std::numeric_limits<float>::quiet_NaN());  // the last chunk is stored in full size
     write_chunk(root_ / layout.name / key, whole.data(), size * sizeof(float), sizeof(float));
   }
 

@@ -12,12 +12,13 @@ namespace graticule {
 
 namespace {
 
-// The fewest query heads that a rank of the tensor axis holds: they follow their key heads, spread evenly.
+// The fewest query heads on any rank of the tensor axis. Key heads are spread evenly, and query heads follow
+// theirs.
 int64_t fewest_heads(const ModelShape& shape, int tensor) {
   return shape.key_heads() / tensor * (shape.heads / shape.key_heads());
 }
 
-// Sum of the factors (as powers of two) by which the degrees differ.
+// The sum of the factors by which the degrees differ, as powers of two.
 double distance(const Axes& a, const Axes& b) {
   double sum = 0;
   for (const Axis axis : all_axes) sum += std::abs(std::log2(a.degree(axis)) - std::log2(b.degree(axis)));
@@ -50,7 +51,7 @@ std::vector<int> divisors(int n) {
                          : text("Nearest that work on ", ranks, " ranks: ", list));
 }
 
-// The degrees that the recipe gives; 1 where it gives none.
+// The degrees in the recipe; 1 for those that it does not give.
 Axes given_axes(const ParallelOptions& p) {
   const auto given = [](int64_t degree) { return degree > 0 ? static_cast<int>(degree) : 1; };
   return {given(p.pipeline), given(p.data), given(p.context), given(p.ulysses), given(p.tensor)};
@@ -84,13 +85,13 @@ std::optional<std::string> trouble_with(const Axes& axes, const Options& options
                 " leaves ranks without a sample: choose a batch of at least ", axes.data);
   }
   if (options.data.batch / axes.data < p.micro_batches) {
-    return text("micro_batches = ", p.micro_batches, " cut ", options.data.batch / axes.data,
-                " samples a rank: choose at most ", options.data.batch / axes.data);
+    return text("micro_batches = ", p.micro_batches, ", but a rank has ", options.data.batch / axes.data,
+                " samples: choose at most ", options.data.batch / axes.data);
   }
   const int64_t holders = axes.sequence() * axes.tensor;
   if (shape.grid.tokens() < holders) {
-    return text(holders, " ranks share the ", shape.grid.tokens(),
-                " tokens of a sample: choose at most that many");
+    return text(holders, " ranks (context x ulysses x tensor) share a sample of ", shape.grid.tokens(),
+                " tokens: choose at most that many ranks");
   }
   const int64_t replicas = axes.data * axes.sequence();
   if (p.shard_ranks > 0 && replicas % p.shard_ranks != 0) {

@@ -52,7 +52,7 @@ class Reader {
     if (node->value<std::string_view>() != automatic) value = word<Enum>(*node, key, ", \"auto\"");
   }
 
-  // Everything in the file must have been asked for.
+  // Refuses sections and keys of the file that no field() or choice() asked for.
   void refuse_unknown() const {
     std::vector<std::string> sections;
     for (const auto& [name, keys] : keys_of_) sections.push_back(name);
@@ -177,7 +177,7 @@ toml::table parse(const std::string& text, const std::string& where) {
   }
 }
 
-// "train.lr=1e-3": the value is TOML; what is no TOML value is taken as text, so that quotes may be left out.
+// Applies "train.lr=1e-3". The value is TOML; if it is not, it is taken as a text, so quotes may be left out.
 void apply_override(toml::table& recipe, const std::string& assignment) {
   const size_t dot = assignment.find('.'), equals = assignment.find('=');
   if (dot == std::string::npos || equals == std::string::npos || dot > equals) {
@@ -195,8 +195,8 @@ void apply_override(toml::table& recipe, const std::string& assignment) {
   parsed.get("value")->visit([&](auto& node) { table.insert_or_assign(key, std::move(node)); });
 }
 
-// A preset stands for its width, depth and heads. In a file, those named beside it win; one that is set later
-// replaces what the file names.
+// Replaces a preset by its width, depth and heads. In a file, keys named beside the preset have priority. A
+// preset that is set by an override (`replace`) has priority over the keys of the file.
 void expand_preset(toml::table& recipe, bool replace) {
   const auto name = recipe["model"]["preset"].value<std::string>();
   if (!name || name->empty()) return;
@@ -221,7 +221,7 @@ void require(bool good, const std::string& where, const std::string& message) {
   if (!good) refuse(where, message);
 }
 
-// What no key says alone.
+// Rules that concern several keys, or the length of a list.
 void check_rules(const Options& o, const std::string& where) {
   require(!o.data.path.empty(), where,
           "data.path is missing: name a Zarr folder, a NetCDF file or \"synthetic:...\"");

@@ -15,9 +15,9 @@ std::vector<StageAction> actions_of(const Options& options, const Axes& axes, co
                      static_cast<int>(options.parallel.chunks), static_cast<int>(share.micro_batches.size()));
 }
 
-// How often the blocks of each chunk come into use, and for which of them the weights are there already. An
-// action takes a chunk's blocks in order, forward from the first on, backward from the last, and weights stay
-// between two neighbours of the list that are the same block.
+// Counts how often the blocks of each chunk need their weights, and how often these are in use already. An
+// action takes a chunk's blocks in order: forward from the first, backward from the last. If one action ends
+// and the next begins with the same block, its weights are kept between the two.
 struct Uses {
   std::vector<int64_t> of_chunk, saved_at_first, saved_at_last;
 };
@@ -25,7 +25,7 @@ struct Uses {
 Uses uses_of(const std::vector<StageAction>& actions, const std::vector<Span>& chunks) {
   const std::vector<int64_t> none(chunks.size(), 0);
   Uses uses{none, none, none};
-  int64_t there = -1;  // the block in use, if its weights were needed
+  int64_t there = -1;  // the block whose weights are in use, or -1
   for (const StageAction& action : actions) {
     const auto chunk = static_cast<size_t>(action.chunk);
     const int64_t first = chunks[chunk].begin, last = chunks[chunk].end - 1;

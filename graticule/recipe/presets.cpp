@@ -6,8 +6,8 @@
 
 namespace graticule {
 
-// 115m: ClimaX's width, depth and heads (arXiv 2301.10343, appendix B). 10b: ORBIT-2's widest, deepened to
-// 10B in its blocks.
+// 115m: width, depth and heads of ClimaX (arXiv 2301.10343, appendix B). 10b: the widest model of ORBIT-2,
+// with more blocks, so that they have 10 billion parameters.
 std::span<const Preset> presets() {
   static constexpr std::array<Preset, 4> all = {{
       {"tiny", 64, 4, 4},

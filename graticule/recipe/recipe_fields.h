@@ -11,7 +11,7 @@ namespace graticule {
 /// continues from it (same_meaning.h).
 enum class KeyKind {
   meaning,   ///< what the network is or what its numbers mean: must be equal
-  course,    ///< how training continues: may change, and each change is logged
+  course,    ///< how training continues: may change; each change is logged
   execution  ///< where and how fast it runs, what is written or scored: free to change
 };
 

@@ -10,7 +10,7 @@ namespace {
 
 std::string value_text(bool value) { return value ? "true" : "false"; }
 std::string value_text(int64_t value) { return std::to_string(value); }
-std::string value_text(double value) { return fmt::format("{}", value); }  // the shortest that is exact
+std::string value_text(double value) { return fmt::format("{}", value); }  // the shortest text that is exact
 std::string value_text(const std::string& value) { return '"' + value + '"'; }
 
 template <class T>
@@ -20,11 +20,11 @@ std::string value_text(const std::vector<T>& values) {
   return "[" + list + "]";
 }
 
-// Every key and its value as text.
+// Lists every key with its value as text.
 class Listing {
  public:
   explicit Listing(Options options) {
-    // The one value that has two spellings: as many key heads as heads.
+    // kv_heads has two spellings of the same value: 0, and as many as heads.
     if (options.model.kv_heads == options.model.heads) options.model.kv_heads = 0;
     visit_fields(*this, options);
   }

@@ -6,7 +6,7 @@ namespace graticule {
 
 namespace {
 
-// In the order of Axes: tensor neighbours are adjacent ranks.
+// Coordinates in the order of Axes: tensor neighbours are adjacent ranks.
 Place place_of(const Axes& axes, int rank) {
   Place place{};
   place.tensor = rank % axes.tensor, rank /= axes.tensor;
@@ -20,7 +20,8 @@ std::vector<int64_t> micro_batches_of(const Options& options, const Axes& axes, 
   return span_sizes(span_of(options.data.batch, axes.data, data).size(), options.parallel.micro_batches);
 }
 
-// Tokens are spread over context x ulysses x tensor; `count` neighbouring parts from part `first` on.
+// The number of tokens of `count` neighbouring parts, from part `first` on. Tokens are spread over context x
+// ulysses x tensor.
 int64_t tokens_of(const ModelShape& shape, const Axes& axes, int64_t first, int64_t count) {
   const int64_t S = shape.grid.tokens(), holders = int64_t{axes.sequence()} * axes.tensor;
   return span_of(S, holders, first + count - 1).end - span_of(S, holders, first).begin;

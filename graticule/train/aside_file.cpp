@@ -20,7 +20,7 @@ fs::path folder_of(const std::string& path) {
   return folder.empty() ? fs::path(".") : folder;
 }
 
-// The folders above a file that are not there yet, the innermost first.
+// The folders above a file that do not exist yet, the innermost first.
 std::vector<fs::path> missing_folders(const std::string& path) {
   std::vector<fs::path> missing;
   std::error_code ignored;
@@ -35,7 +35,7 @@ std::vector<fs::path> missing_folders(const std::string& path) {
 
 AsideFile::AsideFile(std::string path, std::string where)
     : path_(std::move(path)), aside_(path_ + ".part"), where_(std::move(where)) {
-  std::error_code ignored;  // a file in a folder that cannot be made cannot be made either, and says so
+  std::error_code ignored;  // if the folder cannot be made, opening the file fails and says why
   fs::create_directories(folder_of(path_), ignored);
 }
 

@@ -35,7 +35,7 @@ void fill_variables(DataOptions& data, const Catalog& catalog) {
   }
 }
 
-// Training on times that are scored later would make the scores worthless.
+// Refuses training times that are scored later: the scores would be worthless.
 void refuse_overlap(const DataOptions& data) {
   if (data.allow_overlap || data.train.empty()) return;
   const TimeRange train = parse_time_range(data.train[0], data.train[1]);
@@ -104,8 +104,8 @@ Mesh mesh_of(Options& options, const ModelShape& shape, const World& world) {
   return make_mesh(world, axes, static_cast<int>(options.parallel.shard_ranks));
 }
 
-// Tokens are spread over context x ulysses x tensor, tensor neighbours next to each other. Attention sees the
-// tokens of a whole tensor group as one rank's.
+// Tokens are spread over context x ulysses x tensor, and tensor neighbours are next to each other. Attention
+// sees a tensor group as one rank with all tokens of the group.
 Layers layers_of(const Options& options, const ModelShape& shape, const Mesh& mesh, const World& world) {
   const ParallelOptions& parallel = options.parallel;
   const int64_t S = shape.grid.tokens(), tensor = mesh.tensor.size();
@@ -156,9 +156,8 @@ Run assemble(const Problem& problem, const World& world, bool for_training,
              const std::optional<Statistics>& statistics) {
   Options options = problem.options;
   if (!options.train.activations)
-    refuse(
-        "train",
-        "train.activations = \"auto\" is not settled: choose a policy, or let build() of dry/settle.h choose");
+    refuse("train",
+           "train.activations = \"auto\" is not settled: choose a policy, or call build() of dry/settle.h");
   const ModelShape& shape = problem.shape;
   set_threads(options.train.threads, world);
   const Mesh mesh = mesh_of(options, shape, world);
@@ -170,14 +169,14 @@ Run assemble(const Problem& problem, const World& world, bool for_training,
           {},      {}};
   run.statistics = statistics ? *statistics : statistics_of_run(options, *problem.source, world, mesh.world);
   if (for_training) {
-    // Stages between the first and the last read no fields.
+    // Stages between the first and the last read no fields, so their loader gets no tokens.
     const bool reads = run.chain.first_stage() || run.chain.last_stage();
     LoaderOptions loader = loader_options(
         options, shape, mesh, reads ? layers.tokens : Span{layers.tokens.begin, layers.tokens.begin});
     if (options.data.train.empty())
       refuse("data", "data.train is missing: give the training times, [first, last]");
     loader.range = parse_time_range(options.data.train[0], options.data.train[1]);
-    // The loader's thread reads its own source: evaluation in training reads the run's.
+    // The loader's thread needs a source of its own, because evaluation during training reads the run's.
     agree(world, mesh.world, [&] {
       run.loader.emplace(std::shared_ptr<Source>(open_source(options.data.path)), run.statistics, loader);
     });

@@ -23,12 +23,12 @@ std::string file_of(int rank) { return text("rank-", rank, ".safetensors"); }
 
 std::string manifest_path(const fs::path& folder) { return (folder / "manifest.json").string(); }
 
-// What each rank tells rank 0 of its file.
+// What each rank sends to rank 0 about its file.
 json told_by(Run& run, const std::string& checksum) {
   return {{"checksum", checksum}, {"weights", describe_weights(run)}};
 }
 
-// What it goes on from: by name within the run, which may be moved, else by its path.
+// The parent: by its name inside the run, because the run folder may be moved; otherwise by its path.
 json parent_of(const Run& run) {
   if (run.parent.empty()) return nullptr;
   const fs::path parent = run.parent;
@@ -57,7 +57,7 @@ json manifest_of(Run& run, const std::vector<std::string>& told) {
           {"files", files}};
 }
 
-// Paths and units need not be UTF-8, JSON must.
+// Bytes of paths and units that are not UTF-8 are replaced, because JSON must be UTF-8.
 void write_manifest(const fs::path& folder, const json& manifest) {
   const std::string content = manifest.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
   File file = File::create(manifest_path(folder), "checkpoint");
@@ -81,7 +81,8 @@ json read_manifest(const fs::path& folder) {
   return manifest;
 }
 
-// An entry of the manifest, or of one of its objects, by the form that this version writes.
+// Reads an entry of the manifest, or of one of its objects. Fails when it does not have the form that this
+// version writes.
 template <class T>
 T entry(const json& object, const char* key, const fs::path& folder) {
   try {
@@ -97,7 +98,7 @@ Statistics statistics_in(const json& manifest, const fs::path& folder) {
                             "copy the checkpoint again, or take the one before it");
 }
 
-// Checkpoints before format 2's entry "data" say nothing of it.
+// The form of the data; nothing for old checkpoints, which do not have the entry "data".
 std::optional<DataForm> data_in(const json& manifest, const fs::path& folder) {
   if (!manifest.contains("data")) return std::nullopt;
   const json data = entry<json>(manifest, "data", folder);
@@ -106,7 +107,7 @@ std::optional<DataForm> data_in(const json& manifest, const fs::path& folder) {
                   entry<std::map<std::string, std::string>>(data, "units", folder)};
 }
 
-// What jobs that died while they wrote left behind.
+// Removes the unfinished checkpoints of jobs that died while they wrote.
 void remove_unfinished(const fs::path& folder) {
   std::error_code error;
   for (const auto& found : fs::directory_iterator(folder, error)) {
@@ -115,7 +116,8 @@ void remove_unfinished(const fs::path& folder) {
   }
 }
 
-// The whole checkpoint before a damaged one, beside it.
+// What to do about a damaged checkpoint: resume from the last one before it in the same folder, if there is
+// one.
 std::string way_out_of_damage(const CheckpointInfo& damaged) {
   std::string way_out = "there is no checkpoint before it: start the run anew";
   int64_t nearest = -1;
@@ -191,7 +193,7 @@ void verify_checkpoint(const CheckpointInfo& info) {
   const json manifest = read_manifest(info.path);
   for (const auto& file : entry<json>(manifest, "files", info.path)) {
     const std::string path = info.path + "/" + entry<std::string>(file, "name", info.path);
-    std::error_code unknown;  // what may not be looked at says so when it is read
+    std::error_code unknown;  // if the check is not allowed, reading the file fails and says why
     const bool there = fs::exists(path, unknown) || unknown;
     if (there && file_checksum(path) == entry<std::string>(file, "checksum", info.path)) continue;
     fail("checkpoint", path, there ? " is damaged (its checksum differs)" : " is missing", "; ",

@@ -33,8 +33,8 @@ bool last_day_of_common_year(int64_t time) {
   return day_of_year(time) == 365 && day_of_year(time + day_seconds) == 1;
 }
 
-// The running weighted mean m += (w / W) (x - m). W is one number until a value is missing. Of one variable,
-// t P, fp64.
+// Adds x to the running weighted mean of one variable (t P, fp64): m += (w / W) (x - m). The total weight W
+// is one number until a value is missing, then t P.
 void add(at::Tensor values, at::Tensor& total, const at::Tensor& x, const at::Tensor& seen, double weight) {
   if (!seen.defined() && total.dim() == 0) {
     total += weight;
@@ -52,7 +52,7 @@ Climatology::Climatology(Source& source, const LoaderOptions& options, const Tim
                          const std::vector<int64_t>& valid_times, const Span& asked, ClimatologyKind kind,
                          int64_t bytes)
     : source_(source), options_(options), kind_(kind) {
-  options_.missing = Missing::mean;  // left out below
+  options_.missing = Missing::mean;  // so that NaN are read; add() leaves them out
   const auto& all = source.catalog().times;
   const auto first = std::lower_bound(all.begin(), all.end(), training.begin);
   times_ = {first - all.begin(), std::upper_bound(first, all.end(), training.end) - all.begin()};
@@ -89,7 +89,7 @@ void Climatology::choose_kind(const std::vector<int64_t>& valid_times) {
     for (const DayHour& slot : slots) {
       const auto counts = [&](int64_t time) { return weight_in(slot, time) > 0; };
       if (!reason.empty() || std::any_of(times.begin(), times.end(), counts)) continue;
-      reason = text("none lies within 30 days of day ", slot.first, " at ", slot.second, " h");
+      reason = text("none is within 30 days of day ", slot.first, " at ", slot.second, " h");
     }
   }
   if (!reason.empty()) kind_ = ClimatologyKind::time_mean;
@@ -111,12 +111,12 @@ double Climatology::weight_in(const DayHour& slot, int64_t time) const {
   return window_weight(day, day_of_year(time)) + repeated;
 }
 
-// A target variable on some of its places, while its means are made.
+// A target variable on some of its places, while its means are computed.
 struct Climatology::Part {
   int64_t variable;
-  LoaderOptions options;           // whose tokens are those places
+  LoaderOptions options;           // with these places as tokens
   std::vector<at::Tensor> values;  // by slot, views: t P
-  std::vector<at::Tensor> weight;  // by slot, so far: one number, or t P once a NaN was met
+  std::vector<at::Tensor> weight;  // by slot, so far: one number, or t P after the first NaN
 };
 
 std::vector<Climatology::Part> Climatology::parts_of(const std::vector<std::string>& variables,
@@ -147,7 +147,7 @@ std::vector<Climatology::Part> Climatology::parts_of(const std::vector<std::stri
 
 void Climatology::add_time(int64_t time_index, std::vector<Part>& parts) {
   const int64_t time = source_.catalog().times[static_cast<size_t>(time_index)];
-  std::vector<std::pair<size_t, double>> counted;  // slots
+  std::vector<std::pair<size_t, double>> counted;  // slots that this time belongs to, with its weights
   size_t slot = 0;
   for (const auto& [day_and_hour, values] : slots_) {
     if (const double weight = weight_in(day_and_hour, time); weight > 0) counted.emplace_back(slot, weight);
@@ -162,7 +162,7 @@ void Climatology::add_time(int64_t time_index, std::vector<Part>& parts) {
   }
 }
 
-// This slot and those that are asked for after it, as many as fit.
+// Computes this slot and the next ones in the order of asking, as many as fit.
 void Climatology::make_from(const DayHour& slot) {
   const auto ahead = asked_.begin() + static_cast<int64_t>(next_);
   auto place = std::find(ahead, asked_.end(), slot);

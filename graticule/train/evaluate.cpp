@@ -52,8 +52,8 @@ std::vector<Sample> samples_of(const Catalog& catalog, const EvaluationOptions& 
   return spread;
 }
 
-// The weight of each pixel in fp64: fields are cut in fp32, so the rows' numbers are cut and not their
-// weights.
+// The weight of each pixel in fp64. to_patches cuts fields in fp32, so it cuts the rows' numbers, and the
+// weights are looked up by number.
 class PixelWeights {
  public:
   PixelWeights(const TokenGrid& grid, const Catalog& catalog, Convention convention)
@@ -72,14 +72,15 @@ class PixelWeights {
 
  private:
   const TokenGrid& grid_;
-  at::Tensor number_YX_;  // from 1; patches have 0 off the grid
-  at::Tensor weight_R_;   // by number
+  at::Tensor number_YX_;  // rows are counted from 1; patches have 0 off the grid
+  at::Tensor weight_R_;   // by the row's number
 };
 
 const char* const kinds[] = {"model", "persistence", "climatology"};
-constexpr int64_t climatology_kind = 2;  // its ACC is 0/0
+constexpr int64_t climatology_kind = 2;  // has no ACC: it is 0/0
 
-// Sums of all series: one a target variable, lead and kind of forecast. Scores one variable at a time.
+// Sums of all series. A series is one target variable, step and kind of forecast. Scores one variable at a
+// time.
 class Scorer {
  public:
   Scorer(const Run& run, const EvaluationOptions& options, const std::vector<VariableScale>& scales,
@@ -96,11 +97,11 @@ class Scorer {
   }
   ScoreSums& sums() { return sums_; }
 
-  // Appends the scores of a target at a step, and why one is not defined.
+  // Appends the scores of a target at a step, and the reasons for scores that are not defined.
   void tell(int64_t target, int64_t step, int lead, Evaluation& evaluation) const {
     const Catalog& catalog = run_.source->catalog();
     const std::string& name = run_.options.data.targets[static_cast<size_t>(target)];
-    std::map<std::string, std::string> gaps;  // what is not there, by reason
+    std::map<std::string, std::string> gaps;  // reason -> the scores that are missing for it
     for (int64_t kind = 0; kind < kind_count_; ++kind) {
       const int64_t index = series(target, step, kind);
       Score score = sums_.score(index, options_.convention);
@@ -121,7 +122,7 @@ class Scorer {
     }
   }
 
-  // A forecast and its times in the data; `usual` in physical units, none without baselines.
+  // Adds a forecast. `usual_TKP`: the climatology in physical units, undefined without baselines.
   void add(int64_t step, int64_t sample, int64_t initial_index, int64_t valid_index, const State& state,
            const at::Tensor& usual_TKP) {
     const auto& data = run_.options.data;
@@ -141,7 +142,7 @@ class Scorer {
       };
       count(0, forecast_of(run_, scales_, state, v));
       if (options_.baselines) {
-        // As it stands in the data, not by way of the normalised state, which rounds.
+        // Persistence is read from the data again, because the normalised state is rounded.
         count(1, variable_at(run_, v, initial_index));
         count(2, usual_tP);
       }
@@ -175,7 +176,7 @@ Evaluation evaluate(Run& run, const World& world, const EvaluationOptions& optio
       for (const int64_t index : sample.valid)
         valid_times.push_back(catalog.times[static_cast<size_t>(index)]);
     }
-    // wb1 and climax count anomalies from the time mean of the very truth that is scored.
+    // wb1 and climax take anomalies from the time mean of the truth that is scored.
     const auto& train = run.options.data.train;
     const bool own_mean = options.convention != Convention::wb2;
     climatology.emplace(*run.source, loader_options(run.options, run.shape, run.mesh, run.tokens),
@@ -187,8 +188,7 @@ Evaluation evaluate(Run& run, const World& world, const EvaluationOptions& optio
   const auto count = static_cast<int64_t>(samples.size());
   const std::vector<VariableScale> scales = variable_scales(run, lead);
   Scorer scorer(run, options, scales, count);
-  // Every rank predicts equally often, with or without a sample of its own: sharded weights are gathered by
-  // all.
+  // Every rank predicts equally often, with or without samples of its own, because predict() is collective.
   const int64_t rounds = span_of(count, run.mesh.axes.data, 0).size();
   for (int64_t round = 0; round < rounds; ++round) {
     const bool counts = round < mine.size();

@@ -1,7 +1,13 @@
-// Two public formats, written by hand because we need six fields of them.
-// TFRecord:  length (u64) | masked crc of length (u32) | data | masked crc of data (u32), little-endian.
-// Protobuf:  a field is the varint (number << 3 | kind), then kind 0: varint, 1: 8 bytes, 2: varint length
-// and bytes, 5: 4 bytes.
+// Two public formats, written by hand because only six fields of them are needed.
+//
+// TFRecord: length (u64) | masked crc of length (u32) | data | masked crc of data (u32), little-endian.
+//
+// Protobuf: a field is the varint (number << 3 | kind), then its payload:
+//   kind 0  varint
+//   kind 1  8 bytes
+//   kind 2  varint length and bytes
+//   kind 5  4 bytes
+//
 //   Event   {1: double wall_time, 2: int64 step, 3: string file_version, 5: Summary summary}
 //   Summary {1: Value value}     Value {1: string tag, 2: float simple_value}
 #include "graticule/train/event_writer.h"
@@ -41,7 +47,8 @@ double seconds_now() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-/// Rotated and shifted, so that a checksum of data that holds checksums stays strong.
+/// The checksum rotated and shifted (TFRecord's rule), so that a checksum over data with checksums stays
+/// strong.
 uint32_t masked_crc(const std::string& data) {
   const uint32_t crc = crc32c(std::as_bytes(std::span(data)));
   return ((crc >> 15) | (crc << 17)) + 0xA282EAD8U;

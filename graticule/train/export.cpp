@@ -44,7 +44,7 @@ std::string model_json(const Problem& problem) {
 void export_weights(const CheckpointInfo& info, const std::string& out) {
   const Problem problem = define_problem(info.options);
   refuse_other_data(info.path, info.data, problem.source->catalog());
-  // Only the parameters' names and shapes are wanted: one rank's view of no tokens and no attention.
+  // Only names and shapes of the parameters are needed, so the chain has no tokens and no attention.
   Chain chain = chain_of(problem.shape, Layers());
   load_checkpoint(info, chain, false);
   std::vector<TensorEntry> entries;

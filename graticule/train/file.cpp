@@ -19,7 +19,7 @@ int open_descriptor(const std::string& path, int flags, const std::string& where
   const bool writing = (flags & O_CREAT) != 0;
   if (descriptor < 0)
     fail(where, path, ": cannot be ", doing, ": ", std::strerror(errno),
-         writing ? "; choose another place" : "; is it there, and yours to read?");
+         writing ? "; choose another place" : "; check that it exists and that you may read it");
   return descriptor;
 }
 

@@ -21,6 +21,7 @@ class File {
   File& operator=(File&&) = delete;
 
   const std::string& path() const { return path_; }
+  /// Bytes of the file now.
   int64_t size() const;
   /// Fills `out` from byte `offset` on. Fails when the file ends before.
   void read_at(int64_t offset, std::span<std::byte> out) const;

@@ -43,7 +43,7 @@ FieldWriterOptions layout(const Run& run, const ForecastOptions& options, int le
   return file;
 }
 
-// The whole field of one variable on every rank that holds tokens, of this rank's part: [places, P] in order.
+// Gathers one variable from the ranks that have tokens of it: patches of all places in order (S P).
 at::Tensor gather_variable(const Run& run, const at::Tensor& mine_tP, int64_t variable) {
   const TokenGrid& grid = run.shape.grid;
   std::vector<int64_t> rows;
@@ -54,7 +54,7 @@ at::Tensor gather_variable(const Run& run, const at::Tensor& mine_tP, int64_t va
   return run.mesh.holders.all_gather(mine_tP.contiguous(), rows).wait();
 }
 
-// Writes the targets one by one; `part_of` gives this rank's patches of a variable in physical units.
+// Writes the targets one by one. `part_of` returns this rank's patches of a variable in physical units.
 void write_targets(const Run& run, const std::function<at::Tensor(int64_t variable)>& part_of, int64_t time,
                    int64_t step, std::optional<FieldWriter>& writer) {
   const auto& data = run.options.data;
@@ -67,7 +67,7 @@ void write_targets(const Run& run, const std::function<at::Tensor(int64_t variab
   }
 }
 
-// Rank 0's failure to write must not leave the others waiting.
+// Opens the writer on rank 0. When that fails, all ranks throw, so that none waits.
 void agree_on_writer(const World& world, const Group& everyone, std::optional<FieldWriter>& writer,
                      const FieldWriterOptions& file) {
   agree(world, everyone, [&] {
@@ -75,7 +75,7 @@ void agree_on_writer(const World& world, const Group& everyone, std::optional<Fi
   });
 }
 
-// The data's index of each valid time of one initial time.
+// The index in the data of each valid time of one initial time.
 std::vector<int64_t> truth_of(const Catalog& catalog, int64_t initial_time, int64_t lead_seconds,
                               int64_t steps) {
   std::vector<int64_t> indices;

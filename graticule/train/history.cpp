@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view step_prefix = "step-", left_prefix = "left-", metrics_prefix = "metrics.left-";
 
-// The number between a name's known beginning and end.
+// The number in a name between a known prefix and suffix.
 std::optional<int64_t> number_in(std::string_view name, std::string_view prefix,
                                  std::string_view suffix = "") {
   if (name.size() <= prefix.size() + suffix.size() || !name.starts_with(prefix) || !name.ends_with(suffix))
@@ -42,7 +42,7 @@ std::vector<fs::path> entries_of(const fs::path& folder) {
   for (; !error && entry != fs::directory_iterator(); entry.increment(error))
     entries.push_back(entry->path());
   if (error)
-    fail("checkpoint", folder.string(), " cannot be read: ", error.message(), "; is it yours to read?");
+    fail("checkpoint", folder.string(), " cannot be read: ", error.message(), "; check that you may read it");
   return entries;
 }
 
@@ -51,10 +51,10 @@ void rename_to(const fs::path& from, const fs::path& to) {
   fs::rename(from, to, error);
   if (error)
     fail("checkpoint", from.string(), " cannot be renamed to ", to.string(), ": ", error.message(),
-         "; give it the name by hand, or choose another run.out");
+         "; rename it by hand, or choose another run.out");
 }
 
-// A renamed folder survives a power cut only once its parent is on the disk.
+// Syncs a folder: a rename in it survives a power cut only after that.
 void sync_folder(const fs::path& folder) {
   const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   const bool synced = descriptor >= 0 && ::fsync(descriptor) == 0;
@@ -72,7 +72,7 @@ std::string read_text(const fs::path& path) {
   return content.str();
 }
 
-// What is leaving: the folder for it, and names within checkpoints/.
+// The checkpoints that leave: the folder for them, and their names in checkpoints/.
 struct Leaving {
   std::string folder;
   std::vector<std::string> names;
@@ -88,7 +88,8 @@ std::optional<Leaving> leaving_in(const fs::path& checkpoints) {
   return leaving;
 }
 
-// Once it lies in its folder, the name in checkpoints/ is a new checkpoint's.
+// Whether a checkpoint has yet to be moved. After the move, its name in checkpoints/ belongs to a new
+// checkpoint.
 bool still_leaving(const Leaving& leaving, const fs::path& checkpoint) {
   const std::string name = checkpoint.filename();
   std::error_code ignored;
@@ -96,7 +97,7 @@ bool still_leaving(const Leaving& leaving, const fs::path& checkpoint) {
          !fs::exists(checkpoint.parent_path() / leaving.folder / name, ignored);
 }
 
-// One above every number that folders and metrics were left under.
+// A new number for left checkpoints and metrics: one above all that exist.
 int64_t next_number(const fs::path& run_folder) {
   int64_t last = 0;
   for (const fs::path& entry : entries_of(run_folder / "checkpoints"))
@@ -113,7 +114,8 @@ std::vector<fs::path> not_on_line_of(const std::string& run_folder, const std::s
   return others;
 }
 
-// Lines whose step is at most `last`, and all others; those that a crash cut off are among the others.
+// Lines of metrics, split into those with a step of at most `last` and all others. A line that a crash cut
+// off is among the others.
 struct Lines {
   std::string kept, others;
 };
@@ -145,7 +147,7 @@ fs::path left_metrics(const fs::path& run_folder, int64_t number) {
   return run_folder / text(metrics_prefix, number, ".jsonl");
 }
 
-// A job that died before its first checkpoint was no branch: what it had put aside is the record again.
+// Puts back the lines that a job set aside, if it died before its first checkpoint: then it made no branch.
 void give_back_metrics(const fs::path& run_folder) {
   const std::string leaving = read_text(leaving_metrics(run_folder));
   if (leaving.empty()) return;
@@ -231,13 +233,13 @@ std::string append_to_line(const std::string& run_folder, const std::string& asi
   std::error_code none;
   if (fs::exists(leaving_metrics(run_folder), none))
     rename_to(leaving_metrics(run_folder), left_metrics(run_folder, number));
-  // Its own name last, since one that leaves may have it.
+  // Renames the new checkpoint last, because a leaving one may have the same name.
   if (!names.empty()) finish_leaving(run_folder);
   rename_to(aside, folder / text(step_prefix, step));
   sync_folder(folder);
   if (names.empty()) return "";
   std::replace(names.begin(), names.end(), '\n', ' ');
-  return text("this run goes on from ", parent, ": ", names, "left its line and lie in ",
+  return text("this run continues from ", parent, "; checkpoints ", names, "left its line and are now in ",
               (folder / left).string(), "; resume from one by its path, or remove the folder");
 }
 

@@ -16,7 +16,7 @@ namespace graticule {
 
 namespace {
 
-// Evaluation in training is a glance: the trained lead, few samples, no baselines.
+// A short evaluation during training: the first lead, few samples, no baselines.
 void evaluate_on_valid(Run& run, const World& world, RunLog* log) {
   const auto& valid = run.options.data.valid;
   EvaluationOptions options;
@@ -31,7 +31,7 @@ void evaluate_on_valid(Run& run, const World& world, RunLog* log) {
 
 bool is_due(int64_t step, int64_t every) { return every > 0 && step % every == 0; }
 
-// Of the process and of its tensors, each the largest of all ranks.
+// The largest peak of any rank's process and of any rank's tensors.
 std::pair<int64_t, int64_t> largest_peaks(const Ledger& ledger, const Group& everyone) {
   const at::Tensor peaks =
       everyone.all_reduce(at::tensor({peak_memory_bytes(), ledger.peak().total()}, at::kLong), Reduction::max)
@@ -58,7 +58,7 @@ bool train(Run& run, const World& world, bool json, const Ledger& ledger) {
   });
   const auto tokens_a_step = static_cast<double>(options.data.batch * run.shape.grid.tokens());
   bool stopped = false;
-  int64_t saved_step = run.parent.empty() ? -1 : run.step;  // what was resumed is on the disk already
+  int64_t saved_step = run.parent.empty() ? -1 : run.step;  // the resumed one is on the disk
   const auto save = [&] {
     if (saved_step == run.step) return;
     const std::vector<std::string> told = save_checkpoint(run, world);
@@ -69,7 +69,7 @@ bool train(Run& run, const World& world, bool json, const Ledger& ledger) {
   };
   if (log && run.step >= options.train.steps)
     log->say(text("nothing to train: ", run.step, " steps were made, train.steps = ", options.train.steps,
-                  "; give more to go on"));
+                  "; raise train.steps to continue"));
   while (run.step < options.train.steps && !stopped) {
     const auto start = std::chrono::steady_clock::now();
     world.watch->set_step(run.step + 1);
@@ -77,7 +77,7 @@ bool train(Run& run, const World& world, bool json, const Ledger& ledger) {
     if (world.watch->keeps_order()) check_order(run.mesh);
     stopped = result.stop;
     if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm)) {
-      agree(world, run.mesh.world, [&] { fail_at_no_number(result, run.step); });  // every rank has the sums
+      agree(world, run.mesh.world, [&] { fail_at_no_number(result, run.step); });  // equal on all ranks
     }
     if (is_due(run.step, options.run.log_every) || run.step == options.train.steps || stopped) {
       const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;

@@ -18,7 +18,7 @@ constexpr int64_t tile_values = 1 << 18;
 
 using Tile = std::function<at::Tensor(const at::Tensor& whole)>;
 
-// Calls visit(tile) for every tile of a tensor of these sizes; tile(x) is x's part of it.
+// Calls visit(tile) for every tile of a tensor with these sizes; tile(x) returns x's part of the tile.
 void each_tile(at::IntArrayRef sizes, const std::function<void(const Tile& tile)>& visit) {
   const int64_t token = std::max<int64_t>(1, c10::multiply_integers(sizes.slice(2)));
   const int64_t length = std::max<int64_t>(1, tile_values / token);

@@ -17,7 +17,8 @@ namespace graticule {
 
 namespace {
 
-// LibTorch's allocators tell the thread's observer of each block: bytes are negative when it is given back.
+// LibTorch's allocators report each block to the thread's observer; `bytes` is negative when the block is
+// freed.
 class Watcher : public c10::MemoryReportingInfoBase {
  public:
   Watcher(Ledger& ledger, c10::DeviceType device)
@@ -28,7 +29,7 @@ class Watcher : public c10::MemoryReportingInfoBase {
   void reportMemoryUsage(void* block, int64_t bytes, size_t, size_t, c10::Device device) override {
     if (device.type() != device_) return;
     const std::lock_guard lock(mutex_);
-    // Given back on a thread that nobody watches, a block's address can come a second time.
+    // A block that was freed on a thread without a watch is still known here when its address is used again.
     if (const auto known = blocks_.extract(block)) {
       ledger_.book(known.mapped().account, -known.mapped().bytes);
     }
@@ -38,7 +39,7 @@ class Watcher : public c10::MemoryReportingInfoBase {
     blocks_[block] = {bytes, account};
   }
 
-  // Thrown from where the allocation failed: the ledger is as it was.
+  // This throws at the failed allocation, so the ledger is still as it was.
   void reportOutOfMemory(int64_t bytes, size_t, size_t, c10::Device device) override {
     if (device.type() != device_) return;
     const Booked now = ledger_.now();
@@ -53,7 +54,8 @@ class Watcher : public c10::MemoryReportingInfoBase {
     Account account;
   };
 
-  // Autograd's threads of a GPU know no scopes, and what they run is the backward.
+  // Autograd's threads for a GPU have no account scopes; they run the backward, so their tensors are
+  // activations.
   Account account_here() const {
     const Account account = current_account();
     return account == Account::other && std::this_thread::get_id() != owner_ ? Account::activations : account;
@@ -71,7 +73,7 @@ std::shared_ptr<Watcher> watcher(Ledger& ledger, c10::DeviceType device) {
   return std::make_shared<Watcher>(ledger, device);
 }
 
-// The number behind `key` in a file of "key number" lines, or its first word where there is no key.
+// The number after `key` in a file of "key number" lines; the file's first word when `key` is empty.
 std::optional<int64_t> number_in(const std::string& path, const std::string& key = "") {
   std::ifstream file(path);
   for (std::string word; file >> word;) {
@@ -83,8 +85,8 @@ std::optional<int64_t> number_in(const std::string& path, const std::string& key
   return std::nullopt;
 }
 
-// The least that a cgroup (v2) of this process and those around it still allow. What was read from files and
-// is kept only while nobody needs the room counts as free.
+// The smallest amount of memory that a cgroup (v2) of this process, or one around it, still allows. The file
+// cache that can be given up (inactive_file) counts as free.
 std::optional<int64_t> free_in_cgroups() {
   std::ifstream file("/proc/self/cgroup");
   std::string path;

@@ -8,7 +8,7 @@ namespace graticule {
 
 namespace {
 
-// A block without data: its context stands for it, so that it has an address and an end.
+// A block without data. Its context gives it an address and reports when it is freed.
 struct Block {
   size_t bytes;
 };

@@ -14,7 +14,7 @@ namespace graticule {
 
 namespace {
 
-/// The sums of one time, in the order they lie in memory. f and o are anomalies f' and o'.
+/// The sums of one time, in the order of the tensor. f and o are the anomalies f' and o'.
 struct Sums {
   double w = 0, w_error2 = 0;  // over pixels with a forecast and a truth
   double w_anomaly = 0, w_f = 0, w_o = 0, w_f2 = 0, w_o2 = 0, w_fo = 0, pixels = 0, f = 0,
@@ -43,7 +43,8 @@ Sums operator+(const Sums& a, const Sums& b) {
 double square_error(const Sums& s) { return s.w_error2 / s.w; }
 double correlation(const Sums& s) { return s.w_fo / std::sqrt(s.w_f2 * s.w_o2); }
 
-/// The correlation of f' - mean(f') and o' - mean(o'), plain means over pixels, by expanding the products.
+/// The correlation of f' - mean(f') and o' - mean(o') with plain means over pixels, computed by expanding the
+/// products.
 double centred_correlation(const Sums& s) {
   const double f = s.f / s.pixels;
   const double o = s.o / s.pixels;
@@ -53,7 +54,7 @@ double centred_correlation(const Sums& s) {
   return product / std::sqrt(f_square * o_square);
 }
 
-// What these pixels add, in the order of Sums.
+// What these pixels add to the sums, in the order of Sums.
 at::Tensor sums_of(const at::Tensor& forecast, const at::Tensor& truth, const at::Tensor& climatology,
                    const at::Tensor& weight) {
   const at::Tensor weighs = weight > 0;
@@ -77,7 +78,7 @@ at::Tensor sums_of(const at::Tensor& forecast, const at::Tensor& truth, const at
                     count(truths), count(climatologies)});
 }
 
-// By time.
+// The sums of one series, one entry for each time.
 std::span<const Sums> of_series(const at::Tensor& sums, int64_t series) {
   const auto times = static_cast<size_t>(sums.size(1));
   return {static_cast<const Sums*>(sums.const_data_ptr()) + static_cast<size_t>(series) * times, times};
@@ -125,7 +126,7 @@ void ScoreSums::add(int64_t series, int64_t time, const at::Tensor& forecast, co
                     const at::Tensor& climatology, const at::Tensor& weight) {
   GRATICULE_CHECK(forecast.sizes() == truth.sizes() && truth.sizes() == climatology.sizes() &&
                   truth.sizes() == weight.sizes());
-  constexpr int64_t tile = 1 << 14;  // rows whose pixels are held as fp64 at a time
+  constexpr int64_t tile = 1 << 14;  // rows to convert to fp64 at a time
   const int64_t rows = weight.size(0);
   for (int64_t begin = 0; begin < rows; begin += tile) {
     const auto cut = [&](const at::Tensor& x) { return x.narrow(0, begin, std::min(tile, rows - begin)); };

@@ -53,6 +53,7 @@ struct TimeScores {
 ///   sums.merge(group.all_reduce(sums.values()).wait());
 class ScoreSums {
  public:
+  /// All sums are 0.
   ScoreSums(int64_t series, int64_t times);
 
   /// Adds pixels at one time of one series. All tensors have one shape (any device), physical units, and NaN

@@ -22,7 +22,7 @@ namespace {
 constexpr int64_t chunk_elements = int64_t{1}
                                    << 18;  // 1 MiB of fp32, so that what a chunk needs stays in cache
 
-// What one call of the fused kernel updates.
+// The tensors that one call of the fused kernel updates.
 struct Tensors {
   std::vector<at::Tensor> weights, gradients, moments1, moments2;
 

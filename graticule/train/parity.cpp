@@ -19,7 +19,7 @@ namespace {
 
 constexpr int64_t small_head_width = 8, small_variables = 5;
 
-// Fields of all tokens; a rank cuts its own.
+// Random fields of all tokens. Each rank cuts its part out.
 struct Data {
   at::Tensor input_BSKP, target_BSKP, weight_BSKP;
 };
@@ -32,7 +32,7 @@ Data random_data(const ModelShape& shape, int64_t batch) {
   return {draw(), draw(), draw().abs()};
 }
 
-// The model on one layout after one forward and backward.
+// The model in one layout after one forward and backward.
 struct Outcome {
   Chain chain;
   at::Tensor output_BTKP;  ///< of this rank's samples and tokens
@@ -81,7 +81,8 @@ Outcome run_layout(Options options, const ModelShape& shape, const World& world,
 
 double largest(const at::Tensor& x) { return x.numel() == 0 ? 0 : x.abs().max().item<double>(); }
 
-// Differences from one rank, and one rank's own size: "output", "loss", then each block's gradient.
+// Differences from one rank, and the largest values of one rank: "output", "loss", then each block's
+// gradient.
 struct Differences {
   std::vector<std::string> names;
   at::Tensor difference, size;  ///< fp64, one entry a name
@@ -135,14 +136,14 @@ std::pair<Options, ModelShape> small_case(const Options& recipe, int ranks) {
   model.heads = full.heads;
   model.dim = full.heads * small_head_width;
   model.depth = std::min(full.depth, std::max<int64_t>(2, stages + 1));
-  // Nothing divides: 3 rows of an odd number of patches, more tokens than ranks.
+  // Sizes that nothing divides: 3 rows of an odd number of patches, more tokens than ranks.
   const int64_t columns = std::max<int64_t>(5, ranks / 3 + 2) | 1;
   const ModelShape shape = shape_of(model, small_variables, 3 * model.patch, columns * model.patch);
   options.data.batch = ranks * recipe.parallel.micro_batches;  // enough for any degree of data
   const Axes axes = resolve_axes(options, ranks, shape);
   fill_in(options.parallel, axes);
-  options.data.batch = axes.data * recipe.parallel.micro_batches + 1;  // uneven on purpose
-  // Up to four uneven tiles, where one rank takes all its tokens as one.
+  options.data.batch = axes.data * recipe.parallel.micro_batches + 1;  // uneven, to test uneven samples
+  // About four uneven tiles for a rank of the layout; one rank alone takes all its tokens as one tile.
   options.train.tile_tokens = shape.grid.tokens() / (axes.sequence() * axes.tensor) / 4 + 1;
   return {options, shape};
 }

@@ -22,15 +22,15 @@ at::Tensor part_of(const Run& run, const at::Tensor& x_TKP, int64_t variable) {
   return of_variable(x_TKP, run.shape.grid, run.tokens, variable);
 }
 
-// A value that is not finite is no forecast, and written it would pass for a missing one. By the ends alone:
-// no field of the targets' size is made.
+// Fails on a value that is not finite: in a file it would look like a missing value. Only the smallest and
+// the largest value are looked at, so no field is copied.
 void require_finite(const Run& run, const std::vector<VariableScale>& scales, const State& state) {
   const Span variables = run.shape.grid.variables_of(run.tokens);
   for (int64_t v = variables.begin; v < variables.end; ++v) {
     const VariableScale& scale = scales[static_cast<size_t>(v)];
     const at::Tensor values_tP = part_of(run, state.values_TKP, v);
     if (!scale.target || values_tP.numel() == 0) continue;
-    const auto [low, high] = values_tP.aminmax();  // NaN where one is
+    const auto [low, high] = values_tP.aminmax();  // NaN if any value is NaN
     const auto finite = [&](const at::Tensor& end) {
       return std::isfinite(static_cast<float>(end.item<double>() * scale.deviation + scale.mean));
     };
@@ -95,7 +95,7 @@ void advance(Run& run, const World& world, const std::vector<VariableScale>& sca
   const at::Device device = run.device();
   const Inputs inputs{
       at::full({1}, static_cast<double>(lead_hours), at::kFloat).to(device), {0}, 0, false, nullptr};
-  // The prediction becomes the next state where it lies.
+  // The next state is computed in the memory of the prediction.
   const at::Tensor next_TKP =
       run.chain.predict(state.values_TKP.unsqueeze(0).to(device), inputs).cpu().squeeze(0);
   const Span variables = run.shape.grid.variables_of(run.tokens);

@@ -9,14 +9,14 @@ namespace graticule {
 
 namespace {
 
-// x ^= x >> shift, of the bits as an unsigned number.
+// x ^= x >> shift, with the bits taken as an unsigned number.
 void fold(const at::Tensor& x, int shift) {
   x.bitwise_xor_(at::bitwise_right_shift(x, shift).bitwise_and_((int64_t{1} << (32 - shift)) - 1));
 }
 
 }  // namespace
 
-// The number plus the key through the mixer "lowbias32" (C. Wellons, "Prospecting for hash functions"), in
+// Puts (number + key) through the mixer "lowbias32" (C. Wellons, "Prospecting for hash functions"), in
 // arithmetic modulo 2^32.
 at::Tensor random_bits(uint64_t key, int64_t begin, int64_t count, const at::Device& device) {
   const auto wrapped = [](uint64_t number) { return std::bit_cast<int32_t>(static_cast<uint32_t>(number)); };
@@ -30,9 +30,9 @@ at::Tensor random_bits(uint64_t key, int64_t begin, int64_t count, const at::Dev
   return x;
 }
 
-// bf16 is the upper half of fp32's bits. Adding the draw to the lower half carries into the upper one with
-// the probability that the lower half is of a step; the sign lies apart, so this is right on both sides of
-// zero.
+// bf16 is the upper half of the bits of fp32. Adding the draw to the lower half carries into the upper half
+// with the probability (lower half) / 2^16, which is the value's distance in steps of bf16. The sign is a
+// separate bit, so this is right on both sides of zero.
 void round_to_bf16(const at::Tensor& values, const at::Tensor& draw, const at::Tensor& rounded) {
   values.view(at::kInt).add_(draw).bitwise_and_(~0xffff);
   rounded.copy_(values);

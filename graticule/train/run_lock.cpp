@@ -42,7 +42,7 @@ RunLock::RunLock(const std::string& run_folder) {
            " trains there; wait until it has ended, or choose another run.out");
   }
   const std::string me = this_process();
-  // A name that could not be written is missing in another's message, no more.
+  // If this write fails, only the name in another job's message is missing.
   if (::ftruncate(descriptor_, 0) == 0) static_cast<void>(::pwrite(descriptor_, me.data(), me.size(), 0));
 }
 

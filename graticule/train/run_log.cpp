@@ -26,7 +26,7 @@ std::ofstream append_to(const std::string& path) {
   return file;
 }
 
-// JSON has no NaN: a score that is not defined is null.
+// JSON has no NaN, so a score that is not defined becomes null.
 nlohmann::json number(double value) {
   return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr);
 }
@@ -52,8 +52,8 @@ void RunLog::line(const std::string& json_text) {
   if (json_) show(json_text + "\n");
 }
 
-// A terminal that was closed must not end the training before its checkpoint is written: the files have all
-// that is shown.
+// Errors are ignored: a closed terminal must not end the training before its checkpoint is written. The files
+// contain everything that is shown.
 void RunLog::show(const std::string& characters) const {
   if (std::fputs(characters.c_str(), stdout) == EOF || std::fflush(stdout) != 0) std::clearerr(stdout);
 }
@@ -78,7 +78,7 @@ void RunLog::step(int64_t step, int64_t steps, const StepResult& result, const S
       "step {:>{}}/{}  loss {:.5f}  grad {:.3f}  {:.0f} tokens/s  {:.2f} s/step  {} left", step,
       fmt::format("{}", steps).size(), steps, result.loss, result.gradient_norm, measures.tokens_per_s,
       measures.step_s, duration(measures.step_s * static_cast<double>(steps - step)));
-  // On a terminal one line is rewritten; in a file a line stands for every twentieth of the way.
+  // On a terminal, one line is rewritten. In a file, a line is written after each twentieth of the steps.
   const bool milestone = step == steps || step % std::max<int64_t>(1, steps / 20) == 0;
   if (milestone) log_ << progress << std::endl;
   if (terminal_) show(fmt::format("\r\033[K{}{}", progress, step == steps ? "\n" : ""));

@@ -22,7 +22,7 @@ static_assert(std::endian::native == std::endian::little, "the format is little-
 
 constexpr auto where = "safetensors";
 constexpr int64_t length_bytes = 8;
-constexpr int64_t header_limit = 100'000'000;  // the reference reader's
+constexpr int64_t header_limit = 100'000'000;  // the limit of the reference reader
 
 struct DtypeName {
   at::ScalarType dtype;
@@ -54,7 +54,7 @@ std::optional<at::ScalarType> dtype_named(const std::string& name) {
   return std::nullopt;
 }
 
-/// Length and header, padded with spaces so that the data begins at a multiple of 8.
+/// The header's length and the header, padded with spaces so that the data begin at a multiple of 8.
 std::string header_bytes(const Json& header) {
   std::string json = header.dump();
   json.resize((json.size() + 7) / 8 * 8, ' ');
@@ -81,7 +81,7 @@ Json read_header(const File& file, int64_t& data_begin) {
   return header;
 }
 
-/// A tensor of the file, and the bytes it takes after the header.
+/// A tensor of the file, and its range of bytes after the header.
 struct Located {
   TensorEntry entry;
   Span bytes;

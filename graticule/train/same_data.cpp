@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-// As JSON keeps it: a file's bytes need not be UTF-8.
+// The text as JSON stores it: bytes that are not UTF-8 are replaced.
 std::string as_utf8(const std::string& bytes) {
   return json::parse(json(bytes).dump(-1, ' ', false, json::error_handler_t::replace)).get<std::string>();
 }
@@ -23,13 +23,13 @@ std::string range_of(const char* name, const std::vector<double>& axis) {
   return text(axis.size(), " ", name, " from ", axis.front(), " to ", axis.back());
 }
 
-// The difference between two axes in words; empty where there is none.
+// The first difference between two axes in words; "" when there is none.
 std::string difference(const char* name, const std::vector<double>& trained, const std::vector<double>& now) {
   if (trained.size() != now.size())
     return text("it was trained on ", range_of(name, trained), ", the data have ", range_of(name, now));
   const double near = grid_tolerance(trained);
   for (size_t i = 0; i < now.size(); ++i) {
-    // A longitude may be counted from another meridian.
+    // A longitude may be counted from another meridian, so multiples of 360 are equal.
     if (std::abs(std::remainder(trained[i] - now[i], 360.0)) <= near) continue;
     return text("of its ", range_of(name, trained), " the one numbered ", i + 1, " is ", trained[i],
                 ", the data's is ", now[i]);

@@ -22,7 +22,8 @@ struct StatePart {
 constexpr StatePart state_parts[] = {
     {".master", &OwnedState::master}, {".moment1", &OwnedState::moment1}, {".moment2", &OwnedState::moment2}};
 
-// Parts that the tensor axis cuts differ from one of its ranks to the next.
+// The name of a part's flat tensor. A part that the tensor axis cuts differs between tensor ranks, so it gets
+// their number.
 std::string flat_name(const ShardedPart& part, int tensor_rank) {
   const bool cut = part.parameters().front().cut.has_value();
   return cut ? text(part.block(), ".tensor-", tensor_rank) : part.block();
@@ -53,14 +54,14 @@ bool same_cut(const std::optional<Cut>& a, const std::optional<Cut>& b) {
   return a.has_value() == b.has_value() && (!a || (a->dim == b->dim && a->pieces == b->pieces));
 }
 
-// One flat of a checkpoint and its open files.
+// One flat tensor of a checkpoint and its files.
 struct SavedFlat {
   std::string name;
   int64_t numel;
   std::vector<std::string> files;
 };
 
-// A parameter, or a tensor rank's part of it, within a flat.
+// A parameter, or the part of it on one tensor rank, inside a flat tensor.
 struct SavedPiece {
   const SavedFlat* flat;
   int64_t offset;
@@ -73,7 +74,8 @@ class SavedWeights {
     try {
       take(flats);
     } catch (const json::exception&) {
-      fail("checkpoint", folder_, "/manifest.json: its entry \"flats\" does not say where the weights lie: ",
+      fail("checkpoint", folder_,
+           "/manifest.json: its entry \"flats\" has not the form that this version reads: ",
            "copy the checkpoint again, or take the one before it");
     }
   }
@@ -90,7 +92,7 @@ class SavedWeights {
     return all;
   }
 
-  /// Elements [wanted) of this rank's part of a parameter (flattened), one kind of state.
+  /// Elements `wanted` of this rank's part of a parameter (flattened), of one kind of state.
   at::Tensor read(const Parameter& mine, const std::string& name, const std::string& suffix,
                   const Span& wanted) {
     const auto& pieces = pieces_.at(name);
@@ -170,7 +172,7 @@ void refuse_another_model(const SavedWeights& saved, const std::string& folder, 
     for (const auto& parameter : part->parameters()) {
       const std::string name = part->block() + "." + parameter.name;
       ours.insert(name);
-      if (!saved.holds(name)) refuse_it("it has no ", name, ", the recipe's model has");
+      if (!saved.holds(name)) refuse_it("it has no ", name, ", which the recipe's model has");
       if (saved.shape_of(name) != parameter.shape) {
         refuse_it("its ", name, " is ", at::IntArrayRef(saved.shape_of(name)), ", the recipe's is ",
                   at::IntArrayRef(parameter.shape));
@@ -180,7 +182,8 @@ void refuse_another_model(const SavedWeights& saved, const std::string& folder, 
   for (const auto& name : saved.names()) {
     const bool of_ours = std::any_of(blocks.begin(), blocks.end(),
                                      [&](const auto& block) { return name.starts_with(block + "."); });
-    if (of_ours && !ours.contains(name)) refuse_it("it has ", name, ", the recipe's model has not");
+    if (of_ours && !ours.contains(name))
+      refuse_it("it has ", name, ", which the recipe's model does not have");
   }
   if (saved.blocks() != chain.model_blocks()) {
     refuse_it("it has ", saved.blocks(), " blocks, tokenizer and head among them, the recipe's has ",

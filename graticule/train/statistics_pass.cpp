@@ -16,7 +16,8 @@ namespace graticule {
 
 namespace {
 
-// Data under the same path may have changed: their units and number of times say so.
+// Whether statistics were made from these data. The file at the path may have changed; its units and its
+// number of times are compared.
 bool made_of(const Statistics& statistics, const Catalog& catalog) {
   const auto inside = [&](int64_t time) {
     return time >= statistics.range.begin && time <= statistics.range.end;
@@ -85,7 +86,7 @@ Statistics statistics_of_run(const Options& options, Source& source, const World
   const std::string path = options.run.out + "/statistics.json";
   std::optional<Statistics> known;
   agree(world, everyone, [&] { known = read_statistics(path, options, range, source.catalog()); });
-  // A rank may have looked before another wrote: all must have found it, or all compute.
+  // One rank may have looked before another one wrote. The file is used only if all ranks found it.
   const bool all_know =
       everyone.all_reduce(at::full({1}, known ? 1 : 0, at::kLong), Reduction::min).wait().item<int64_t>() ==
       1;

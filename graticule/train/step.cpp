@@ -14,7 +14,7 @@ namespace graticule {
 
 namespace {
 
-// A part of the samples of a batch, on the device of the weights.
+// A part of a batch's samples, on the device of the weights.
 Batch micro_batch(const Batch& batch, const Span& part, const at::Device& device) {
   const Accounted booked(Account::data);
   const auto cut = [&](const at::Tensor& all) { return all.narrow(0, part.begin, part.size()).to(device); };
@@ -26,8 +26,8 @@ Batch micro_batch(const Batch& batch, const Span& part, const at::Device& device
           {batch.sample_ids.begin() + part.begin, batch.sample_ids.begin() + part.end}};
 }
 
-// The next batch with something to learn on any rank. Where missing values are allowed, all targets of a step
-// may be missing: its loss would be 0/0, and it teaches nothing, so it is passed over.
+// The next batch in which some target has a value on some rank. With missing = "mean", all targets of a step
+// may be missing. Its loss would be 0/0, so the step is skipped.
 Batch next_that_counts(Run& run) {
   const int64_t first = run.loader->position();
   while (true) {
@@ -67,8 +67,8 @@ at::Tensor step_on(const Batch& batch, Chain& chain, const Mesh& mesh, const Opt
   totals[2] += stop ? 1 : 0;
   chain.finish_reduce();
 
-  // Squared error, weight, wishes to stop: each rank's own, summed once. Nothing is read back before the
-  // update.
+  // Each rank's squared error, weight and wish to stop, summed over all ranks at once. Nothing is read back
+  // to the host before the update.
   totals = mesh.world.all_reduce(totals).wait();
   const at::Tensor norm = gradient_square_sum(chain, mesh.world).sqrt() / totals[1];
   const at::Tensor clip = train.clip > 0 ? (train.clip / norm).clamp_max(1) : at::ones_like(norm);

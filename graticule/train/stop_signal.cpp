@@ -6,7 +6,7 @@ namespace graticule {
 
 namespace {
 
-// A signal handler can reach nothing but a global of this type (C++ standard, [support.signal]).
+// A signal handler may only access a global of this type (C++ standard, [support.signal]).
 volatile std::sig_atomic_t stop_requested = 0;
 
 constexpr std::array signals = {SIGTERM, SIGINT, SIGHUP, SIGPIPE};

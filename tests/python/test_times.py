@@ -42,7 +42,7 @@ def test_a_reference_time_and_one_lead(tmp_path, place):
 
 def test_a_reference_time_alone_is_told(tmp_path):
     as_reference(sky()).to_netcdf(tmp_path / "a.nc")
-    assert "when forecasts were started" in info(tmp_path / "a.nc")["notes"]
+    assert "gives the start of forecasts" in info(tmp_path / "a.nc")["notes"]
 
 
 def test_several_leads_are_refused_by_name(tmp_path):
@@ -83,7 +83,7 @@ def test_a_time_that_was_never_written(tmp_path):
     with netCDF4.Dataset(tmp_path / "a.nc", "a") as file:
         file["t2m"][8] = 280
     message = refusal(tmp_path / "a.nc")
-    assert "a.nc: time has no value at place 8 of 9" in message
+    assert "a.nc: time has no value at index 8 of 9" in message
 
 
 def test_a_forecast_file_is_read_at_its_valid_times(tmp_path):

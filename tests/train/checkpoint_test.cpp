@@ -184,7 +184,7 @@ TEST(Checkpoint, RefusesAnotherModelAndAFolderThatIsNone) {
   auto without = assemble(define_problem(plain), world, false, info.statistics);
   EXPECT_NE(message_of<std::invalid_argument>([&] {
               load_checkpoint(of_norms, without.chain, true);
-            }).find("it has blocks.0.attention.k_norm.bias, the recipe's model has not"),
+            }).find("it has blocks.0.attention.k_norm.bias, which the recipe's model does not have"),
             std::string::npos);
   EXPECT_THROW(read_checkpoint_info(folder.path()), std::invalid_argument);
 }
