@@ -1,3 +1,4 @@
+// Tests the cut of heads over ulysses ranks and groups: every query head is in one group of one rank.
 #include "graticule/attention/head_cuts.h"
 
 #include <gtest/gtest.h>

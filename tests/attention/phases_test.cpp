@@ -1,5 +1,6 @@
-// Groups of heads in turn, the exchange of one under way while another attends, equal one rank; between
-// forward and backward stays what each scheme promises to need.
+// Tests the phases of schemes: several groups of heads, with the exchange of one during the attention of
+// another, give the result of one rank. Between forward and backward only the tensors that a scheme promises
+// stay.
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>

@@ -1,4 +1,4 @@
-// Calls of attention over ranks, for the tests of schemes.
+// The cases for tests of schemes: sizes, ranks, and attention calls over ranks.
 #pragma once
 
 #include <ATen/core/Tensor.h>

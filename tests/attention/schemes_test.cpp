@@ -1,4 +1,5 @@
-// Every scheme equals one rank, forward and gradients, whatever does not divide.
+// Tests that every scheme gives the output and gradients of one rank, also for sizes that the ranks do not
+// divide.
 
 #include <ATen/core/Tensor.h>
 #include <cmath>

@@ -1,5 +1,5 @@
-// One list of cases for every back end: a case is run by all ranks of a world of any size. Each rank makes
-// the data of all ranks from the seed, so it knows what it must get.
+// The cases of group operations for every back end. All ranks of a world of any size run a case. Each rank
+// makes the data of all ranks from the seed, so it knows the right result.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -1,3 +1,4 @@
+// Tests the groups of a mesh, and the refusal of degrees that do not fit.
 #include "graticule/comm/mesh.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// Tests which rank the watchdog names when a wait lasts too long.
 #include <ATen/ops/ones.h>
 
 #include "graticule/comm/watch.h"

@@ -1,4 +1,5 @@
-// A dry run against the run itself, ranks as threads: tensors at the peak, bytes and operations by group.
+// Compares a dry run with the real run, whose ranks are threads: peak of tensors, bytes and operations by
+// group.
 
 #include <ATen/ops/ones.h>
 

@@ -1,5 +1,5 @@
-// Random recipes for the planner's tests: any product of axes, methods, levels, schedules and policies that
-// the recipe's checks let through, on a model that nothing divides.
+// Random recipes for tests of planner and memory: any axes, methods, shard levels, schedules and policies
+// that the recipe's checks accept. No size of the model is divisible by the number of ranks.
 #pragma once
 
 #include <cmath>

@@ -1,4 +1,4 @@
-// The count from sizes against the program itself on meta tensors.
+// Compares memory_of_step with the program on meta tensors, byte by byte.
 
 #include "graticule/footprint/step_memory.h"
 

@@ -1,4 +1,4 @@
-// On tensors without memory the kernel allocates and frees what it does on others.
+// Tests that kernels on meta tensors allocate and free the same bytes as on real ones.
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/zeros.h>

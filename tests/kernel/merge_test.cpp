@@ -1,3 +1,4 @@
+// Tests the merge of two partial attentions over different keys.
 #include "graticule/kernel/merge.h"
 
 #include <ATen/ops/full_like.h>

@@ -1,4 +1,4 @@
-// A transformer block over the tensor axis equals the block of one rank, forward and every gradient.
+// Tests that a transformer block over the tensor axis gives the output and gradients of one rank.
 
 #include "graticule/model/block.h"
 

@@ -1,4 +1,4 @@
-// Counts against the model itself.
+// Compares the counts of parameters and operations with the model itself.
 
 #include <ATen/ops/equal.h>
 #include <ATen/ops/ones.h>

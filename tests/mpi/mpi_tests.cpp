@@ -1,6 +1,6 @@
-// The cases of tests/comm as processes: `mpiexec -n P mpi_tests`. Each rank prints only what fails; any
-// failure on any rank gives every rank a non-zero exit code. With an argument, the ways to go wrong: see
-// `misbehave`.
+// Runs the cases of group_cases.h with ranks as processes: `mpiexec -n P mpi_tests`. A rank prints only
+// failures. A failure on any rank gives all ranks a non-zero exit code. With an argument rank 1 does
+// something wrong: see `misbehave`.
 #include <ATen/ops/full.h>
 #include <ATen/ops/ones.h>
 

@@ -1,5 +1,5 @@
-// The executor and sharding: any level, policy, pipeline and schedule over any number of ranks gives the
-// gradients and updates of one rank.
+// Tests the chain of blocks with sharding: any shard level, policy, pipeline and schedule over any number of
+// ranks gives the gradients and updates of one rank.
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/allclose.h>

@@ -1,4 +1,4 @@
-// What is put into the store comes back bit for bit, in any order, and a disk that fails says so.
+// Tests the offload store: tensors come back bit for bit, in any order, and a failing disk is reported.
 
 #include "graticule/parallel/offload.h"
 

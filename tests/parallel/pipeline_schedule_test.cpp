@@ -1,4 +1,5 @@
-// Schedules are complete, end, and keep the laws of bubble and memory that docs/pipeline.md states.
+// Tests that schedules are complete, cannot deadlock, and have the bubble and memory that docs/pipeline.md
+// states.
 
 #include "graticule/core/pipeline_schedule.h"
 

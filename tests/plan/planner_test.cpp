@@ -1,5 +1,5 @@
-// The planner's choices are layouts that training takes, all of them, once; its best is the fastest that
-// fits.
+// Tests the planner: it enumerates every layout that training accepts, each once, and its best layout is the
+// fastest that fits.
 
 #include "graticule/plan/planner.h"
 

@@ -1,4 +1,5 @@
-"""A user's mistake gives one clear message and exit code 2, on one rank and on several; nothing hangs."""
+"""Tests that a user's mistake gives one clear message and exit code 2, on one rank and on several.
+Nothing hangs."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""Which steps of a run are evaluated and checkpointed, and what a loss that is no number leaves behind."""
+"""Tests which steps of a run are evaluated and saved, and that a loss which is not finite ends the run."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""This machine as a cluster: plan --calibrate, and the planner's time beside a measured step."""
+"""Tests `plan --calibrate` on this machine, and that `bench step --cluster` prints the predicted time."""
 
 import json
 import tomllib

@@ -1,4 +1,4 @@
-"""A checkpoint knows what it means, a run's history is a line, and each failure says its own reason."""
+"""Tests checkpoints: refusal of a changed meaning, the history of a run, and the message of each failure."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""tools/climate: a small experiment on synthetic data, stopped on its way, ends in a page; its intervals cover."""
+"""Tests tools/climate: a small experiment is stopped, goes on and ends in a page. Its intervals cover the truth."""
 
 import os
 import signal

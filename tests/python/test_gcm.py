@@ -1,4 +1,4 @@
-"""tools/gcm: the store it makes is one that the program reads, and a run that was killed makes the same."""
+"""Tests tools/gcm: the program reads its store, and a killed run resumes to the same store."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Who may include whom. A room of graticule/ sees the rooms below it and nothing else (docs/architecture.md)."""
+"""Tests the includes: a room of graticule/ includes only the rooms below it (docs/architecture.md)."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What memory is for, what does not fit, and what a rank would hold: train --memory, limits, plan --dry-run."""
+"""Tests memory: `train --memory`, limits, and `plan --dry-run`."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Values that are missing: the model reads the mean there in every step, no forecast is written, nothing is counted."""
+"""Tests missing values: the model reads the mean, no forecast is written there, and no score counts them."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""One job a run folder, signals of a closed terminal, launchers of another MPI, and outputs that cannot be written."""
+"""Tests one job a run folder, signals of a closed terminal, launchers of another MPI, and failed writes."""
 
 import fcntl
 import os

@@ -1,4 +1,5 @@
-// Simulations by hand: one exchange, shared interfaces, rings over nodes, pipelines, slow nodes.
+// Tests simulations that can be computed by hand: one exchange, shared interfaces, rings, pipelines, slow
+// nodes.
 
 #include "graticule/simulate/simulator.h"
 

@@ -1,4 +1,4 @@
-// Checkpoints: exact on the same layout, readable by any other, damage named.
+// Tests checkpoints: exact for the same layout, readable for any other, damage is reported.
 
 #include "graticule/train/checkpoint.h"
 

@@ -1,3 +1,4 @@
+// Tests the climatology against the definition of WeatherBench 2.
 #include "graticule/train/climatology.h"
 
 #include <ATen/core/Tensor.h>

@@ -1,4 +1,4 @@
-// The line of a run: branches, crashes at any moment, metrics.
+// Tests the history of a run folder: branches, crashes at any moment, metrics.
 
 #include "graticule/train/history.h"
 

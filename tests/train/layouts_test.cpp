@@ -1,5 +1,5 @@
-// The whole program on any layout equals one rank: loss, gradient norm and every gradient of the first step,
-// and the losses of ten steps.
+// Tests that the whole program gives the same on any layout as on one rank: loss, gradient norm and every
+// gradient of the first step, and the losses of ten steps.
 
 #include <ATen/core/Tensor.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,5 @@
-// AdamW with moments in bf16 follows AdamW in fp32, on any number of ranks, in memory and in a mapped file.
+// Tests that AdamW with moments in bf16 follows AdamW in fp32, on any number of ranks, in memory and in a
+// file.
 
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/arange.h>

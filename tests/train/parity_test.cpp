@@ -1,4 +1,4 @@
-// `graticule check` runs the layout as training does, by several tiles of tokens.
+// Tests that `graticule check` runs the layout as training does, with several tiles of tokens.
 
 #include "graticule/train/parity.h"
 

@@ -1,5 +1,5 @@
-// Data with holes, over ranks: roll-outs read the mean where a value is missing and have no forecast there,
-// scores count what has values, and steps that count nothing are passed over.
+// Tests data with missing values over ranks. Roll-outs read the mean there and write no forecast. Scores
+// count only known values. Steps without any value are skipped.
 
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/empty.h>

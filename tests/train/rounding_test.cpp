@@ -1,4 +1,4 @@
-// Rounding at random: to a neighbour, right in the mean, the same bits for the same element.
+// Tests stochastic rounding: to a neighbour, right in the mean, the same bits for the same element.
 
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>

@@ -1,4 +1,4 @@
-// A folder of one test, removed with all that lies in it.
+// A folder for one test. Its destructor removes it with all contents.
 #pragma once
 
 #include <unistd.h>

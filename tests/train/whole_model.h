@@ -1,4 +1,4 @@
-// A model that is spread over ranks, put together again: what tests compare with one rank.
+// Collects a model that is spread over ranks, for comparison with one rank.
 #pragma once
 
 #include <ATen/core/Tensor.h>
