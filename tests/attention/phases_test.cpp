@@ -13,7 +13,7 @@
 namespace graticule {
 namespace {
 
-// start(i) of every group in the order of scheme.h; the results in the order of the groups.
+// Runs the phases of all groups in the order of scheme.h. Returns the results in the order of the groups.
 template <class Result, class Start>
 std::vector<Result> in_turns(size_t groups, const Start& start) {
   std::vector<Result> results;
@@ -54,7 +54,7 @@ struct Groups {
   }
 };
 
-// out, dq, dk, dv of this rank's tokens. `by_tokens`: only out and the log-sum-exps stay for the backward.
+// out, dq, dk, dv of this rank's tokens. `by_tokens`: only out and the log-sum-exps are kept for backward.
 Tensors run_in_groups(const Scheme& scheme, const Problem& x, const Groups& groups, bool by_tokens) {
   const at::NoGradGuard no_gradients;
   auto forwards = in_turns<Forwarded>(groups.keys.size(), [&](size_t i) {
@@ -118,7 +118,7 @@ TEST(Phases, OfGroupsOfHeadsInTurnEqualOneRank) {
   }
 }
 
-// A call of several groups of its own, kept by tokens or by heads.
+// One call that cuts its heads into groups itself, with tensors kept in token layout or in head layout.
 TEST(Phases, OfUlyssesWithItsOwnGroupsEqualOneRank) {
   const auto seed = std::random_device{}();
   Draw draw(seed);
@@ -132,7 +132,7 @@ TEST(Phases, OfUlyssesWithItsOwnGroupsEqualOneRank) {
   }
 }
 
-// A call that is dropped on all ranks, as after an error, leaves the group as it was.
+// If all ranks drop a call (as after an error), the group still works.
 TEST(Phases, MayBeDroppedAfterTheStart) {
   const Case c{1, 3, 1, 12, 4, 4, {10, 11, 3}};
   const Problem problem = random_problem(c, 1);

@@ -57,7 +57,7 @@ int run_cases(const World& world) {
   return static_cast<int>(group_of_all(world).all_reduce(worst, Reduction::max).wait().item<int64_t>());
 }
 
-/// What rank 1 does while the others wait for it; the watchdog waits for 1 s.
+/// Rank 1 does something wrong while the others wait for it. The watchdog allows 1 s.
 [[noreturn]] void misbehave(const World& world, const std::string& how) {
   world.watch->set_timeout(1);
   const Group group = group_of_all(world);
