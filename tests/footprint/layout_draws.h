@@ -1,5 +1,5 @@
-// Random recipes for tests of planner and memory: any axes, methods, shard levels, schedules and policies
-// that the X
+// Random recipes for the tests of planner and memory: any axes, methods, shard levels, schedules and policies
+// that the checks of recipes accept. Few numbers of ranks divide the sizes of the model.
 #pragma once
 
 #include <cmath>
