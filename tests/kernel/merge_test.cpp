@@ -83,7 +83,7 @@ TEST(Merge, ASideWithoutKeysLeavesTheOther) {
   }
 }
 
-// Queries without keys beside queries with some: what has none stays without, and spoils no other.
+// Queries without keys beside queries with keys: the former stay without, and do not change the latter.
 TEST(Merge, TwoSidesWithoutKeysHaveNone) {
   at::manual_seed(5);
   auto a = random_part(0), b = random_part(0);

@@ -25,9 +25,9 @@ MAY_INCLUDE = {
     "bench": [*LIBRARY, "cli"],
     "python": HEART,
 }
-# The program's top hands every command to the command line, those that measure too.
+# main registers every command, also those of bench.
 EXCEPTIONS = {"cli/main": ["bench/bench.h", "bench/calibrate.h"]}
-# Where a library's headers may be seen. The heart knows LibTorch (and comm the MPI) alone.
+# The folders that may include a library's headers. HEART includes only LibTorch, and comm also MPI.
 LIBRARIES = {
     r"mpi\.h": ["comm"],
     r"nccl|ProcessGroupNCCL": ["comm"],
