@@ -1,5 +1,6 @@
-# Finds every library the rooms use. The virtual environment in the tree is looked into first, so that
-# `cmake --preset release` works after `make setup`; a cluster passes -DCMAKE_PREFIX_PATH and its own MPI instead.
+# Finds every library that the rooms use. It searches the virtual environment .venv of the tree first, so
+# `cmake --preset release` works after `make setup`. On a cluster pass -DCMAKE_PREFIX_PATH and your own MPI instead
+# (docs/cluster.md).
 
 set(GRATICULE_VENV "${PROJECT_SOURCE_DIR}/.venv")
 
@@ -17,9 +18,9 @@ if(torch_cuda)
   find_package(CUDAToolkit QUIET)
 endif()
 if(torch_cuda AND NOT CUDAToolkit_FOUND)
-  # The wheel that pip gives by default is a CUDA build, whose CMake package refuses to be used without the CUDA toolkit.
-  # A machine without one needs the CPU part alone.
-  message(STATUS "LibTorch was built for CUDA ${torch_cuda}, no CUDA toolkit was found: linking its CPU part")
+  # The default wheel of pip is a CUDA build. Its CMake package fails without the CUDA toolkit. A machine without the
+  # toolkit needs only the CPU libraries.
+  message(STATUS "LibTorch was built for CUDA ${torch_cuda}, but no CUDA toolkit was found: the build uses its CPU libraries")
   get_filename_component(torch_root "${torch_prefix}/../.." ABSOLUTE)
   set(TORCH_INCLUDE_DIRS "${torch_root}/include" "${torch_root}/include/torch/csrc/api/include")
   set(TORCH_LIBRARIES "${torch_root}/lib/libtorch_cpu.so" "${torch_root}/lib/libc10.so" -Wl,--allow-shlib-undefined)
@@ -28,7 +29,7 @@ else()
 endif()
 find_package(Threads REQUIRED)
 
-# Headers of other people's code never warn: our flags are errors.
+# SYSTEM: headers of other projects give no warnings. Warnings in our own code are errors.
 add_library(graticule_torch INTERFACE)
 target_include_directories(graticule_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
 target_link_libraries(graticule_torch INTERFACE ${TORCH_LIBRARIES} Threads::Threads)
@@ -61,7 +62,7 @@ if(GRATICULE_DATA)
   if(GRATICULE_SIMGRID)
     pkg_check_modules(SIMGRID QUIET IMPORTED_TARGET simgrid>=3.32)
     if(NOT SIMGRID_FOUND)
-      message(STATUS "SimGrid (libsimgrid-dev) was not found: `graticule simulate` will say so")
+      message(STATUS "SimGrid (libsimgrid-dev) was not found: `graticule simulate` will refuse to run")
     endif()
   endif()
 endif()
@@ -70,7 +71,7 @@ if(GRATICULE_TESTS)
   find_package(GTest QUIET)
   include(GoogleTest)
   if(NOT GTest_FOUND)
-    message(STATUS "GoogleTest (libgtest-dev) was not found: the tests are left out. `make test` installs it")
+    message(STATUS "GoogleTest (libgtest-dev) was not found: the tests are not built. `make test` installs it")
   endif()
 endif()
 if(GRATICULE_BENCH)

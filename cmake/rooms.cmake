@@ -1,13 +1,12 @@
 # A room is one folder of graticule/ and one object library: `graticule_room(NAME SOURCES ... LINK ... [APART ...] [ALONE])`.
 #
 # What makes the build short:
-# - Files of a room are compiled a few at a time, as one chunk (a "unity build"), so that a header is read once for all of
-#   them. APART names the files that are compiled one by one: those that a developer changes most. ALONE does so
-#   for all files of a room, and takes them as using tensors: for tests.
+# - Several files of a room are compiled together as one chunk (a "unity build"), so a header is read once for all of
+#   them. APART names files that are compiled one by one: those that developers change most. ALONE compiles all files
+#   of a room one by one, and treats them as files that use tensors; it is for tests.
 # - Files that use tensors and files that do not are never in one chunk. The former share one precompiled header
 #   (cmake/torch_pch.h); the latter never see LibTorch.
-# -DGRATICULE_CHUNKS=OFF compiles every file alone, which shows a file that forgot to include what it uses, and is what
-# clang-tidy reads.
+# -DGRATICULE_CHUNKS=OFF compiles every file alone. This finds missing includes, and clang-tidy needs it.
 
 option(GRATICULE_CHUNKS "Compile several files of a room at once" ON)
 
@@ -26,14 +25,14 @@ function(graticule_strict target)
   endif()
 endfunction()
 
-# Precompiled for the files that use tensors.
+# The precompiled header of all files that use tensors.
 file(WRITE "${PROJECT_BINARY_DIR}/empty.cpp" "")
 add_library(graticule_pch OBJECT "${PROJECT_BINARY_DIR}/empty.cpp")
 target_link_libraries(graticule_pch PUBLIC graticule_torch)
 graticule_strict(graticule_pch)
 target_precompile_headers(graticule_pch PRIVATE "${PROJECT_SOURCE_DIR}/cmake/torch_pch.h")
 
-# Whether a source, or the header of the same name, includes a header of LibTorch.
+# Sets `out` to TRUE if a source, or the header of the same name, includes a header of LibTorch.
 function(graticule_uses_tensors out source)
   set(${out} FALSE PARENT_SCOPE)
   string(REGEX REPLACE "\\.cpp$" ".h" header "${source}")
@@ -47,7 +46,7 @@ function(graticule_uses_tensors out source)
   endforeach()
 endfunction()
 
-# Writes files that include `size` of the sources each, and names them in `out`.
+# Writes files that include `size` sources each. Sets `out` to the list of these files.
 function(graticule_chunks out stem size)
   set(chunks "")
   set(text "")
@@ -98,7 +97,7 @@ function(graticule_room name)
   graticule_chunks(plain_chunks ${name} 8 ${plain})
   graticule_chunks(tensor_chunks ${name}_tensors 6 ${tensors})
   set_source_files_properties(${plain_chunks} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
-  # Neither fault is one where the files of a chunk are compiled alone, as `make check-all` does.
+  # These two warnings come only from chunks. `make check-all` compiles every file alone, with both warnings on.
   set_source_files_properties(${plain_chunks} ${tensor_chunks} PROPERTIES COMPILE_OPTIONS "-Wno-subobject-linkage;-Wno-shadow")
   add_library(graticule_${name} OBJECT ${alone} ${plain_chunks} ${tensor_chunks})
   graticule_strict(graticule_${name})

@@ -1,5 +1,5 @@
-// Precompiled for every file that uses tensors: the tensor and its operators. ATen's functions are included one by one
-// where they are used (ATen/ops/empty.h); what those all include is here.
+// The precompiled header of all files that use tensors: the tensor, its operators, and what every header of ATen's
+// functions includes. Files include these functions one by one (ATen/ops/empty.h).
 #pragma once
 #include <algorithm>
 #include <cmath>

@@ -1,5 +1,4 @@
-// The case table of exact attention, shared by its tests and its benchmark. Legend:
-// graticule/kernel/flash.h.
+// The cases for the tests of the attention kernels. Legend: graticule/kernel/flash.h.
 #pragma once
 
 #include <ATen/core/Tensor.h>

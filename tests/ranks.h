@@ -1,4 +1,4 @@
-// N ranks as threads: `run_ranks(4, [](World world) { ... })`. The first error of any rank is rethrown.
+// Runs ranks as threads: `run_ranks(4, [](World world) { ... })`. Rethrows the first error of any rank.
 #pragma once
 
 #include <functional>

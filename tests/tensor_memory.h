@@ -1,4 +1,4 @@
-// Bytes that this thread's tensors take on the CPU, as LibTorch's allocator reports them.
+// Counts the bytes of CPU tensors that this thread allocates, as LibTorch's allocator reports them.
 #pragma once
 
 #include <c10/core/Allocator.h>

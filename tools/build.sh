@@ -1,5 +1,5 @@
 #!/bin/sh
-# build.sh PRESET JOBS [TARGET]: configures once (again when the presets or .venv changed), then builds what changed.
+# build.sh PRESET JOBS [TARGET]: configures the build if it is new or if the presets or .venv changed, then builds.
 set -eu
 cd "$(dirname "$0")/.."
 folder="build/$1"

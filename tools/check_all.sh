@@ -1,6 +1,6 @@
 #!/bin/sh
-# check_all.sh JOBS: the checks that take too long for every change. All of them run even when one fails; the end lists each
-# with its verdict and its minutes.
+# check_all.sh JOBS: runs the checks that take too long for every change. All of them run even if one fails. At the end it
+# lists each check with its verdict and its minutes. Exit 1: a check failed.
 cd "$(dirname "$0")/.." || exit 1
 jobs=$1
 summary=""

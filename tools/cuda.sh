@@ -1,7 +1,8 @@
 #!/bin/sh
 # cuda.sh JOBS: compiles the rooms core to model, with NCCL and the GPU kernel, against the CUDA build of PyTorch, and links
-# their tests. It runs none of them: that needs a GPU (docs/cluster.md). CUDA_VENV: where that PyTorch is installed, 5.4 GB
-# (default: build/cuda-venv). CUDA_HOME: the CUDA toolkit, 13.0 (default: /usr/local/cuda). Exit 2: something must be done by hand.
+# their tests. It does not run them: that needs a GPU (docs/cluster.md). CUDA_VENV: the folder for that PyTorch, 5.4 GB
+# (default: build/cuda-venv). CUDA_HOME: the CUDA toolkit, 13.0 (default: /usr/local/cuda). Exit 2: you must do something by
+# hand, as the message says.
 set -eu
 cd "$(dirname "$0")/.."
 torch=torch==2.14.1
@@ -22,7 +23,7 @@ if [ "$(cat "$venv/.stamp" 2>/dev/null)" != "$torch" ]; then
   echo "$torch" > "$venv/.stamp"
 fi
 packages=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-# The toolkit may lack headers that PyTorch's include; the wheels that PyTorch depends on have them.
+# PyTorch's headers include some that the toolkit may lack. The wheels that PyTorch depends on have them.
 CPATH="$packages/nvidia/cu13/include:$packages/nvidia/nccl/include:$packages/nvidia/cudnn/include"
 export CPATH CUDACXX="$nvcc" TORCH_CUDA_ARCH_LIST="8.0;9.0"
 LIBRARY_PATH="$packages/nvidia/cu13/lib:$packages/nvidia/nccl/lib:$packages/nvidia/cudnn/lib"
@@ -30,4 +31,4 @@ export LIBRARY_PATH
 cmake --preset cuda -DTorch_DIR="$packages/torch/share/cmake/Torch" -DCUDA_TOOLKIT_ROOT_DIR="$root" \
   -DCUDA_nvrtc_LIBRARY="$packages/nvidia/cu13/lib/libnvrtc.so.13"
 cmake --build --preset cuda --parallel "$1"
-say "compiled and linked; nothing was run"
+say "compiled and linked; no test was run"

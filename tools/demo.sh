@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes synthetic data, trains a small model over two ranks, scores it, forecasts with it, and draws the pictures.
-# Called by `make demo`, which builds first. Every file it makes lies in runs/.
+# `make demo` builds the program and calls this script. It writes only to runs/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 graticule=build/release/graticule

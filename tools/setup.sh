@@ -1,18 +1,18 @@
 #!/bin/sh
-# setup.sh [program|tests|climate|lint]: installs what is missing on a Debian machine: packages of the system, then .venv
-# in the tree. A second call checks and returns at once.
-#   program  what building and running the program needs (the default)
-#   tests    the same and what the tests need, the climate experiment's packages too
-#   climate  the same as program, and the climate experiment's packages
-#   lint     the same as tests, and the LLVM tools
-# Exit 2: something must be done by hand, the message says what.
+# setup.sh [program|tests|climate|lint]: installs what is missing on a Debian machine: system packages, then Python packages
+# into .venv in the tree. A second call finds nothing missing and returns at once.
+#   program  packages to build and run the program (the default)
+#   climate  program, and the packages of the climate experiment
+#   tests    climate, and the packages of the tests
+#   lint     tests, and clang-tidy
+# Exit 2: you must do something by hand, as the message says.
 set -eu
 cd "$(dirname "$0")/.."
 
 program_packages="ca-certificates cmake ninja-build g++ pkg-config python3 python3-venv
   libgdal-dev libnetcdf-dev libhdf5-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev
   libsimgrid-dev libblosc-dev libzstd-dev zlib1g-dev"
-# With the formatter, since `make test` checks the format.
+# clang-format, because `make test` checks the format.
 test_packages="libgtest-dev libgmock-dev libbenchmark-dev clang-format-14"
 lint_packages="clang-tidy-14"
 
@@ -48,8 +48,8 @@ install_packages() {
     give_up "Debian packages are missing and this user cannot install them. Ask an administrator to run: $by_hand"
   fi
   say "installing Debian packages, some minutes: $missing"
-  $as_root dpkg --configure -a || true # ends an installation that was cut short
-  $as_root apt-get update -q || say "apt-get update failed: going on with the package lists that are there"
+  $as_root dpkg --configure -a || true # completes an interrupted installation
+  $as_root apt-get update -q || say "apt-get update failed: continuing with the existing package lists"
   # shellcheck disable=SC2086 # a list of words
   $as_root apt-get install -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 $missing ||
     give_up "apt-get failed. Once the cause above is solved, call make again, or run as root: $by_hand"
@@ -65,9 +65,9 @@ find_python() {
   give_up "no Python 3.11 or newer with venv was found on PATH: install python3 and python3-venv"
 }
 
-# .venv/.stamp names the place that .venv was made for, and .venv/.LIST the contents of the list that was installed. A
-# stamp is written at the end, so a .venv without .stamp was cut short and is made anew; so is one that was moved, whose
-# programs hold paths.
+# .venv/.stamp has the path of the tree, and .venv/.LIST the checksum of the list that was installed. Both are written at the
+# end. A .venv without .stamp was interrupted and is made again. So is one in a tree that was moved, because its programs
+# contain paths.
 make_venv() {
   if [ "$(cat .venv/.stamp 2>/dev/null)" = "$PWD" ]; then
     return 0
@@ -96,7 +96,7 @@ if command -v dpkg-query >/dev/null; then
   # shellcheck disable=SC2086 # a list of words
   install_packages $packages
 else
-  say "this is not Debian: the system's libraries are yours to install, docs/cluster.md lists them"
+  say "this is not Debian: install the system libraries yourself, docs/cluster.md lists them"
 fi
 make_venv
 for list in $lists; do

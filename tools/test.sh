@@ -1,6 +1,6 @@
 #!/bin/sh
-# test.sh SOURCE...: runs every test of a finished build and checks the format of the C++ sources and all Python files.
-# Everything runs even when something fails; the exit status is 1 when anything did.
+# test.sh SOURCE...: runs every test of a finished build, and checks the format of the C++ sources and of all Python files.
+# All of them run even if one fails. Exit 1: something failed.
 cd "$(dirname "$0")/.." || exit 1
 failed=0
 clang-format-14 --dry-run -Werror "$@" || failed=1

@@ -1,7 +1,7 @@
 #!/bin/sh
-# tidy.sh JOBS: clang-tidy over every source file. It reads a configured folder of its own, where every file is compiled alone
-# and without GCC's precompiled header.
-# The CPU kernels are left out: they name processor features and capture bindings that clang 14 does not know yet.
+# tidy.sh JOBS: runs clang-tidy over the source files. It configures a build folder of its own, where every file is compiled
+# alone and without GCC's precompiled header. The CPU kernels are left out: they use processor features and captured
+# structured bindings that clang 14 does not know.
 set -eu
 cd "$(dirname "$0")/.."
 cmake --preset release -B build/tidy -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON -DGRATICULE_CHUNKS=OFF > /dev/null

@@ -16,7 +16,7 @@ namespace {
 
 constexpr const char* described_here = "clusters/here.toml";
 
-// A rank of the guess has several of its cores.
+// A device of the guess cpu.toml is one core; a rank has one core for each of its threads.
 Cluster guessed(bool cpu) {
   Cluster cluster = cluster_named(cpu ? "cpu" : "hgx_h200");
   if (!cpu) return cluster;
@@ -26,8 +26,8 @@ Cluster guessed(bool cpu) {
   return cluster;
 }
 
-// With as many nodes and devices as the job has. What was measured with another number of ranks on a node
-// says nothing of this job.
+// The cluster with the nodes and devices of this job. A file that was measured with another number of ranks
+// on a node does not describe this job.
 Cluster cluster_of_job(const Options& options, int ranks, int local_size) {
   const int nodes = (ranks + local_size - 1) / local_size;
   std::optional<Cluster> here;
@@ -39,7 +39,7 @@ Cluster cluster_of_job(const Options& options, int ranks, int local_size) {
   return cluster;
 }
 
-// All ranks may use what the one with the least may.
+// The smallest limit of all ranks.
 std::optional<int64_t> least_of(std::optional<int64_t> limit, const Group& everyone) {
   constexpr int64_t none = std::numeric_limits<int64_t>::max();
   const at::Tensor mine = at::full({1}, limit.value_or(none), at::kLong);
@@ -72,7 +72,7 @@ std::optional<std::string> choose_layout(Options& options, const ModelShape& sha
                                          const Group& everyone, std::optional<int64_t> limit) {
   if (world.size == 1 || options.named.contains("parallel")) return std::nullopt;
   limit = least_of(limit, everyone);
-  // One rank chooses: the others may see other files.
+  // Only rank 0 chooses, because the ranks may see different cluster files.
   std::string why, recipe;
   agree(world, everyone, [&] {
     if (world.rank != 0) return;

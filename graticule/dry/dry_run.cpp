@@ -21,7 +21,8 @@ constexpr int steps = 2;
 
 at::Tensor blank(c10::IntArrayRef sizes) { return at::empty(sizes, at::TensorOptions(at::kMeta)); }
 
-// What Loader::next gives, as sizes. Samples share their weights where no value is missing.
+// The batch that Loader::next returns, as meta tensors. If no value is missing all samples share their
+// weights.
 Batch meta_batch(const LoaderOptions& loader, const at::Tensor& weight_TKP) {
   const Accounted booked(Account::data);
   std::vector<int64_t> sizes = weight_TKP.sizes().vec();
@@ -36,7 +37,8 @@ Batch meta_batch(const LoaderOptions& loader, const at::Tensor& weight_TKP) {
   return batch;
 }
 
-// A loader holds some steps ready beside the one in use, in the host's memory: no part of a GPU's.
+// Runs the steps. A loader reads some steps ahead into host memory, so they count only if the device is the
+// CPU.
 void take_steps(Chain& chain, const Mesh& mesh, const Options& options, const LoaderOptions& loader,
                 StepRecorder* recorder) {
   const size_t ahead = options.train.device == DeviceKind::cpu ? static_cast<size_t>(steps_ahead(loader)) : 0;
@@ -83,8 +85,8 @@ DryRun dry_run(const Options& recipe, const ModelShape& shape, const DryRank& pl
   const Mesh mesh = mesh_of(options, shape, world);
   Layers layers = layers_of(options, shape, mesh, world);
   layers.chain.shard.device = at::kMeta;
-  // Meta tensors stand for the CPU's; what goes to a file, or from a GPU to host memory, is no longer the
-  // rank's. Nothing is written, and the recipe's folder need not be here.
+  // Tensors that are offloaded to a file, or from a GPU to host memory, no longer count. Any folder serves: a
+  // dry run writes nothing, and the recipe's folder need not exist on this machine.
   if (options.train.device == DeviceKind::cuda || !layers.chain.offload_to.empty())
     layers.chain.offload_to = "/dev/shm";
 

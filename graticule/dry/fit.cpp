@@ -14,11 +14,11 @@ namespace graticule {
 
 namespace {
 
-// The fastest first.
+// In order of speed, the fastest first.
 constexpr std::array policies = {Activations::keep, Activations::recompute_but_attention,
                                  Activations::recompute, Activations::offload};
 
-// On a CPU what is offloaded to host memory stays where it was.
+// On a CPU offloading to host memory saves nothing.
 bool saves_memory(Activations policy, const TrainOptions& train) {
   return policy != Activations::offload || train.device != DeviceKind::cpu || !train.offload_to.empty();
 }
@@ -28,7 +28,7 @@ Booked peak_with(Activations policy, Options options, const ModelShape& shape, c
   return dry_run(options, shape, {world.size, world.rank, world.local_size}).peak;
 }
 
-// The policies leaner than `chosen` that would fit on this rank, as a sentence, or nothing.
+// A line with the policies leaner than `chosen` that would fit on this rank; empty if there are none.
 std::string leaner_policies(Activations chosen, const Options& options, const ModelShape& shape,
                             const World& world, int64_t limit) {
   std::string list;

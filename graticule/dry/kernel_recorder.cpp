@@ -1,5 +1,5 @@
-// Legend: B batch, T query tokens, S key tokens, H query heads, G key/value heads, D head width; a product is
-// [M, K] x [K, N].
+// Legend: B batch, T query tokens, S key tokens, H query heads, G key/value heads, D head width;
+//         a product is [M, K] x [K, N].
 #include "graticule/dry/kernel_recorder.h"
 
 #include <ATen/core/Tensor.h>
@@ -46,7 +46,7 @@ Kernel product(Values operands) {
           bytes_of(operands) + static_cast<double>(M * N * a.element_size()), std::min({M, K, N})};
 }
 
-// Forward two products of 2 B T S H D each, backward five.
+// `products`: 2 in forward, 5 in backward, of 2 B T S H D operations each.
 Kernel attention(Values qkv, double products) {
   const at::Tensor &q_BTHD = qkv[0].toTensor(), &k_BSGD = qkv[1].toTensor();
   const auto pairs = static_cast<double>(q_BTHD.numel()) * static_cast<double>(k_BSGD.size(1));
@@ -62,7 +62,7 @@ bool only_writes(std::string_view name) {
   return name == "aten::copy_" || name == "aten::zero_" || name == "aten::fill_";
 }
 
-// Reads every tensor; writes those that the schema marks.
+// Bytes of the arguments: every tensor is read; tensors that the schema marks as written count once more.
 double argument_bytes(const c10::FunctionSchema& schema, std::string_view name, Values values) {
   double sum = 0;
   for (size_t i = 0; i < std::min(values.size(), schema.arguments().size()); ++i) {
@@ -74,7 +74,7 @@ double argument_bytes(const c10::FunctionSchema& schema, std::string_view name, 
   return sum;
 }
 
-// A view gives an argument back; an empty tensor has nothing in it yet.
+// A view returns an argument, and the creation of an empty tensor writes nothing.
 bool moves_nothing(const c10::FunctionSchema& schema, std::string_view name) {
   const auto is_view = [](const c10::Argument& result) {
     return result.alias_info() && !result.alias_info()->isWrite();

@@ -1,5 +1,5 @@
-// Operators of ATen that have their shapes for meta tensors in Python alone, for a program without Python:
-// results and scratch as the kernels allocate them that the tensors stand for.
+// Registers operators of ATen for meta tensors. PyTorch implements these only in Python, and the program has
+// no Python. They allocate results and scratch as the real kernels do (kernel/stand_in.h).
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
@@ -15,7 +15,7 @@ namespace {
 using graticule::kernels_for;
 using Maybe = std::optional<at::Tensor>;
 
-// Mean and reciprocal deviation of each row: the sizes of x, 1 where it is normalised.
+// The mean or the reciprocal deviation of each row: the sizes of x, with 1 for the normalised dims.
 at::Tensor row_statistics(const at::Tensor& x, c10::IntArrayRef normalised) {
   auto sizes = x.sizes().vec();
   for (size_t i = sizes.size() - normalised.size(); i < sizes.size(); ++i) sizes[i] = 1;
@@ -38,7 +38,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> layer_norm_backward(const at::Ten
   if (wanted[0]) dx = at::empty_like(dense);
   if (wanted[1]) dweight = at::empty_like(*weight);
   if (wanted[2]) dbias = at::empty_like(*bias);
-  // Each thread of a CPU adds up weight's and bias's gradients for itself.
+  // Each thread of a CPU has its own sums of the gradients of weight and bias.
   if (kernels_for(x) && (wanted[1] || wanted[2])) {
     at::empty({2, at::get_num_threads(), (weight ? *weight : *bias).numel()}, x.options().dtype(at::kFloat));
   }

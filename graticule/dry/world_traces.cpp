@@ -12,7 +12,7 @@ namespace graticule {
 
 namespace {
 
-// Ranks with the same key do the same.
+// The key of a class: ranks with the same key run the same step.
 std::vector<int64_t> class_of(const RankShare& share) {
   std::vector<int64_t> key = share.micro_batches;
   for (const int64_t size :
@@ -24,7 +24,7 @@ std::vector<int64_t> class_of(const RankShare& share) {
   return key;
 }
 
-// A world that makes no group but notes the members of each.
+// A world whose split() makes no real group but passes the members to `note`.
 World noting_world(int rank, int ranks, const std::function<void(const WorldGroup&)>& note) {
   World world{rank, ranks, 0, 1, nullptr, nullptr};
   world.split = [note](const std::vector<int>& members, const std::string& label) {
@@ -34,7 +34,8 @@ World noting_world(int rank, int ranks, const std::function<void(const WorldGrou
   return world;
 }
 
-// The groups of one label share no rank and have one size, so a rank that has as many as rank 0 has all.
+// Notes all groups. Groups of one label are disjoint and of equal size. So a rank with as many groups as rank
+// 0 needs no mesh of its own: all its groups are known.
 void note_groups(WorldTraces& traces, Options options, const ModelShape& shape) {
   const int ranks = static_cast<int>(traces.ranks.size());
   const auto note = [&](const WorldGroup& group) {

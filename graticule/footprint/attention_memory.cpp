@@ -8,7 +8,7 @@ namespace graticule {
 
 namespace {
 
-/// What one context rank attends with.
+/// The queries and heads of one call of the kernel or of a context method.
 struct Heads {
   const PassSizes& s;
   int64_t N, h, g;
@@ -20,14 +20,14 @@ struct Heads {
   int64_t keys(int64_t tokens, int64_t element) const {
     return 2 * s.b * tokens * g * s.shape.head_dim() * element;
   }
-  /// K and V once a query head.
+  /// K and V, repeated for each query head.
   int64_t each_head(int64_t tokens) const { return 2 * s.b * tokens * h * s.shape.head_dim() * e(); }
   FlashSizes sizes(int64_t keys) const { return {s.b, N, h, keys, g, s.shape.head_dim()}; }
   int64_t lse() const { return s.b * h * N * fp32_bytes; }
   Heads with(int64_t keys) const { return {s, N, g == 0 ? 0 : keys * h / g, keys}; }
 };
 
-// ATen's kernel: K and V once a query head, and results in q's dtype first.
+// ATen's kernel repeats K and V for each query head. It gives results in q's dtype, which are then converted.
 Footprint aten_forward(const Heads& x, const FlashSizes& sizes, int64_t element) {
   const int64_t out = x.queries(x.e()), repeated = x.h == x.g ? 0 : x.each_head(sizes.keys);
   const int64_t scratch = aten_forward_scratch(sizes, x.e(), x.s.scratch.threads);
@@ -72,7 +72,8 @@ bool gathers(const PassSizes& s) {
   return s.axes.context > 1 && s.options.parallel.context_method == ContextMethod::lss;
 }
 
-// The heads that lss gathers at a time: one stride attends while the next one is under way.
+// The groups of heads that lss gathers one after the other. While one group attends, the next one is
+// gathered.
 std::vector<Heads> strides_of(const Heads& x) {
   const int64_t wished = x.s.options.parallel.gather_heads;
   const int64_t together = wished > 0 ? wished : std::max<int64_t>(1, x.g);
@@ -88,7 +89,7 @@ Footprint start_gather(const Heads& x) {
   return f.make(Account::exchange, x.keys(x.N, x.e())).make(x.keys(x.S(), x.e()));
 }
 
-// Starts the gather after the one that comes, whose sender's copy goes.
+// Starts the gather of stride i + 1, and frees the copy that the gather of stride i was sent from.
 void next_gather(Footprint& f, const std::vector<Heads>& strides, size_t i) {
   if (i + 1 < strides.size()) f.run(start_gather(strides[i + 1]));
   f.drop(Account::exchange, strides[i].keys(strides[i].N, strides[i].e()));
@@ -110,7 +111,7 @@ CallMemory lss_forward(const Heads& x) {
   return call;
 }
 
-// Sums of dK|dV come home: what is mine of them stays.
+// The reduce-scatter of dK|dV ends: only this rank's part of the sums stays.
 void take_reduced(Footprint& f, const Heads& x) {
   f.make(x.keys(x.N, x.e()));
   f.drop(Account::exchange, x.keys(x.S(), fp32_bytes) + x.s.axes.context * x.keys(x.N, fp32_bytes));
@@ -143,7 +144,7 @@ CallMemory lss_backward(const Heads& x) {
   return call;
 }
 
-// Blocks travel under the attention over the one before; outputs are merged in fp32.
+// A block of K|V is received while the rank attends to the block before. Outputs are merged in fp32.
 CallMemory ring_forward(const Heads& x) {
   const int64_t steps = x.s.axes.context, block = x.keys(x.N, x.e()), part = x.queries(fp32_bytes) + x.lse();
   CallMemory call;
@@ -161,7 +162,7 @@ CallMemory ring_forward(const Heads& x) {
   return call;
 }
 
-// dK|dV follow their block one step behind: what came, what this rank adds, what goes.
+// dK|dV follow their block one step later. A step has three sums: received, added by this rank, and sent.
 CallMemory ring_backward(const Heads& x) {
   const int64_t steps = x.s.axes.context, block = x.keys(x.N, x.e()), sum = x.keys(x.N, fp32_bytes);
   CallMemory call;
@@ -198,8 +199,9 @@ Heads own_heads(const AttentionCall& call) {
   return {call.sizes, share.query_tokens, share.own_queries.size(), share.own_keys.size()};
 }
 
-/// A ulysses call's groups of heads: the pieces of each that this rank attends with in turn (of as many query
-/// heads a key), and the heads of all ranks, a key on several counted for each.
+/// The groups of heads of a ulysses call. `own`: for each group the pieces that this rank attends with one
+/// after the other; a piece has equally many query heads for each key head. `H`, `G`: query and key heads of
+/// each group over all ranks; a key head on several ranks counts once for each.
 struct Exchanges {
   const AttentionCall& call;
   std::vector<std::vector<Heads>> own;
@@ -214,11 +216,11 @@ struct Exchanges {
     for (const Heads& x : own[i]) bytes += queries * x.queries(x.e()) + keys * x.keys(x.N, x.e()) / 2;
     return bytes;
   }
-  /// dq, dk, dv or out by tokens, all heads.
+  /// Bytes of dq, dk, dv or out in token layout, all heads.
   int64_t placed(int64_t queries, int64_t keys) const {
     return width(queries * call.heads.queries.size() + keys * call.heads.keys.size());
   }
-  /// Whether outputs are copied into a message.
+  /// Whether the outputs of group i are copied into a message.
   bool copies(size_t i) const { return call.sizes.b > 1 || own[i].size() > 1; }
 };
 

@@ -1,5 +1,5 @@
-// Legend: layer_memory.h; H, G this rank's query and key heads, X = (H + 2 G) D the width of q | k | v, I its
-// hidden units of the MLP.
+// Legend: layer_memory.h; H, G this rank's query and key heads, X = (H + 2 G) D width of q | k | v,
+//         I this rank's hidden units of the MLP.
 
 #include "graticule/footprint/block_memory.h"
 
@@ -12,7 +12,7 @@ namespace graticule {
 namespace {
 
 struct Widths {
-  int64_t C, H, G, X, I;  ///< H, G: of all heads together
+  int64_t C, H, G, X, I;  ///< H, G: widths of all query and of all key heads
 };
 
 Widths widths_of(const PassSizes& s, const RankShare& heads) {
@@ -20,21 +20,22 @@ Widths widths_of(const PassSizes& s, const RankShare& heads) {
   return {s.C(), H, G, H + 2 * G, s.share.hidden.size()};
 }
 
-// Attention lays its heads out samples first, the MLP's hidden units lie as their layer makes them.
+// Attention has heads in the order samples first. Hidden units of the MLP have the order that their layer
+// makes.
 Layer qkv_layer(const Widths& w) { return {Layer::Cut::column, w.C, w.X, true}; }
 Layer out_layer(const Widths& w) { return {Layer::Cut::row, w.H, w.C, true}; }
 Layer fc1_layer(const Widths& w) { return {Layer::Cut::column, w.C, w.I, false}; }
 Layer fc2_layer(const Widths& w) { return {Layer::Cut::row, w.I, w.C, false}; }
 
-/// Whether autograd records: what derivatives need stays.
+/// Whether autograd records. If it does, the tensors that derivatives need stay.
 enum class Saves { no, yes };
 
-// A norm's output with each row's mean and deviation.
+// Bytes of a norm's output, and of the mean and deviation of each row.
 int64_t norm(const PassSizes& s) { return s.mine(s.C() + 2); }
 
 int64_t if_saved(Saves saves, int64_t bytes) { return saves == Saves::yes ? 0 : bytes; }
 
-/// x -> q | k | v. Saved: the norm's output and, where q and k are normalised, what they were before.
+/// x -> q | k | v. Saved: the norm's output and, if q and k have norms, q | k | v before these.
 Footprint projection_forward(const PassSizes& s, const Widths& w, Saves saves) {
   Footprint f;
   f.make(norm(s)).run(linear_forward(s, qkv_layer(w)));
@@ -47,12 +48,12 @@ Footprint projection_forward(const PassSizes& s, const Widths& w, Saves saves) {
   return f.drop(if_saved(saves, s.group(w.X)));
 }
 
-/// dq | dk | dv, given, -> the gradient of x; all that was saved is gone.
+/// dq | dk | dv (from the caller) -> the gradient of x. Frees everything that forward saved.
 Footprint projection_backward(const PassSizes& s, const Widths& w) {
   Footprint f;
-  if (s.shape.qk_norm) {  // q's and k's norms, each widened to the whole projection and added up
+  if (s.shape.qk_norm) {  // the gradients of the two norms are padded to the whole projection and summed
     f.make(3 * s.group(w.X)).drop(2 * s.group(w.X)).brief(3 * s.group(w.H));
-    f.drop(s.group(w.X));  // what they were before
+    f.drop(s.group(w.X));  // q | k | v before the norms
   }
   f.run(linear_backward(s, qkv_layer(w)));
   if (s.shape.qk_norm) f.drop(s.group(w.X));
@@ -69,7 +70,7 @@ Footprint mlp_forward(const PassSizes& s, const Widths& w, Saves saves) {
   return f.drop(if_saved(saves, s.group(w.I)));
 }
 
-/// The branch's gradient, given, -> that of x1; all that was saved is gone.
+/// The branch's gradient (from the caller) -> that of x1. Frees everything that forward saved.
 Footprint mlp_backward(const PassSizes& s, const Widths& w) {
   Footprint f;
   f.run(linear_backward(s, fc2_layer(w))).drop(s.done(s.group(w.I)));
@@ -85,7 +86,8 @@ AttentionCall call_of(const PassSizes& s, const RankShare& heads, bool lean) {
   return {s, heads, lean ? 1 : p.head_groups, !lean && p.keep_exchanged};
 }
 
-/// Layer by layer in the order of their backwards, what it waited for going.
+/// The deferred weight gradients, layer by layer in the order of backward. Each frees the tensors that waited
+/// for it.
 Footprint deferred_weights(const PassSizes& s, const Widths& w) {
   Footprint f;
   for (const Layer& layer : {fc2_layer(w), fc1_layer(w), out_layer(w), qkv_layer(w)}) {
@@ -118,7 +120,7 @@ BlockMemory kept_block(const PassSizes& s) {
   const Footprint attention = attention_backward(call).whole();
   d.run(attention).drop(s.group(w.H)).undo(attended.left).drop(qkv);
   d.make(s.waits(s.group(w.H)));
-  // Each of q, k, v widened to all of them, and added up; dk and dv are gone when dq is.
+  // The gradients of q, k and v are padded to the width of q | k | v and summed. dk and dv are freed with dq.
   d.make(s.group(3 * w.X - 2 * w.G)).undo(attention.left).make(s.group(2 * w.G)).drop(s.group(2 * w.X));
   d.run(projection_backward(s, w)).drop(s.done(s.group(w.X)));
   d.make(s.mine(w.C)).drop(s.mine(w.C) + s.done(s.mine(w.C)));
@@ -132,7 +134,7 @@ BlockMemory kept_block(const PassSizes& s) {
 
 namespace {
 
-/// Tiles of tokens: sizes of one, and how many.
+/// Tiles of tokens: their number, and the sizes of one.
 struct Tiles {
   int64_t count;
   PassSizes one;
@@ -146,15 +148,15 @@ Tiles tiles_of(const PassSizes& s, int64_t most_tokens) {
   return {count, one};
 }
 
-/// `tile` over all tiles: its result, of `result` bytes a tile, is put together in `whole` bytes.
+/// Runs `tile` for all tiles. The result of each, `result` bytes, is copied into one tensor of `whole` bytes.
 Footprint tiled_forward(const Tiles& tiles, const Footprint& tile, int64_t result, int64_t whole) {
   Footprint f;
   if (tiles.count == 1) return f.run(tile);
   return f.make(whole).run(tile).drop(result);
 }
 
-/// `tile`, a run and its derivative which leave a tile's gradients of `elements` weights, over all tiles:
-/// these are summed, in fp32 from the second on.
+/// Runs `tile`, a forward and its backward, for all tiles. Each leaves the gradients of `elements` weights;
+/// these are summed, in fp32 from the second tile on.
 Footprint tiled_backward(const Tiles& tiles, const Footprint& tile, int64_t elements) {
   const int64_t e = tiles.one.e(), sum = elements * fp32_bytes;
   Footprint f;
@@ -170,7 +172,7 @@ struct Lean {
   std::vector<RankShare> groups;
 
   bool alone() const { return groups.size() == 1; }
-  /// A group's rows of the projection's weights, where they are not all.
+  /// Bytes of a copy of a group's rows of the projection's weights; none if the group has all heads.
   int64_t rows(const Widths& w) const { return alone() ? 0 : w.X * (s.C() + 1) * s.e(); }
 };
 
@@ -190,7 +192,7 @@ Footprint project(const Lean& lean, size_t group) {
 
 int64_t qkv(const Lean& lean, size_t group) { return lean.s.group(widths_of(lean.s, lean.groups[group]).X); }
 
-/// Attention's output and log-sum-exps.
+/// Attention over all groups of heads. Leaves its output and log-sum-exps.
 Footprint attend(const Lean& lean) {
   const size_t groups = lean.groups.size();
   const int64_t H = widths_of(lean.s, lean.s.share).H;
@@ -214,7 +216,7 @@ Footprint attend(const Lean& lean) {
   return f;
 }
 
-/// x and attention's output -> x1.
+/// The output projection: x and attention's output -> x1.
 Footprint after_attention(const Lean& lean) {
   const PassSizes& tile = lean.tiles.one;
   const Widths w = widths_of(lean.s, lean.s.share);
@@ -233,7 +235,8 @@ Footprint lean_mlp_backward(const Lean& lean) {
   return tiled_backward(lean.tiles, f, 2 * w.C * w.I + w.I + w.C);
 }
 
-/// The call's dq, dk, dv of a group are put side by side: then x again, and its gradient.
+/// Concatenates dq, dk and dv of a group. Then recomputes its q | k | v from x, and runs backward to the
+/// gradient of x.
 Footprint group_backward(const Lean& lean, size_t group, const CallMemory& call) {
   const PassSizes& tile = lean.tiles.one;
   const Widths w = widths_of(lean.s, lean.groups[group]);
@@ -244,14 +247,14 @@ Footprint group_backward(const Lean& lean, size_t group, const CallMemory& call)
   f.make(lean.s.group(w.X)).undo(call.dropped()).make(lean.rows(w));
   if (lean.alone()) {
     f.run(tiled_backward(lean.tiles, one, w.X * (w.C + 1)));
-  } else {  // added to its rows of the sums at once
+  } else {  // each tile is added to its rows of the sums at once
     f.run(one).drop(Account::gradients, one.left.of(Account::gradients));
   }
   f.drop(lean.rows(w) + lean.s.group(w.X)).undo(call.all());
   return f.run({call.dropped(), call.dropped()});
 }
 
-/// Attention's output, given, goes with its log-sum-exps.
+/// The attention branch. The caller frees attention's output and log-sum-exps afterwards.
 Footprint lean_attention_backward(const Lean& lean) {
   const PassSizes& s = lean.s;
   const Widths w = widths_of(s, s.share);
@@ -263,7 +266,7 @@ Footprint lean_attention_backward(const Lean& lean) {
   merging.run(linear_backward(lean.tiles.one, out_layer(w)));
   merging.drop(lean.tiles.one.group(w.H));
   f.make(s.group(w.H)).run(tiled_backward(lean.tiles, merging, w.C * (w.H + 1)));
-  const bool exchanges = s.axes.ulysses > 1;  // q, k, v have gone when the exchange has started
+  const bool exchanges = s.axes.ulysses > 1;  // the exchange has copied q, k, v, so they are freed
   const auto start = [&](size_t i) {
     f.run(project(lean, i)).run(calls[i].start).drop(exchanges ? qkv(lean, i) : 0);
   };

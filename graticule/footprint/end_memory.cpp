@@ -1,6 +1,6 @@
-// Tokenizer and head in sizes: model/{tokenizer,head} by parallel/tiles.
+// The bytes of tokenizer and head. The formulas follow model/{tokenizer,head} and parallel/tiles.
 //
-// Legend: layer_memory.h; K variables a token carries, V all, p pixels of a patch.
+// Legend: layer_memory.h; K variables a token carries, V all variables, p pixels of a patch.
 
 #include <algorithm>
 
@@ -11,20 +11,21 @@ namespace graticule {
 
 namespace {
 
-/// One run over tokens, and its derivative, which leaves the weights' gradients and gives back all that was
-/// saved.
+/// Forward (`run`) and backward (`derivative`) over some tokens. Backward leaves the gradients of the weights
+/// and frees everything that forward saved.
 struct EndSizes {
   Footprint run, derivative;
   int64_t output, saved;
-  Footprint weights = {};  ///< of deferred layers
+  Footprint weights = {};  ///< the weight gradients of deferred layers
 };
 
 int64_t values(const PassSizes& s, int64_t element) {
   return s.b * s.t * s.shape.grid.variables_per_token() * s.shape.grid.pixels() * element;
 }
 
-// One query a place over the tokens of all its variables: x, k, v of each, k * q and v * weight. x lies
-// variable by variable: linear layers copy it.
+// The aggregation of variables: one query for each patch attends to the tokens of all V variables there.
+// Tensors: x, k, v of each variable, k * q and v * weight. x is not contiguous (variable by variable), so
+// linear layers copy it.
 void aggregate(const PassSizes& s, EndSizes& end) {
   const int64_t V = s.shape.grid.variables, wide = s.mine(V * s.C()), rows = s.b * s.t * V;
   Footprint& f = end.run;
@@ -37,9 +38,9 @@ void aggregate(const PassSizes& s, EndSizes& end) {
   end.saved += 3 * wide + s.mine(s.C());
   Footprint& d = end.derivative;
   d.run(plain_backward(s, s.b * s.t, s.C(), s.C())).drop(s.mine(s.C()));
-  d.brief(2 * wide);  // of v and of its weights; v
+  d.brief(2 * wide);  // gradients of v and of its weights, then of v
   d.run(plain_backward(s, rows, s.C(), s.C(), true, wide)).drop(wide);
-  d.brief(2 * wide);  // of k and of q; k
+  d.brief(2 * wide);  // gradients of k and of q, then of k
   d.run(plain_backward(s, rows, s.C(), s.C(), true, wide)).drop(wide);
   d.drop(3 * wide + s.mine(s.C()));
 }
@@ -80,7 +81,8 @@ EndSizes head_run(const PassSizes& s) {
   if (each) f.brief(out);
   if (cast) f.make(end.output).drop(out);
   Footprint& d = end.derivative;
-  // Leaves the input's gradient; given the output's, of `dy` bytes, and the input, of x bytes, which go.
+  // Backward of one layer. Leaves the gradient of its input. Frees the gradient of its output (`dy` bytes)
+  // and its input (x bytes).
   const auto layer = [&](int64_t columns, int64_t dy, bool defers) {
     if (!defers) {
       d.run(plain_backward(s, rows, s.C(), columns)).drop(dy + x);
@@ -91,12 +93,12 @@ EndSizes head_run(const PassSizes& s) {
   };
   d.make(cast ? out : 0);
   layer(width, cast ? out : 0, s.defers && !each);
-  if (each) d.brief(2 * x);  // each variable's widened to all tokens, added up
+  if (each) d.brief(2 * x);  // the gradients of each variable are padded to all tokens and summed
   for (int64_t i = 0; i < s.shape.head_layers; ++i) {
     d.make(x).drop(2 * x);  // GELU
     layer(s.C(), x, s.defers);
   }
-  d.make(x).drop(normed);  // x of which went with the last layer
+  d.make(x).drop(normed);  // x bytes of it were freed with the last layer
   return end;
 }
 

@@ -6,35 +6,37 @@ namespace graticule {
 
 namespace {
 
-// Of matrix_product: B whole, A 192 rows at a time, both in panels.
+// Constants of kernel/matrix_product. It packs B as a whole and A 192 rows at a time, both in panels.
 constexpr int64_t most_inner = 8192, fewest = 16, panel = 16, depth = 128, left_rows = 192;
 
 int64_t rounded(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
-// dy [rows, out] x [rows, in].
+// dW = dy^T x, with dy [rows, out] and x [rows, in].
 Footprint weight_gradient(const PassSizes& s, int64_t rows, int64_t in, int64_t out) {
   return product_memory(s, Account::gradients, out, rows, in);
 }
 
-// The sum of dy over its rows, on the CPU of a wide copy.
+// The sum of dy over its rows. The CPU makes a copy in fp32 first.
 Footprint bias_gradient(const PassSizes& s, int64_t rows, int64_t out) {
   Footprint f;
   if (s.e() < fp32_bytes && s.scratch.threads > 0) f.brief(Account::gradients, rows * out * fp32_bytes);
   return f.make(Account::gradients, out * s.e());
 }
 
-// [b, t, width] of mine -> [b, T, width]; with several samples it is laid out tokens first before.
+// All-gather of [b, t, width] to [b, T, width]. With several samples it is first copied to the order tokens
+// first.
 Footprint gather(const PassSizes& s, Account account, int64_t width) {
   const int64_t copy = s.b > 1 ? s.mine(width) : 0;
   Footprint f;
   return f.make(Account::exchange, copy).make(account, s.group(width)).drop(Account::exchange, copy);
 }
 
+// Bytes of a copy from the order samples first to tokens first, if the layer needs one.
 int64_t copied(const PassSizes& s, const Layer& l, int64_t width) {
   return l.samples_first && s.b > 1 ? s.group(width) : 0;
 }
 
-// x is gathered under dx, and dx scattered under dW.
+// x is gathered while dx is computed, and dx is reduce-scattered while dW is computed.
 Footprint column_backward(const PassSizes& s, const Layer& l) {
   const int64_t received = s.axes.tensor * s.mine(l.in), dy = copied(s, l, l.out), rows = s.b * s.T;
   Footprint f;

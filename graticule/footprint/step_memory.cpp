@@ -1,5 +1,5 @@
-// A step of parallel/training_pass and train/step in sizes: its tasks in order, each with what its block's
-// run holds.
+// Runs the tasks of a training step in order (parallel/training_pass, train/step), each with the footprint of
+// its block.
 
 #include "graticule/footprint/step_memory.h"
 
@@ -17,7 +17,8 @@ namespace {
 
 using Kind = StageAction::Kind;
 
-constexpr int64_t most_waiting = int64_t{64} << 20, most_ahead = 2;  // bytes and steps: data/loader's
+constexpr int64_t most_waiting = int64_t{64} << 20,
+                  most_ahead = 2;  // constants of data/loader: bytes, and steps, that it reads ahead
 
 bool goes_back(const BlockTask& task) {
   return task.action.kind == Kind::backward || task.action.kind == Kind::backward_input;
@@ -80,8 +81,8 @@ class Step {
     }
   }
 
-  // Input and target of the step in use and of those read ahead; one weight for all samples where no value is
-  // missing.
+  // Input and target of the current step and of the steps read ahead. The weights of the loss are one tensor
+  // for all samples if no value is missing, else one for each sample.
   void make_batches() {
     const TokenGrid& grid = s_.shape.grid;
     if (blocks_.front() != 0 && blocks_.back() <= s_.shape.depth) return;
@@ -108,7 +109,7 @@ class Step {
     return *memo;
   }
 
-  // This task's weights, and the start of those that the next one needs.
+  // Gathers this task's weights, and starts to gather those that the next task needs.
   void gather(const BlockTask& task) {
     for (PartSizes& part : parts_[task.block]) part.gather(f_);
     const BlockTask* after = next(needs_weights);
@@ -121,7 +122,8 @@ class Step {
     for (PartSizes& part : parts_[task.block]) part.release(f_);
   }
 
-  // On the CPU with no folder named there is nowhere to go.
+  // Whether the input and the memo of a task are offloaded. On a CPU without a folder there is no place to
+  // offload to.
   bool goes_away(const BlockTask& task) const {
     const TrainOptions& train = s_.options.train;
     const bool elsewhere = train.device != DeviceKind::cpu || !train.offload_to.empty();
@@ -129,14 +131,14 @@ class Step {
     return policy() == Activations::offload && elsewhere && !turns && !is_first(task);
   }
 
-  // A message that was sent is held until the next one goes. One stage hands its chunks' on to itself.
+  // A sent message stays in memory until the next one is sent. A single stage sends no messages.
   void send(int64_t& sent, int64_t bytes) {
     if (s_.axes.pipeline == 1) return;
     f_.drop(sent);
     sent = bytes;
   }
 
-  // The message that an action begins with has its place from the last task of the action before.
+  // The message that an action begins with is allocated during the last task of the action before.
   void expect(const BlockTask* task) {
     if (!task || task == expected_ || !needs_weights(*task) || s_.axes.pipeline == 1) return;
     if (goes_back(*task) ? is_last(*task) : is_first(*task)) return;
@@ -144,7 +146,7 @@ class Step {
     expected_ = task;
   }
 
-  // A block's input is the output of the one before, or came as a message.
+  // The input of a block is the output of the block before, or a received message.
   void forward(const BlockTask& task) {
     const BlockMemory& block = memory(task);
     gather(task);
@@ -156,7 +158,7 @@ class Step {
     release(task);
     if (!task.ends) return;
     const int64_t goes = policy() == Activations::keep ? 0 : block.output;
-    if (is_last(task)) {  // judged
+    if (is_last(task)) {  // the loss: its gradient is made
       f_.make(samples(task) * field_).drop(goes);
     } else {
       send(sent_ahead_, goes);
@@ -176,7 +178,7 @@ class Step {
     f_.run(block.backward);
     const int64_t dy = is_last(task) ? samples(task) * field_ : flow(task);
     if (block.input_gradient > 0 || is_first(task)) f_.drop(dy);
-    if (policy() == Activations::keep) {  // the output is the next block's input
+    if (policy() == Activations::keep) {  // the output is also the next block's input
       const bool message = task.ends && !is_first(task) && s_.axes.pipeline > 1;
       f_.drop(block.output + (message ? flow(task) : 0));
     } else if (!is_first(task)) {
@@ -192,7 +194,7 @@ class Step {
     take_gradients(task.block);
   }
 
-  // A block's reduction is under way while the block before it computes.
+  // The gradients of a block are reduced while the block before it computes.
   void take_gradients(size_t block) {
     const bool last = ++taken_[block] == s_.share.micro_batches.size();
     const auto collect = [&](size_t of) {
@@ -219,15 +221,15 @@ class Step {
   const PassSizes& s_;
   const std::vector<Span> chunks_;
   const std::vector<BlockTask> tasks_;
-  std::vector<int64_t> blocks_;  ///< of the chain, in the order in which this rank holds them
+  std::vector<int64_t> blocks_;  ///< numbers in the chain, in this rank's order
   std::vector<std::vector<PartSizes>> parts_;
-  /// By kind of block (tokenizer, transformer block, head) and samples.
+  /// By kind of block (0 tokenizer, 1 transformer block, 2 head) and number of samples.
   std::map<std::pair<int, int64_t>, std::optional<BlockMemory>> memories_;
-  std::set<std::pair<int, size_t>> away_;   ///< micro-batch and block, what they keep is elsewhere
+  std::set<std::pair<int, size_t>> away_;   ///< micro-batch and block whose input and memo are offloaded
   int64_t field_ = 0;                       ///< bytes of a sample's fields on this rank
-  int64_t sent_ahead_ = 0, sent_back_ = 0;  ///< bytes of messages
+  int64_t sent_ahead_ = 0, sent_back_ = 0;  ///< bytes of the messages that were sent last
   const BlockTask* expected_ = nullptr;
-  std::vector<size_t> taken_;  ///< by block: micro-batches whose weight gradients are in
+  std::vector<size_t> taken_;  ///< by block: micro-batches whose weight gradients were taken
   std::optional<size_t> reducing_;
   Footprint f_;
   size_t at_ = 0;

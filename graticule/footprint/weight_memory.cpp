@@ -6,12 +6,13 @@ namespace {
 
 constexpr auto weights = Account::weights, gradients = Account::gradients;
 
-// Makes `bytes` and remembers them in `held`.
+// Allocates `bytes` and notes them in `held`.
 void hold(Footprint& f, Booked& held, Account account, int64_t bytes) {
   f.make(account, bytes);
   held.of(account) += bytes;
 }
 
+// Frees the bytes of `held`.
 void let_go(Footprint& f, Booked& held) {
   f.undo(held);
   held = {};
@@ -32,14 +33,14 @@ PartSizes::PartSizes(const PassSizes& s, int64_t n, int64_t ranks, int64_t rank,
 
 void PartSizes::make_state(Footprint& f) const { f.make(Account::optimizer, state_); }
 
-// The owned part in the compute dtype, and the whole where it is gathered.
+// Allocates the owned part in the compute dtype and, if it is gathered, the whole.
 void PartSizes::prefetch(Footprint& f) {
   if (!stale_ || gathering_) return;
   gathering_ = true;
   f.make(weights, element_ < fp32_bytes ? owned_ * element_ : 0).make(weights, sharded() ? n_ * element_ : 0);
 }
 
-// Of one rank in fp32 the whole is the master itself.
+// With one rank and fp32 the weights in use are the master weights.
 void PartSizes::gather(Footprint& f) {
   if (!stale_) return;
   prefetch(f);
@@ -58,14 +59,15 @@ void PartSizes::release(Footprint& f) {
 void PartSizes::take_gradients(Footprint& f, bool last) {
   int64_t fresh = n_ * element_;
   const int64_t wide = n_ * fp32_bytes;
-  f.make(gradients, fresh).drop(gradients, fresh);  // flat beside what each weight has, which goes
+  f.make(gradients, fresh)
+      .drop(gradients, fresh);  // the flat copy; the gradients of single weights are freed
   if (level_ == Shard::gradients || level_ == Shard::full) {
     f.drop(gradients, fresh);
     hold(f, reducing_, gradients, ranks_ > 1 || element_ == fp32_bytes ? fresh : wide);
     if (ranks_ > 1) hold(f, reducing_, Account::exchange, ranks_ * owned_ * element_);
     return;
   }
-  if (local_.total() == 0) {  // in fp32 the flat one itself
+  if (local_.total() == 0) {  // in fp32 the flat copy is kept as the sum
     if (element_ == fp32_bytes) f.drop(gradients, std::exchange(fresh, 0));
     hold(f, local_, gradients, wide);
   }

@@ -15,7 +15,7 @@ namespace graticule {
 
 namespace {
 
-// One end of a pipe, closed at the end.
+// One end of a pipe. The destructor closes it.
 class End {
  public:
   explicit End(int file) : file_(file) {}
@@ -30,7 +30,7 @@ class End {
   void write_all(const std::string& text) const {
     for (size_t at = 0; at < text.size();) {
       const ssize_t count = write(file_, text.data() + at, text.size() - at);
-      if (count <= 0) return;  // nobody reads
+      if (count <= 0) return;  // the reader is gone
       at += static_cast<size_t>(count);
     }
   }
@@ -61,12 +61,12 @@ std::string run_apart(const std::function<std::string()>& work) {
   std::array<int, 2> files;
   if (pipe(files.data()) != 0) fail("process", "no pipe could be made: too many files are open");
   End out(files[0]), in(files[1]);
-  std::fflush(nullptr);  // else both processes would write what is waiting
+  std::fflush(nullptr);  // else both processes would write the buffered output
   const pid_t child = fork();
   if (child < 0)
     fail("process", "no process could be started: memory or the number of processes is at its limit");
   if (child == 0) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);  // whoever ends this process ends the copy
+    prctl(PR_SET_PDEATHSIG, SIGKILL);  // the copy ends when this process ends
     in.write_all(told(work));
     in.close_now();
     _exit(0);

@@ -1,4 +1,4 @@
-// Legend: P members of the group, a node's index is the node's place among those of the group.
+// Legend: P members of the group. A node has an index among the nodes that have members.
 #include "graticule/simulate/exchange_flows.h"
 
 #include <algorithm>
@@ -27,7 +27,7 @@ struct Exchanged {
   size_t next(size_t place) const { return (place + 1) % size(); }
   int64_t node(size_t place) const { return devices[place] / cluster.devices_per_node; }
   const Bytes& bytes(size_t place) const { return parts[place].exchange->bytes; }
-  /// What one device can send to other nodes when it is alone: over the interfaces that are its own.
+  /// Bytes a second that one device can send to other nodes: over its own interfaces, at least one.
   double most() const {
     const double own =
         static_cast<double>(cluster.interfaces_per_node) / static_cast<double>(cluster.devices_per_node);
@@ -35,12 +35,12 @@ struct Exchanged {
   }
 };
 
-// Members of each node, by index, and the nodes of each switch.
+// The members of each node, and the nodes of each switch.
 struct Nodes {
-  std::vector<size_t> of_place;
-  std::vector<std::vector<size_t>> places;    ///< by node
+  std::vector<size_t> of_place;               ///< by place: index of its node
+  std::vector<std::vector<size_t>> places;    ///< by node: its members
   std::vector<size_t> switch_of;              ///< by node
-  std::vector<std::vector<size_t>> switches;  ///< nodes of each
+  std::vector<std::vector<size_t>> switches;  ///< by switch: its nodes
 };
 
 int64_t nodes_per_switch(const Cluster& cluster) {
@@ -75,7 +75,7 @@ bool equally_long(const Lists& lists) {
                      [&](const auto& list) { return list.size() == lists.front().size(); });
 }
 
-/// Of rings: a ring goes over the interfaces of all members of its node.
+/// The flows of a ring. Each may use the interfaces of all members of its node.
 std::vector<Flow> ring(const Exchanged& all, const std::function<double(size_t)>& bytes) {
   const Nodes nodes = nodes_of(all);
   std::vector<Flow> flows;
@@ -100,7 +100,7 @@ std::vector<Flow> each_to_each(const Exchanged& all) {
   return flows;
 }
 
-// What a device sends inside its node goes to the next device there as one.
+// Replaces the flows of a device inside its node by one flow.
 std::vector<Flow> joined_inside(const Exchanged& all, std::vector<Flow> flows) {
   const int64_t devices = all.cluster.devices_per_node;
   std::map<int64_t, Flow> inside;
@@ -114,8 +114,8 @@ std::vector<Flow> joined_inside(const Exchanged& all, std::vector<Flow> flows) {
   return flows;
 }
 
-// Flows between two nodes become one; inside a node each device has its own links, so the longest stands for
-// all.
+// Replaces the flows between two nodes by one. Inside a node each device has its own links, so only the
+// longest flow is kept.
 std::vector<Flow> joined(const Exchanged& all, const std::vector<Flow>& flows) {
   const int64_t devices = all.cluster.devices_per_node;
   std::map<std::pair<int64_t, int64_t>, Flow> by_nodes;
@@ -136,7 +136,7 @@ std::vector<Flow> joined(const Exchanged& all, const std::vector<Flow>& flows) {
   return result;
 }
 
-/// Of one trace's all-to-all: bytes for each node and each switch.
+/// The bytes that one member sends in an all-to-all, by destination.
 struct Destinations {
   std::vector<double> nodes, switches;
   double all = 0;
@@ -152,8 +152,8 @@ Destinations destinations_of(const Bytes& bytes, const Nodes& nodes) {
   return to;
 }
 
-// Whether what goes to the next node and the next switch loads all links as what goes to all of them does:
-// equal nodes, equal switches, and each member sends to all.
+// Whether regular_all_to_all loads all links as the full all-to-all does: nodes have equally many members,
+// switches have equally many nodes, and each member sends to all.
 bool is_regular(const Exchanged& all, const Nodes& nodes) {
   const auto sends_to_all = [](const FlowPart& part) {
     return std::count(part.exchange->bytes.begin(), part.exchange->bytes.end(), 0) <= 1;
@@ -162,6 +162,8 @@ bool is_regular(const Exchanged& all, const Nodes& nodes) {
          std::all_of(all.parts.begin(), all.parts.end(), sends_to_all);
 }
 
+// An all-to-all in at most three flows a member: inside the node, to the next node of the switch, to the next
+// switch.
 std::vector<Flow> regular_all_to_all(const Exchanged& all, const Nodes& nodes) {
   std::map<const DryExchange*, Destinations> known;
   std::vector<Flow> flows;
@@ -199,7 +201,7 @@ std::vector<Flow> all_to_all(const Exchanged& all, bool fold) {
 
 struct Messages {
   std::vector<Flow> flows;
-  int64_t messages;  ///< one behind another
+  int64_t messages;  ///< that follow one another
 };
 
 Messages pattern_of(const Exchanged& all, bool fold) {

@@ -17,12 +17,13 @@ namespace s4u = simgrid::s4u;
 
 namespace {
 
-/// A trace on this cluster.
+/// An event of a trace, with its time on this cluster. Consecutive kernels of one activity are one
+/// instruction.
 struct Instruction {
   enum class Kind { work, start, wait } kind;
   Activity activity;
-  double seconds;  ///< of work
-  size_t start;    ///< among the starts
+  double seconds;  ///< work: its time
+  size_t start;    ///< start, wait: index in Program::starts
 };
 
 struct Program {
@@ -88,13 +89,13 @@ class Machine {
   const SimulationOptions& options_;
   Platform platform_;
   std::vector<Program> programs_;
-  std::vector<Channel> channels_;  ///< of the groups
-  std::map<std::tuple<size_t, int, int, int>, Channel> messages_;
+  std::vector<Channel> channels_;                                  ///< by group
+  std::map<std::tuple<size_t, int, int, int>, Channel> messages_;  ///< by group, sender, receiver, tag
   std::set<int64_t> slow_nodes_;
   Simulation result_;
 };
 
-/// A rank at work.
+/// The actor of one rank: runs its program.
 class RankActor {
  public:
   RankActor(Machine& machine, size_t rank);
@@ -115,11 +116,11 @@ class RankActor {
   const StepTrace& trace_;
   const Program& program_;
   RankTime& time_;
-  std::vector<Interval>* drawn_ = nullptr;  ///< of a rank that is drawn
-  double pace_;                             ///< seconds of work a second of the program takes
+  std::vector<Interval>* drawn_ = nullptr;  ///< null unless the rank's intervals are kept
+  double pace_;  ///< seconds for each second of work in the program; above 1 on a slow node
   std::mt19937 random_;
   s4u::SemaphorePtr wake_ = s4u::Semaphore::create(0);
-  std::vector<const Instruction*> work_;  ///< not done yet
+  std::vector<const Instruction*> work_;  ///< instructions since the last exchange
   std::vector<size_t> unjoined_;          ///< starts whose messages do not move yet
   std::unordered_map<size_t, std::shared_ptr<Underway>> underway_;
 };
@@ -160,11 +161,11 @@ void RankActor::run() {
   time_.end = s4u::Engine::get_clock();
 }
 
-// What lies between two exchanges is one sleep.
+// All work between two exchanges is one sleep.
 void RankActor::work() {
   const double sigma = machine_.options_.jitter, begin = s4u::Engine::get_clock();
   double pace = pace_;
-  // Log-normal of mean 1.
+  // A log-normal factor with mean 1.
   if (sigma > 0) pace *= std::lognormal_distribution<double>(-sigma * sigma / 2, sigma)(random_);
   double now = begin;
   for (const Instruction* instruction : std::exchange(work_, {})) {
@@ -194,8 +195,9 @@ void RankActor::join(size_t number) {
       machine_.channel_of(rank_, start).join(place, {&start.exchange, trace_.groups[start.group].rank});
 }
 
-// Where messages move only while ranks wait: those of stages in any wait, an operation of all ranks of a
-// group in the wait for it. All ranks of a group wait in one order, so none waits for ever.
+// Without overlap: joins the exchanges that move during the wait for exchange `number`. Messages between
+// stages move in any wait. A collective moves in the wait for it, or for a later one of its group. All ranks
+// of a group wait in the same order, so there is no deadlock.
 void RankActor::join_for(size_t number) {
   const size_t group = program_.starts[number]->group;
   std::erase_if(unjoined_, [&](size_t unjoined) {
@@ -251,7 +253,8 @@ Channel& Machine::channel_of(size_t rank, const TracedStart& start) {
   }
 }
 
-// Ranks of a class have the same place in the groups whose ranks send messages to each other.
+// The places in the trace are those of this rank too: ranks of a class have the same place in a pipeline
+// group.
 Channel& Machine::channel_between(size_t group, int from, int to, int tag) {
   const auto& members = traces_.groups[group].members;
   const std::vector<int64_t> devices = {members[static_cast<size_t>(from)], members[static_cast<size_t>(to)]};
@@ -291,13 +294,12 @@ void validate(const WorldTraces& traces, const Cluster& cluster, const Simulatio
 
 }  // namespace
 
-// SimGrid's engine is one for the life of a process.
+// SimGrid allows one engine in the life of a process, so each simulation runs in its own.
 Simulation simulate_step(const WorldTraces& traces, const Cluster& cluster, Precision precision,
                          const SimulationOptions& options) {
   validate(traces, cluster, options);
   return unpacked(run_apart([&] {
-    // Plain flows: bandwidths and latencies as the cluster's file says, no window of TCP, no traffic of
-    // acknowledgements.
+    // Plain flows with the bandwidths and latencies of the cluster file: no TCP window, no acknowledgements.
     std::vector<std::string> words = {"graticule",
                                       "--log=root.thres:warning",
                                       "--cfg=network/model:CM02",

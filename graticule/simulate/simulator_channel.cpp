@@ -49,7 +49,7 @@ void Channel::send(const std::vector<Flow>& flows) const {
     const auto from = static_cast<size_t>(flow.from), to = static_cast<size_t>(flow.to);
     const auto a_node = static_cast<size_t>(cluster_.devices_per_node);
     const bool inside = from / a_node == to / a_node;
-    // A message starts by itself once it has both ends, so these come last.
+    // Setting both ends starts the message, so this comes last.
     const auto message = s4u::Comm::sendto_init();
     if (!inside) message->set_rate(flow.most);
     message->set_payload_size(static_cast<uint64_t>(flow.bytes));

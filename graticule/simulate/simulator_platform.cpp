@@ -9,7 +9,7 @@ namespace s4u = simgrid::s4u;
 
 namespace {
 
-/// A pair of links in a star: out of a member, and into it.
+/// The two links of a member of a star: one out of it, one into it.
 struct Pipe {
   double bandwidth, latency;
 };
@@ -28,11 +28,11 @@ s4u::Host* host_in(s4u::NetZone* star, const std::string& name, const Pipe& pipe
   return host;
 }
 
-/// What the nodes below a switch, or of a dragonfly's group, send to the others together. Adaptive routing
-/// takes all links out of a group, whatever the destination.
+/// The link that joins the nodes of a switch, or of a dragonfly's group, to the other nodes. Adaptive routing
+/// uses all links out of a group for any destination, so they are one link here.
 struct Uplink {
-  int64_t nodes;
-  double bandwidth;
+  int64_t nodes;     ///< below the link
+  double bandwidth;  ///< bytes a second; 0: no limit
 };
 
 Uplink uplink_of(const Cluster& cluster) {

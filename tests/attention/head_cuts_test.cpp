@@ -1,3 +1,4 @@
+// Tests the cut of heads over ulysses ranks and groups: every query head is in one group of one rank.
 #include "graticule/attention/head_cuts.h"
 
 #include <gtest/gtest.h>
@@ -5,7 +6,8 @@
 namespace graticule {
 namespace {
 
-// Every query head lies in one group of one rank, beside its key/value head; pieces cover their group evenly.
+// Every query head is in one group of one rank, together with its key/value head. Pieces cover their group
+// evenly.
 TEST(HeadCuts, CoverEveryHeadOnceInEvenPieces) {
   for (int64_t key_heads = 1; key_heads <= 5; ++key_heads) {
     for (int64_t queries = 1; queries <= 5; ++queries) {

@@ -1,5 +1,6 @@
-// Groups of heads in turn, the exchange of one under way while another attends, equal one rank; between
-// forward and backward stays what each scheme promises to need.
+// Tests the phases of schemes: several groups of heads, with the exchange of one during the attention of
+// another, give the result of one rank. Between forward and backward only the tensors that a scheme promises
+// stay.
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
@@ -13,7 +14,7 @@
 namespace graticule {
 namespace {
 
-// start(i) of every group in the order of scheme.h; the results in the order of the groups.
+// Runs the phases of all groups in the order of scheme.h. Returns the results in the order of the groups.
 template <class Result, class Start>
 std::vector<Result> in_turns(size_t groups, const Start& start) {
   std::vector<Result> results;
@@ -54,7 +55,7 @@ struct Groups {
   }
 };
 
-// out, dq, dk, dv of this rank's tokens. `by_tokens`: only out and the log-sum-exps stay for the backward.
+// out, dq, dk, dv of this rank's tokens. `by_tokens`: only out and the log-sum-exps are kept for backward.
 Tensors run_in_groups(const Scheme& scheme, const Problem& x, const Groups& groups, bool by_tokens) {
   const at::NoGradGuard no_gradients;
   auto forwards = in_turns<Forwarded>(groups.keys.size(), [&](size_t i) {
@@ -118,7 +119,7 @@ TEST(Phases, OfGroupsOfHeadsInTurnEqualOneRank) {
   }
 }
 
-// A call of several groups of its own, kept by tokens or by heads.
+// One call that cuts its heads into groups itself, with tensors kept in token layout or in head layout.
 TEST(Phases, OfUlyssesWithItsOwnGroupsEqualOneRank) {
   const auto seed = test_seed();
   Draw draw(seed);
@@ -133,7 +134,7 @@ TEST(Phases, OfUlyssesWithItsOwnGroupsEqualOneRank) {
   }
 }
 
-// A call that is dropped on all ranks, as after an error, leaves the group as it was.
+// If all ranks drop a call (as after an error), the group still works.
 TEST(Phases, MayBeDroppedAfterTheStart) {
   const Case c{1, 3, 1, 12, 4, 4, {10, 11, 3}};
   const Problem problem = random_problem(c, 1);

@@ -1,4 +1,4 @@
-// Calls of attention over ranks, for the tests of schemes.
+// The cases for tests of schemes: sizes, ranks, and attention calls over ranks.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -49,7 +49,8 @@ inline Problem random_problem(const Case& c, uint64_t seed) {
 
 using Tensors = std::vector<at::Tensor>;
 
-/// body(mesh, this rank's tokens) -> tensors [B, T, ...] on all ranks of the case, joined.
+/// Runs body(mesh, this rank's tokens) on all ranks of the case, and joins the tensors [B, T, ...] that it
+/// returns.
 inline Tensors over_ranks(const Case& c, const std::function<Tensors(const Mesh&, const Span&)>& body) {
   const size_t ranks = c.tokens_of.size();
   std::vector<Tensors> parts(ranks);

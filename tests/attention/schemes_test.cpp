@@ -1,4 +1,5 @@
-// Every scheme equals one rank, forward and gradients, whatever does not divide.
+// Tests that every scheme gives the output and gradients of one rank, also for sizes that the ranks do not
+// divide.
 
 #include <ATen/core/Tensor.h>
 #include <cmath>
@@ -25,7 +26,8 @@ void expect_equal_to_one_rank(const Case& c, uint64_t seed) {
   expect_equal(run_scheme(c, problem), run_alone(problem));
 }
 
-// The mean square of dk and dv as sums over a key/value head's queries, were all queries of their own head.
+// dk and dv are sums over the query heads of a key/value head. Returns the root mean square of such a sum if
+// its terms were independent.
 std::vector<double> parts_of_key_gradients(const Problem& x) {
   const int64_t queries = x.q.size(2) / x.k.size(2);
   const auto whole =
@@ -35,10 +37,10 @@ std::vector<double> parts_of_key_gradients(const Problem& x) {
   return parts;
 }
 
-// Against fp32 on the same bf16 values, in the mean square: the scheme is wrong by what one rank is. Where a
-// key/value head lies on several ranks of ulysses, what they send is rounded too. On a processor where ATen's
-// kernel multiplies bf16 (AMX), partial results of a ring are rounded before they are merged, and their sum
-// again.
+// Compares with fp32 on the same bf16 values, in the root mean square. The error of a scheme may be that of
+// one rank. Two roundings may add to it: that of the gradients which ranks send if several ulysses ranks
+// share a key/value head; and, if ATen's kernel multiplies bf16 (processors with AMX), that of a ring's
+// partial results and of their sum.
 void expect_rounding_of_one_rank(const Case& c, uint64_t seed) {
   SCOPED_TRACE(::testing::Message() << c << ", seed " << seed);
   const Problem problem = in_dtype(random_problem(c, seed), at::kBFloat16);

@@ -1,4 +1,4 @@
-// The bytes that every scheme sends are its closed form, forward and backward, on every rank.
+// Tests that every scheme sends the bytes of its closed form, in forward and backward, on every rank.
 
 #include <ATen/ops/empty.h>
 #include <torch/csrc/autograd/autograd.h>

@@ -1,3 +1,4 @@
+// Tests that groups of comm/dry give the shapes and counts of a real run.
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 

@@ -1,5 +1,5 @@
-// One list of cases for every back end: a case is run by all ranks of a world of any size. Each rank makes
-// the data of all ranks from the seed, so it knows what it must get.
+// The cases of group operations for every back end. All ranks of a world of any size run a case. Each rank
+// makes the data of all ranks from the seed, so it knows the right result.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -36,7 +36,7 @@ struct GroupCase {
   void (*run)(const World& world);
 };
 
-/// What one rank draws, all ranks draw.
+/// Random data; all ranks draw the same.
 struct Draw {
   explicit Draw(uint64_t seed) : generator(at::detail::createCPUGenerator(seed)) {}
 
@@ -197,8 +197,8 @@ inline void speaks_to_single_ranks(const World& world) {
   seven.wait();
 }
 
-/// A pipeline's traffic: six messages each way between neighbours, at once, in two tags, large and small
-/// ones, waited for in an order of the receiver's own. Messages of one tag arrive in the order of sending.
+/// The messages of a pipeline: six each way between neighbours at the same time, large and small, with two
+/// tags. The receiver waits in another order. Messages of one tag arrive in the order of sending.
 inline void sends_both_ways_at_once(const World& world) {
   const Group group = group_of_all(world);
   const int me = group.rank();
@@ -225,7 +225,7 @@ inline void sends_both_ways_at_once(const World& world) {
   for (Pending& one : sent) one.wait();
 }
 
-/// poll() says when an operation is done, so that work can go on beside it.
+/// poll() tells whether an operation is done, so a rank can compute meanwhile.
 inline void polls_until_done(const World& world) {
   const Group group = group_of_all(world);
   const std::vector<int64_t> rows_of(group.size(), 100003);
@@ -236,8 +236,8 @@ inline void polls_until_done(const World& world) {
   expect_same(gathered.wait(), numbers.expand({group.size(), 100003}).reshape({-1}), "all_gather, polled");
 }
 
-/// Equal orders pass; the first operation that differs is named on every rank: here two that pair up by
-/// their bytes, so that nothing else would find it.
+/// Equal orders of operations pass. Otherwise every rank names the first operation that differs. Here the two
+/// have equal bytes, so no other check finds them.
 inline void compares_orders(const World& world) {
   world.watch->set_keeps_order(true);
   const Group group = group_of_all(world);
@@ -281,7 +281,7 @@ inline void keeps_several_in_flight(const World& world) {
   expect_same(moved.wait(), numbers.expand({p, 4}), "the first in flight");
 }
 
-/// Every group of a mesh holds the ranks that its coordinates say; groups that overlap work at the same time.
+/// Every group of a mesh has the ranks of its coordinates. Groups that overlap work at the same time.
 inline void makes_a_mesh(const World& world) {
   Axes axes;
   axes.ulysses = world.size % 2 ? world.size : 2;
@@ -348,7 +348,7 @@ inline void counts_bytes(const World& world) {
   sent("ulysses", expected[me], [&](const Group& group) { group.all_to_all(q, send, receive).wait(); });
 }
 
-/// The lowest failing rank's message on every rank, the user's mistakes first, the type kept.
+/// Every rank gets the message of the lowest failing rank, mistakes of the user first, with its type.
 inline void agrees_on_errors(const World& world) {
   const Group group = group_of_all(world);
   const auto message_of = [&](const std::function<void()>& body) -> std::string {

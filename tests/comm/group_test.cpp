@@ -1,3 +1,4 @@
+// Runs the cases of group_cases.h with ranks as threads.
 #include <gtest/gtest.h>
 
 #include "tests/comm/group_cases.h"

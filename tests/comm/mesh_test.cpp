@@ -1,3 +1,4 @@
+// Tests the groups of a mesh, and the refusal of degrees that do not fit.
 #include "graticule/comm/mesh.h"
 
 #include <gtest/gtest.h>
@@ -29,8 +30,7 @@ TEST(Mesh, RefusesAProductThatIsNotTheWorldAndNamesWhatFits) {
   EXPECT_EQ(refusal(8, {.data = 0}), "[mesh] degree 0 of axis data: choose 1 or more");
 }
 
-/// The order of the axes in a group of several is that of the world: context before ulysses, data before
-/// both.
+/// In a group of several axes the ranks have the order of the world: data before context before ulysses.
 TEST(Mesh, RanksOfJoinedAxes) {
   const Axes axes{.pipeline = 2, .data = 2, .context = 2, .ulysses = 3, .tensor = 2};
   for (int rank = 0; rank < axes.world(); ++rank) {
@@ -47,7 +47,7 @@ TEST(Mesh, RanksOfJoinedAxes) {
   }
 }
 
-/// Two levels: neighbours shard, ranks of the same place in each shard group hold copies.
+/// Two levels: neighbours form a shard group; ranks at the same place in each shard group are copies.
 TEST(Mesh, ShardGroupsAndTheirCopies) {
   const Axes axes{.pipeline = 2, .data = 3, .context = 2, .tensor = 2};
   for (int rank = 0; rank < axes.world(); ++rank) {

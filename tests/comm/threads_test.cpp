@@ -1,3 +1,4 @@
+// Tests errors of ranks that are threads: they end all ranks and are reported.
 #include <ATen/ops/ones.h>
 
 #include "graticule/comm/threads/threads.h"

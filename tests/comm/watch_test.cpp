@@ -1,3 +1,4 @@
+// Tests which rank the watchdog names when a wait lasts too long.
 #include <ATen/ops/ones.h>
 
 #include "graticule/comm/watch.h"
@@ -13,7 +14,7 @@
 namespace graticule {
 namespace {
 
-/// What a job of `size` ranks dies of when a wait may last a second.
+/// The error that ends a job of `size` ranks when a wait may last one second.
 std::string message_of(int size, const std::function<void(const World&)>& body) {
   try {
     run_ranks(size, [&](const World& world) {
@@ -89,7 +90,7 @@ TEST(Watch, TheTimeOfASuspendedJobDoesNotCount) {
   EXPECT_FALSE(watch->overdue(0));
 }
 
-/// A silent rank (no back end in one process has one) comes before all others in the verdict.
+/// The verdict names a rank that does not answer first. (With ranks as threads there is no such rank.)
 TEST(Watch, ARankThatDoesNotAnswerComesFirst) {
   Watch watch(0);
   Overdue overdue{0, watch.issue(0, "ulysses", "all_to_all"), {1, 2, 3}, 600};

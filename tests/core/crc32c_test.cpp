@@ -1,3 +1,4 @@
+// Tests CRC-32C against known answers and its definition.
 #include "graticule/core/crc32c.h"
 
 #include <gtest/gtest.h>

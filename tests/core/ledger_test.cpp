@@ -1,3 +1,4 @@
+// Tests the ledger: accounts, peak, threads and limit.
 #include "graticule/core/ledger.h"
 
 #include <gtest/gtest.h>

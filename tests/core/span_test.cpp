@@ -1,3 +1,4 @@
+// Tests that spans cover a range once, with sizes that differ by at most one.
 #include "graticule/core/span.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// Tests the writer of forecasts and synthetic data: contents, read by xarray, and errors.
 #include "graticule/data/field_writer.h"
 
 #include <gtest/gtest.h>

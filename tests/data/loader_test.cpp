@@ -1,3 +1,4 @@
+// Tests the loader: batches, order, missing values, what a rank reads, and errors.
 #include <ATen/ops/equal.h>
 #include <ATen/ops/isnan.h>
 #include <ATen/ops/randn.h>

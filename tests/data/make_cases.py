@@ -1,8 +1,10 @@
-"""Writes one small data set in many layouts, for source_test.cpp: make_cases.py ASIDE FOLDER.
+"""Writes one small data set in many file layouts, for source_test.cpp.
 
-Written in ASIDE, then moved to FOLDER in one step, so that several tests may ask at once.
-cases.json lists them: {"name", "path", "tolerance"}. truth.bin is the canonical tensor that each must give, fp32,
-[variable, time, row, column], straight from numpy.
+    make_cases.py ASIDE FOLDER
+
+The script writes to ASIDE and then renames it to FOLDER, so several tests may call it at the same time. cases.json
+lists the layouts: {"name", "path", "tolerance"}. truth.bin is the tensor that each layout must give: fp32, [variable,
+time, row, column], written by numpy.
 """
 
 import itertools

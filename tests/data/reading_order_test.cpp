@@ -1,3 +1,4 @@
+// Tests the order in which statistics read chunks: no chunk is cut, each is decoded once.
 #include "graticule/data/reading_order.h"
 
 #include <gtest/gtest.h>

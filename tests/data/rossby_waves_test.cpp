@@ -1,3 +1,4 @@
+// Tests the synthetic Rossby waves against the equations that they solve.
 #include "graticule/data/rossby_waves.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,5 @@
+// Tests the readers: every file layout gives the same tensor, and bad files are refused or fail with a clear
+// message.
 #include "graticule/data/source.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// Tests means and deviations against the direct formulas, in one pass and in parts.
 #include "graticule/data/statistics.h"
 
 #include <gtest/gtest.h>

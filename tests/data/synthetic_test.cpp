@@ -1,3 +1,4 @@
+// Tests the synthetic data: ranges, physics, names, and independence of grid and start.
 #include "graticule/data/synthetic.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// A source over fields in memory that counts what is read from it.
+// A source with fields in memory. It counts the values that are read from it.
 #pragma once
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Tests times: text, seconds, units of files, calendar.
 #include "graticule/data/time.h"
 
 #include <gtest/gtest.h>

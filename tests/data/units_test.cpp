@@ -1,4 +1,4 @@
-// One unit in its spellings is one; units that look alike stay two.
+// Tests units: different spellings of one unit are equal, similar units are not.
 
 #include "graticule/data/units.h"
 

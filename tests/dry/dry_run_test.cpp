@@ -1,4 +1,5 @@
-// A dry run against the run itself, ranks as threads: tensors at the peak, bytes and operations by group.
+// Compares a dry run with the real run, whose ranks are threads: peak of tensors, bytes and operations by
+// group.
 
 #include <ATen/ops/ones.h>
 
@@ -71,11 +72,11 @@ Seen real_run(const World& world, const std::string& text) {
   return seen;
 }
 
-// Batches are read by another thread: how many are there at the peak depends on the moment.
+// Another thread reads batches, so the number of batches at the peak varies.
 int64_t without_data(const Booked& peak) { return peak.total() - peak.of(Account::data); }
 
-// A message to another stage is copied for it where ranks are threads, and stays until that stage takes it.
-// What is on its way to a file is still in memory, as long as the disk takes, and what comes back early too.
+// If ranks are threads a message to another stage is copied, and the copy stays until that stage takes it.
+// A tensor that is being written to a file, or was read back early, is still in memory.
 double passing_of(const DryRun& dry, const Case& c) {
   const int64_t one = dry.samples.size() * dry.tokens.size() * dim * 4;
   return static_cast<double>((c.axes.pipeline > 1 ? 2 * one : 0) +

@@ -1,4 +1,4 @@
-// A trace against the closed forms: the same products, the same bytes.
+// Compares a trace with the closed forms: operations of products, bytes moved, bytes sent.
 
 #include "graticule/dry/step_trace.h"
 

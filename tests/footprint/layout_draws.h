@@ -1,5 +1,5 @@
-// Random recipes for the planner's tests: any product of axes, methods, levels, schedules and policies that
-// the recipe's checks let through, on a model that nothing divides.
+// Random recipes for the tests of planner and memory: any axes, methods, shard levels, schedules and policies
+// that the checks of recipes accept. Few numbers of ranks divide the sizes of the model.
 #pragma once
 
 #include <cmath>
@@ -23,7 +23,7 @@ inline int64_t one_of(std::mt19937_64& random, std::initializer_list<int64_t> ch
   return choices.begin()[random() % choices.size()];
 }
 
-/// In [least, most], each octave as likely as another.
+/// A random number in [least, most], uniform in its logarithm.
 inline int64_t between(std::mt19937_64& random, double least, double most) {
   const double part = static_cast<double>(random() >> 11) * 0x1.0p-53;
   return static_cast<int64_t>(least * std::pow((most + 1) / least, part));
@@ -34,7 +34,7 @@ auto pick(std::mt19937_64& random, const Choices& choices) {
   return choices[random() % std::size(choices)];
 }
 
-/// What any layout may choose, sizes apart.
+/// Draws the keys of a layout that do not depend on sizes.
 inline void draw_choices(Draw& draw, std::mt19937_64& random, const std::vector<Activations>& policies) {
   Options& o = draw.options;
   ParallelOptions& p = o.parallel;
@@ -57,7 +57,8 @@ inline void draw_choices(Draw& draw, std::mt19937_64& random, const std::vector<
 
 }  // namespace draws
 
-/// 7 heads, 5 blocks, 5 variables of 4 x 6 patches, 5 samples; `most_ranks` bounds the world.
+/// A random layout of at most `most_ranks` ranks, for 7 heads, 5 blocks, 5 variables of 4 x 6 patches, 5
+/// samples.
 inline Draw draw_layout(std::mt19937_64& random, const std::vector<Activations>& policies, int most_ranks) {
   const std::initializer_list<int64_t> degrees = {1, 1, 2, 3};
   const auto degree = [&] { return static_cast<int>(draws::one_of(random, degrees)); };
@@ -78,8 +79,8 @@ inline Draw draw_layout(std::mt19937_64& random, const std::vector<Activations>&
   }
 }
 
-/// What is planned, for dry runs alone: width 128 to 2,048, 1,000 to 100,000 tokens, 2 to 12 blocks, 2 to 64
-/// ranks.
+/// A random recipe of the sizes that users plan; only for dry runs. Width 128 to 2,048, 1,000 to 100,000
+/// tokens, 2 to 12 blocks, 2 to 64 ranks.
 inline Draw draw_planned_layout(std::mt19937_64& random, const std::vector<Activations>& policies) {
   const auto between = [&](double least, double most) { return draws::between(random, least, most); };
   for (;;) {

@@ -1,4 +1,4 @@
-// The count from sizes against the program itself on meta tensors.
+// Compares memory_of_step with a dry run: the error is below 10 % for every layout, below 3 % in the median.
 
 #include "graticule/footprint/step_memory.h"
 
@@ -14,7 +14,7 @@
 namespace graticule {
 namespace {
 
-// Of every instruction set that this processor has; nothing: a GPU's.
+// The kernels of every instruction set of this processor; nothing stands for a GPU's.
 std::vector<std::optional<CpuKernels>> kernels_here(Precision precision) {
   std::vector<std::optional<CpuKernels>> all = {std::nullopt, CpuKernels{CpuLevel::aten, false}};
   for (const CpuLevel level : {CpuLevel::avx2, CpuLevel::avx512, CpuLevel::avx512_bf16}) {
@@ -32,7 +32,7 @@ struct Counted {
   }
 };
 
-// As a run of the draw with these kernels.
+// The scratch of a run of the draw with these kernels.
 Counted count(Draw draw, int rank, const std::optional<CpuKernels>& kernels) {
   if (!kernels) draw.options.train.device = DeviceKind::cuda, draw.options.train.state_in.clear();
   const StandIn scope(kernels);

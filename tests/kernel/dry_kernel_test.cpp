@@ -1,4 +1,4 @@
-// On tensors without memory the kernel allocates and frees what it does on others.
+// Tests that kernels on meta tensors allocate and free the same bytes as on real ones.
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/zeros.h>
@@ -19,7 +19,7 @@ struct Bytes {
   int64_t live = 0, peak = 0;
 };
 
-// Counts the bytes of one device's allocations while it lives.
+// While it exists, counts the bytes that are allocated on one device.
 class Ledger : public c10::Allocator {
  public:
   explicit Ledger(c10::DeviceType type) : type_(type), before_(c10::GetAllocator(type)) {
@@ -58,7 +58,7 @@ class Ledger : public c10::Allocator {
   c10::Allocator* before_;
 };
 
-// The peak of a forward and of a backward on such a device, results and all.
+// The peak bytes of a forward and of a backward on a device, with their results.
 struct Peaks {
   int64_t forward, backward;
   bool operator==(const Peaks&) const = default;

@@ -1,5 +1,5 @@
-// The kernels of every instruction set that runs here against the formula in fp64, and against the error of
-// ATen's own.
+// Compares the attention kernels of every instruction set of this processor with the formula in fp64. Their
+// error may not be larger than that of ATen's kernel (with a small margin).
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/ops/allclose.h>

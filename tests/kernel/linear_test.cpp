@@ -1,3 +1,4 @@
+// Tests the linear layer: values, gradients, packed products, deferred weight gradients, refusals.
 #include "graticule/kernel/linear.h"
 
 #include <ATen/Context.h>

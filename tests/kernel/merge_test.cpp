@@ -1,3 +1,4 @@
+// Tests the merge of two partial attentions over different keys.
 #include "graticule/kernel/merge.h"
 
 #include <ATen/ops/full_like.h>
@@ -82,7 +83,7 @@ TEST(Merge, ASideWithoutKeysLeavesTheOther) {
   }
 }
 
-// Queries without keys beside queries with some: what has none stays without, and spoils no other.
+// Queries without keys beside queries with keys: the former stay without, and do not change the latter.
 TEST(Merge, TwoSidesWithoutKeysHaveNone) {
   at::manual_seed(5);
   auto a = random_part(0), b = random_part(0);

@@ -1,4 +1,4 @@
-// A transformer block over the tensor axis equals the block of one rank, forward and every gradient.
+// Tests that a transformer block over the tensor axis gives the output and gradients of one rank.
 
 #include "graticule/model/block.h"
 
@@ -126,8 +126,8 @@ void expect_equal_to_one_rank(const Case& c, uint64_t seed) {
   for (const Result& result : of) y.push_back(result.y_BTC), dx.push_back(result.dx_BTC);
   expect_close(at::cat(y, 1), one.y_BTC, one.y_BTC, "y");
   expect_close(at::cat(dx, 1), one.dx_BTC, one.dx_BTC, "dx");
-  // Each rank's gradient put in its place, the places added: cut parameters are summed over the context
-  // ranks, whole ones over all.
+  // Each rank's gradient is put at its place, and the places are added. So cut parameters are summed over the
+  // context ranks, and whole ones over all ranks.
   for (size_t i = 0; i < one.parameters.size(); ++i) {
     const at::Tensor whole = at::zeros(one.parameters[i].shape);
     for (const Result& result : of) {
@@ -159,7 +159,7 @@ TEST(Block, OverTheTensorAxisEqualsOneRank) {
   }
 }
 
-// Tiles and groups of heads that divide nothing, attention's output kept or made again.
+// Tiles and groups of heads that do not divide the sizes, with attention's output kept or recomputed.
 TEST(Block, LeanPairEqualsAutograd) {
   for (const bool memo : {false, true}) {
     const Case cases[] = {

@@ -1,4 +1,4 @@
-// Counts against the model itself.
+// Compares the counts of parameters and operations with the model itself.
 
 #include <ATen/ops/equal.h>
 #include <ATen/ops/ones.h>
@@ -46,7 +46,7 @@ TEST(Position, HasNoSeamAtTheDateLine) {
   shape.grid = {TokenMode::full, 2, 8, 64, 1}, shape.dim = 32;
   const TokenGrid& grid = shape.grid;
   const Block block = tokenizer(shape, {0, grid.tokens()});
-  // Without weights the position is all that a token has.
+  // Without weights a token is only its position.
   const Weights none = as_weights(block.parameters, at::zeros({flat_numel(block.parameters)}));
   Inputs inputs;
   inputs.lead_hours_B = at::ones({1});

@@ -1,4 +1,4 @@
-// Tokenizer and head by tiles equal themselves as one autograd function, in every token mode.
+// Tests that tokenizer and head by tiles equal one run over all tokens, in every token mode.
 
 #include <ATen/Context.h>
 #include <ATen/ops/rand.h>

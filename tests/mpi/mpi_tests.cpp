@@ -1,6 +1,6 @@
-// The cases of tests/comm as processes: `mpiexec -n P mpi_tests`. Each rank prints only what fails; any
-// failure on any rank gives every rank a non-zero exit code. With an argument, the ways to go wrong: see
-// `misbehave`.
+// Runs the cases of group_cases.h with ranks as processes: `mpiexec -n P mpi_tests`. A rank prints only
+// failures. A failure on any rank gives all ranks a non-zero exit code. With an argument rank 1 does
+// something wrong: see `misbehave`.
 #include <ATen/ops/full.h>
 #include <ATen/ops/ones.h>
 
@@ -57,7 +57,7 @@ int run_cases(const World& world) {
   return static_cast<int>(group_of_all(world).all_reduce(worst, Reduction::max).wait().item<int64_t>());
 }
 
-/// What rank 1 does while the others wait for it; the watchdog waits for 1 s.
+/// Rank 1 does something wrong while the others wait for it. The watchdog allows 1 s.
 [[noreturn]] void misbehave(const World& world, const std::string& how) {
   world.watch->set_timeout(1);
   const Group group = group_of_all(world);

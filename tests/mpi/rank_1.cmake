@@ -1,5 +1,8 @@
-# cmake -DMPIEXEC=... -DPROGRAM=... -DDOES=--sleeps -DMESSAGE=... -P rank_1.cmake: the job must end by itself with an error, say
-# MESSAGE (a regular expression) exactly once, and leave no process behind.
+# Starts a job whose rank 1 does something wrong:
+#
+#   cmake -DMPIEXEC=... -DPROGRAM=... -DDOES=--sleeps -DMESSAGE=... -P rank_1.cmake
+#
+# The job must end by itself with an error, show MESSAGE (a regular expression) exactly once, and leave no process.
 string(RANDOM LENGTH 12 mark)
 execute_process(COMMAND ${MPIEXEC} -n 3 ${PROGRAM} ${DOES} ${mark}
   TIMEOUT 30 RESULT_VARIABLE code OUTPUT_VARIABLE output ERROR_VARIABLE output)
@@ -15,7 +18,7 @@ if(MESSAGE)
     message(FATAL_ERROR "\"${MESSAGE}\" was shown ${times} times, of ${messages} messages:\n${output}")
   endif()
 endif()
-# A killed process may need a moment to be gone.
+# A killed process may take a moment to disappear.
 foreach(attempt RANGE 50)
   execute_process(COMMAND pgrep -f "^${PROGRAM} ${DOES} ${mark}" OUTPUT_VARIABLE left)
   if(NOT left)

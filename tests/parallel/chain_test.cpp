@@ -1,5 +1,5 @@
-// The executor and sharding: any level, policy, pipeline and schedule over any number of ranks gives the
-// gradients and updates of one rank.
+// Tests the chain of blocks with sharding: any shard level, policy, pipeline and schedule over any number of
+// ranks gives the gradients and updates of one rank.
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/allclose.h>
@@ -183,7 +183,7 @@ TEST(Chain, EveryScheduleEqualsOneRank) {
   expect_equal_to_one_rank(cases);
 }
 
-// What docs/sharding.md and docs/pipeline.md say is sent, to the byte, by every rank.
+// Every rank sends exactly the bytes of docs/sharding.md and docs/pipeline.md.
 TEST(Chain, SendsTheBytesOfTheClosedForms) {
   const int64_t n = width * width + width, e = 4, samples = 12;
   for (const Shard level : {Shard::none, Shard::optimizer, Shard::gradients, Shard::full}) {
@@ -212,7 +212,8 @@ TEST(Chain, SendsTheBytesOfTheClosedForms) {
           const int64_t W = mesh.whole.shard.size(), c = mesh.whole.copies.size(), L = depth / stages;
           const int64_t mine = span_of(n, W, mesh.whole.shard.rank()).size();
           const int64_t gather = mine * (W - 1) * e, scatter = (n - mine) * e;
-          // With full, forward and backward of every micro-batch, less the block where they turn.
+          // Level full gathers in forward and backward of every micro-batch, but once for the block where
+          // they turn.
           const int64_t gathers = level == Shard::none ? 0 : level == Shard::full ? 2 * L * M - 1 : L;
           const int64_t reductions = level == Shard::gradients || level == Shard::full ? M : 1;
           const int64_t reduced = level == Shard::none ? gather + scatter : reductions * scatter;

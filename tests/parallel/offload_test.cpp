@@ -1,4 +1,4 @@
-// What is put into the store comes back bit for bit, in any order, and a disk that fails says so.
+// Tests the offload store: tensors come back bit for bit, in any order, and a failing disk is reported.
 
 #include "graticule/parallel/offload.h"
 
@@ -38,7 +38,7 @@ class Folder {
   std::string path_ = (std::filesystem::temp_directory_path() / "graticule-XXXXXX").string();
 };
 
-// A limit on the size of files stands for a full disk.
+// A limit on the size of files simulates a full disk.
 class FileSizeLimit {
  public:
   explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
@@ -58,7 +58,7 @@ class FileSizeLimit {
   void (*handler_)(int);
 };
 
-// Odd sizes of all dtypes that a block keeps; some with strides, one of no element, one of several pieces.
+// Tensors of odd sizes in all dtypes that a block keeps: some with strides, one empty, one of several pieces.
 std::vector<at::Tensor> odd_tensors(uint64_t seed) {
   std::mt19937_64 random(seed);
   const auto generator = at::detail::createCPUGenerator(seed);
@@ -152,7 +152,7 @@ TEST(Offload, AFullDiskIsSaidByTheNextCallAndTheStoreEnds) {
                          ": file too large after 1.0 MiB: name another train.offload_to, or choose "
                          "train.activations = \"recompute\"");
   }
-  // A put alone hears of it as well, at the latest when the writes under way are as many as may be.
+  // A put alone also gets the error, at the latest when the number of running writes is at its limit.
   OffloadStore other(folder.path());
   EXPECT_NE(error_of([&] {
               for (int i = 0; i <= OffloadStore::in_flight; ++i) other.put(at::ones({1'000'000}));

@@ -1,4 +1,4 @@
-// Parameters cut over the tensor axis.
+// Tests how parameters are cut over the tensor axis.
 
 #include <ATen/ops/equal.h>
 #include <ATen/ops/full.h>

@@ -1,4 +1,5 @@
-// Schedules are complete, end, and keep the laws of bubble and memory that docs/pipeline.md states.
+// Tests that schedules are complete, cannot deadlock, and have the bubble and memory that docs/pipeline.md
+// states.
 
 #include "graticule/core/pipeline_schedule.h"
 
@@ -29,7 +30,8 @@ std::vector<std::pair<int, int>> order_of(const std::vector<StageAction>& action
   return order;
 }
 
-// Each (chunk, micro-batch) once a kind, none before what it follows on this rank.
+// Each (chunk, micro-batch) occurs once for each kind of action, and after the actions of this rank that it
+// needs.
 void expect_complete(const std::vector<StageAction>& actions, const std::vector<Kind>& steps, int chunks,
                      int micros) {
   std::map<std::pair<int, int>, size_t> taken;
@@ -61,7 +63,7 @@ TEST(Schedule, IsCompleteEndsAndStaysWithinItsMemory) {
     for (int stage = 0; stage < stages; ++stage) {
       const auto actions = schedule_of(kind, stages, stage, chunks, micros);
       expect_complete(actions, steps, chunks, micros);
-      // One order on all stages: messages arrive as their receiver wants them.
+      // All stages have one order, so messages arrive in the order in which the receiver takes them.
       EXPECT_EQ(order_of(actions, Kind::forward), order_of(first, Kind::forward));
       EXPECT_EQ(order_of(actions, backward), order_of(first, backward));
     }
@@ -91,8 +93,8 @@ TEST(Schedule, IsCompleteEndsAndStaysWithinItsMemory) {
   }
 }
 
-// The timeline's dependencies, checked without the simulation's own order: every input was there at the
-// start.
+// Checks the dependencies of a timeline without using the simulation's order: every input existed at the
+// start of an action.
 TEST(Timeline, NothingStartsBeforeItsInput) {
   for (const ScheduleKind kind : kinds) {
     const int stages = 3, micros = 7, chunks = kind == ScheduleKind::interleaved ? 3 : 1;
@@ -140,7 +142,7 @@ TEST(Timeline, BubblesFollowTheirFormulas) {
           EXPECT_NEAR(bubble, best, 1e-12) << v << " chunks";
         } else {
           EXPECT_GE(bubble, best - 1e-12) << v << " chunks";
-          // No longer than the next multiple takes.
+          // It takes no longer than the next multiple of micro-batches.
           const int padded = (micros + stages - 1) / stages * stages;
           EXPECT_LE(length_of(simulate(ScheduleKind::interleaved, stages, v, micros, costs)),
                     length_of(simulate(ScheduleKind::interleaved, stages, v, padded, costs)) + 1e-12);

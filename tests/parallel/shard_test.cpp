@@ -1,4 +1,4 @@
-// Whose memory a block's weights take, and when: under level full, of blocks in use alone.
+// Tests the memory of a block's weights. With level full only blocks in use have any.
 
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/ones.h>

@@ -1,5 +1,5 @@
-// Linear layers spread over the tensor axis equal one rank's, forward and every gradient, and send the closed
-// form's bytes. Legend: graticule/parallel/tensor.h; S all tokens.
+// Tests linear layers over the tensor axis: outputs and gradients of one rank, bytes of the closed form.
+// Legend: graticule/parallel/tensor.h; S all tokens.
 
 #include "graticule/parallel/tensor.h"
 

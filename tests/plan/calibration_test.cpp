@@ -1,4 +1,5 @@
-// Calibration turns the time model round: from the times of a known machine it finds that machine again.
+// Tests calibration: from the times that the time model gives for a cluster it finds the numbers of this
+// cluster.
 
 #include "graticule/plan/calibration.h"
 

@@ -1,4 +1,4 @@
-// Every cluster that is given loads and names a source for each number; every kind of bad entry is refused
+// Tests cluster files: all in clusters/ are valid and name a source for each number; a bad entry is refused
 // with its key and line.
 
 #include "graticule/plan/cluster.h"

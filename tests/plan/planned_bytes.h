@@ -1,4 +1,4 @@
-// What a rank sends in a step by the closed forms, as the groups of a run count it.
+// The bytes that a rank sends in a step by the closed forms, by group label, for comparison with a run.
 #pragma once
 
 #include <map>

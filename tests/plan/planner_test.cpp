@@ -1,5 +1,5 @@
-// The planner's choices are layouts that training takes, all of them, once; its best is the fastest that
-// fits.
+// Tests the planner: it enumerates every layout that training accepts, each once, and its best layout is the
+// fastest that fits.
 
 #include "graticule/plan/planner.h"
 
@@ -24,7 +24,7 @@ Draw open_draw(std::mt19937_64& random, int64_t batch) {
   return draw;
 }
 
-// As recipes write it: every key of a layout, and only those.
+// The layout as lines of a recipe: every key of a layout and no other.
 std::string text_of(const Layout& layout) {
   Options only;
   only.data.path = "synthetic";
@@ -85,7 +85,8 @@ TEST(Layouts, KeepWhatTheRecipeNames) {
     ASSERT_EQ(only.size(), 1U);
     EXPECT_EQ(text_of(only.front()), text_of(given));
 
-    // Every other key is free: the given layout's degrees are still among them, and what is named stays.
+    // Some keys are no longer named. The given degrees are still among the layouts, and the other named keys
+    // stay.
     Options some = draw.options;
     some.parallel.data = some.parallel.ulysses = 0, some.parallel.context = 0;
     for (const char* key : {"parallel.data", "parallel.ulysses", "parallel.context", "train.activations"}) {
@@ -104,7 +105,7 @@ TEST(Layouts, KeepWhatTheRecipeNames) {
   }
 }
 
-// All layouts are timed here; of those that are faster than the best a few are drawn, and none of them fits.
+// Times all layouts. Of those that are faster than the best it draws a few: none of them may fit.
 TEST(Planner, BestIsTheFastestThatFits) {
   const auto seed = test_seed();
   std::mt19937_64 random(seed);

@@ -1,4 +1,5 @@
-// Exchanges by hand on small machines; a step's time behaves as its parts do.
+// Tests the time model: exchanges computed by hand on small clusters, and how a step's time depends on its
+// parts.
 
 #include "graticule/plan/time.h"
 

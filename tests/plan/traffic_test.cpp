@@ -1,4 +1,4 @@
-// The closed forms give exactly the bytes that the groups of a real run count, on every rank.
+// Tests that the closed forms give exactly the bytes that the groups of a real run count, on every rank.
 
 #include "graticule/plan/traffic.h"
 

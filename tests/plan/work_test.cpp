@@ -1,4 +1,4 @@
-// What all ranks do together is what the model's shape asks for, and what policies add to it.
+// Tests the operations of a step: all ranks together do those of the model, and what a policy repeats.
 
 #include "graticule/plan/work.h"
 

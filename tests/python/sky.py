@@ -1,4 +1,4 @@
-"""A small atmosphere in xarray, from which tests write files as other people's programs do."""
+"""A small atmosphere in xarray. Tests write it to files as other programs would."""
 
 import numpy as np
 import xarray as xr

@@ -1,4 +1,4 @@
-"""The source files of the tree, as the tests of its form read them."""
+"""Lists and reads the source files, for the tests of their form."""
 
 import re
 from pathlib import Path

@@ -1,5 +1,5 @@
-"""An array is what its axes say: shapes, grids, levels, times and units of other files are taken as they stand, or are
-refused by name; never wrong in silence. docs/data.md has the rules."""
+"""Tests axes of other programs' files: shapes, grids, levels, times and units are read correctly, or refused with
+the name. docs/data.md has the rules."""
 
 import json
 

@@ -1,4 +1,5 @@
-"""A user's mistake gives one clear message and exit code 2, on one rank and on several; nothing hangs."""
+"""Tests that a user's mistake gives one clear message and exit code 2, on one rank and on several.
+Nothing hangs."""
 
 import re
 import shutil
@@ -123,7 +124,7 @@ def test_folder_that_cannot_be_written(tmp_path):
 
 
 def test_disk_full_leaves_no_half_checkpoint(tmp_path):
-    # A limit on the size of files stands for a full disk.
+    # A limit on the size of files simulates a full disk.
     recipe = write_recipe(tmp_path, steps=1)
     result = graticule("train", recipe, preexec_fn=limit_files)
     assert result.returncode == 1, result.stderr

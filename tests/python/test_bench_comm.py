@@ -1,4 +1,4 @@
-"""`graticule bench comm`: every operation is verified, timed, and set beside the bare MPI call."""
+"""`graticule bench comm`: every operation is verified and timed beside the same MPI call."""
 
 import json
 

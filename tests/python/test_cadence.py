@@ -1,4 +1,4 @@
-"""Which steps of a run are evaluated and checkpointed, and what a loss that is no number leaves behind."""
+"""Tests which steps of a run are evaluated and saved, and that a loss which is not finite ends the run."""
 
 import json
 
@@ -89,13 +89,13 @@ def test_a_loss_that_is_no_number_ends_the_run_and_loses_nothing(ranks, tmp_path
     assert "nan" in ended.stderr or "inf" in ended.stderr
     for words in (" at step ", "lower train.lr or set train.clip", "--resume auto from the last checkpoint"):
         assert words in ended.stderr
-    # What was logged and saved before is there; the step that failed is not, neither as a line nor as weights.
+    # Lines and checkpoints from before exist. The step that failed has neither a line nor weights.
     step = int(ended.stderr.split(" at step ")[1].split(":")[0])
     assert metrics(tmp_path)[: len(before)] == before
     assert trained(tmp_path) == list(range(1, step))
     assert set(checkpoints(tmp_path)) == {2, 4} | set(range(6, step, 2))
     assert not (tmp_path / "run" / "checkpoints" / f"step-{step}").exists()
-    # The advice works.
+    # The advice of the message works.
     checkpoint = tmp_path / "run" / "checkpoints" / "step-4"
     train(recipe, "--set", "train.steps=6", "--resume", checkpoint, ranks=ranks)
     assert trained(tmp_path) == list(range(1, 7)) and checkpoints(tmp_path)[-1] == 6

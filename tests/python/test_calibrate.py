@@ -1,4 +1,4 @@
-"""This machine as a cluster: plan --calibrate, and the planner's time beside a measured step."""
+"""Tests `plan --calibrate` on this machine, and that `bench step --cluster` prints the predicted time."""
 
 import json
 import tomllib
@@ -20,7 +20,7 @@ def test_two_ranks_measure_the_machine(tmp_path):
     timed = graticule("bench", "step", "--recipe", write_recipe(tmp_path), "--cluster", file, "--json", ranks=2)
     assert timed.returncode == 0, timed.stderr
     result = json.loads(timed.stdout)
-    # Here only its kind is tested; bench/plan_accuracy.py says how near it is.
+    # Only the form of the prediction is tested here; bench/plan_accuracy.py measures its accuracy.
     assert result["predicted_s"] > 0
     assert abs(sum(result["predicted_parts_s"].values()) - result["predicted_s"]) < 1e-9
 

@@ -1,4 +1,4 @@
-"""A checkpoint knows what it means, a run's history is a line, and each failure says its own reason."""
+"""Tests checkpoints: refusal of a changed meaning, the history of a run, and the message of each failure."""
 
 import json
 import os
@@ -9,7 +9,7 @@ import pytest
 
 from command import VARIABLES, graticule, write_recipe
 
-# What a library says when nobody caught it.
+# Words of library errors that were not caught.
 NO_WORDS_OF_OURS = re.compile(r"::|json\.exception|filesystem error|\(\)|stoi|basic_string")
 
 
@@ -75,7 +75,7 @@ def test_going_back_starts_a_branch(run):
         assert json.loads(result.stdout)["checkpoint"].endswith(f"checkpoints/{scored}")
     assert (run / "scores.json").exists()
 
-    # What was left can be taken up again; of the line then alone run.keep counts.
+    # A left checkpoint can be continued. Then run.keep counts only the checkpoints of its line.
     again = train(run, "--resume", checkpoints / "left-1" / "step-9", "--set", "train.steps=11", "--set", "run.keep=1")
     assert again.returncode == 0, again.stderr
     assert names_in(checkpoints) == ["left-1", "left-2", "step-11"]
@@ -130,7 +130,7 @@ def test_the_advice_for_a_damaged_checkpoint_can_be_followed(run):
     graticule("eval", run, "--samples", 2, check=True)
 
 
-# Of each command that brings weights and a recipe together.
+# Each command that uses weights together with a recipe.
 MEANINGS = {
     "order of variables": ("data.variables", None),
     "heads": ("model.heads=8", "model.heads = 4, the recipe has 8"),
@@ -203,11 +203,11 @@ def test_data_of_another_grid_or_unit(tmp_path):
     resumed = graticule(*resume, *unnamed, ranks=2)
     assert resumed.returncode == 0 and told in resumed.stdout and told in (run / "log.txt").read_text()
     assert "data.path " in resumed.stdout
-    # What the data did not say, the checkpoint still knows from the one before it.
+    # If the data lack an attribute, the checkpoint still has it from the one before.
     write("unnamed.nc", with_units("degC"))
     refused(graticule("export", run, tmp_path / "w.safetensors"), "has it in degC")
 
-    # A checkpoint from before these entries is taken as it is.
+    # A checkpoint without these entries (from an older version) is accepted.
     for path in (run / "checkpoints").glob("*/manifest.json"):
         manifest = json.loads(path.read_text())
         del manifest["data"], manifest["parent"]

@@ -1,4 +1,4 @@
-"""tools/climate: a small experiment on synthetic data, stopped on its way, ends in a page; its intervals cover."""
+"""Tests tools/climate: a small experiment is stopped, goes on and ends in a page. Its intervals cover the truth."""
 
 import os
 import signal
@@ -102,7 +102,7 @@ def test_a_stopped_experiment_goes_on_and_ends_in_a_page(folder):
     process = start(folder)
     _, said = process.communicate(timeout=900)
     assert process.returncode == 0, said
-    # A training that was under way has gone on to a later checkpoint; those that had ended were left alone.
+    # A training that was running has continued to a later checkpoint. Those that had ended did not change.
     kept = {path: before for path, before in trained.items() if path.exists()}
     assert kept and all(path.stat().st_mtime == before for path, before in kept.items())
     page = (folder / "climate.md").read_text()

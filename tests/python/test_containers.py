@@ -1,4 +1,4 @@
-"""Files and stores as other programs write them: what is valid is read; what is not is refused for its own reason."""
+"""Tests files and stores of other programs: valid ones are read, others are refused with the reason."""
 
 import json
 import resource

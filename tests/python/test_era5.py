@@ -1,4 +1,4 @@
-"""tools/era5/regrid.py: conservative, resumable, and its stores are what graticule reads."""
+"""Tests tools/era5/regrid.py: conservative, resumable, and graticule reads its stores."""
 
 import contextlib
 import io

@@ -1,4 +1,4 @@
-"""Every example runs as it stands, from an empty folder, beside the built program."""
+"""Runs every example from an empty folder, with the built program."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The model rebuilt in plain PyTorch from docs/model.md, fed with exported weights, gives the program's forecasts."""
+"""Builds the model in plain PyTorch from docs/model.md, and compares its forecasts with those of the program."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""tools/gcm: the store it makes is one that the program reads, and a run that was killed makes the same."""
+"""Tests tools/gcm: the program reads its store, and a killed run resumes to the same store."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def folder(tmp_path_factory):
 
 def make(out, *more):
     command = [sys.executable, TOOL, "--out", out, *SHORT, *more]
-    # What one process compiled the next one need not.
+    # One process compiles; the next ones use its cache.
     environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(out.parent / "compiled")}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(list(map(str, command)), env=environment, **pipes)

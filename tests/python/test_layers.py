@@ -1,4 +1,4 @@
-"""Who may include whom. A room of graticule/ sees the rooms below it and nothing else (docs/architecture.md)."""
+"""Tests the includes: a room of graticule/ includes only the rooms below it (docs/architecture.md)."""
 
 import re
 from pathlib import Path
@@ -25,9 +25,9 @@ MAY_INCLUDE = {
     "bench": [*LIBRARY, "cli"],
     "python": HEART,
 }
-# The program's top hands every command to the command line, those that measure too.
+# main registers every command, also those of bench.
 EXCEPTIONS = {"cli/main": ["bench/bench.h", "bench/calibrate.h"]}
-# Where a library's headers may be seen. The heart knows LibTorch (and comm the MPI) alone.
+# The folders that may include a library's headers. HEART includes only LibTorch, and comm also MPI.
 LIBRARIES = {
     r"mpi\.h": ["comm"],
     r"nccl|ProcessGroupNCCL": ["comm"],

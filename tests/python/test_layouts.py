@@ -1,4 +1,4 @@
-"""Layouts as real processes: equal to one rank, from training through checkpoints to scores."""
+"""Tests layouts with ranks as processes: training, checkpoints and scores equal those of one rank."""
 
 import json
 

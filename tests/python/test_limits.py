@@ -1,4 +1,4 @@
-"""Limits that keep the tree readable (CONTRIBUTING.md)."""
+"""Tests the limits of CONTRIBUTING.md: file sizes, names and the like."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Every relative link of every Markdown file leads to a file of the tree, and every anchor to a heading of it."""
+"""Tests the relative links of all Markdown files: each leads to a file, each anchor to a heading."""
 
 import os
 import re

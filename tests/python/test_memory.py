@@ -1,4 +1,4 @@
-"""What memory is for, what does not fit, and what a rank would hold: train --memory, limits, plan --dry-run."""
+"""Tests memory: `train --memory`, limits, and `plan --dry-run`."""
 
 import json
 import re
@@ -100,7 +100,7 @@ def limit_files():
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 
 
-# On one rank: under this limit MPI cannot make its shared memory.
+# On one rank, because under this limit MPI cannot allocate its shared memory.
 def test_disk_full_while_offloading_ends_the_run(tmp_path):
     recipe = write_recipe(tmp_path, replace=[("dim = 32", "dim = 128")])
     store = tmp_path / "store"

@@ -1,4 +1,4 @@
-"""Values that are missing: the model reads the mean there in every step, no forecast is written, nothing is counted."""
+"""Tests missing values: the model reads the mean, no forecast is written there, and no score counts them."""
 
 import json
 
@@ -128,7 +128,7 @@ def train_on(folder):
 def test_a_model_that_diverged_is_no_missing_value(folder, tmp_path):
     run = train_on(folder)
     data = xarray.load_dataset(folder / "data.nc")
-    # Large enough that a step leaves what fp32 holds.
+    # So large that a step overflows fp32.
     data["msl"].loc[{"time": f"{INIT}T00"}] = 3e38
     data.to_netcdf(tmp_path / "data.nc")
     options = ("--set", f"data.path={tmp_path}/data.nc")

@@ -1,5 +1,5 @@
-"""A name is one type. Two types of one name in namespace graticule break C++'s one-definition rule without a message:
-the linker keeps one `std::vector<Name>` for both, of the wrong size for one of them."""
+"""Tests that a name is one type. Two types with one name in namespace graticule break C++'s one-definition rule without
+a message: the linker keeps one `std::vector<Name>` for both, with the wrong size for one of them."""
 
 import re
 from collections import defaultdict

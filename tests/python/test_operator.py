@@ -1,4 +1,4 @@
-"""The operator as PyTorch sees it: value and gradients against SDPA, opcheck, torch.compile, errors."""
+"""Tests the operator in PyTorch: value and gradients against SDPA, opcheck, torch.compile, errors."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""graticule plan RECIPE --cluster: what it prints, refuses and writes; training without a section [parallel]."""
+"""Tests `graticule plan RECIPE --cluster`: output, refusals and files; and training without a section [parallel]."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The plots of a made-up run folder: which pictures appear, and what is said when something is missing."""
+"""Tests the plots of an invented run folder: the pictures, and the messages if something is missing."""
 
 import json
 

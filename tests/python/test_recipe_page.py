@@ -1,4 +1,4 @@
-"""docs/recipe.md has every key of a recipe, under its section and with its kind."""
+"""Tests that docs/recipe.md has every key of a recipe, in its section and with its kind."""
 
 import re
 

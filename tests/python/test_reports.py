@@ -1,4 +1,4 @@
-"""The reports in the tree have the words that their generators write; the figures alone come from runs."""
+"""Tests that the reports have the words of their generators; only the figures may differ."""
 
 import importlib.util
 import re

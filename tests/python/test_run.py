@@ -1,4 +1,4 @@
-"""The main job from end to end: train, stop, resume, evaluate, forecast, on one rank and on two."""
+"""Tests the main use from end to end, on one rank and on two: train, stop, resume, evaluate, forecast."""
 
 import json
 import os

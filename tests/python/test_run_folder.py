@@ -1,4 +1,4 @@
-"""One job a run folder, signals of a closed terminal, launchers of another MPI, and outputs that cannot be written."""
+"""Tests one job a run folder, signals of a closed terminal, launchers of another MPI, and failed writes."""
 
 import fcntl
 import os
@@ -53,13 +53,13 @@ def test_a_second_job_is_refused(ranks, tmp_path):
             assert f"on {socket.gethostname()} trains there" in second.stderr
             if ranks == 1:
                 assert f"process {first.pid} on" in second.stderr
-        # Reading is not in the way, and the first job goes on.
+        # Reading is allowed meanwhile, and the first job continues.
         assert first.poll() is None
     finally:
         first.kill()
         first.wait()
     time.sleep(1)
-    # The kernel has released what a killed job held.
+    # The kernel has released the lock of a killed job.
     assert graticule("train", recipe, "--resume", "auto", "--set", "train.steps=1", ranks=ranks).returncode == 0
 
 

@@ -1,5 +1,5 @@
-"""`graticule eval --by-date` against two independent scorers on the program's own forecast files: plain xarray, and the
-public package `scores`. docs/scores.md tells the largest differences seen."""
+"""Compares `graticule eval --by-date` with two other scorers on the program's forecast files: plain xarray, and the
+public package `scores`. docs/scores.md has the largest differences."""
 
 import json
 

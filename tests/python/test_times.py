@@ -1,4 +1,4 @@
-"""Times of other people's files: when a field is valid, whatever else a file says of time."""
+"""Tests the times of other programs' files: the time at which a field is valid, whatever else the file contains."""
 
 import json
 

@@ -1,7 +1,7 @@
-"""The scores of docs/scores.md in plain xarray, written from that page alone: the program's scorer is checked with it.
+"""The scores of docs/scores.md in plain xarray, written from that page alone. Tests compare the program with them.
 
-Fields are data arrays over time, latitude and longitude (any order, more dims are kept), with NaN where one has no
-value; `convention` is "wb2", "wb1" or "climax". Everything is done in float64.
+Fields are data arrays over time, latitude and longitude (in any order, with any further dims). NaN means no value.
+`convention` is "wb2", "wb1" or "climax". All computation is in float64.
 """
 
 import calendar

@@ -1,4 +1,4 @@
-// Which layouts a recipe can train on: derived degrees, and refusals that name what works.
+// Tests the layouts of a recipe: derived degrees, and refusals that name layouts that work.
 
 #include "graticule/recipe/layout.h"
 

@@ -1,4 +1,4 @@
-// Recipes: what is read, what is refused and in which words.
+// Tests the reading of recipes: accepted keys, refused values and the messages.
 
 #include "graticule/recipe/options.h"
 

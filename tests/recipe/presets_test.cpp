@@ -1,3 +1,4 @@
+// Tests that presets have the numbers of parameters in their names.
 #include "graticule/recipe/presets.h"
 
 #include <gtest/gtest.h>

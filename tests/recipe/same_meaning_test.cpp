@@ -1,4 +1,4 @@
-// Every key of a recipe, changed alone, is judged by its kind.
+// Changes every key of a recipe alone, and tests that it is judged by its kind.
 
 #include "graticule/recipe/same_meaning.h"
 

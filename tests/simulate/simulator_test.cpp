@@ -1,4 +1,5 @@
-// Simulations by hand: one exchange, shared interfaces, rings over nodes, pipelines, slow nodes.
+// Tests simulations that can be computed by hand: one exchange, shared interfaces, rings, pipelines, slow
+// nodes.
 
 #include "graticule/simulate/simulator.h"
 
@@ -132,8 +133,7 @@ Draw pipeline_draw(ScheduleKind kind) {
   return draw;
 }
 
-// A machine whose links take no time, and whose devices only take time for products: stages are as equal as
-// tokenizer and head let them be.
+// A cluster where only products take time. So the stages are equal, except for tokenizer and head.
 TEST(Simulator, APipelinesBubbleIsTheSchedules) {
   for (const ScheduleKind kind : {ScheduleKind::gpipe, ScheduleKind::one_f_one_b}) {
     const Draw draw = pipeline_draw(kind);
@@ -148,7 +148,7 @@ TEST(Simulator, APipelinesBubbleIsTheSchedules) {
   }
 }
 
-// No rank waits for ever where messages move only in waits, and none is faster for it.
+// If messages move only in waits no rank waits for ever, and none is faster.
 TEST(Simulator, WithoutOverlapEveryScheduleEnds) {
   for (const ScheduleKind kind : {ScheduleKind::gpipe, ScheduleKind::one_f_one_b, ScheduleKind::interleaved,
                                   ScheduleKind::zero_bubble}) {
@@ -159,7 +159,7 @@ TEST(Simulator, WithoutOverlapEveryScheduleEnds) {
   }
 }
 
-// Half a second's work hides half an exchange where messages move beneath compute, and nothing elsewhere.
+// Half a second of work hides half an exchange if messages move during compute. Otherwise it hides nothing.
 TEST(Simulator, OverlapHidesExchanges) {
   const DryExchange gather{Kind::all_gather, {gigabyte, gigabyte}};
   WorldTraces traces = one_exchange({{0, 4}, {1}, {2}, {3}}, gather);
@@ -170,7 +170,7 @@ TEST(Simulator, OverlapHidesExchanges) {
   EXPECT_NEAR(seconds_of(traces, {.overlap = 0}), 1.5 + 1 + 1e-2, tolerance);
 }
 
-// Exact: where no two exchanges share a link at a time, for joined flows would have shared it otherwise.
+// Folding is exact if no two exchanges use a link at the same time: joined flows would share it differently.
 TEST(Simulator, FoldsAreExactWhereRanksAreEqual) {
   struct Case {
     Axes axes;

@@ -1,4 +1,4 @@
-// Checkpoints: exact on the same layout, readable by any other, damage named.
+// Tests checkpoints: exact for the same layout, readable for any other, damage is reported.
 
 #include "graticule/train/checkpoint.h"
 
@@ -71,7 +71,8 @@ TEST(Checkpoint, ResumesBitForBitOnTheSameLayoutAndCloselyOnAnother) {
   }
 }
 
-// What one layout wrote, cut by tensor, spread over stages or copied, every other reads, weights and moments.
+// Every layout reads the weights and moments that any other wrote: cut by tensor, spread over stages, or
+// copied.
 TEST(Checkpoint, AnyLayoutReadsWhatAnyOtherWrote) {
   const std::string layouts[] = {"", "tensor = 3\n", "tensor = 2\npipeline = 2\n",
                                  "pipeline = 2\ndata = 2\nshard_ranks = 1\n",
@@ -100,8 +101,8 @@ TEST(Checkpoint, AnyLayoutReadsWhatAnyOtherWrote) {
   }
 }
 
-// Moments in bf16, or in a mapped file, go through a checkpoint to the same layout bit for bit, to others and
-// to the other dtype within rounding.
+// A checkpoint restores moments in bf16, or in a mapped file, bit for bit in the same layout. In another
+// layout or dtype it restores them within rounding.
 TEST(Checkpoint, ResumesMomentsInEitherDtypeAndStateInAFile) {
   const ScratchFolder scratch;
   const std::string bf16 = "moments = \"bf16\"\n", mapped = "state_in = \"" + scratch.path() + "\"\n";
@@ -169,7 +170,7 @@ TEST(Checkpoint, RefusesAnotherModelAndAFolderThatIsNone) {
   const std::string message =
       message_of<std::invalid_argument>([&] { load_checkpoint(info, other.chain, true); });
   EXPECT_NE(message.find("another model: it has no blocks.2."), std::string::npos) << message;
-  // Also where only the checkpoint, or only the recipe, has a parameter.
+  // The same if only the checkpoint, or only the recipe, has a parameter.
   Options normed = info.options, plain = info.options;
   normed.model.qk_norm = true;
   auto with_norms = assemble(define_problem(normed), world, false, info.statistics);

@@ -1,3 +1,4 @@
+// Tests checksums of files.
 #include "graticule/train/checksum.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// Tests the climatology against the definition of WeatherBench 2.
 #include "graticule/train/climatology.h"
 
 #include <ATen/core/Tensor.h>
@@ -15,7 +16,7 @@ namespace {
 constexpr int64_t hour = 3600;
 constexpr int64_t day = 24 * hour;
 
-/// Noise that depends on variable, time and pixel; NaN where `missing` says so.
+/// A source of noise that depends on variable, time and pixel. Values are NaN where `missing` returns true.
 class NoiseSource : public Source {
  public:
   NoiseSource(int64_t rows, int64_t columns, std::vector<int64_t> times) {
@@ -60,8 +61,8 @@ LoaderOptions options_for(TokenMode mode, Span tokens) {
   return options;
 }
 
-/// WeatherBench 2's recipe as it is told: years side by side with 366 days each, the gap filled, a weighted
-/// mean around the circle.
+/// The definition of WeatherBench 2: years of 366 days each, with the missing day filled, and a weighted mean
+/// over the circle of days.
 double by_definition(const NoiseSource& source, const TimeRange& range, int64_t valid,
                      const std::string& variable, int64_t y, int64_t x) {
   std::map<int, std::map<int, double>> years;  // year, day of year
@@ -127,7 +128,7 @@ TEST(Climatology, LeavesNanOut) {
   expect_definition(source, TokenMode::full, {0, 9});
 }
 
-// Memory for one or two pairs of day and hour at a time.
+// There is memory for one or two pairs of day and hour at a time.
 TEST(Climatology, IsTheSameInSeveralPasses) {
   NoiseSource source(5, 6, every(12 * hour, "2003-01-01", "2006-12-31T12"));
   source.missing = [](int64_t time, int64_t y) { return y == 2 && time / day % 3 == 0; };

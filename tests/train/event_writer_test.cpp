@@ -1,3 +1,4 @@
+// Tests the event files for TensorBoard.
 #include "graticule/train/event_writer.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// The line of a run: branches, crashes at any moment, metrics.
+// Tests the history of a run folder: branches, crashes at any moment, metrics.
 
 #include "graticule/train/history.h"
 
@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 
 class RunFolder : public ScratchFolder {
  public:
-  // A whole checkpoint, told from others by what is written in it.
+  // A complete checkpoint. Its contents tell it from others.
   void write(const std::string& name, const std::string& content) const {
     fs::create_directories(fs::path(*this / "checkpoints") / name);
     write_bytes(*this / ("checkpoints/" + name + "/manifest.json"), content);
@@ -55,7 +55,7 @@ TEST(History, ABranchLeavesWhatIsNotOnItsLine) {
   EXPECT_EQ(run.line(), "step-7 ");
   EXPECT_EQ(run.content("left-1/step-9"), "old");
 
-  // From what was left, or from another run, nothing of this line is an ancestor.
+  // A checkpoint of a left branch, or of another run, has no ancestor in this line.
   EXPECT_FALSE(lies_on_line(run.path(), run.checkpoint("left-1/step-9")));
   EXPECT_FALSE(run.append(12, "left-1/step-9", "third").empty());
   EXPECT_EQ(run.line(), "step-12 ");
@@ -65,7 +65,7 @@ TEST(History, ABranchLeavesWhatIsNotOnItsLine) {
   EXPECT_EQ(run_folder_of(run / "copied"), run.path());
 }
 
-// A job that ends between any two renames.
+// The job dies between any two renames.
 TEST(History, IsALineWhereverAJobDies) {
   for (int renamed = 0; renamed <= 2; ++renamed) {
     const RunFolder run;
@@ -95,7 +95,7 @@ TEST(History, NoStepIsTwiceInTheMetrics) {
   train_to_nine(run);
   const std::string metrics = run / "metrics.jsonl", leaving = run / "metrics.leaving.jsonl";
   const auto add = [&](const std::string& text) { write_bytes(metrics, read_bytes(metrics) + text); };
-  // After a crash: beyond the newest checkpoint, and a line that was cut off.
+  // After a crash: lines beyond the newest checkpoint, and an incomplete last line.
   write_bytes(metrics, lines(1, 11) + "{\"step\":1");
   start_record(run.path(), run.checkpoint("step-9"), 9);
   EXPECT_EQ(read_bytes(metrics), lines(1, 9));
@@ -103,7 +103,8 @@ TEST(History, NoStepIsTwiceInTheMetrics) {
   run.append(12, "step-9", "old");
   EXPECT_EQ(read_bytes(run / "metrics.left-1.jsonl"), lines(10, 11) + "{\"step\":1\n");
 
-  // A branch that dies before its first checkpoint was none: its lines go, the others are back.
+  // A branch that dies before its first checkpoint does not count: its lines leave, and the old lines come
+  // back.
   start_record(run.path(), run.checkpoint("step-3"), 3);
   EXPECT_EQ(read_bytes(metrics), lines(1, 3));
   add(lines(4, 5, ",\"b\":0"));
@@ -113,7 +114,7 @@ TEST(History, NoStepIsTwiceInTheMetrics) {
   EXPECT_EQ(read_bytes(run / "metrics.left-2.jsonl"), lines(4, 5, ",\"b\":0"));
   EXPECT_FALSE(fs::exists(leaving));
 
-  // One that lives takes its number from the folder.
+  // A branch with a checkpoint takes its number from the folder.
   start_record(run.path(), run.checkpoint("step-3"), 3);
   add(lines(4, 4, ",\"c\":0"));
   run.append(4, "step-3", "new");
@@ -121,12 +122,12 @@ TEST(History, NoStepIsTwiceInTheMetrics) {
   EXPECT_EQ(read_bytes(run / "metrics.left-3.jsonl"), lines(4, 9) + lines(10, 12, ",\"a\":0"));
   EXPECT_TRUE(fs::exists(run.checkpoint("left-3/step-12")));
 
-  // From elsewhere nothing is of its line.
+  // A run that continues a checkpoint of a left branch keeps no line of this one.
   start_record(run.path(), run.checkpoint("left-3/step-9"), 9);
   EXPECT_EQ(read_bytes(metrics), "");
 }
 
-// The job died between the two files: nothing is lost, nothing doubled.
+// The job died between writing the two files: no line is lost, and none is there twice.
 TEST(History, MetricsSurviveADeathBetweenTheirFiles) {
   const RunFolder run;
   train_to_nine(run);

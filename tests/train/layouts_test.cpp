@@ -1,5 +1,5 @@
-// The whole program on any layout equals one rank: loss, gradient norm and every gradient of the first step,
-// and the losses of ten steps.
+// Tests that the whole program gives the same on any layout as on one rank: loss, gradient norm and every
+// gradient of the first step, and the losses of ten steps.
 
 #include <ATen/core/Tensor.h>
 #include <gtest/gtest.h>
@@ -89,8 +89,8 @@ std::shared_ptr<Outcome> outcome_of(const Model& model, const Layout& layout) {
 
 double largest(const at::Tensor& x) { return x.abs().max().item<double>(); }
 
-// A gradient that is zero but for rounding (that of a key's bias) has no digits to compare: nothing is asked
-// below `floor` of the largest gradient of the model.
+// A gradient that is zero except for rounding (that of the bias of keys) has no correct digits. So
+// differences below `floor` x the largest gradient of the model do not count.
 void expect_same_gradients(const Outcome& got, const Outcome& expected, double tolerance, double floor) {
   double top = 0;
   for (const auto& [name, value] : expected.gradients.values()) top = std::max(top, largest(value));
@@ -222,7 +222,7 @@ double error_of(const WholeModel& got, const WholeModel& exact) {
   return std::sqrt(error / size);
 }
 
-// bf16 rounds in another order on another layout, but no more than one rank does by itself.
+// In bf16 another layout rounds in another order. Its error may not be larger than that of one rank.
 TEST(Layouts, Bf16IsAsNearToFp32AsOneRanks) {
   Model exact, half;
   half.precision = "bf16";

@@ -1,4 +1,4 @@
-// The tiled loss against autograd through the plain formula.
+// Compares the tiled loss with autograd through the plain formula.
 
 #include "graticule/train/loss.h"
 

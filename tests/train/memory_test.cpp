@@ -1,3 +1,4 @@
+// Tests that tensors are booked by account, and that a passed limit and a failed allocation are explained.
 #include "graticule/train/memory.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// Tests the scores against their definitions, for any cut over ranks.
 #include <ATen/Context.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/ones.h>

@@ -1,4 +1,5 @@
-// AdamW with moments in bf16 follows AdamW in fp32, on any number of ranks, in memory and in a mapped file.
+// Tests that AdamW with moments in bf16 follows AdamW in fp32, on any number of ranks, in memory and in a
+// file.
 
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/arange.h>
@@ -101,7 +102,8 @@ TEST(Optimizer, Bf16MomentsGiveTheSameBitsOnAnyNumberOfRanks) {
   for (const Shard level : {Shard::none, Shard::optimizer, Shard::gradients, Shard::full}) {
     const auto got = outcome_of({.ranks = 3, .level = level, .moments = at::kBFloat16, .width = 61});
     expect_equal(got->masters, expected->masters, 1e-6);
-    // A kernel's tail may round otherwise than its body: then a draw may tip over, rarely.
+    // The last elements of a vector loop may round differently, so few random draws may fall to the other
+    // side.
     for (const auto& [name, value] : expected->moments2.values()) {
       const at::Tensor equal = got->moments2.values().at(name).eq(value).to(at::kFloat);
       EXPECT_GE(equal.mean().item<double>(), 0.99) << name << ", level " << static_cast<int>(level);
@@ -109,7 +111,7 @@ TEST(Optimizer, Bf16MomentsGiveTheSameBitsOnAnyNumberOfRanks) {
   }
 }
 
-// With beta2 = 0.999 a step is a thousandth of the way: rounded to the nearest the moment stands still.
+// With beta2 = 0.999 a step moves a moment by a thousandth: rounded to nearest it would not change.
 TEST(Optimizer, ASlowSecondMomentStillArrives) {
   const Case slow{.width = 61, .steps = 800, .beta2 = 0.999};
   Case in_bf16 = slow;

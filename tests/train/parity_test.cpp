@@ -1,4 +1,4 @@
-// `graticule check` runs the layout as training does, by several tiles of tokens.
+// Tests that `graticule check` runs the layout as training does, with several tiles of tokens.
 
 #include "graticule/train/parity.h"
 
@@ -11,7 +11,7 @@
 namespace graticule {
 namespace {
 
-// The tensor axis shows the tiles: its ranks exchange once a tile.
+// The ranks of the tensor axis exchange once for each tile, so their exchanges count the tiles.
 TEST(Parity, RunsSeveralTilesAndFindsThemEqualToOneRanks) {
   const Options recipe = parse_recipe("[data]\npath = \"none\"\n[parallel]\ntensor = 2\n", "test");
   const auto [options, shape] = small_case(recipe, 2);
@@ -35,7 +35,7 @@ TEST(Parity, RunsSeveralTilesAndFindsThemEqualToOneRanks) {
   });
 }
 
-// One rank against itself differs by the rounding of sums over tiles alone.
+// One rank compared with itself differs only by the rounding of sums over tiles.
 TEST(Parity, TakesTheTilesOfOneRankToo) {
   for (const char* policy : {"recompute", "recompute_but_attention"}) {
     const Options recipe =

@@ -1,4 +1,4 @@
-// Every recipe of recipes/ is read, and what its name and comments say is true: tokens, parameters, ranks.
+// Reads every recipe of recipes/, and tests that its name and comments are true: tokens, parameters, ranks.
 
 #include <gtest/gtest.h>
 

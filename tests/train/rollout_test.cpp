@@ -1,5 +1,5 @@
-// Data with holes, over ranks: roll-outs read the mean where a value is missing and have no forecast there,
-// scores count what has values, and steps that count nothing are passed over.
+// Tests data with missing values over ranks. Roll-outs read the mean there and write no forecast. Scores
+// count only known values. Steps without any value are skipped.
 
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/empty.h>
@@ -25,7 +25,7 @@ namespace {
 
 constexpr float nan = std::numeric_limits<float>::quiet_NaN();
 
-/// An invented atmosphere with holes where `missing` says so.
+/// An invented atmosphere. Values are missing where `missing` returns true.
 class HoledSource : public Source {
  public:
   using Missing = std::function<bool(int64_t variable, int64_t time_index, int64_t y, int64_t x)>;
@@ -47,7 +47,7 @@ class HoledSource : public Source {
   Missing missing_;
 };
 
-// Land in variable 0; one place that is missing at time 4 alone in variable 1.
+// Variable 0 is missing over land; variable 1 is missing at one place at time 4 only.
 bool on_land(int64_t variable, int64_t time_index, int64_t y, int64_t x) {
   return (variable == 0 && y > 1 && x > 7) || (variable == 1 && time_index == 4 && y == 0 && x == 3);
 }
@@ -174,8 +174,8 @@ EvaluationOptions from_to(const char* first, const char* last, Convention conven
   return options;
 }
 
-// Variable 0 has no value in what is scored, variable 1 none where the climatology is made (but at one place,
-// which statistics need), variable 2 none at all initial times.
+// Variable 0 has no value in the scored times. Variable 1 has none in the times of the climatology (except at
+// one place, which statistics need). Variable 2 has none at the initial times.
 TEST(Evaluation, SaysWhichScoresAreNotDefinedAndWhy) {
   const ScratchFolder folder;
   const auto missing = [](int64_t variable, int64_t time_index, int64_t y, int64_t x) {
@@ -208,7 +208,7 @@ TEST(Evaluation, SaysWhichScoresAreNotDefinedAndWhy) {
   }
 }
 
-// The glance in training, without persistence and climatology.
+// The short evaluation during training, without persistence and climatology.
 TEST(Evaluation, WithoutBaselinesFollowsTheSameRule) {
   const ScratchFolder folder;
   run_ranks(2, [&](const World& world) {
@@ -226,7 +226,8 @@ TEST(Evaluation, WithoutBaselinesFollowsTheSameRule) {
   });
 }
 
-// Batches in which no target has a value on any rank are passed over: the steps are those of the others.
+// Batches in which no target has a value on any rank are skipped: the steps equal those without these
+// batches.
 TEST(Step, PassesOverABatchThatCountsNothing) {
   const ScratchFolder folder;
   const auto between_pairs = [](int64_t variable, int64_t time_index, int64_t, int64_t) {
@@ -249,7 +250,7 @@ TEST(Step, PassesOverABatchThatCountsNothing) {
   for (size_t i = 0; i < 3; ++i) EXPECT_NEAR(losses[i], losses[i + 3], 1e-5 * losses[i]);
 }
 
-// Every second time alone has values: no pair of times that lie a lead apart.
+// Only every second time has values, so no two times with values are one lead apart.
 TEST(Step, FailsWhereNoSampleCounts) {
   const ScratchFolder folder;
   const auto at_odd_times = [](int64_t variable, int64_t time_index, int64_t, int64_t) {

@@ -1,4 +1,4 @@
-// Rounding at random: to a neighbour, right in the mean, the same bits for the same element.
+// Tests stochastic rounding: to a neighbour, right in the mean, the same bits for the same element.
 
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
@@ -29,7 +29,7 @@ TEST(Rounding, BitsAreAnElementsOwnAndEvenlySpread) {
   }
   EXPECT_TRUE(at::equal(random_bits(key, (int64_t{1} << 32) + 5, 9, at::kCPU), all.narrow(0, 5, 9)));
   EXPECT_FALSE(at::equal(random_bits(key + (uint64_t{1} << 20), 0, count, at::kCPU), all));
-  // Of each bit: mean 1/2, and nothing in common with the next element's. Five deviations.
+  // Each bit has mean 1/2 and is independent of that of the next element, within five standard deviations.
   for (int bit = 0; bit < 32; ++bit) {
     const at::Tensor ones = all.bitwise_right_shift(bit).bitwise_and(1).to(at::kFloat);
     const at::Tensor same = ones.slice(0, 1).eq(ones.slice(0, 0, -1)).to(at::kFloat);

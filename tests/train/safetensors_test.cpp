@@ -1,3 +1,4 @@
+// Tests safetensors files: round trips, parts, and damaged files.
 #include <ATen/ops/empty.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/randint.h>

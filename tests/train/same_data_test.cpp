@@ -1,4 +1,4 @@
-// A checkpoint and data on another grid, or in other units.
+// Tests the refusal of data on another grid, or in other units, than those of a checkpoint.
 
 #include "graticule/train/same_data.h"
 

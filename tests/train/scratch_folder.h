@@ -1,4 +1,4 @@
-// A folder of one test, removed with all that lies in it.
+// A folder for one test. Its destructor removes it with all contents.
 #pragma once
 
 #include <unistd.h>
@@ -36,7 +36,7 @@ inline void write_bytes(const std::string& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
 }
 
-/// What a call throws as `Error`, as text; "" when it throws nothing.
+/// The message of the `Error` that a call throws; "" if it throws nothing.
 template <class Error, class Call>
 std::string message_of(Call&& call) {
   try {

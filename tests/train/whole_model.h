@@ -1,4 +1,4 @@
-// A model that is spread over ranks, put together again: what tests compare with one rank.
+// Collects a model that is spread over ranks, for comparison with one rank.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -15,7 +15,7 @@ namespace graticule {
 /// Parameters (or their gradients) of the whole model by full name, filled by all ranks of a job.
 class WholeModel {
  public:
-  /// Adds what this rank holds: `of` gives a part's owned values. Collective over the shard groups.
+  /// Adds the values of this rank: `of` returns the owned values of a part. Collective over the shard groups.
   void add(Chain& chain, Shard level, const std::function<at::Tensor(ShardedPart&)>& of) {
     for (auto* part : chain.parts()) {
       const Group& shard = part->replicas().shard;
