@@ -51,7 +51,7 @@ TEST(Recipe, SaysWhatIsWrongAndWhatWouldBeRight) {
   }
 }
 
-// Every number of the recipe: its key, its default and values out of its range, as TOML.
+// Every number of the recipe: its key, its range, and values out of it, as TOML.
 class Numbers {
  public:
   struct Number {
