@@ -232,7 +232,7 @@ DAMAGES = {
     "no files": (edited(lambda m: m.pop("files")), 1, 'no entry "files"'),
     "files of another form": (edited(lambda m: m.update(files=[{"name": 3}])), 1, 'no entry "name"'),
     "no flats": (edited(lambda m: m.pop("flats")), 1, 'no entry "flats"'),
-    "flats of another form": (edited(lambda m: m["flats"][0].pop("files")), 1, 'its entry "flats" does not say'),
+    "flats of another form": (edited(lambda m: m["flats"][0].pop("files")), 1, 'its entry "flats" has not the form'),
     "no file of a flat": (edited(lambda m: m["flats"][0].update(files=[])), 1, "names no file of"),
     "a step in words": (edited(lambda m: m.update(step="nine")), 1, 'no entry "step"'),
     "no recipe": (edited(lambda m: m.pop("recipe")), 1, 'no entry "recipe"'),
