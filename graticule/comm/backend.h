@@ -2,12 +2,12 @@
 // runs the operations of one group, and a function that makes a World (comm/launch.h), whose split() gives
 // such groups. The shortest complete back end is comm/threads. All are tested by tests/comm/group_cases.h.
 //
-// Group (comm/group.h) calls these members of c10d::Backend and no others. Tensors are dense and are cut
+// Group (comm/group.h) calls getRank(), getSize() and these members of c10d::Backend, no others. Tensors are dense and are cut
 // along dim 0. They are on the device of getBoundDeviceId(); without an id they are on any device. Each call
 // starts without blocking and returns a c10d::Work. All ranks of the group make the same calls in the same
 // order.
 //
-//   getBackendName()                        the name, for messages
+//   getBackendName()                        the name, for messages of c10d
 //   alltoall_base(out, in, rows_from, rows_to)
 //                                           sends rows_to[r] rows of `in` to rank r and receives rows_from[r]
 //                                           rows from it, in rank order; sizes may be 0 and may differ

@@ -37,7 +37,7 @@ namespace graticule {
 ///   all_to_all         the rows for other ranks
 ///   all_gather         own rows x (p - 1)
 ///   reduce_scatter     the rows that other ranks keep
-///   all_reduce         the two above, of the values cut by span: 2 (p - 1) / p M
+///   all_reduce         reduce_scatter and all_gather of the values cut by span: 2 (p - 1) / p M
 ///   broadcast          (p - 1) M at the root, else 0
 ///   send, shift        M
 ///   receive, barrier   0

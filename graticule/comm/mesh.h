@@ -44,7 +44,8 @@ struct Mesh {
 
 /// Makes the groups. Collective over the world. `shard_ranks`: how many neighbours of data x context x
 /// ulysses form one shard group; 0: all of them. Refuses axes whose product is not the world's size, and
-/// names degrees that fit. Refuses shard_ranks that do not divide data x context x ulysses.
+/// names degrees that fit. Refuses shard_ranks that do not divide data x context x ulysses. A shard group of
+/// `whole` has shard_ranks x tensor ranks.
 Mesh make_mesh(const World& world, const Axes& axes, int shard_ranks = 0);
 
 /// The traffic of this rank so far, by group label. Groups that sent nothing are left out.

@@ -80,6 +80,7 @@ inline constexpr std::array choices_of<Activations> = {
     Choice{"keep", Activations::keep},
     Choice{"recompute_but_attention", Activations::recompute_but_attention},
     Choice{"recompute", Activations::recompute}, Choice{"offload", Activations::offload}};
+
 /// The recipe's word for a value that the program chooses itself.
 inline constexpr std::string_view automatic = "auto";
 

@@ -13,8 +13,9 @@ namespace graticule {
 /// Bytes of tensors that a rank may hold (memory_limit in train/memory.h); nothing: no limit is known.
 std::optional<int64_t> memory_limit_of(const Options& options, int local_size);
 
-/// Writes the choices into `problem.options`, the same on every rank: first the layout (dry/choose_layout.h),
-/// then the degrees (recipe/layout.h), then the activation policy (dry/fit.h). Also sets this rank's threads.
+/// Writes choices into `problem.options`, the same on every rank: the layout if the planner chooses it
+/// (dry/choose_layout.h), then the activation policy (dry/fit.h). Between them it checks the degrees, which
+/// mesh_of (train/build.h) writes. Also sets this rank's threads.
 /// Returns the sentence for the log if the planner chose the layout, else nothing. Refuses degrees that
 /// cannot work and a recipe that does not fit in memory. Collective.
 std::optional<std::string> settle(Problem& problem, const World& world, const Group& everyone);

@@ -11,7 +11,8 @@ Scratch scratch_of(const TrainOptions& train) {
   const at::ScalarType type = train.precision == Precision::bf16 ? at::kBFloat16 : at::kFloat;
   const auto kernels = kernels_for(at::empty({0}, at::TensorOptions(at::kMeta).dtype(type)));
   if (train.device != DeviceKind::cpu || !kernels) return {};
-  return {at::get_num_threads(), cpu_tiles(kernels->attention), kernels->packs_products};
+  return {at::get_num_threads(), cpu_tiles(kernels->attention),
+          kernels->packs_products ? matrix_tiles() : nullptr};
 }
 
 }  // namespace graticule

@@ -6,11 +6,6 @@ namespace graticule {
 
 namespace {
 
-// Constants of kernel/matrix_product. It packs B as a whole and A 192 rows at a time, both in panels.
-constexpr int64_t most_inner = 8192, fewest = 16, panel = 16, depth = 128, left_rows = 192;
-
-int64_t rounded(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
-
 // dW = dy^T x, with dy [rows, out] and x [rows, in].
 Footprint weight_gradient(const PassSizes& s, int64_t rows, int64_t in, int64_t out) {
   return product_memory(s, Account::gradients, out, rows, in);
@@ -59,10 +54,13 @@ Footprint row_backward(const PassSizes& s, const Layer& l) {
 }  // namespace
 
 Footprint product_memory(const PassSizes& s, Account account, int64_t rows, int64_t inner, int64_t columns) {
-  const bool packs = s.scratch.packs_products && rows >= fewest && columns >= fewest;
+  const MatrixTiles* tiles = s.scratch.products;
+  const bool packs = tiles && rows >= fewest_rows && columns >= fewest_rows;
   const int64_t terms = std::min(inner, most_inner);
-  const int64_t right = terms * rounded(columns, panel), left = (rounded(terms, depth) + depth) * left_rows;
-  const int64_t packed = packs ? (right + left) * fp32_bytes : 0;
+  const int64_t packed =
+      packs ? (right_floats(*tiles, terms, columns) + left_floats(*tiles, terms) + sum_floats(*tiles)) *
+                  fp32_bytes
+            : 0;
   const int64_t wide = packs && inner > most_inner && s.e() < fp32_bytes ? rows * columns * fp32_bytes : 0;
   Footprint f;
   if (wide == 0) return f.make(account, rows * columns * s.e()).brief(account, packed);

@@ -9,7 +9,7 @@
 #pragma once
 
 #include "graticule/footprint/footprint.h"
-#include "graticule/kernel/flash_tiles.h"
+#include "graticule/kernel/matrix_tiles.h"
 #include "graticule/recipe/share.h"
 
 namespace graticule {
@@ -18,7 +18,8 @@ namespace graticule {
 struct Scratch {
   int64_t threads = 0;                ///< threads that the CPU computes with; 0: a GPU
   const FlashTiles* tiles = nullptr;  ///< tiles that the attention kernel packs for; null: ATen's kernel runs
-  bool packs_products = false;        ///< linear layers pack their operands (kernel/matrix_product)
+  /// Tiles that linear layers pack their operands for (kernel/matrix_product); null: ATen multiplies.
+  const MatrixTiles* products = nullptr;
 };
 
 /// The sizes that all formulas read: b samples on a rank, with all its tokens or a tile of them.

@@ -11,9 +11,7 @@
 namespace graticule {
 namespace {
 
-constexpr int64_t most_inner = 8192;
 constexpr int64_t panels_a_task = 8;
-constexpr int64_t fewest = 16;  // rows and columns; below, a tile is mostly empty
 
 Element element_of(at::ScalarType dtype) {
   return dtype == at::kFloat ? Element::fp32 : dtype == at::kHalf ? Element::fp16 : Element::bf16;
@@ -56,8 +54,8 @@ struct Workspace {
 };
 
 Workspace workspace(const MatrixTiles& tiles, int64_t inner, const at::TensorOptions& options) {
-  return {at::empty({ceil_div(inner, tiles.depth) * tiles.depth * tiles.rows}, options.dtype(at::kFloat)),
-          at::empty({tiles.rows * std::max(tiles.depth, tiles.panel)}, options.dtype(at::kFloat))};
+  return {at::empty({left_floats(tiles, inner)}, options.dtype(at::kFloat)),
+          at::empty({sum_floats(tiles)}, options.dtype(at::kFloat))};
 }
 
 /// out = a b + bias, or out += a b. A task is 192 rows by 8 panels. For meta tensors it only allocates its
@@ -100,7 +98,7 @@ bool matrix_product_wins(at::ScalarType dtype) {
 }
 
 bool prefers_matrix_product(const at::Tensor& a_MK, const at::Tensor& b_KN) {
-  if (a_MK.size(0) < fewest || b_KN.size(1) < fewest || a_MK.size(1) == 0) return false;
+  if (a_MK.size(0) < fewest_rows || b_KN.size(1) < fewest_rows || a_MK.size(1) == 0) return false;
   const auto kernels = kernels_for(a_MK);
   return kernels && kernels->packs_products;
 }

@@ -2,6 +2,7 @@
 // LibTorch, as flash_tiles.h.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "graticule/kernel/flash_tiles.h"
@@ -35,6 +36,23 @@ struct MatrixTiles {
 
 /// The tiles of this processor; null without AVX2.
 const MatrixTiles* matrix_tiles();
+
+/// Terms of a product that are packed at a time; more are added up in an fp32 result.
+inline constexpr int64_t most_inner = 8192;
+/// The fewest rows and columns that are worth tiles; below, a tile is mostly empty.
+inline constexpr int64_t fewest_rows = 16;
+
+/// Floats that one thread's buffers take for `inner` terms: packed rows of A, and sums.
+inline int64_t left_floats(const MatrixTiles& tiles, int64_t inner) {
+  return (inner + tiles.depth - 1) / tiles.depth * tiles.depth * tiles.rows;
+}
+inline int64_t sum_floats(const MatrixTiles& tiles) {
+  return tiles.rows * std::max(tiles.depth, tiles.panel);
+}
+/// Floats that B takes packed.
+inline int64_t right_floats(const MatrixTiles& tiles, int64_t inner, int64_t columns) {
+  return (columns + tiles.panel - 1) / tiles.panel * tiles.panel * inner;
+}
 
 /// Whether these tiles are faster than ATen's product (figures: docs/attention-kernel.md). False without
 /// AVX2. fp16: always. bf16: when the processor does not multiply bf16 itself. fp32: on processors that are

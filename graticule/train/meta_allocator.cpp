@@ -9,16 +9,16 @@ namespace graticule {
 namespace {
 
 // A block without data. Its context gives it an address and reports when it is freed.
-struct Block {
+struct MetaBlock {
   size_t bytes;
 };
 
-void report(Block* block, int64_t bytes) {
+void report(MetaBlock* block, int64_t bytes) {
   c10::reportMemoryUsageToProfiler(block, bytes, 0, 0, c10::Device(c10::DeviceType::Meta));
 }
 
 void give_back(void* context) {
-  const std::unique_ptr<Block> block(static_cast<Block*>(context));
+  const std::unique_ptr<MetaBlock> block(static_cast<MetaBlock*>(context));
   report(block.get(), -static_cast<int64_t>(block->bytes));
 }
 
@@ -27,7 +27,7 @@ class MetaAllocator : public c10::Allocator {
   c10::DataPtr allocate(size_t bytes) override {
     const c10::Device device(c10::DeviceType::Meta);
     if (bytes == 0) return {nullptr, device};
-    auto block = std::make_unique<Block>(Block{bytes});
+    auto block = std::make_unique<MetaBlock>(MetaBlock{bytes});
     report(block.get(), static_cast<int64_t>(bytes));
     return {nullptr, block.release(), &give_back, device};
   }

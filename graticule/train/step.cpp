@@ -1,9 +1,5 @@
 #include "graticule/train/step.h"
 
-#include <ATen/ops/cat.h>
-#include <ATen/ops/ones_like.h>
-#include <ATen/ops/zeros.h>
-
 #include "graticule/core/error.h"
 #include "graticule/core/ledger.h"
 #include "graticule/train/learning_rate.h"
@@ -33,8 +29,8 @@ Batch next_that_counts(Run& run) {
   while (true) {
     Batch batch = run.loader->next();
     if (run.options.data.missing == Missing::refuse) return batch;
-    const at::Tensor counts =
-        (run.chain.last_stage() ? weight_sum(batch.weight_BTKP) : at::zeros({}, at::kDouble)).view({1});
+    at::Tensor counts = batch.weight_BTKP.new_zeros({1}, at::kDouble);
+    if (run.chain.last_stage()) counts.add_(weight_sum(batch.weight_BTKP));
     if (run.mesh.world.all_reduce(counts).wait().item<double>() > 0) return batch;
     const int64_t passed = run.loader->position() - first;
     if (passed < run.loader->samples_an_epoch()) continue;
@@ -52,10 +48,13 @@ at::Tensor step_on(const Batch& batch, Chain& chain, const Mesh& mesh, const Opt
   const int64_t samples = batch.input_BTKP.size(0), count = options.parallel.micro_batches;
   chain.zero_gradients();
   std::vector<MicroBatch> micro_batches;
-  at::Tensor totals = at::zeros({3}, at::TensorOptions(at::kDouble).device(chain.device()));
+  // Squared error, weight, and wish to stop.
+  const at::Tensor mine =
+      batch.input_BTKP.new_zeros({3}, at::TensorOptions(at::kDouble).device(chain.device()));
+  const at::Tensor my_error = mine.select(0, 0), my_weight = mine.select(0, 1), my_stop = mine.select(0, 2);
   for (int64_t m = 0; m < count; ++m) {
     Batch part = micro_batch(batch, span_of(samples, count, m), chain.device());
-    if (chain.last_stage()) totals[1] += weight_sum(part.weight_BTKP);
+    if (chain.last_stage()) my_weight.add_(weight_sum(part.weight_BTKP));
     micro_batches.push_back(
         {part.input_BTKP,
          {part.lead_hours_B, part.sample_ids, static_cast<uint64_t>(train.seed), true, nullptr},
@@ -63,19 +62,22 @@ at::Tensor step_on(const Batch& batch, Chain& chain, const Mesh& mesh, const Opt
            return squared_error_sum(prediction, target, weight);
          }});
   }
-  totals[0] += chain.train(micro_batches);
-  totals[2] += stop ? 1 : 0;
+  my_error.add_(chain.train(micro_batches));
+  my_stop.add_(stop ? 1 : 0);
   chain.finish_reduce();
 
-  // Each rank's squared error, weight and wish to stop, summed over all ranks at once. Nothing is read back
-  // to the host before the update.
-  totals = mesh.world.all_reduce(totals).wait();
-  const at::Tensor norm = gradient_square_sum(chain, mesh.world).sqrt() / totals[1];
-  const at::Tensor clip = train.clip > 0 ? (train.clip / norm).clamp_max(1) : at::ones_like(norm);
+  // One sum over all ranks. Nothing is read back to the host before the update.
+  const at::Tensor totals = mesh.world.all_reduce(mine).wait(), weight = totals.select(0, 1);
+  const at::Tensor norm = gradient_square_sum(chain, mesh.world).sqrt().div(weight);
+  const at::Tensor clip =
+      train.clip > 0 ? norm.new_full(norm.sizes(), train.clip).div_(norm).clamp_max(1) : norm.new_ones(norm.sizes());
   graticule::update(
       chain, {train.beta1, train.beta2, train.epsilon, train.weight_decay, static_cast<uint64_t>(train.seed)},
-      learning_rate(train.lr, train.min_lr, train.warmup, train.steps, update - 1), clip / totals[1], update);
-  return at::cat({totals, norm.view({1})});
+      learning_rate(train.lr, train.min_lr, train.warmup, train.steps, update - 1), clip.div(weight), update);
+  const at::Tensor result = totals.new_empty({4});
+  result.narrow(0, 0, 3).copy_(totals);
+  result.select(0, 3).copy_(norm);
+  return result;
 }
 
 StepResult train_step(Run& run, bool stop) {
@@ -84,9 +86,10 @@ StepResult train_step(Run& run, bool stop) {
   result.lr = learning_rate(train.lr, train.min_lr, train.warmup, train.steps, run.step);
   const at::Tensor told =
       step_on(next_that_counts(run), run.chain, run.mesh, run.options, ++run.step, stop).cpu();
-  result.loss = told[0].item<double>() / told[1].item<double>();
-  result.stop = told[2].item<double>() > 0;
-  result.gradient_norm = told[3].item<double>();
+  const auto number = [&](int64_t i) { return told.select(0, i).item<double>(); };
+  result.loss = number(0) / number(1);
+  result.stop = number(2) > 0;
+  result.gradient_norm = number(3);
   return result;
 }
 
