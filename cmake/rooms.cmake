@@ -1,9 +1,9 @@
-# A room is one folder of graticule/ and one object library: `graticule_room(NAME SOURCES ... LINK ... [APART ...] [ALONE])`.
+# A room is one folder of graticule/ and one object library: `graticule_room(NAME SOURCES ... LINK ... [APART ...] [ALONE|WHOLE])`.
 #
 # What makes the build short:
 # - Several files of a room are compiled together as one chunk (a "unity build"), so a header is read once for all of
 #   them. APART names files that are compiled one by one: those that developers change most. ALONE compiles all files
-#   of a room one by one, and treats them as files that use tensors; it is for tests.
+#   of a room one by one, and treats them as files that use tensors; it is for tests. WHOLE makes one chunk of a room.
 # - Files that use tensors and files that do not are never in one chunk. The former share a precompiled header
 #   (cmake/torch_pch.h); the latter never see LibTorch. Files named in APART have a smaller one (cmake/tensor_pch.h), so
 #   they use members of tensors and no operators or factories of ATen.
@@ -75,7 +75,11 @@ function(graticule_chunks out stem size)
 endfunction()
 
 function(graticule_room name)
-  cmake_parse_arguments(ROOM "ALONE" "" "SOURCES;LINK;APART" ${ARGN})
+  cmake_parse_arguments(ROOM "ALONE;WHOLE" "" "SOURCES;LINK;APART" ${ARGN})
+  set(size 8)
+  if(ROOM_WHOLE)
+    set(size 1000)
+  endif()
   set(alone "")
   set(plain "")
   set(tensors "")
@@ -106,7 +110,7 @@ function(graticule_room name)
       list(APPEND plain "${source}")
     endif()
   endforeach()
-  graticule_chunks(plain_chunks ${name} 8 ${plain})
+  graticule_chunks(plain_chunks ${name} ${size} ${plain})
   graticule_chunks(tensor_chunks ${name}_tensors 6 ${tensors})
   set_source_files_properties(${plain_chunks} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
   # These two warnings come only from chunks. `make check-all` compiles every file alone, with both warnings on.
