@@ -69,8 +69,8 @@ at::Tensor step_on(const Batch& batch, Chain& chain, const Mesh& mesh, const Opt
   // One sum over all ranks. Nothing is read back to the host before the update.
   const at::Tensor totals = mesh.world.all_reduce(mine).wait(), weight = totals.select(0, 1);
   const at::Tensor norm = gradient_square_sum(chain, mesh.world).sqrt().div(weight);
-  const at::Tensor clip =
-      train.clip > 0 ? norm.new_full(norm.sizes(), train.clip).div_(norm).clamp_max(1) : norm.new_ones(norm.sizes());
+  const at::Tensor clip = train.clip > 0 ? norm.new_full(norm.sizes(), train.clip).div_(norm).clamp_max(1)
+                                         : norm.new_ones(norm.sizes());
   graticule::update(
       chain, {train.beta1, train.beta2, train.epsilon, train.weight_decay, static_cast<uint64_t>(train.seed)},
       learning_rate(train.lr, train.min_lr, train.warmup, train.steps, update - 1), clip.div(weight), update);
