@@ -28,7 +28,7 @@ CPATH="$packages/nvidia/cu13/include:$packages/nvidia/nccl/include:$packages/nvi
 export CPATH CUDACXX="$nvcc" TORCH_CUDA_ARCH_LIST="8.0;9.0"
 LIBRARY_PATH="$packages/nvidia/cu13/lib:$packages/nvidia/nccl/lib:$packages/nvidia/cudnn/lib"
 export LIBRARY_PATH
-cmake --preset cuda -DTorch_DIR="$packages/torch/share/cmake/Torch" -DCUDA_TOOLKIT_ROOT_DIR="$root" \
+cmake --fresh --preset cuda -DTorch_DIR="$packages/torch/share/cmake/Torch" -DCUDA_TOOLKIT_ROOT_DIR="$root" \
   -DCUDA_nvrtc_LIBRARY="$packages/nvidia/cu13/lib/libnvrtc.so.13"
 cmake --build --preset cuda --parallel "$1"
 say "compiled and linked; no test was run"
