@@ -21,7 +21,7 @@ function(graticule_strict target)
     target_link_options(${target} PUBLIC -fsanitize=${GRATICULE_SANITIZE})
   endif()
   if(GRATICULE_SANITIZE MATCHES "thread")
-    # LibTorch's reference counts use a fence that ThreadSanitizer does not know: tools/tsan.supp.
+    # The reference counts of LibTorch use a fence that ThreadSanitizer does not know.
     target_compile_options(${target} PUBLIC -Wno-tsan)
   endif()
 endfunction()

@@ -24,37 +24,37 @@ inline constexpr std::nullptr_t choices_of = nullptr;
 /// What a token carries (core/token_grid.h).
 enum class TokenMode { full, aggregated, channels };
 template <>
-inline constexpr std::array choices_of<TokenMode> = {Choice{"full", TokenMode::full},
-                                                     Choice{"aggregated", TokenMode::aggregated},
-                                                     Choice{"channels", TokenMode::channels}};
+inline constexpr auto choices_of<TokenMode> = std::to_array<Choice<TokenMode>>(
+    {{"full", TokenMode::full}, {"aggregated", TokenMode::aggregated}, {"channels", TokenMode::channels}});
 
 /// What the model predicts of a target: its change over the lead time, or its state at the end.
 enum class Predict { difference, state };
 template <>
-inline constexpr std::array choices_of<Predict> = {Choice{"difference", Predict::difference},
-                                                   Choice{"state", Predict::state}};
+inline constexpr auto choices_of<Predict> =
+    std::to_array<Choice<Predict>>({{"difference", Predict::difference}, {"state", Predict::state}});
 
 /// What happens at a NaN in the data. `refuse`: the run ends and names the place. `mean`: the mean replaces
 /// the NaN, and its loss weight is 0. An infinite value is always refused.
 enum class Missing { refuse, mean };
 template <>
-inline constexpr std::array choices_of<Missing> = {Choice{"refuse", Missing::refuse},
-                                                   Choice{"mean", Missing::mean}};
+inline constexpr auto choices_of<Missing> = std::to_array<Choice<Missing>>({{"refuse", Missing::refuse},
+                                                                            {"mean", Missing::mean}});
 
 /// How the ranks of the context axis share keys and values: `lss` gathers them, `ring` passes them around
 /// (attention/schemes.h).
 enum class ContextMethod { lss, ring };
 template <>
-inline constexpr std::array choices_of<ContextMethod> = {Choice{"lss", ContextMethod::lss},
-                                                         Choice{"ring", ContextMethod::ring}};
+inline constexpr auto choices_of<ContextMethod> =
+    std::to_array<Choice<ContextMethod>>({{"lss", ContextMethod::lss}, {"ring", ContextMethod::ring}});
 
 /// What the ranks with the same weights split among them instead of each keeping a copy. Each level includes
 /// the levels before it (parallel/shard.h).
 enum class Shard { none, optimizer, gradients, full };
 template <>
-inline constexpr std::array choices_of<Shard> = {
-    Choice{"none", Shard::none}, Choice{"optimizer", Shard::optimizer}, Choice{"gradients", Shard::gradients},
-    Choice{"full", Shard::full}};
+inline constexpr auto choices_of<Shard> = std::to_array<Choice<Shard>>({{"none", Shard::none},
+                                                                        {"optimizer", Shard::optimizer},
+                                                                        {"gradients", Shard::gradients},
+                                                                        {"full", Shard::full}});
 
 /// The order in which a pipeline's stages take micro-batches.
 enum class ScheduleKind {
@@ -64,9 +64,11 @@ enum class ScheduleKind {
   zero_bubble,  ///< ZB-H1: 1f1b whose weight gradients fill the bubble (arXiv 2401.10241, section 2.1)
 };
 template <>
-inline constexpr std::array choices_of<ScheduleKind> = {
-    Choice{"gpipe", ScheduleKind::gpipe}, Choice{"1f1b", ScheduleKind::one_f_one_b},
-    Choice{"interleaved", ScheduleKind::interleaved}, Choice{"zero_bubble", ScheduleKind::zero_bubble}};
+inline constexpr auto choices_of<ScheduleKind> =
+    std::to_array<Choice<ScheduleKind>>({{"gpipe", ScheduleKind::gpipe},
+                                         {"1f1b", ScheduleKind::one_f_one_b},
+                                         {"interleaved", ScheduleKind::interleaved},
+                                         {"zero_bubble", ScheduleKind::zero_bubble}});
 
 /// What a rank keeps of a block from its forward to its backward. The fastest policy comes first.
 enum class Activations {
@@ -76,10 +78,11 @@ enum class Activations {
   offload,                  ///< as recompute_but_attention, but stored outside the device's memory
 };
 template <>
-inline constexpr std::array choices_of<Activations> = {
-    Choice{"keep", Activations::keep},
-    Choice{"recompute_but_attention", Activations::recompute_but_attention},
-    Choice{"recompute", Activations::recompute}, Choice{"offload", Activations::offload}};
+inline constexpr auto choices_of<Activations> =
+    std::to_array<Choice<Activations>>({{"keep", Activations::keep},
+                                        {"recompute_but_attention", Activations::recompute_but_attention},
+                                        {"recompute", Activations::recompute},
+                                        {"offload", Activations::offload}});
 
 /// The recipe's word for a value that the program chooses itself.
 inline constexpr std::string_view automatic = "auto";
@@ -87,8 +90,8 @@ inline constexpr std::string_view automatic = "auto";
 /// A number type: of weights in use and activations, or of AdamW's moments.
 enum class Precision { fp32, bf16 };
 template <>
-inline constexpr std::array choices_of<Precision> = {Choice{"fp32", Precision::fp32},
-                                                     Choice{"bf16", Precision::bf16}};
+inline constexpr auto choices_of<Precision> = std::to_array<Choice<Precision>>({{"fp32", Precision::fp32},
+                                                                                {"bf16", Precision::bf16}});
 
 /// Bytes of one number.
 constexpr int bytes_of(Precision precision) { return precision == Precision::bf16 ? 2 : 4; }
@@ -96,15 +99,15 @@ constexpr int bytes_of(Precision precision) { return precision == Precision::bf1
 /// The kind of device that a rank computes on.
 enum class DeviceKind { cpu, cuda };
 template <>
-inline constexpr std::array choices_of<DeviceKind> = {Choice{"cpu", DeviceKind::cpu},
-                                                      Choice{"cuda", DeviceKind::cuda}};
+inline constexpr auto choices_of<DeviceKind> =
+    std::to_array<Choice<DeviceKind>>({{"cpu", DeviceKind::cpu}, {"cuda", DeviceKind::cuda}});
 
 /// The climatology that is subtracted to get anomalies: the mean for each day of the year and hour, or the
 /// mean of all times.
 enum class ClimatologyKind { by_day_and_hour, time_mean };
 template <>
-inline constexpr std::array choices_of<ClimatologyKind> = {
-    Choice{"day_and_hour", ClimatologyKind::by_day_and_hour}, Choice{"mean", ClimatologyKind::time_mean}};
+inline constexpr auto choices_of<ClimatologyKind> = std::to_array<Choice<ClimatologyKind>>(
+    {{"day_and_hour", ClimatologyKind::by_day_and_hour}, {"mean", ClimatologyKind::time_mean}});
 
 /// The recipe's word for `value`; "?" for a value without a word.
 template <class Enum>

@@ -24,20 +24,21 @@ enum class GroupOf {
 };
 
 template <>
-inline constexpr std::array choices_of<GroupOf> = {Choice{"world", GroupOf::world},
-                                                   Choice{"pipeline", GroupOf::pipeline},
-                                                   Choice{"pipeline back", GroupOf::pipeline_back},
-                                                   Choice{"data", GroupOf::data},
-                                                   Choice{"context", GroupOf::context},
-                                                   Choice{"ulysses", GroupOf::ulysses},
-                                                   Choice{"tensor", GroupOf::tensor},
-                                                   Choice{"sequence", GroupOf::sequence},
-                                                   Choice{"holders", GroupOf::holders},
-                                                   Choice{"stage", GroupOf::stage},
-                                                   Choice{"whole weights", GroupOf::whole_weights},
-                                                   Choice{"whole weights copies", GroupOf::whole_copies},
-                                                   Choice{"cut weights", GroupOf::cut_weights},
-                                                   Choice{"cut weights copies", GroupOf::cut_copies}};
+inline constexpr auto choices_of<GroupOf> =
+    std::to_array<Choice<GroupOf>>({{"world", GroupOf::world},
+                                    {"pipeline", GroupOf::pipeline},
+                                    {"pipeline back", GroupOf::pipeline_back},
+                                    {"data", GroupOf::data},
+                                    {"context", GroupOf::context},
+                                    {"ulysses", GroupOf::ulysses},
+                                    {"tensor", GroupOf::tensor},
+                                    {"sequence", GroupOf::sequence},
+                                    {"holders", GroupOf::holders},
+                                    {"stage", GroupOf::stage},
+                                    {"whole weights", GroupOf::whole_weights},
+                                    {"whole weights copies", GroupOf::whole_copies},
+                                    {"cut weights", GroupOf::cut_weights},
+                                    {"cut weights copies", GroupOf::cut_copies}});
 
 /// Whether its ranks are the stages of a pipeline.
 constexpr bool is_of_stages(GroupOf group) {
