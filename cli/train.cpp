@@ -106,7 +106,7 @@ int run_train(const TrainArguments& arguments, const World& world) {
     lock.emplace(prepare_run_folder(folder, !arguments.resume.empty()));
     resumed = checkpoint_to_resume(folder, arguments.resume);
     if (!lock->held())
-      told.push_back("the run folder's disk has no file locks: make sure that no other job trains there");
+      told.emplace_back("the run folder's disk has no file locks: make sure that no other job trains there");
   });
   resumed = broadcast_text(everyone, resumed, 0);
   if (arguments.resume == "auto" && resumed.empty())

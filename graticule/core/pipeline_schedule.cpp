@@ -78,6 +78,7 @@ Actions interleaved(int stages, int stage, int chunks, int micro_batches) {
 ScheduleKind schedule_named(std::string_view name) {
   if (const auto kind = value_named<ScheduleKind>(name)) return *kind;
   std::vector<std::string> known;
+  known.reserve(choices_of<ScheduleKind>.size());
   for (const auto& choice : choices_of<ScheduleKind>) known.emplace_back(choice.name);
   refuse("pipeline", "schedule \"", name, "\": choose one of ", words_of<ScheduleKind>(), "; did you mean ",
          nearest_name(name, known), "?");

@@ -55,7 +55,8 @@ void refuse_overlap(const DataOptions& data) {
 ModelShape shape_of(const ModelOptions& model, int64_t variables, int64_t rows, int64_t columns) {
   ModelShape shape;
   shape.grid = {model.tokens, variables, rows, columns, model.patch};
-  static_cast<TransformerShape&>(shape) = model;
+  const TransformerShape& sizes = model;
+  static_cast<TransformerShape&>(shape) = sizes;
   validate(shape);
   if (model.patch > std::min(rows, columns)) {
     refuse("model", "patch = ", model.patch, " on a grid of ", rows, " x ", columns, ": choose at most ",
@@ -116,7 +117,8 @@ Layers layers_of(const Options& options, const ModelShape& shape, const Mesh& me
                                   span_of(S, holders, rank * tensor).begin);
   }
   attention.context = mesh.context, attention.ulysses = mesh.ulysses;
-  attention.exchange = parallel;
+  const ExchangeOptions& exchange = parallel;
+  attention.exchange = exchange;
 
   Layers layers;
   layers.tokens = span_of(S, holders, mesh.holders.rank());
