@@ -28,7 +28,7 @@ test: ## Build and run every test: C++, Python, examples; check the format of al
 	@tools/build.sh release $(JOBS)
 	@tools/test.sh $(SOURCES)
 
-check-all: ## Hours of checks beside the tests: clang-tidy, AddressSanitizer, ThreadSanitizer, the CUDA compile
+check-all: ## Hours of checks beside the tests: clang-tidy, every file alone, both sanitizers, the CUDA compile
 	@tools/check_all.sh $(JOBS)
 
 cuda: setup ## Compile the library and its tests for NVIDIA GPUs against a CUDA build of PyTorch; runs nothing

@@ -8,6 +8,7 @@
 
 #include "bench/attention_speed.h"
 #include "bench/bench_schemes.h"
+#include "bench/dtype.h"
 #include "cli/job.h"
 #include "graticule/core/error.h"
 
@@ -21,13 +22,6 @@ struct BenchAttentionArguments {
   int threads = 1;
   bool json = false;
 };
-
-at::ScalarType type_to_attend_in(const std::string& name) {
-  if (name == "bf16") return at::kBFloat16;
-  if (name == "fp16") return at::kHalf;
-  if (name == "fp32") return at::kFloat;
-  refuse("bench attention", "dtype \"", name, "\": choose bf16, fp16 or fp32");
-}
 
 void add_to(nlohmann::json& out, const std::string& name, const DirectionSpeed& speed) {
   const auto number = [](const std::optional<double>& x) {
@@ -60,7 +54,7 @@ void print(const std::string& name, const DirectionSpeed& speed) {
 
 int run_bench_attention(const BenchAttentionArguments& arguments) {
   auto options = arguments.options;
-  options.dtype = type_to_attend_in(arguments.dtype);
+  options.dtype = dtype_named("bench attention", arguments.dtype);
   if (arguments.threads < 1) refuse("bench attention", "threads ", arguments.threads, ": choose 1 or more");
   at::set_num_threads(arguments.threads);
   if (arguments.scheme != "local") {

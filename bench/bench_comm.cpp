@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "bench/dtype.h"
 #include "bench/timing.h"
 #include "cli/job.h"
 #include "graticule/comm/group.h"
@@ -39,14 +40,6 @@ struct Case {
 struct Speed {
   double seconds = 0, gigabytes = 0;  ///< of a call on the slowest rank; GB that a rank sends a second
 };
-
-at::ScalarType type_to_send(const std::string& name) {
-  if (name == "bf16") return at::kBFloat16;
-  if (name == "fp16") return at::kHalf;
-  if (name == "fp32") return at::kFloat;
-  if (name == "fp64") return at::kDouble;
-  refuse("bench comm", "dtype \"", name, "\": choose bf16, fp16, fp32 or fp64");
-}
 
 /// Element i of rank r is r + i mod 5: sums are exact in every dtype.
 at::Tensor values_of(int rank, int64_t n, at::ScalarType type) {
@@ -155,7 +148,7 @@ int run_bench_comm(const BenchCommArguments& arguments, const World& world) {
   const Group everyone = group_of_all(world);
   at::ScalarType type{};
   agree(world, everyone, [&] {
-    type = type_to_send(arguments.dtype);
+    type = dtype_named("bench comm", arguments.dtype, true);
     if (arguments.repeats < 1) refuse("bench comm", "repeats ", arguments.repeats, ": choose 1 or more");
     if (world.size < 2) refuse("bench comm", "one rank sends nothing: start with mpiexec -n 2 or more");
     for (const uint64_t size : arguments.sizes) {

@@ -7,6 +7,7 @@
 #include "graticule/core/error.h"
 #include "graticule/data/info.h"
 #include "graticule/dry/settle.h"
+#include "graticule/kernel/torch_types.h"
 #include "graticule/recipe/remedies.h"
 #include "graticule/recipe/same_meaning.h"
 #include "graticule/train/aside_file.h"
@@ -17,7 +18,6 @@
 #include "graticule/train/memory.h"
 #include "graticule/train/run_folder.h"
 #include "graticule/train/same_data.h"
-#include "graticule/train/torch_types.h"
 
 namespace graticule {
 
@@ -95,9 +95,9 @@ int run_train(const TrainArguments& arguments, const World& world) {
   std::optional<CheckpointInfo> checkpoint;
   agree(world, everyone,
         [&] { problem.emplace(define_problem(read_recipe(arguments.recipe, arguments.set))); });
-  const auto planned = settle(*problem, world, everyone);
+  const Settled settled = settle(*problem, world, everyone);
   std::vector<std::string> told = notes_to_tell(problem->source->catalog());
-  if (planned) told.push_back(*planned);
+  if (settled.planned) told.push_back(*settled.planned);
   std::optional<RunLock> lock;
   std::string resumed;  // rank 0 chooses, because other ranks may see an older folder
   agree(world, everyone, [&] {
@@ -114,7 +114,7 @@ int run_train(const TrainArguments& arguments, const World& world) {
   agree(world, everyone, [&] {
     if (!resumed.empty()) checkpoint = take_up(resumed, *problem, told);
   });
-  Ledger ledger(memory_limit_of(problem->options, world.local_size), leaner_than);
+  Ledger ledger(settled.limit, leaner_than);
   const MemoryWatch watch(ledger, device_type(problem->options.train.device));
   explain_out_of_memory(ledger, [&] { run_problem(arguments, *problem, told, world, checkpoint, ledger); });
   return 0;

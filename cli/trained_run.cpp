@@ -40,8 +40,9 @@ TrainedRun load_trained_run(const std::string& checkpoint, const std::vector<std
   agree(world, everyone, [&] {
     info = read_checkpoint_info(folder);
     Options recipe = info->options;
-    const Shard shard = std::exchange(recipe.parallel, {}).shard;
-    recipe.parallel.shard = shard;
+    ParallelOptions anew;
+    anew.shard = recipe.parallel.shard;
+    recipe.parallel = anew;
     recipe.data.batch = std::max<int64_t>(recipe.data.batch, world.size);
     problem.emplace(define_problem(parse_recipe(to_toml(recipe), info->path, overrides)));
     refuse_another_meaning(info->path, info->options, problem->options, TakenUp::to_use);

@@ -4,10 +4,11 @@
 # - Several files of a room are compiled together as one chunk (a "unity build"), so a header is read once for all of
 #   them. APART names files that are compiled one by one: those that developers change most. ALONE compiles all files
 #   of a room one by one, and treats them as files that use tensors; it is for tests. WHOLE makes one chunk of a room.
-# - Files that use tensors and files that do not are never in one chunk. The former share a precompiled header
-#   (cmake/torch_pch.h); the latter never see LibTorch. Files named in APART have a smaller one (cmake/tensor_pch.h), so
-#   they use members of tensors and no operators or factories of ATen.
-# -DGRATICULE_CHUNKS=OFF compiles every file alone. This finds missing includes, and clang-tidy needs it.
+# - A file that includes a header of LibTorch, or whose own header does, is never in one chunk with other files. Such files
+#   share a precompiled header (cmake/torch_pch.h). The others have none, and see of LibTorch at most the tensor, where
+#   a header of ours has one. Files named in APART have a smaller precompiled header (cmake/tensor_pch.h), so they use
+#   members of tensors and no operators or factories of ATen.
+# -DGRATICULE_CHUNKS=OFF compiles every file alone, with all warnings. This finds missing includes, and clang-tidy needs it.
 
 option(GRATICULE_CHUNKS "Compile several files of a room at once" ON)
 
@@ -113,7 +114,7 @@ function(graticule_room name)
   graticule_chunks(plain_chunks ${name} ${size} ${plain})
   graticule_chunks(tensor_chunks ${name}_tensors 6 ${tensors})
   set_source_files_properties(${plain_chunks} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
-  # These two warnings come only from chunks. `make check-all` compiles every file alone, with both warnings on.
+  # Two warnings that come from chunks alone. `make check-all` also compiles every file alone, with both warnings on.
   set_source_files_properties(${plain_chunks} ${tensor_chunks} PROPERTIES COMPILE_OPTIONS "-Wno-subobject-linkage;-Wno-shadow")
   add_library(graticule_${name} OBJECT ${alone} ${plain_chunks} ${tensor_chunks})
   graticule_strict(graticule_${name})

@@ -16,12 +16,17 @@ check() {
 "
 }
 
+alone() {
+  cmake --preset release -B build/alone -DGRATICULE_CHUNKS=OFF > /dev/null && cmake --build build/alone --parallel "$jobs"
+}
+
 sanitized() {
   tools/build.sh "$1" "$jobs" && ctest --preset "$1" --parallel 2
 }
 
 tools/setup.sh lint || exit 2
 check "clang-tidy and ruff" make --no-print-directory lint
+check "every file alone" alone
 check "AddressSanitizer and UBSan" sanitized asan
 check "ThreadSanitizer" sanitized tsan
 check "CUDA compile" tools/cuda.sh "$jobs"

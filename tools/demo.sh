@@ -15,8 +15,10 @@ say() {
 
 mkdir -p runs
 rm -rf "$run"
-say "making a year of synthetic data: 12 variables on a 16 x 32 grid, every 6 hours"
-if [ ! -d runs/demo-data.zarr ]; then
+say "a year of synthetic data: 12 variables on a 16 x 32 grid, every 6 hours"
+if [ -d runs/demo-data.zarr ]; then
+  echo "runs/demo-data.zarr is there already"
+else
   "$graticule" data synth runs/demo-data.zarr --rows 16 --columns 32 --variables 12 --times 1460
 fi
 

@@ -4,22 +4,6 @@
 
 namespace graticule {
 
-std::string_view name_of(Axis axis) {
-  switch (axis) {
-    case Axis::pipeline:
-      return "pipeline";
-    case Axis::data:
-      return "data";
-    case Axis::context:
-      return "context";
-    case Axis::ulysses:
-      return "ulysses";
-    case Axis::tensor:
-      return "tensor";
-  }
-  GRATICULE_CHECK(false, "axis ", static_cast<int>(axis));
-}
-
 int Axes::degree(Axis axis) const {
   return std::array{pipeline, data, context, ulysses, tensor}[static_cast<size_t>(axis)];
 }

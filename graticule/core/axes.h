@@ -5,7 +5,8 @@
 
 #include <array>
 #include <string>
-#include <string_view>
+
+#include "graticule/core/choices.h"
 
 namespace graticule {
 
@@ -14,8 +15,13 @@ enum class Axis { pipeline, data, context, ulysses, tensor };
 inline constexpr std::array<Axis, 5> all_axes = {Axis::pipeline, Axis::data, Axis::context, Axis::ulysses,
                                                  Axis::tensor};
 
-/// The word for an axis in recipes, messages and group labels: "pipeline", "data", ...
-std::string_view name_of(Axis axis);
+/// The words for the axes in recipes, messages and group labels.
+template <>
+inline constexpr auto choices_of<Axis> = std::to_array<Choice<Axis>>({{"pipeline", Axis::pipeline},
+                                                                      {"data", Axis::data},
+                                                                      {"context", Axis::context},
+                                                                      {"ulysses", Axis::ulysses},
+                                                                      {"tensor", Axis::tensor}});
 
 /// The degree (number of ranks) of every axis. The coordinates of rank r of the world are the row-major
 /// coordinates of r in the grid (pipeline, data, context, ulysses, tensor): neighbours on the tensor axis are

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -94,7 +95,8 @@ inline constexpr auto choices_of<Precision> = std::to_array<Choice<Precision>>({
                                                                                 {"bf16", Precision::bf16}});
 
 /// Bytes of one number.
-constexpr int bytes_of(Precision precision) { return precision == Precision::bf16 ? 2 : 4; }
+constexpr int64_t bytes_of(Precision precision) { return precision == Precision::bf16 ? 2 : 4; }
+inline constexpr int64_t fp32_bytes = bytes_of(Precision::fp32);
 
 /// The kind of device that a rank computes on.
 enum class DeviceKind { cpu, cuda };

@@ -14,13 +14,6 @@ thread_local Account account_of_thread = Account::other;
 
 constexpr double mib = 1024.0 * 1024.0;
 
-std::array<Account, all_accounts.size()> largest_first(const Booked& booked) {
-  auto accounts = all_accounts;
-  std::stable_sort(accounts.begin(), accounts.end(),
-                   [&](Account a, Account b) { return booked.of(a) > booked.of(b); });
-  return accounts;
-}
-
 double share_of(int64_t bytes, const Booked& booked) {
   return static_cast<double>(bytes) / static_cast<double>(std::max<int64_t>(1, booked.total()));
 }
@@ -46,6 +39,13 @@ Accounted::Accounted(Account account) : previous_(account_of_thread) { account_o
 Accounted::~Accounted() { account_of_thread = previous_; }
 
 int64_t Booked::total() const { return std::accumulate(bytes.begin(), bytes.end(), int64_t{0}); }
+
+std::array<Account, all_accounts.size()> largest_first(const Booked& booked) {
+  auto accounts = all_accounts;
+  std::stable_sort(accounts.begin(), accounts.end(),
+                   [&](Account a, Account b) { return booked.of(a) > booked.of(b); });
+  return accounts;
+}
 
 std::string table_of(const Booked& booked) {
   std::string table;

@@ -52,6 +52,8 @@ struct Booked {
   bool operator==(const Booked&) const = default;
 };
 
+/// All accounts, the one with the most bytes first.
+std::array<Account, all_accounts.size()> largest_first(const Booked& booked);
 /// A table for messages: one line "account  MiB  share" for each account that has bytes, the largest first,
 /// and the total as the last line.
 std::string table_of(const Booked& booked);

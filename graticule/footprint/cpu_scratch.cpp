@@ -4,12 +4,13 @@
 #include <ATen/ops/empty.h>
 
 #include "graticule/kernel/stand_in.h"
+#include "graticule/kernel/torch_types.h"
 
 namespace graticule {
 
 Scratch scratch_of(const TrainOptions& train) {
-  const at::ScalarType type = train.precision == Precision::bf16 ? at::kBFloat16 : at::kFloat;
-  const auto kernels = kernels_for(at::empty({0}, at::TensorOptions(at::kMeta).dtype(type)));
+  const auto kernels =
+      kernels_for(at::empty({0}, at::TensorOptions(at::kMeta).dtype(scalar_type(train.precision))));
   if (train.device != DeviceKind::cpu || !kernels) return {};
   return {at::get_num_threads(), cpu_tiles(kernels->attention),
           kernels->packs_products ? matrix_tiles() : nullptr};

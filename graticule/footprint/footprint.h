@@ -10,11 +10,10 @@
 
 #include <cstdint>
 
+#include "graticule/core/choices.h"
 #include "graticule/core/ledger.h"
 
 namespace graticule {
-
-inline constexpr int64_t fp32_bytes = 4;
 
 /// Bytes by account that a piece of work adds to what was held before it. A negative number: the work freed
 /// tensors that existed before.

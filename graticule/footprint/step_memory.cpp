@@ -17,8 +17,8 @@ namespace {
 
 using Kind = StageAction::Kind;
 
-constexpr int64_t most_waiting = int64_t{64} << 20,
-                  most_ahead = 2;  // constants of data/loader: bytes, and steps, that it reads ahead
+// Constants of data/loader: bytes, and steps, that it reads ahead.
+constexpr int64_t most_waiting = int64_t{64} << 20, most_ahead = 2;
 
 bool goes_back(const BlockTask& task) {
   return task.action.kind == Kind::backward || task.action.kind == Kind::backward_input;

@@ -27,7 +27,7 @@ PartSizes::PartSizes(const PassSizes& s, int64_t n, int64_t ranks, int64_t rank,
       owned_(level_ == Shard::none ? n : span_of(n, ranks, rank).size()),
       copies_(copies),
       element_(s.e()) {
-  const auto moment = int64_t{bytes_of(s.options.train.moments)};
+  const int64_t moment = bytes_of(s.options.train.moments);
   state_ = s.options.train.state_in.empty() ? owned_ * (fp32_bytes + 2 * moment) : 0;
 }
 
@@ -59,8 +59,8 @@ void PartSizes::release(Footprint& f) {
 void PartSizes::take_gradients(Footprint& f, bool last) {
   int64_t fresh = n_ * element_;
   const int64_t wide = n_ * fp32_bytes;
-  f.make(gradients, fresh)
-      .drop(gradients, fresh);  // the flat copy; the gradients of single weights are freed
+  // The flat copy; the gradients of single weights are freed.
+  f.make(gradients, fresh).drop(gradients, fresh);
   if (level_ == Shard::gradients || level_ == Shard::full) {
     f.drop(gradients, fresh);
     hold(f, reducing_, gradients, ranks_ > 1 || element_ == fp32_bytes ? fresh : wide);

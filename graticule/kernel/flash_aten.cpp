@@ -8,11 +8,11 @@
 
 #include <algorithm>
 
+#include "graticule/core/choices.h"
+
 namespace graticule {
 
 namespace {
-
-constexpr int64_t fp32_size = 4;
 
 // The queries and keys that a thread multiplies at a time.
 struct Tile {
@@ -28,7 +28,7 @@ Tile tile_of(const FlashSizes& x) {
 // Bytes of packed K and V of all heads. ATen packs them for AMX when the products are worth it.
 int64_t packed_keys(const FlashSizes& x, int64_t element, int64_t threads) {
   constexpr int64_t panel = 64, worth = 54;
-  const bool packs = element < fp32_size && x.heads >= 4 && x.width % panel == 0 && x.keys >= panel &&
+  const bool packs = element < fp32_bytes && x.heads >= 4 && x.width % panel == 0 && x.keys >= panel &&
                      x.queries >= worth * threads;
   return packs ? 2 * x.batch * x.heads * x.keys * x.width * element : 0;
 }
@@ -77,15 +77,15 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> attend_backward(const at::Tensor&
 
 int64_t aten_forward_scratch(const FlashSizes& x, int64_t element, int64_t threads) {
   const Tile tile = tile_of(x);
-  const int64_t wide = fp32_size * (tile.scores() + tile.queries * (2 + x.width));
-  const int64_t narrow = element < fp32_size ? element * tile.scores() : 0;
+  const int64_t wide = fp32_bytes * (tile.scores() + tile.queries * (2 + x.width));
+  const int64_t narrow = element < fp32_bytes ? element * tile.scores() : 0;
   return threads * (wide + narrow) + packed_keys(x, element, threads);
 }
 
 int64_t aten_backward_scratch(const FlashSizes& x, int64_t element, int64_t threads) {
   const Tile tile = tile_of(x);
-  const int64_t narrow = element < fp32_size ? element * 2 * tile.scores() : 0;
-  return threads * (fp32_size * (2 * tile.scores() + tile.queries) + narrow);
+  const int64_t narrow = element < fp32_bytes ? element * 2 * tile.scores() : 0;
+  return threads * (fp32_bytes * (2 * tile.scores() + tile.queries) + narrow);
 }
 
 at::Tensor repeat_heads(const at::Tensor& x_BSGD, int64_t heads) {

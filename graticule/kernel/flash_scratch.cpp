@@ -4,14 +4,10 @@
 #include <algorithm>
 #include <numeric>
 
+#include "graticule/core/choices.h"
 #include "graticule/kernel/flash_cpu.h"
 
 namespace graticule {
-namespace {
-
-constexpr int64_t float_bytes = 4;
-
-}  // namespace
 
 int64_t queries_a_task(const FlashTiles& tiles, int64_t heads, int64_t queries, int64_t threads) {
   const int64_t wanted = threads == 1 ? 1 : 4 * threads;
@@ -31,7 +27,7 @@ int64_t forward_scratch(const FlashTiles& tiles, const FlashSizes& x, int64_t th
   const int64_t tasks = together * R * ceil_div(x.queries, queries);
   const int64_t packing = std::min(together * blocks, threads) * tiles.prepare_scratch(x.width);
   const int64_t multiplying = std::min(tasks, threads) * tiles.forward_scratch(queries, x.width);
-  return float_bytes * (packed + std::max(packing, multiplying));
+  return fp32_bytes * (packed + std::max(packing, multiplying));
 }
 
 // Counts, for a range of queries, q and dout by rows and by columns, two numbers for each query, and dq; then
@@ -48,7 +44,7 @@ int64_t backward_scratch(const FlashTiles& tiles, const FlashSizes& x, int64_t t
   const int64_t packing =
       std::min(together * std::max(R * blocks, panels), threads) * tiles.prepare_scratch(x.width);
   const int64_t multiplying = std::min(together * parts, threads) * tiles.backward_scratch(x.width);
-  return float_bytes * (packed + std::max(packing, multiplying));
+  return fp32_bytes * (packed + std::max(packing, multiplying));
 }
 
 }  // namespace graticule

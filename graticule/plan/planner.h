@@ -47,8 +47,8 @@ struct Plan {
   /// Layouts that fit, the fastest first: one for each combination of degrees and context method. If the
   /// recipe leaves only one combination open: the fastest layouts of that one.
   std::vector<Candidate> best;
-  std::optional<Candidate>
-      too_large;                     ///< the fastest layout that does not fit, if it is faster than the best
+  /// The fastest layout that does not fit, if it is faster than the best.
+  std::optional<Candidate> too_large;
   std::optional<Candidate> leanest;  ///< if nothing fits: the layout with the smallest memory
   int64_t frames = 0;                ///< number of frames (layout_choices.h) that were considered
 };

@@ -208,8 +208,8 @@ StepTime time_of_rank(const Cluster& cluster, const Options& options, const Mode
 
 double seconds_of(const Exchange& exchange, const Cluster& cluster) {
   const int64_t devices = cluster.devices_per_node;
-  const int64_t beside =
-      std::clamp<int64_t>(devices / exchange.stride, 1, exchange.ranks);  // members in one node
+  // Members in one node.
+  const int64_t beside = std::clamp<int64_t>(devices / exchange.stride, 1, exchange.ranks);
   const auto bytes = static_cast<double>(exchange.bytes), steps = static_cast<double>(exchange.steps);
   const double message = steps > 0 ? bytes / steps : bytes;
   const double within = rate_at(cluster.within_node.by_message, message, cluster.within_node.bandwidth);

@@ -13,7 +13,7 @@ namespace graticule {
 
 namespace {
 
-constexpr int64_t fp32_bytes = 4, fp64_bytes = 8;
+constexpr int64_t fp64_bytes = 8;
 
 /// A group of the mesh, as this rank sees it.
 struct Members {

@@ -39,11 +39,8 @@ std::string_view remedy_for(Account account) {
 
 std::string leaner_than(const Booked& booked) {
   std::string keys;
-  auto accounts = all_accounts;
-  std::stable_sort(accounts.begin(), accounts.end(),
-                   [&](Account a, Account b) { return booked.of(a) > booked.of(b); });
   const auto all = static_cast<double>(std::max<int64_t>(1, booked.total()));
-  for (const Account account : accounts) {
+  for (const Account account : largest_first(booked)) {
     const std::string_view remedy = remedy_for(account);
     if (static_cast<double>(booked.of(account)) / all < worth_naming || remedy.empty()) continue;
     keys += text(remedy, " (", name_of(account), "), ");

@@ -52,7 +52,7 @@ RankShare rank_share(const Options& options, const ModelShape& shape, const Axes
   share.hidden = span_of(shape.hidden(), P, place.tensor);
   const HeadShare own = heads_of(share, axes.ulysses, place.ulysses);
   share.own_queries = own.queries, share.own_keys = own.keys;
-  share.element = options.train.precision == Precision::bf16 ? 2 : 4;
+  share.element = bytes_of(options.train.precision);
   return share;
 }
 

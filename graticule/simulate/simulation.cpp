@@ -7,20 +7,6 @@
 
 namespace graticule {
 
-std::string_view name_of(Activity activity) {
-  switch (activity) {
-    case Activity::linear:
-      return "linear";
-    case Activity::attention:
-      return "attention";
-    case Activity::pointwise:
-      return "pointwise";
-    case Activity::optimizer:
-      return "optimizer";
-  }
-  GRATICULE_CHECK(false, "activity ", static_cast<int>(activity));
-}
-
 double RankTime::busy() const { return std::accumulate(active.begin(), active.end(), 0.0); }
 
 void to_json(nlohmann::json& json, const RankTime& time) {

@@ -8,13 +8,20 @@
 #include <string_view>
 #include <vector>
 
+#include "graticule/core/choices.h"
+
 namespace graticule {
 
 /// A kind of work of a rank.
 enum class Activity { linear, attention, pointwise, optimizer };
 inline constexpr std::array all_activities = {Activity::linear, Activity::attention, Activity::pointwise,
                                               Activity::optimizer};
-std::string_view name_of(Activity activity);
+template <>
+inline constexpr auto choices_of<Activity> =
+    std::to_array<Choice<Activity>>({{"linear", Activity::linear},
+                                     {"attention", Activity::attention},
+                                     {"pointwise", Activity::pointwise},
+                                     {"optimizer", Activity::optimizer}});
 
 /// The seconds of one rank's step. A wait for an exchange has two parts: `idled` until the last member has
 /// joined the exchange, then `waited` until its messages have arrived.

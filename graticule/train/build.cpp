@@ -6,10 +6,10 @@
 #include <thread>
 
 #include "graticule/core/error.h"
+#include "graticule/kernel/torch_types.h"
 #include "graticule/model/vit.h"
 #include "graticule/recipe/layout.h"
 #include "graticule/train/statistics_pass.h"
-#include "graticule/train/torch_types.h"
 
 namespace graticule {
 

@@ -84,26 +84,10 @@ std::span<const Sums> of_series(const at::Tensor& sums, int64_t series) {
   return {static_cast<const Sums*>(sums.const_data_ptr()) + static_cast<size_t>(series) * times, times};
 }
 
-constexpr std::array<Convention, 3> conventions = {Convention::wb2, Convention::wb1, Convention::climax};
-
 }  // namespace
 
-std::string_view name_of(Convention convention) {
-  switch (convention) {
-    case Convention::wb2:
-      return "wb2";
-    case Convention::wb1:
-      return "wb1";
-    case Convention::climax:
-      return "climax";
-  }
-  GRATICULE_CHECK(false, "an unknown convention");
-}
-
 Convention convention_named(const std::string& name) {
-  for (const Convention convention : conventions) {
-    if (name == name_of(convention)) return convention;
-  }
+  if (const auto convention = value_named<Convention>(name)) return *convention;
   refuse("scores", "unknown convention ", name, ": choose wb2, wb1 or climax");
 }
 

@@ -20,14 +20,16 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
+
+#include "graticule/core/choices.h"
 
 namespace graticule {
 
 enum class Convention { wb2, wb1, climax };
-
-std::string_view name_of(Convention convention);
+template <>
+inline constexpr auto choices_of<Convention> = std::to_array<Choice<Convention>>(
+    {{"wb2", Convention::wb2}, {"wb1", Convention::wb1}, {"climax", Convention::climax}});
 /// The convention of this name. Refuses an unknown name and lists those that exist.
 Convention convention_named(const std::string& name);
 
