@@ -17,7 +17,6 @@ if ! "$nvcc" --version 2>/dev/null | grep -q 'release 13\.0'; then
 fi
 if [ "$(cat "$venv/.stamp" 2>/dev/null)" != "$torch" ]; then
   say "installing $torch with CUDA into $venv: 5.4 GB"
-  rm -rf "$venv"
   python3 -m venv "$venv"
   "$venv/bin/python" -m pip --disable-pip-version-check install --quiet "$torch"
   echo "$torch" > "$venv/.stamp"
