@@ -27,11 +27,11 @@ RandomTokens random_tokens(Options options, const ModelShape& shape, const World
   std::vector<MicroBatch> micro_batches;
   for (int64_t m = 0; m < options.parallel.micro_batches; ++m) {
     const int64_t B = span_of(samples, options.parallel.micro_batches, m).size();
+    const std::vector<int64_t> zeros(static_cast<size_t>(B), 0);
     const at::Tensor target = at::randn({B, layers.tokens.size(), 1, 1}, on);
-    micro_batches.push_back(
-        {at::randn({B, layers.tokens.size(), 1, 1}, on),
-         {at::zeros({B}, on), std::vector<int64_t>(static_cast<size_t>(B), 0), 0, true, nullptr},
-         [target](const at::Tensor& out) { return (out - target).square().sum(); }});
+    micro_batches.push_back({at::randn({B, layers.tokens.size(), 1, 1}, on),
+                             {at::zeros({B}, on), zeros, zeros, 0, true, nullptr},
+                             [target](const at::Tensor& out) { return (out - target).square().sum(); }});
   }
   return {mesh, chain_of(shape, layers), std::move(micro_batches),
           static_cast<double>(batch * shape.grid.tokens())};

@@ -49,14 +49,14 @@ void validate(const ModelShape& shape) {
 
 int64_t tokenizer_parameters(const ModelShape& shape) {
   const int64_t V = shape.grid.variables, P = shape.grid.pixels(), C = shape.dim;
-  const int64_t lead = linear(1, C);
+  const int64_t time = linear(1, C) + (shape.calendar ? calendar_features * C : 0);
   switch (shape.grid.mode) {
     case TokenMode::full:
-      return V * linear(P, C) + V * C + lead;
+      return V * linear(P, C) + V * C + time;
     case TokenMode::aggregated:
-      return V * linear(P, C) + V * C + C + 4 * linear(C, C) + lead;
+      return V * linear(P, C) + V * C + C + 4 * linear(C, C) + time;
     case TokenMode::channels:
-      return linear(V * P, C) + lead;
+      return linear(V * P, C) + time;
   }
   GRATICULE_CHECK(false, "token mode");
 }

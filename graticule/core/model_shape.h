@@ -9,6 +9,9 @@
 
 namespace graticule {
 
+/// The numbers that tell the hour of the day and the day of the year: cosine and sine of each.
+inline constexpr int64_t calendar_features = 4;
+
 /// The sizes of the transformer, which a recipe gives as they are.
 struct TransformerShape {
   int64_t dim = 64;         ///< C, width of a token
@@ -19,6 +22,9 @@ struct TransformerShape {
   bool qk_norm = false;     ///< normalise each head's queries and keys
   int64_t head_layers = 0;  ///< hidden layers (Linear, GELU) of the prediction head before its projection
   double drop_path = 0;     ///< rate of the last block; it grows linearly from 0 at the first block
+  bool calendar = false;    ///< tokens know the hour of the day and the day of the year
+  double init_std = 0.02;   ///< deviation of the initial weights of blocks and head
+  double lead_std = 0.02;   ///< deviation of the initial weight of the lead time
 
   int64_t head_dim() const { return dim / heads; }
   int64_t key_heads() const { return kv_heads > 0 ? kv_heads : heads; }

@@ -20,12 +20,12 @@ std::vector<Parameter> block_weights(const ModelShape& shape, const TensorLayers
   const auto dense_column = [&](const std::string& name, int64_t in, int64_t out,
                                 const std::vector<Span>& mine) {
     const auto cut = cut_by(layers, 0, mine);
-    list.push_back({name + ".weight", {out, in}, Init::truncated_normal, 0.02, true, cut});
+    list.push_back({name + ".weight", {out, in}, Init::truncated_normal, shape.init_std, true, cut});
     list.push_back({name + ".bias", {out}, Init::zeros, 0, false, cut});
   };
   // Layers that write to the residual stream start with smaller weights, so that the variance of the stream
   // does not grow with depth (GPT-2, section 2.3).
-  const double to_residual = 0.02 / std::sqrt(2.0 * static_cast<double>(shape.depth));
+  const double to_residual = shape.init_std / std::sqrt(2.0 * static_cast<double>(shape.depth));
   const auto dense_row = [&](const std::string& name, int64_t in, int64_t out, const Span& mine) {
     const auto cut = cut_by(layers, 1, {mine});
     list.push_back({name + ".weight", {out, in}, Init::truncated_normal, to_residual, true, cut});

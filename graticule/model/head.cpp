@@ -32,11 +32,12 @@ std::vector<Parameter> head_weights(const ModelShape& shape) {
   std::vector<Parameter> list = {{"norm.weight", {C}, Init::ones, 0, false},
                                  {"norm.bias", {C}, Init::zeros, 0, false}};
   for (int64_t i = 0; i < shape.head_layers; ++i) {
-    list.push_back({text("hidden.", i, ".weight"), {C, C}});
+    list.push_back({text("hidden.", i, ".weight"), {C, C}, Init::truncated_normal, shape.init_std});
     list.push_back({text("hidden.", i, ".bias"), {C}, Init::zeros, 0, false});
   }
   const bool each = shape.grid.mode == TokenMode::full;
-  list.push_back({"out.weight", each ? std::vector<int64_t>{V, P, C} : std::vector<int64_t>{V * P, C}});
+  list.push_back({"out.weight", each ? std::vector<int64_t>{V, P, C} : std::vector<int64_t>{V * P, C},
+                  Init::truncated_normal, shape.init_std});
   list.push_back(
       {"out.bias", each ? std::vector<int64_t>{V, P} : std::vector<int64_t>{V * P}, Init::zeros, 0, false});
   return list;

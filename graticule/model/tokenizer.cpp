@@ -5,6 +5,7 @@
 #include <ATen/ops/div.h>
 #include <ATen/ops/einsum.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/matmul.h>
 #include <ATen/ops/remainder.h>
 #include <ATen/ops/softmax.h>
 
@@ -21,10 +22,32 @@ namespace {
 // The lead time in hours is divided by 100, so that leads of some days are numbers near one.
 constexpr double lead_scale = 0.01;
 
-at::Tensor lead_embedding(const Weights& weights, const Inputs& inputs) {
+// Cosine and sine of the hour of the day and of the day of the year: [B, 4]. A year has 365.2425 days, so the
+// second angle is right to a day.
+at::Tensor calendar_of(const std::vector<int64_t>& times) {
+  constexpr double day = 86'400, year = 365.2425 * day;
+  at::Tensor features_B4 = at::empty({std::ssize(times), calendar_features}, at::kFloat);
+  auto out = features_B4.accessor<float, 2>();
+  for (int64_t b = 0; b < std::ssize(times); ++b) {
+    const auto seconds = static_cast<double>(times[static_cast<size_t>(b)]);
+    int64_t feature = 0;
+    for (const double period : {day, year}) {
+      const double angle = 2 * std::numbers::pi * std::fmod(seconds, period) / period;
+      out[b][feature++] = static_cast<float>(std::cos(angle));
+      out[b][feature++] = static_cast<float>(std::sin(angle));
+    }
+  }
+  return features_B4;
+}
+
+// The lead time and, with `calendar`, the initial time: [B, 1, C].
+at::Tensor time_embedding(const Weights& weights, const Inputs& inputs, bool calendar) {
   const at::Tensor& weight = weights["lead.weight"];
   const at::Tensor lead_B1 = (inputs.lead_hours_B * lead_scale).to(weight.scalar_type()).unsqueeze(1);
-  return (lead_B1 * weight.view({1, -1}) + weights["lead.bias"]).unsqueeze(1);
+  const at::Tensor lead_BC = lead_B1 * weight.view({1, -1}) + weights["lead.bias"];
+  if (!calendar) return lead_BC.unsqueeze(1);
+  const at::Tensor calendar_B4 = calendar_of(inputs.times).to(weight.options());
+  return (lead_BC + at::matmul(calendar_B4, weights["calendar.weight"].t())).unsqueeze(1);
 }
 
 // One linear map for each variable that this rank's tokens belong to: [B, T, 1, P] -> [B, T, C].
@@ -94,7 +117,12 @@ std::vector<Parameter> tokenizer_weights(const ModelShape& shape) {
     }
   }
   free("lead.weight", {C}, Init::truncated_normal);
+  list.back().deviation = shape.lead_std;
   free("lead.bias", {C}, Init::zeros);
+  if (shape.calendar) {
+    free("calendar.weight", {C, calendar_features}, Init::truncated_normal);
+    list.back().deviation = 0.5;
+  }
   return list;
 }
 
@@ -164,7 +192,8 @@ Block tokenizer(const ModelShape& shape, const Span& tokens, int64_t tile_tokens
         x_BTC = graticule::linear(input_BTKP.flatten(2), weights["patch.weight"], weights["patch.bias"]);
         break;
     }
-    return x_BTC + look_up(tables, shape.grid, span, x_BTC.options()) + lead_embedding(weights, inputs);
+    return x_BTC + look_up(tables, shape.grid, span, x_BTC.options()) +
+           time_embedding(weights, inputs, shape.calendar);
   };
   return token_block("tokenizer", tokenizer_weights(shape), embed, tile_tokens);
 }

@@ -23,6 +23,7 @@ namespace graticule {
 /// The arguments of a block besides its input, for one micro-batch of B samples.
 struct Inputs {
   at::Tensor lead_hours_B;          ///< fp32
+  std::vector<int64_t> times;       ///< B initial times, seconds since 1970 UTC
   std::vector<int64_t> sample_ids;  ///< B; with `seed` they seed drop path, so the ranks of a sample agree
   uint64_t seed = 0;
   bool training = false;

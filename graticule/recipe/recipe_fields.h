@@ -47,6 +47,9 @@ void visit_fields(Visitor& visitor, Options& options) {
   visitor.field("mlp_ratio", meaning, model.mlp_ratio, above(0));
   visitor.field("drop_path", course, model.drop_path, within(0, 1));
   visitor.field("qk_norm", meaning, model.qk_norm);
+  visitor.field("calendar", meaning, model.calendar);
+  visitor.field("init_std", course, model.init_std, above(0));
+  visitor.field("lead_std", course, model.lead_std, above(0));
 
   visitor.section("parallel");
   ParallelOptions& parallel = options.parallel;

@@ -35,6 +35,7 @@ std::string model_json(const Problem& problem) {
               {"kv_heads", shape.key_heads()},
               {"hidden", shape.hidden()},
               {"qk_norm", shape.qk_norm},
+              {"calendar", shape.calendar},
               {"head_layers", shape.head_layers}}
       .dump();
 }

@@ -43,7 +43,10 @@ struct Outcome {
 Inputs inputs_of(const Span& samples, uint64_t seed, const at::Device& device) {
   Inputs inputs;
   inputs.lead_hours_B = at::full({samples.size()}, 24.0, at::TensorOptions(at::kFloat).device(device));
-  for (int64_t id = samples.begin; id < samples.end; ++id) inputs.sample_ids.push_back(id);
+  for (int64_t id = samples.begin; id < samples.end; ++id) {
+    inputs.sample_ids.push_back(id);
+    inputs.times.push_back(id * 1'000'000);  // different hours and days
+  }
   inputs.seed = seed;
   return inputs;
 }

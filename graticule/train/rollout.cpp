@@ -93,8 +93,12 @@ at::Tensor variable_at(const Run& run, int64_t variable, int64_t time_index) {
 void advance(Run& run, const World& world, const std::vector<VariableScale>& scales, State& state,
              int lead_hours) {
   const at::Device device = run.device();
-  const Inputs inputs{
-      at::full({1}, static_cast<double>(lead_hours), at::kFloat).to(device), {0}, 0, false, nullptr};
+  const Inputs inputs{at::full({1}, static_cast<double>(lead_hours), at::kFloat).to(device),
+                      {state.initial_time + state.hours * 3600},
+                      {0},
+                      0,
+                      false,
+                      nullptr};
   // The next state is computed in the memory of the prediction.
   const at::Tensor next_TKP =
       run.chain.predict(state.values_TKP.unsqueeze(0).to(device), inputs).cpu().squeeze(0);

@@ -57,7 +57,7 @@ at::Tensor step_on(const Batch& batch, Chain& chain, const Mesh& mesh, const Opt
     if (chain.last_stage()) my_weight.add_(weight_sum(part.weight_BTKP));
     micro_batches.push_back(
         {part.input_BTKP,
-         {part.lead_hours_B, part.sample_ids, static_cast<uint64_t>(train.seed), true, nullptr},
+         {part.lead_hours_B, part.times, part.sample_ids, static_cast<uint64_t>(train.seed), true, nullptr},
          [target = part.target_BTKP, weight = part.weight_BTKP](const at::Tensor& prediction) {
            return squared_error_sum(prediction, target, weight);
          }});

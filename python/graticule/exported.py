@@ -86,12 +86,19 @@ def tokenize(w, model, x_VSP):
     return each.flatten(0, 1) if model["tokens"] == "full" else merge_variables(w, model, each)
 
 
-def embed(w, model, fields, lead_hours):
-    """Normalised fields [V, Y, X] -> the first block's input [S, C]."""
+def calendar(time):
+    """Cosine and sine of the hour of the day and of the day of the year, [4]. `time`: seconds since 1970 UTC."""
+    angles = [2 * math.pi * math.fmod(time, period) / period for period in (86_400, 365.2425 * 86_400)]
+    return torch.tensor([f(angle) for angle in angles for f in (math.cos, math.sin)])
+
+
+def embed(w, model, fields, lead_hours, time=None):
+    """Normalised fields [V, Y, X] -> the first block's input [S, C]. `time`: as of run_model."""
     x_VSP, R, Q = patches(fields, model["patch"])
     x = tokenize(w, model, x_VSP)
     x = x + positions(model, R, Q).repeat(x.shape[0] // (R * Q), 1)
-    return x + lead_hours / 100 * w["tokenizer.lead.weight"] + w["tokenizer.lead.bias"]
+    x = x + lead_hours / 100 * w["tokenizer.lead.weight"] + w["tokenizer.lead.bias"]
+    return x + w["tokenizer.calendar.weight"] @ calendar(time) if model.get("calendar") else x
 
 
 def norm(w, x, name):
@@ -124,11 +131,14 @@ def block(w, model, x_SC, i):
     return x_SC + F.linear(h, w[b + ".mlp.fc2.weight"], w[b + ".mlp.fc2.bias"])
 
 
-def run_model(w, model, fields, lead_hours):
-    """Normalised fields [V, Y, X] -> the model's output [V, Y, X]."""
+def run_model(w, model, fields, lead_hours, time=None):
+    """Normalised fields [V, Y, X] -> the model's output [V, Y, X].
+
+    `time`: the initial time in seconds since 1970 UTC; only a model with `calendar` reads it.
+    """
     p, V = model["patch"], len(model["variables"])
     R, Q = -(-model["rows"] // p), -(-model["columns"] // p)
-    x = embed(w, model, fields, lead_hours)
+    x = embed(w, model, fields, lead_hours, time)
     for i in range(model["depth"]):
         x = block(w, model, x, i)
     x = norm(w, x, "head.norm")
@@ -144,11 +154,12 @@ def run_model(w, model, fields, lead_hours):
 
 
 @torch.no_grad()
-def roll_out(w, model, statistics, fields, lead_hours, steps, later=None):
+def roll_out(w, model, statistics, fields, lead_hours, steps, later=None, time=None):
     """Rolls the model out: [V, Y, X] in physical units, NaN where missing -> forecasts [steps, V, Y, X] at 1, 2, ...
     steps leads. A forecast is NaN for variables that are no target, and for a target where it is missing in `fields`.
 
     `later(step)`, if given, returns the data [V, Y, X] at `step` leads; variables that are no target come from it.
+    `time`: the time of `fields`, as of run_model.
     """
     of, forecasts = statistics["variables"], []
     mean, deviation = (by_variable(model, lambda v, key=key: of[v][key]).float() for key in ("mean", "deviation"))
@@ -157,7 +168,8 @@ def roll_out(w, model, statistics, fields, lead_hours, steps, later=None):
     told = by_variable(model, lambda v: v in model["targets"]) & ~x.isnan()
     x = x.nan_to_num(0)  # a missing value is the mean in every step, as in training
     for step in range(1, steps + 1):
-        out = run_model(w, model, x, lead_hours)
+        now = None if time is None else time + (step - 1) * lead_hours * 3600
+        out = run_model(w, model, x, lead_hours, now)
         x = torch.where(told, x + out * change if model["predict"] == "difference" else out, x)
         forecasts.append((x * deviation + mean).where(told, torch.nan))
         if later and step < steps:
@@ -166,9 +178,9 @@ def roll_out(w, model, statistics, fields, lead_hours, steps, later=None):
     return torch.stack(forecasts)
 
 
-def attention_of_token(w, model, fields, lead_hours, token):
-    """The attention weights of one token in each block, [depth, H, S]."""
-    x, seen = embed(w, model, fields, lead_hours), []
+def attention_of_token(w, model, fields, lead_hours, token, time=None):
+    """The attention weights of one token in each block, [depth, H, S]. `time`: as of run_model."""
+    x, seen = embed(w, model, fields, lead_hours, time), []
     for i in range(model["depth"]):
         name = f"blocks.{i}"
         q, k, _ = queries_keys_values(w, model, norm(w, x, name + ".norm1"), name + ".attention")

@@ -20,7 +20,10 @@ TEST(Shape, CountsTheParametersOfTheModel) {
       ModelShape shape;
       shape.grid = {mode, 5, 7, 12, 3};
       shape.dim = 24, shape.depth = 3, shape.heads = 6;
-      if (more) shape.kv_heads = 2, shape.qk_norm = true, shape.head_layers = 2, shape.mlp_ratio = 2.5;
+      if (more) {
+        shape.kv_heads = 2, shape.qk_norm = true, shape.head_layers = 2, shape.mlp_ratio = 2.5;
+        shape.calendar = true;
+      }
       const auto blocks = vision_transformer(shape, {0, shape.grid.tokens()}, Attention());
       EXPECT_EQ(flat_numel(blocks.front().parameters), tokenizer_parameters(shape));
       EXPECT_EQ(flat_numel(blocks[1].parameters), block_parameters(shape));

@@ -41,6 +41,7 @@ void expect_close(const at::Tensor& x, const at::Tensor& expected, const std::st
 void expect_lean_equals_autograd(const Block& block, const at::Tensor& x) {
   Inputs inputs;
   inputs.lead_hours_B = at::rand({x.size(0)}) * 100;
+  for (int64_t b = 0; b < x.size(0); ++b) inputs.times.push_back(b * 1'000'000);
   const Weights weights = drawn(block), lean = copied(weights);
   const at::Tensor input = x.detach().clone().requires_grad_();
   const at::Tensor y = block.run(weights, input, inputs);
@@ -65,7 +66,7 @@ TEST(TokenBlock, TilesOfAnySizeEqualAutograd) {
     for (int draw = 0; draw < 6; ++draw) {
       ModelShape shape;
       shape.grid = {mode, 1 + below(5), 3 + below(6), 3 + below(9), 1 + below(3)};
-      shape.dim = 12, shape.heads = 3, shape.head_layers = below(3);
+      shape.dim = 12, shape.heads = 3, shape.head_layers = below(3), shape.calendar = below(2) == 1;
       const int64_t S = shape.grid.tokens(), begin = below(S), end = begin + 1 + below(S - begin);
       const int64_t tile = 1 + below(S), B = 1 + below(2);
       SCOPED_TRACE(::testing::Message() << "seed " << seed << ": " << name_of(mode) << ", tokens " << begin

@@ -10,7 +10,8 @@ xarray = pytest.importorskip("xarray")
 exported = pytest.importorskip("graticule.exported")
 
 
-MORE = "qk_norm = true\nkv_heads = 2\nhead_layers = 1\npatch = 3"
+MORE = "qk_norm = true\nkv_heads = 2\nhead_layers = 1\npatch = 3\ncalendar = true"
+TIME = 982_152_000  # 2001-02-14T12
 
 
 @pytest.mark.parametrize(("tokens", "more"), [("full", MORE), ("aggregated", "patch = 2"), ("channels", MORE)])
@@ -25,7 +26,7 @@ def test_plain_pytorch_gives_the_same_forecast(tokens, more, tmp_path):
     recipe = write_recipe(tmp_path, steps=3, replace=replace)
     assert graticule("train", recipe, ranks=2).returncode == 0
     graticule("export", tmp_path / "run", tmp_path / "w.safetensors", check=True)
-    graticule("forecast", tmp_path / "run", "--init", "2001-02-10", "--out", tmp_path / "f.nc", check=True)
+    graticule("forecast", tmp_path / "run", "--init", "2001-02-14T12", "--out", tmp_path / "f.nc", check=True)
     weights, model, statistics = exported.read(tmp_path / "w.safetensors")
 
     def field(dataset, name):
@@ -34,12 +35,12 @@ def test_plain_pytorch_gives_the_same_forecast(tokens, more, tmp_path):
         return torch.from_numpy(np.squeeze(values.sortby("latitude").transpose(..., "latitude", "longitude").values))
 
     with xarray.open_dataset(data) as opened, xarray.open_dataset(tmp_path / "f.nc") as forecast:
-        now = opened.sel(time="2001-02-10T00")
+        now = opened.sel(time="2001-02-14T12")
         physical = torch.stack([field(now, name) for name in model["variables"]]).float()
         scale = [statistics["variables"][name] for name in model["variables"]]
         normalised = exported.normalise(physical, model, statistics)
-        out = exported.run_model(weights, model, normalised, 24)
-        attention = exported.attention_of_token(weights, model, normalised, 24, token=1)
+        out = exported.run_model(weights, model, normalised, 24, TIME)
+        attention = exported.attention_of_token(weights, model, normalised, 24, token=1, time=TIME)
         assert torch.allclose(attention.sum(-1), torch.ones(model["depth"], model["heads"]), atol=1e-5)
         for i, name in enumerate(model["variables"]):
             if name not in model["targets"]:

@@ -29,6 +29,7 @@ struct Layout {
 // Awkward on purpose: 7 heads, 5 blocks, tokens that nothing divides.
 struct Model {
   std::string tokens = "full", precision = "fp32";
+  std::string form = "calendar = true\n";  ///< further keys of [model]
   int rows = 7, columns = 12, variables = 5, kv_heads = 0;
   int steps = 1;
 };
@@ -48,7 +49,7 @@ std::string recipe(const std::string& folder, const Model& m, const Layout& l) {
               "\"2001-01-15\"]\nbatch = 4\n",
               "[model]\npatch = 2\ndim = 28\ndepth = 5\nheads = 7\nmlp_ratio = 1.8\nqk_norm = "
               "true\ndrop_path = 0.3\n",
-              "kv_heads = ", m.kv_heads, "\ntokens = \"", m.tokens, "\"\n", parallel_section(l),
+              "kv_heads = ", m.kv_heads, "\ntokens = \"", m.tokens, "\"\n", m.form, parallel_section(l),
               "[train]\nsteps = ", m.steps, "\nwarmup = 1\nlr = 1e-3\nthreads = 1\nseed = 11\nprecision = \"",
               m.precision, "\"\nactivations = \"", l.activations, "\"\ntile_tokens = ", l.tile,
               "\noffload_to = \"", l.offloads_to_a_file ? folder : "", "\"\n[run]\nout = \"", folder, "\"\n");
