@@ -28,6 +28,22 @@ template <>
 inline constexpr auto choices_of<TokenMode> = std::to_array<Choice<TokenMode>>(
     {{"full", TokenMode::full}, {"aggregated", TokenMode::aggregated}, {"channels", TokenMode::channels}});
 
+/// How attention knows the places of tokens, beside the embedding of place that the tokenizer adds
+/// (model/query_key.h). `added`: by nothing else. `aimed`: some features of keys are their place, and those of
+/// queries the place to look at. `rotary`: queries and keys are turned by angles of their place.
+enum class PlaceForm { added, aimed, rotary };
+template <>
+inline constexpr auto choices_of<PlaceForm> = std::to_array<Choice<PlaceForm>>(
+    {{"added", PlaceForm::added}, {"aimed", PlaceForm::aimed}, {"rotary", PlaceForm::rotary}});
+
+/// How each head's queries and keys are normalised. `layer`: by a layer norm (arXiv 2302.05442). `cosine`: to
+/// directions, with a learned temperature (arXiv 2010.04245).
+enum class QkNorm { none, layer, cosine };
+template <>
+inline constexpr auto choices_of<QkNorm> = std::to_array<Choice<QkNorm>>({{"none", QkNorm::none},
+                                                                          {"layer", QkNorm::layer},
+                                                                          {"cosine", QkNorm::cosine}});
+
 /// What the model predicts of a target: its change over the lead time, or its state at the end.
 enum class Predict { difference, state };
 template <>

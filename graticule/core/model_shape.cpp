@@ -11,7 +11,40 @@ namespace {
 // Weight and bias of a linear layer.
 int64_t linear(int64_t in, int64_t out) { return in * out + out; }
 
+// Refuses heads and norms that do not go with the form of queries and keys.
+void validate_queries_and_keys(const ModelShape& shape) {
+  for (const auto& [form, narrowest] :
+       {std::pair{PlaceForm::aimed, narrowest_aimed}, {PlaceForm::rotary, narrowest_rotary}}) {
+    if (shape.place != form || shape.head_dim() >= narrowest) continue;
+    refuse("model", "place = \"", name_of(form), "\" with heads of width ", shape.head_dim(), ": it needs ",
+           narrowest, " features or more; choose fewer heads, a larger dim, or place = \"added\"");
+  }
+  if (shape.qk_norm == QkNorm::layer && (shape.place != PlaceForm::added || shape.qk_variables)) {
+    refuse("model",
+           "qk_norm = \"layer\" goes with place = \"added\" and qk_variables = false alone: set "
+           "these, or choose qk_norm = \"cosine\"");
+  }
+}
+
 }  // namespace
+
+PlaceWaves ModelShape::waves() const {
+  switch (place) {
+    case PlaceForm::added:
+      return {};
+    case PlaceForm::aimed:
+      return octave_waves(grid, head_dim());
+    case PlaceForm::rotary:
+      return rotary_waves(grid, head_dim());
+  }
+  return {};
+}
+
+int64_t ModelShape::query_key_parameters(int64_t queries, int64_t keys) const {
+  const int64_t V = embedded_variables(), of_content = V > 1 ? V * content_dim() : 0;
+  const int64_t temperature = qk_norm == QkNorm::cosine ? 1 : 0;
+  return queries * (of_content + temperature + V * place_features()) + keys * of_content;
+}
 
 void validate(const ModelShape& shape) {
   if (shape.dim < 4 || shape.dim % 4 != 0) {
@@ -35,6 +68,7 @@ void validate(const ModelShape& shape) {
   if (shape.kv_heads < 0 || shape.heads % shape.key_heads() != 0) {
     refuse("model", "kv_heads = ", shape.kv_heads, ": it must divide heads = ", shape.heads);
   }
+  validate_queries_and_keys(shape);
   const double hidden = static_cast<double>(shape.dim) * shape.mlp_ratio;
   if (!(hidden >= 1 && hidden <= 1e9)) {
     refuse("model", "mlp_ratio = ", shape.mlp_ratio, " of dim = ", shape.dim, " makes an MLP of width ",
@@ -63,8 +97,9 @@ int64_t tokenizer_parameters(const ModelShape& shape) {
 
 int64_t block_parameters(const ModelShape& shape) {
   const int64_t C = shape.dim, D = shape.head_dim();
-  const int64_t norms = 2 * 2 * C + (shape.qk_norm ? 2 * 2 * D : 0);
-  const int64_t attention = linear(C, C + 2 * shape.key_heads() * D) + linear(C, C);
+  const int64_t norms = 2 * 2 * C + (shape.qk_norm == QkNorm::layer ? 2 * 2 * D : 0);
+  const int64_t attention = linear(C, shape.projection_rows(shape.heads, shape.key_heads())) +
+                            shape.query_key_parameters(shape.heads, shape.key_heads()) + linear(C, C);
   return norms + attention + linear(C, shape.hidden()) + linear(shape.hidden(), C);
 }
 
@@ -87,14 +122,14 @@ Flops flops(const ModelShape& shape) {
   const auto V = static_cast<double>(shape.grid.variables),
              PS = static_cast<double>(shape.grid.pixels() * shape.grid.places());
   const auto depth = static_cast<double>(shape.depth), hidden = static_cast<double>(shape.hidden());
-  const double key_share = static_cast<double>(shape.key_heads()) / static_cast<double>(shape.heads);
+  const auto rows = static_cast<double>(shape.projection_rows(shape.heads, shape.key_heads()));
   Flops count;
   count.tokenizer = 2 * V * PS * C;
   // One query a place: k and v projections of every variable's token, q and out of one, scores and sums over
   // V.
   if (shape.grid.mode == TokenMode::aggregated)
     count.tokenizer += S * (4 * V * C * C + 4 * C * C + 4 * V * C);
-  count.linear = depth * S * (4 * C * C * (1 + key_share) + 4 * C * hidden);
+  count.linear = depth * S * (2 * C * (rows + C) + 4 * C * hidden);
   count.attention = depth * 4 * S * S * C;
   count.head = 2 * V * PS * C + static_cast<double>(shape.head_layers) * 2 * S * C * C;
   return count;

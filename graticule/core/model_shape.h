@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 
+#include "graticule/core/choices.h"
+#include "graticule/core/place_waves.h"
 #include "graticule/core/token_grid.h"
 
 namespace graticule {
@@ -14,17 +16,19 @@ inline constexpr int64_t calendar_features = 4;
 
 /// The sizes of the transformer, which a recipe gives as they are.
 struct TransformerShape {
-  int64_t dim = 64;         ///< C, width of a token
-  int64_t depth = 2;        ///< transformer blocks
-  int64_t heads = 4;        ///< H
-  int64_t kv_heads = 0;     ///< G, key/value heads; 0: as many as heads
-  double mlp_ratio = 4;     ///< hidden width of the MLP over C
-  bool qk_norm = false;     ///< normalise each head's queries and keys
-  int64_t head_layers = 0;  ///< hidden layers (Linear, GELU) of the prediction head before its projection
-  double drop_path = 0;     ///< rate of the last block; it grows linearly from 0 at the first block
-  bool calendar = false;    ///< tokens know the hour of the day and the day of the year
-  double init_std = 0.02;   ///< deviation of the initial weights of blocks and head
-  double lead_std = 0.02;   ///< deviation of the initial weight of the lead time
+  int64_t dim = 64;      ///< C, width of a token
+  int64_t depth = 2;     ///< transformer blocks
+  int64_t heads = 4;     ///< H
+  int64_t kv_heads = 0;  ///< G, key/value heads; 0: as many as heads
+  double mlp_ratio = 4;  ///< hidden width of the MLP over C
+  PlaceForm place = PlaceForm::added;
+  QkNorm qk_norm = QkNorm::none;
+  bool qk_variables = false;  ///< queries and keys have embeddings of their token's variable
+  int64_t head_layers = 0;    ///< hidden layers (Linear, GELU) of the prediction head before its projection
+  double drop_path = 0;       ///< rate of the last block; it grows linearly from 0 at the first block
+  bool calendar = false;      ///< tokens know the hour of the day and the day of the year
+  double init_std = 0.02;     ///< deviation of the initial weights of blocks and head
+  double lead_std = 0.02;     ///< deviation of the initial weight of the lead time
 
   int64_t head_dim() const { return dim / heads; }
   int64_t key_heads() const { return kv_heads > 0 ? kv_heads : heads; }
@@ -34,6 +38,27 @@ struct TransformerShape {
 /// The sizes of a model for one grid.
 struct ModelShape : TransformerShape {
   TokenGrid grid;  ///< token mode, variables, rows, columns, patch
+
+  /// The waves of place in queries and keys; none with PlaceForm::added.
+  PlaceWaves waves() const;
+  /// E, the features of a head that are place; 0 unless PlaceForm::aimed.
+  int64_t place_features() const { return place == PlaceForm::aimed ? waves().features() : 0; }
+  /// K, the other features of a head.
+  int64_t content_dim() const { return head_dim() - place_features(); }
+  /// The variables that queries and keys tell apart: all with qk_variables, or 1.
+  int64_t embedded_variables() const {
+    return qk_variables && grid.mode == TokenMode::full ? grid.variables : 1;
+  }
+  /// The rows of the projection to `queries` and `keys` heads of each: keys have no features of place there.
+  int64_t projection_rows(int64_t queries, int64_t keys) const {
+    return (queries + 2 * keys) * head_dim() - keys * place_features();
+  }
+  /// Whether queries and keys are more than their projection, at most with a layer norm (model/query_key.h).
+  bool shapes_queries() const {
+    return place != PlaceForm::added || qk_norm == QkNorm::cosine || embedded_variables() > 1;
+  }
+  /// The parameters that belong to `queries` and `keys` heads, besides the projection (model/query_key.h).
+  int64_t query_key_parameters(int64_t queries, int64_t keys) const;
 };
 
 /// Refuses sizes that make no model, such as a width that is no multiple of the heads or a head wider than
@@ -52,8 +77,9 @@ int64_t parameters(const ModelShape& shape);
 int64_t head_group_count(const ModelShape& shape, int64_t wished, int64_t tensor_ranks);
 
 /// Floating-point operations of one sample's forward, summed over all ranks; a multiply and an add are two.
-/// The blocks' linear layers: depth (4 C^2 (1 + G/H) + 4 C hidden) S. Attention: depth 4 S^2 C. Norms and
-/// activation functions are left out. C width, H heads, G key/value heads, S tokens.
+/// The blocks' linear layers: depth (2 C (W + C) + 4 C hidden) S. Attention: depth 4 S^2 C. Norms, activation
+/// functions and the waves of place are left out. C width, W rows of the projection to queries, keys and
+/// values, S tokens.
 struct Flops {
   double tokenizer = 0, linear = 0, attention = 0, head = 0;
   double forward() const { return tokenizer + linear + attention + head; }

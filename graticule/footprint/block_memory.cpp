@@ -12,17 +12,32 @@ namespace graticule {
 namespace {
 
 struct Widths {
-  int64_t C, H, G, X, I;  ///< H, G: widths of all query and of all key heads
+  int64_t C, H, G, X, I;   ///< H, G: widths of all query and of all key heads
+  int64_t W;               ///< rows of the projection to them
+  int64_t queries, heads;  ///< numbers of query heads and of all heads without values
+  int64_t own;             ///< weights of these heads besides the projection (model/query_key.h)
+
+  /// Weights that the gradient of the projection has.
+  int64_t weights() const { return W * (C + 1) + own; }
 };
 
 Widths widths_of(const PassSizes& s, const RankShare& heads) {
   const int64_t D = s.shape.head_dim(), H = heads.queries.size() * D, G = heads.keys.size() * D;
-  return {s.C(), H, G, H + 2 * G, s.share.hidden.size()};
+  const int64_t queries = heads.queries.size(), keys = heads.keys.size();
+  return {s.C(),
+          H,
+          G,
+          H + 2 * G,
+          s.share.hidden.size(),
+          s.shape.projection_rows(queries, keys),
+          queries,
+          queries + keys,
+          s.shape.query_key_parameters(queries, keys)};
 }
 
 // Attention has heads in the order samples first. Hidden units of the MLP have the order that their layer
 // makes.
-Layer qkv_layer(const Widths& w) { return {Layer::Cut::column, w.C, w.X, true}; }
+Layer qkv_layer(const Widths& w) { return {Layer::Cut::column, w.C, w.W, true}; }
 Layer out_layer(const Widths& w) { return {Layer::Cut::row, w.H, w.C, true}; }
 Layer fc1_layer(const Widths& w) { return {Layer::Cut::column, w.C, w.I, false}; }
 Layer fc2_layer(const Widths& w) { return {Layer::Cut::row, w.I, w.C, false}; }
@@ -35,12 +50,37 @@ int64_t norm(const PassSizes& s) { return s.mine(s.C() + 2); }
 
 int64_t if_saved(Saves saves, int64_t bytes) { return saves == Saves::yes ? 0 : bytes; }
 
-/// x -> q | k | v. Saved: the norm's output and, if q and k have norms, q | k | v before these.
+bool is_cosine(const PassSizes& s) { return s.shape.qk_norm == QkNorm::cosine; }
+
+// Bytes of one fp32 number for each token, query head and key head.
+int64_t lengths(const PassSizes& s, const Widths& w) {
+  return is_cosine(s) ? s.b * s.T * w.heads * fp32_bytes : 0;
+}
+
+// The moments of model/query_key: the waves of place, the products of turning and, in backward, the product of
+// a gradient and its value. The CPU makes fp32 copies of what it sums.
+Footprint query_key_scratch(const PassSizes& s, const Widths& w, bool backward) {
+  const int64_t waves = s.shape.waves().count(), content = w.queries * s.shape.content_dim();
+  const int64_t copy = s.e() < fp32_bytes && s.scratch.threads > 0 ? s.b * s.T * content * fp32_bytes : 0;
+  Footprint f;
+  if (is_cosine(s)) f.brief(copy + (backward ? s.group(content) : 0));
+  return f.brief(2 * s.T * waves * s.e() + s.group(w.queries * waves));
+}
+
+/// The projection -> q | k | v in their form. Saved: the lengths.
+Footprint query_key_forward(const PassSizes& s, const Widths& w, Saves saves) {
+  Footprint f;
+  f.make(s.group(w.X)).run(query_key_scratch(s, w, false)).make(lengths(s, w));
+  return f.drop(if_saved(saves, lengths(s, w))).drop(s.group(w.W));
+}
+
+/// x -> q | k | v. Saved: the norm's output and, if q and k have layer norms, q | k | v before these.
 Footprint projection_forward(const PassSizes& s, const Widths& w, Saves saves) {
   Footprint f;
   f.make(norm(s)).run(linear_forward(s, qkv_layer(w)));
   f.drop(if_saved(saves, norm(s)));
-  if (!s.shape.qk_norm) return f;
+  if (s.shape.shapes_queries()) return f.run(query_key_forward(s, w, saves));
+  if (s.shape.qk_norm == QkNorm::none) return f;
   for (const int64_t part : {w.H, w.G}) {
     f.make(s.group(part)).brief(s.group(part));
   }
@@ -48,16 +88,23 @@ Footprint projection_forward(const PassSizes& s, const Widths& w, Saves saves) {
   return f.drop(if_saved(saves, s.group(w.X)));
 }
 
-/// dq | dk | dv (from the caller) -> the gradient of x. Frees everything that forward saved.
-Footprint projection_backward(const PassSizes& s, const Widths& w) {
+/// dq | dk | dv (from the caller) -> the gradient of x. Frees everything that forward saved, and `freed` bytes as
+/// soon as they are not needed: dq | dk | dv and what the caller kept for them.
+Footprint projection_backward(const PassSizes& s, const Widths& w, int64_t freed) {
   Footprint f;
-  if (s.shape.qk_norm) {  // the gradients of the two norms are padded to the whole projection and summed
+  if (s.shape.shapes_queries()) {
+    f.make(s.group(w.W)).run(query_key_scratch(s, w, true)).drop(lengths(s, w) + freed);
+    f.run(linear_backward(s, qkv_layer(w))).drop(s.done(s.group(w.W)));
+    return f.make(s.mine(w.C)).drop(s.mine(w.C) + s.done(norm(s)));
+  }
+  const bool layer_norm = s.shape.qk_norm == QkNorm::layer;
+  if (layer_norm) {  // the gradients of the two norms are padded to the whole projection and summed
     f.make(3 * s.group(w.X)).drop(2 * s.group(w.X)).brief(3 * s.group(w.H));
     f.drop(s.group(w.X));  // q | k | v before the norms
   }
   f.run(linear_backward(s, qkv_layer(w)));
-  if (s.shape.qk_norm) f.drop(s.group(w.X));
-  return f.make(s.mine(w.C)).drop(s.mine(w.C) + s.done(norm(s)));
+  if (layer_norm) f.drop(s.group(w.X));
+  return f.make(s.mine(w.C)).drop(s.mine(w.C) + s.done(norm(s)) + s.done(freed));
 }
 
 /// x1 -> the MLP's branch. Saved: the norm's output, the hidden units before and after GELU.
@@ -102,13 +149,14 @@ BlockMemory kept_block(const PassSizes& s) {
   const Widths w = widths_of(s, s.share);
   const AttentionCall call = call_of(s, s.share, false);
   const bool by_heads = s.axes.ulysses > 1 && call.keeps_exchanged;
-  const int64_t qkv = by_heads ? 0 : s.group(w.X);
+  const int64_t formed = is_cosine(s) ? s.group(w.X) : 0;  // q | k | v, kept for the derivative of their form
+  const int64_t qkv = by_heads || formed > 0 ? 0 : s.group(w.X);
   const Footprint attended = attention_forward(call).whole();
   BlockMemory block;
   block.output = block.input_gradient = s.mine(w.C);
 
   Footprint& f = block.forward;
-  f.run(projection_forward(s, w, Saves::yes)).run(attended).drop(by_heads ? s.group(w.X) : 0);
+  f.run(projection_forward(s, w, Saves::yes)).run(attended).drop(by_heads ? s.group(w.X) - formed : 0);
   f.run(linear_forward(s, out_layer(w))).make(s.mine(w.C));  // x1
   f.run(mlp_forward(s, w, Saves::yes)).make(block.output);
   f.drop(2 * s.mine(w.C));  // the branches
@@ -122,7 +170,7 @@ BlockMemory kept_block(const PassSizes& s) {
   d.make(s.waits(s.group(w.H)));
   // The gradients of q, k and v are padded to the width of q | k | v and summed. dk and dv are freed with dq.
   d.make(s.group(3 * w.X - 2 * w.G)).undo(attention.left).make(s.group(2 * w.G)).drop(s.group(2 * w.X));
-  d.run(projection_backward(s, w)).drop(s.done(s.group(w.X)));
+  d.run(projection_backward(s, w, s.group(w.X) + formed));
   d.make(s.mine(w.C)).drop(s.mine(w.C) + s.done(s.mine(w.C)));
   d.make(s.waits(s.mine(w.C)));  // the output's gradient
   if (s.defers) block.weights = deferred_weights(s, w);
@@ -173,7 +221,7 @@ struct Lean {
 
   bool alone() const { return groups.size() == 1; }
   /// Bytes of a copy of a group's rows of the projection's weights; none if the group has all heads.
-  int64_t rows(const Widths& w) const { return alone() ? 0 : w.X * (s.C() + 1) * s.e(); }
+  int64_t rows(const Widths& w) const { return alone() ? 0 : w.weights() * s.e(); }
 };
 
 Lean lean_of(const PassSizes& s) {
@@ -241,12 +289,12 @@ Footprint group_backward(const Lean& lean, size_t group, const CallMemory& call)
   const PassSizes& tile = lean.tiles.one;
   const Widths w = widths_of(lean.s, lean.groups[group]);
   Footprint one;
-  one.run(projection_forward(tile, w, Saves::yes)).run(projection_backward(tile, w));
+  one.run(projection_forward(tile, w, Saves::yes)).run(projection_backward(tile, w, 0));
   one.drop(tile.group(w.X) + tile.mine(w.C));
   Footprint f;
   f.make(lean.s.group(w.X)).undo(call.dropped()).make(lean.rows(w));
   if (lean.alone()) {
-    f.run(tiled_backward(lean.tiles, one, w.X * (w.C + 1)));
+    f.run(tiled_backward(lean.tiles, one, w.weights()));
   } else {  // each tile is added to its rows of the sums at once
     f.run(one).drop(Account::gradients, one.left.of(Account::gradients));
   }
@@ -272,7 +320,7 @@ Footprint lean_attention_backward(const Lean& lean) {
   };
   const auto take = [&](size_t i) {
     f.run(calls[i].finish);
-    if (!lean.alone() && i == 0) f.make(Account::gradients, w.X * (w.C + 1) * fp32_bytes);
+    if (!lean.alone() && i == 0) f.make(Account::gradients, w.weights() * fp32_bytes);
     f.run(group_backward(lean, i, calls[i]));
   };
   start(0);

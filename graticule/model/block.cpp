@@ -11,7 +11,8 @@ namespace graticule {
 namespace {
 
 std::vector<Parameter> block_weights(const ModelShape& shape, const TensorLayers& layers) {
-  const int64_t C = shape.dim, G = shape.key_heads(), D = shape.head_dim(), hidden = shape.hidden();
+  const int64_t C = shape.dim, H = shape.heads, G = shape.key_heads(), D = shape.head_dim();
+  const int64_t hidden = shape.hidden();
   std::vector<Parameter> list;
   const auto norm = [&](const std::string& name, int64_t size) {
     list.push_back({name + ".weight", {size}, Init::ones, 0, false});
@@ -32,14 +33,15 @@ std::vector<Parameter> block_weights(const ModelShape& shape, const TensorLayers
     list.push_back({name + ".bias", {out}, Init::zeros, 0, false});
   };
   const BlockShare mine = block_share(shape, layers);
-  const auto rows = [D](int64_t first_head, const Span& heads) {
-    return Span{(first_head + heads.begin) * D, (first_head + heads.end) * D};
-  };
   norm("norm1", C);
-  dense_column("attention.qkv", C, C + 2 * G * D,
-               {rows(0, mine.queries), rows(shape.heads, mine.keys), rows(shape.heads + G, mine.keys)});
-  if (shape.qk_norm) norm("attention.q_norm", D), norm("attention.k_norm", D);
-  dense_row("attention.out", C, C, rows(0, mine.queries));
+  dense_column("attention.qkv", C, shape.projection_rows(H, G),
+               projection_rows_of(shape, H, G, mine.queries, mine.keys));
+  if (shape.qk_norm == QkNorm::layer) norm("attention.q_norm", D), norm("attention.k_norm", D);
+  for (auto& [parameter, of_keys] : query_key_parameters(shape)) {
+    parameter.cut = cut_by(layers, 0, {of_keys ? mine.keys : mine.queries});
+    list.push_back(std::move(parameter));
+  }
+  dense_row("attention.out", C, C, {mine.queries.begin * D, mine.queries.end * D});
   norm("norm2", C);
   dense_column("mlp.fc1", C, hidden, {mine.hidden});
   dense_row("mlp.fc2", hidden, C, mine.hidden);
@@ -48,15 +50,17 @@ std::vector<Parameter> block_weights(const ModelShape& shape, const TensorLayers
 
 }  // namespace
 
-Block transformer_block(const ModelShape& shape, int64_t index, Attention attention,
+Block transformer_block(const ModelShape& shape, int64_t index, const Span& tokens, Attention attention,
                         const TensorLayers& layers, int64_t tile_tokens) {
   const BlockShare share = block_share(shape, layers);
   const int64_t H = share.queries.size(), G = share.keys.size();
-  LeanBlock lean = lean_transformer_block(shape, index, attention, layers, tile_tokens);
+  const auto query_key = std::make_shared<const QueryKey>(query_key_of(shape));
+  const Span group = tokens_of_group(layers, tokens);
+  LeanBlock lean = lean_transformer_block({query_key, index, attention, layers, group, tile_tokens});
   return {text("blocks.", index), block_weights(shape, layers),
-          [shape, index, layers, H, G, attention = std::move(attention)](
+          [query_key, index, layers, H, G, all = std::vector{group}, attention = std::move(attention)](
               const Weights& weights, const at::Tensor& x_BtC, const Inputs& inputs) {
-            const BranchContext context{shape, layers, inputs, index};
+            const BranchContext context{query_key->shape, layers, inputs, index, query_key, all};
             const at::Tensor qkv_BTXD = project_heads(context, weights, x_BtC, H);
             const at::Tensor out_BTHD =
                 attention(qkv_BTXD.narrow(2, 0, H), qkv_BTXD.narrow(2, H, G), qkv_BTXD.narrow(2, H + G, G));

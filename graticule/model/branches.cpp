@@ -5,6 +5,8 @@
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/layer_norm.h>
 
+#include <numeric>
+
 namespace graticule {
 
 namespace {
@@ -57,13 +59,32 @@ BlockShare block_share(const ModelShape& shape, const TensorLayers& layers) {
   return {keys, {keys.begin * queries_a_key, keys.end * queries_a_key}, share_of(layers, shape.hidden())};
 }
 
+std::vector<Span> projection_rows_of(const ModelShape& shape, int64_t H, int64_t G, const Span& queries,
+                                     const Span& keys) {
+  const int64_t D = shape.head_dim(), K = shape.content_dim();
+  const auto rows = [](int64_t first, const Span& heads, int64_t width) {
+    return Span{first + heads.begin * width, first + heads.end * width};
+  };
+  return {rows(0, queries, D), rows(H * D, keys, K), rows(H * D + G * K, keys, D)};
+}
+
+Span tokens_of_group(const TensorLayers& layers, const Span& tokens) {
+  if (layers.group.size() == 1) return tokens;
+  const auto first = layers.tokens_of.begin(), mine = first + layers.group.rank();
+  const int64_t begin = tokens.begin - std::accumulate(first, mine, int64_t{0});
+  return {begin, begin + std::accumulate(first, layers.tokens_of.end(), int64_t{0})};
+}
+
 at::Tensor project_heads(const BranchContext& context, const Weights& weights, const at::Tensor& x_BtC,
                          int64_t queries) {
+  const QkNorm qk_norm = context.shape.qk_norm;
   const at::Tensor qkv_BTE = column(context, weights, "attention.qkv", layer_norm(weights, "norm1", x_BtC),
-                                    context.shape.qk_norm ? Value::computed : context.value);
+                                    qk_norm == QkNorm::none ? context.value : Value::computed);
+  if (context.shape.shapes_queries())
+    return queries_and_keys(context.query_key, weights, qkv_BTE, queries, context.tokens);
   const int64_t D = context.shape.head_dim(), heads = qkv_BTE.size(2) / D, keys = (heads - queries) / 2;
   at::Tensor qkv_BTXD = qkv_BTE.unflatten(2, {heads, D});
-  if (!context.shape.qk_norm) return qkv_BTXD;
+  if (qk_norm == QkNorm::none) return qkv_BTXD;
   return at::cat({layer_norm(weights, "attention.q_norm", qkv_BTXD.narrow(2, 0, queries)),
                   layer_norm(weights, "attention.k_norm", qkv_BTXD.narrow(2, queries, keys)),
                   qkv_BTXD.narrow(2, queries + keys, keys)},

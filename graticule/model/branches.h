@@ -8,6 +8,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "graticule/core/model_shape.h"
+#include "graticule/model/query_key.h"
 #include "graticule/parallel/chain.h"
 #include "graticule/parallel/tensor.h"
 
@@ -20,18 +21,29 @@ struct BlockShare {
 };
 BlockShare block_share(const ModelShape& shape, const TensorLayers& layers);
 
+/// The rows of the weight "attention.qkv" that project to the heads `queries` and `keys`; the weight's are H
+/// query heads and G key heads.
+std::vector<Span> projection_rows_of(const ModelShape& shape, int64_t H, int64_t G, const Span& queries,
+                                     const Span& keys);
+
+/// The tokens of all ranks of a tensor group, where this rank has `tokens`.
+Span tokens_of_group(const TensorLayers& layers, const Span& tokens);
+
 /// The arguments of a branch besides its tokens.
 struct BranchContext {
   const ModelShape& shape;
   const TensorLayers& layers;
   const Inputs& inputs;
-  int64_t index;                  ///< number of the block
+  int64_t index;  ///< number of the block
+  /// Of the queries and keys; `tokens` are the ranges of the T tokens, in order.
+  const std::shared_ptr<const QueryKey>& query_key;
+  const std::vector<Span>& tokens;
   Value value = Value::computed;  ///< of the last layer; skipped: only derivatives are wanted
 };
 
-/// x_BtC -> q, k, v side by side, [B, T, H + 2 G, D]. x is normalised and projected; with qk_norm, each head
-/// of q and k is normalised too. `queries` is the number of query heads. The number of all heads follows from
-/// the rows of the weight "attention.qkv".
+/// x_BtC -> q, k, v side by side, [B, T, H + 2 G, D]. x is normalised and projected; q and k get their form
+/// (query_key.h) or, with qk_norm = layer, each head of q and k is normalised too. `queries` is the number of
+/// query heads. The number of all heads follows from the rows of the weight "attention.qkv".
 at::Tensor project_heads(const BranchContext& context, const Weights& weights, const at::Tensor& x_BtC,
                          int64_t queries);
 /// out_BTHD of attention -> the output of the branch [B, t, C], which the caller adds to the residual stream.

@@ -31,31 +31,32 @@ namespace {
 /// Some of this rank's heads, and the rows of the weight "attention.qkv" that project to them.
 struct HeadGroup {
   Span queries, keys;
-  std::vector<Span> rows;
+  std::vector<Span> projection;
+
+  /// The rows of a weight (by name) that belong to these heads; none for a weight that all heads share.
+  std::vector<Span> rows(const std::string& name) const {
+    if (name.starts_with("attention.qkv.")) return projection;
+    if (name == "attention.k_variable") return {keys};
+    const bool of_queries =
+        name == "attention.q_variable" || name == "attention.temperature" || name == "attention.aim";
+    return of_queries ? std::vector{queries} : std::vector<Span>();
+  }
 };
 
 std::vector<HeadGroup> head_groups_of(const ModelShape& shape, const TensorLayers& layers, int64_t groups) {
   const BlockShare share = block_share(shape, layers);
-  const int64_t H = share.queries.size(), G = share.keys.size(), D = shape.head_dim(), R = H / G;
+  const int64_t H = share.queries.size(), G = share.keys.size(), R = H / G;
   // The same number on every rank of the tensor axis, because its ranks project together.
   const int64_t count = head_group_count(shape, groups, layers.group.size());
   std::vector<HeadGroup> list;
   for (int64_t i = 0; i < count; ++i) {
     const Span keys = span_of(G, count, i), queries{keys.begin * R, keys.end * R};
-    const auto rows = [D](int64_t first, const Span& heads) {
-      return Span{(first + heads.begin) * D, (first + heads.end) * D};
-    };
-    list.push_back({queries, keys, {rows(0, queries), rows(H, keys), rows(H + G, keys)}});
+    list.push_back({queries, keys, projection_rows_of(shape, H, G, queries, keys)});
   }
   return list;
 }
 
-struct Lean {
-  ModelShape shape;
-  int64_t index;
-  Attention attention;
-  TensorLayers layers;
-  int64_t tile_tokens;
+struct Lean : LeanArguments {
   std::vector<HeadGroup> groups;
 };
 
@@ -64,17 +65,26 @@ struct Pass {
   const Lean& lean;
   const Weights& weights;
   const Inputs& inputs;
-  Tiling tiling;
+  Tiling tiling;  ///< its tokens are numbers in the whole sequence
 
   /// Under autograd a tile runs again only for its derivatives, so the values are skipped.
   BranchContext context(size_t tile) const {
-    return {lean.shape, tiling.layers[tile], inputs, lean.index,
+    return {lean.query_key->shape,
+            tiling.layers[tile],
+            inputs,
+            lean.index,
+            lean.query_key,
+            tiling.tokens[tile],
             at::GradMode::is_enabled() ? Value::skipped : Value::computed};
   }
 };
 
 Pass pass_of(const Lean& lean, const Weights& weights, const at::Tensor& x_BtC, const Inputs& inputs) {
-  return {lean, weights, inputs, tiles_of(lean.layers, x_BtC.size(1), lean.tile_tokens)};
+  Pass pass{lean, weights, inputs, tiles_of(lean.layers, x_BtC.size(1), lean.tile_tokens)};
+  for (auto& tile : pass.tiling.tokens) {
+    for (Span& part : tile) part.begin += lean.group_tokens.begin, part.end += lean.group_tokens.begin;
+  }
+  return pass;
 }
 
 at::Tensor rows_of(const at::Tensor& weight, const std::vector<Span>& rows) {
@@ -84,16 +94,15 @@ at::Tensor rows_of(const at::Tensor& weight, const std::vector<Span>& rows) {
   return at::cat(pieces);
 }
 
-bool is_projection(const std::string& name) { return name.starts_with("attention.qkv."); }
-
 /// The weights that project x to the heads of one group.
 Weights projection_of(const Pass& pass, const HeadGroup& group) {
   Weights some;
   for (const auto& [name, weight] : pass.weights.items()) {
-    if (name.starts_with("norm1.") || name.ends_with("_norm.weight") || name.ends_with("_norm.bias")) {
+    const std::vector<Span> rows = group.rows(name);
+    if (!rows.empty()) {
+      some.add(name, pass.lean.groups.size() == 1 ? weight : rows_of(weight.detach(), rows));
+    } else if (name.starts_with("norm1.") || name.ends_with("_norm.weight") || name.ends_with("_norm.bias")) {
       some.add(name, weight);
-    } else if (is_projection(name)) {
-      some.add(name, pass.lean.groups.size() == 1 ? weight : rows_of(weight.detach(), group.rows));
     }
   }
   return some;
@@ -229,8 +238,9 @@ void attention_backward(const Pass& pass, const at::Tensor& x_BtC, const at::Ten
         tiled_backward(projection(pass, groups[i]), projection_of(pass, groups[i]),
                        {{{x_BtC, tiling.mine}, dx_BtC, true}}, {dqkv_BTXD, tiling.group},
                        [&](const std::string& name, const at::Tensor& gradient) {
-                         if (groups.size() == 1 || !is_projection(name)) return sums.add(name, gradient);
-                         sums.add_rows(name, pass.weights[name], groups[i].rows, gradient);
+                         const std::vector<Span> rows = groups[i].rows(name);
+                         if (groups.size() == 1 || rows.empty()) return sums.add(name, gradient);
+                         sums.add_rows(name, pass.weights[name], rows, gradient);
                        });
       });
 }
@@ -255,10 +265,10 @@ at::Tensor backward(const Lean& lean, const Weights& weights, const at::Tensor& 
 
 }  // namespace
 
-LeanBlock lean_transformer_block(const ModelShape& shape, int64_t index, const Attention& attention,
-                                 const TensorLayers& layers, int64_t tile_tokens) {
-  const auto lean = std::make_shared<const Lean>(Lean{shape, index, attention, layers, tile_tokens,
-                                                      head_groups_of(shape, layers, attention.head_groups)});
+LeanBlock lean_transformer_block(LeanArguments arguments) {
+  std::vector<HeadGroup> groups =
+      head_groups_of(arguments.query_key->shape, arguments.layers, arguments.attention.head_groups);
+  const auto lean = std::make_shared<const Lean>(Lean{std::move(arguments), std::move(groups)});
   return {[lean](const Weights& weights, const at::Tensor& x, const Inputs& inputs, Memo* memo) {
             return forward(*lean, weights, x, inputs, memo);
           },

@@ -3,17 +3,26 @@
 #pragma once
 
 #include "graticule/attention/attention.h"
-#include "graticule/core/model_shape.h"
+#include "graticule/model/query_key.h"
 #include "graticule/parallel/chain.h"
 #include "graticule/parallel/tensor.h"
 
 namespace graticule {
 
-/// The lean pair of transformer_block(shape, index, ...). Attention works on attention.head_groups groups of
+/// The arguments of a lean pair: those of transformer_block.
+struct LeanArguments {
+  std::shared_ptr<const QueryKey> query_key;  ///< with the shape
+  int64_t index;
+  Attention attention;
+  TensorLayers layers;
+  Span group_tokens;  ///< of the tensor group
+  int64_t tile_tokens;
+};
+
+/// The lean pair of transformer_block. Attention works on attention.head_groups groups of
 /// heads, at most a rank's key heads. One group is projected, exchanged and attended while the exchange of
 /// the next one is under way. So the intermediates of attention are those of two groups (the idea of UPipe,
 /// arXiv 2602.21196). The memo is attention's output and log-sum-exp.
-LeanBlock lean_transformer_block(const ModelShape& shape, int64_t index, const Attention& attention,
-                                 const TensorLayers& layers, int64_t tile_tokens);
+LeanBlock lean_transformer_block(LeanArguments arguments);
 
 }  // namespace graticule

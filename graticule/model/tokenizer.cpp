@@ -1,18 +1,16 @@
 #include "graticule/model/tokenizer.h"
 
-#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/div.h>
 #include <ATen/ops/einsum.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/matmul.h>
-#include <ATen/ops/remainder.h>
 #include <ATen/ops/softmax.h>
 
 #include <numbers>
 
 #include "graticule/core/error.h"
 #include "graticule/kernel/linear.h"
+#include "graticule/model/places.h"
 #include "graticule/parallel/tiles.h"
 
 namespace graticule {
@@ -137,36 +135,20 @@ struct PositionTables {
 };
 
 PositionTables position_tables(const TokenGrid& grid, int64_t dim) {
-  const int64_t quarter = dim / 4;
-  PositionTables tables{at::empty({grid.patch_rows(), dim / 2}, at::kFloat),
-                        at::empty({grid.patch_columns(), dim / 2}, at::kFloat)};
-  const auto fill = [quarter](const at::Tensor& table, double step, const auto& frequency) {
-    auto out = table.accessor<float, 2>();
-    for (int64_t i = 0; i < table.size(0); ++i) {
-      for (int64_t k = 0; k < quarter; ++k) {
-        const double angle = (static_cast<double>(i) + 0.5) * step * frequency(k);
-        out[i][k] = static_cast<float>(std::sin(angle));
-        out[i][quarter + k] = static_cast<float>(std::cos(angle));
-      }
-    }
-  };
-  fill(tables.of_row, std::numbers::pi / static_cast<double>(grid.patch_rows()), [quarter](int64_t k) {
-    return std::exp2(8.0 * static_cast<double>(k) / static_cast<double>(quarter));
-  });
-  fill(tables.of_column, 2 * std::numbers::pi / static_cast<double>(grid.patch_columns()), [&](int64_t k) {
-    const int64_t whole_waves = 1 + k * grid.patch_columns() / (2 * quarter);
-    return static_cast<double>(whole_waves);
-  });
-  return tables;
+  const int64_t quarter = dim / 4, R = grid.patch_rows(), Q = grid.patch_columns();
+  std::vector<double> over_rows, over_columns;
+  for (int64_t k = 0; k < quarter; ++k) {
+    over_rows.push_back(std::exp2(8.0 * static_cast<double>(k) / static_cast<double>(quarter)));
+    over_columns.push_back(static_cast<double>(1 + k * Q / (2 * quarter)));
+  }
+  const auto table = [](const Waves& waves) { return at::cat({waves.sin, waves.cos}, 1); };
+  return {table(wave_table(R, std::numbers::pi / static_cast<double>(R), over_rows)),
+          table(wave_table(Q, 2 * std::numbers::pi / static_cast<double>(Q), over_columns))};
 }
 
 at::Tensor look_up(const PositionTables& tables, const TokenGrid& grid, const Span& span,
                    const at::TensorOptions& options) {
-  const at::Tensor token_T =
-      at::arange(span.begin, span.end, at::TensorOptions(at::kLong).device(options.device()));
-  const at::Tensor place_T = at::remainder(token_T, grid.places());
-  const at::Tensor row_T = at::div(place_T, grid.patch_columns(), "floor"),
-                   column_T = at::remainder(place_T, grid.patch_columns());
+  const auto [row_T, column_T] = rows_and_columns(grid, {&span, 1}, options.device());
   return at::cat({tables.of_row.to(options).index_select(0, row_T),
                   tables.of_column.to(options).index_select(0, column_T)},
                  1);

@@ -57,6 +57,8 @@ at::Tensor whole_initial_values(const Parameter& parameter, const std::string& f
       return values.zero_();
     case Init::ones:
       return values.fill_(1);
+    case Init::given:
+      return values.copy_(parameter.first);
     case Init::truncated_normal:
       break;
   }

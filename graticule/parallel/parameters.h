@@ -14,7 +14,7 @@
 namespace graticule {
 
 /// How a parameter starts.
-enum class Init { zeros, ones, truncated_normal };
+enum class Init { zeros, ones, truncated_normal, given };
 
 /// The part of a parameter that this rank of the tensor axis has: the ranges `pieces`, in order, of dim
 /// `dim`.
@@ -31,6 +31,7 @@ struct Parameter {
   double deviation = 0.02;                ///< of truncated_normal (cut at two deviations)
   bool decay = true;                      ///< weight decay applies
   std::optional<Cut> cut = std::nullopt;  ///< absent: every rank has the whole parameter
+  at::Tensor first = {};                  ///< of Init::given: the whole initial values, or some to broadcast
 
   /// The shape of this rank's part.
   std::vector<int64_t> local_shape() const;

@@ -36,9 +36,13 @@ Tiling tiles_of(const TensorLayers& layers, int64_t tokens, int64_t tile_tokens)
   for (int64_t i = 0; i < count; ++i) {
     TensorLayers layer{layers.group, {}};
     const int64_t begin = end;
+    int64_t first = 0;  // of a rank
+    std::vector<Span>& parts = tiling.tokens.emplace_back();
     for (const int64_t n : tokens_of) {
-      layer.tokens_of.push_back(span_of(n, count, i).size());
-      end += layer.tokens_of.back();
+      const Span part = span_of(n, count, i);
+      parts.push_back({first + part.begin, first + part.end});
+      layer.tokens_of.push_back(part.size());
+      end += part.size(), first += n;
     }
     tiling.mine.push_back(span_of(tokens, count, i));
     tiling.group.push_back({begin, end});

@@ -21,8 +21,11 @@ namespace graticule {
 /// collective; some tiles may be empty. The T tokens of the group are ordered by tile, and by rank within a
 /// tile.
 struct Tiling {
-  std::vector<Span> mine;            ///< each tile's range of this rank's t tokens
-  std::vector<Span> group;           ///< each tile's range of the group's T tokens
+  std::vector<Span> mine;   ///< each tile's range of this rank's t tokens
+  std::vector<Span> group;  ///< each tile's range of the group's T tokens
+  /// The tokens of each tile, rank by rank: ranges counted from the group's first token, in the order of the
+  /// sequence.
+  std::vector<std::vector<Span>> tokens;
   std::vector<TensorLayers> layers;  ///< each tile's
   size_t size() const { return mine.size(); }
 };

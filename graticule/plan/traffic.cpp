@@ -94,7 +94,7 @@ void bill_lean_tensor(Bill& bill, const Step& step, const BlockRuns& runs, int64
   const int64_t t = share.tokens.size(), row = step.shape.dim * share.element;
   const int64_t most = (share.layer_tokens + step.axes.tensor - 1) / step.axes.tensor;
   const int64_t tiles = (most + step.options.train.tile_tokens - 1) / step.options.train.tile_tokens;
-  const int64_t projections = step.shape.qk_norm ? 3 * groups : 2 * groups;
+  const int64_t projections = step.shape.qk_norm != QkNorm::none ? 3 * groups : 2 * groups;
   const auto gathers = [&](int64_t count, const Runs& of) {
     bill.gather(group, count * t * row, {tiles * count * of.times, of.samples});
   };

@@ -15,7 +15,8 @@ Work operator*(const Work& work, const Work& by) {
 // that ulysses leaves it.
 Work block_forward(const RankShare& share, const ModelShape& shape) {
   const auto C = static_cast<double>(shape.dim), D = static_cast<double>(shape.head_dim());
-  const auto qkv_out = static_cast<double>(2 * share.queries.size() + 2 * share.keys.size()) * D;
+  const int64_t queries = share.queries.size(), keys = share.keys.size();
+  const auto qkv_out = static_cast<double>(shape.projection_rows(queries, keys) + queries * shape.head_dim());
   const auto mlp = static_cast<double>(2 * share.hidden.size());
   return {2 * static_cast<double>(share.layer_tokens) * C * (qkv_out + mlp),
           4 * static_cast<double>(share.query_tokens) * static_cast<double>(shape.grid.tokens()) *
@@ -27,9 +28,11 @@ Work block_forward(const RankShare& share, const ModelShape& shape) {
 // if attention runs again.
 Work block_again(const RankShare& share, const ModelShape& shape, bool attention) {
   const auto C = static_cast<double>(shape.dim), D = static_cast<double>(shape.head_dim());
-  const auto H = static_cast<double>(share.queries.size()), G = static_cast<double>(share.keys.size());
-  const double projections = 1 + (shape.qk_norm ? 1 : 0) + (attention ? 1 : 0);
-  const double width = H * D + projections * (H + 2 * G) * D + static_cast<double>(share.hidden.size());
+  const int64_t queries = share.queries.size();
+  const auto rows = static_cast<double>(shape.projection_rows(queries, share.keys.size()));
+  const double projections = 1 + (shape.qk_norm != QkNorm::none ? 1 : 0) + (attention ? 1 : 0);
+  const double width =
+      static_cast<double>(queries) * D + projections * rows + static_cast<double>(share.hidden.size());
   return {2 * static_cast<double>(share.layer_tokens) * C * width,
           attention ? block_forward(share, shape).attention : 0};
 }

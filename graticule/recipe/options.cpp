@@ -208,6 +208,19 @@ void expand_preset(toml::table& recipe, bool replace) {
   }
 }
 
+// Before queries and keys had forms, qk_norm was true or false. A recipe with such a value was written for that
+// model and keeps it: keys of the form that it does not name get the values of that time. Recipes in run folders
+// and checkpoints name every key, so all of that time have such a value.
+void keep_old_form(toml::table& recipe) {
+  const auto norm = recipe["model"]["qk_norm"].value_exact<bool>();
+  if (!norm) return;
+  toml::table& model = *recipe["model"].as_table();
+  model.insert_or_assign("qk_norm", name_of(*norm ? QkNorm::layer : QkNorm::none));
+  model.insert("place", name_of(PlaceForm::added));
+  model.insert("qk_variables", false);
+  model.insert("lead_std", 0.02);
+}
+
 std::set<std::string> names_in(const toml::table& recipe) {
   std::set<std::string> names;
   for (const auto& [section, node] : recipe) {
@@ -256,6 +269,7 @@ Options parse_recipe(const std::string& toml_text, const std::string& where,
     apply_override(recipe, assignment);
     if (assignment.starts_with("model.preset=")) expand_preset(recipe, true);
   }
+  keep_old_form(recipe);
   Options options;
   Reader reader(recipe, where);
   visit_fields(reader, options);

@@ -26,7 +26,12 @@ struct DataOptions {
   Missing missing = Missing::refuse;
 };
 
+/// The form of queries and keys of a new recipe is the one that learned best (docs/model.md).
 struct ModelOptions : TransformerShape {
+  ModelOptions() {
+    place = PlaceForm::aimed, qk_norm = QkNorm::cosine, qk_variables = true;
+    lead_std = 1;
+  }
   std::string preset;
   TokenMode tokens = TokenMode::full;
   int64_t patch = 2;

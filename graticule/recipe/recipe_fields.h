@@ -46,7 +46,9 @@ void visit_fields(Visitor& visitor, Options& options) {
   visitor.field("head_layers", meaning, model.head_layers, at_least(0));
   visitor.field("mlp_ratio", meaning, model.mlp_ratio, above(0));
   visitor.field("drop_path", course, model.drop_path, within(0, 1));
-  visitor.field("qk_norm", meaning, model.qk_norm);
+  visitor.choice("place", meaning, model.place);
+  visitor.choice("qk_norm", meaning, model.qk_norm);
+  visitor.field("qk_variables", meaning, model.qk_variables);
   visitor.field("calendar", meaning, model.calendar);
   visitor.field("init_std", course, model.init_std, above(0));
   visitor.field("lead_std", course, model.lead_std, above(0));

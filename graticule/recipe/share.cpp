@@ -80,9 +80,11 @@ std::vector<RankShare> head_group_shares(const RankShare& share, const Options& 
 BlockParameters block_parameters_of(const RankShare& share, const ModelShape& shape, const Axes& axes) {
   const int64_t C = shape.dim, D = shape.head_dim(), all = block_parameters(shape);
   if (axes.tensor == 1) return {all, 0};
-  const int64_t whole = 2 * 2 * C + (shape.qk_norm ? 2 * 2 * D : 0) + 2 * C;  // norms; biases of out and fc2
-  const int64_t qkv = (share.queries.size() + 2 * share.keys.size()) * D, hidden = share.hidden.size();
-  return {whole, qkv * (C + 1) + C * share.queries.size() * D + hidden * (C + 1) + C * hidden};
+  const int64_t norms = 2 * 2 * C + (shape.qk_norm == QkNorm::layer ? 2 * 2 * D : 0), whole = norms + 2 * C;
+  const int64_t H = share.queries.size(), G = share.keys.size(), hidden = share.hidden.size();
+  const int64_t attention =
+      shape.projection_rows(H, G) * (C + 1) + shape.query_key_parameters(H, G) + C * H * D;
+  return {whole, attention + hidden * (C + 1) + C * hidden};  // whole: norms, and the biases of out and fc2
 }
 
 }  // namespace graticule

@@ -19,6 +19,7 @@ std::string model_json(const Problem& problem) {
   const ModelShape& shape = problem.shape;
   const Catalog& catalog = problem.source->catalog();
   const DataOptions& data = problem.options.data;
+  const PlaceWaves waves = shape.waves();
   return json{{"tokens", name_of(shape.grid.mode)},
               {"patch", shape.grid.patch},
               {"rows", shape.grid.rows},
@@ -34,7 +35,10 @@ std::string model_json(const Problem& problem) {
               {"heads", shape.heads},
               {"kv_heads", shape.key_heads()},
               {"hidden", shape.hidden()},
-              {"qk_norm", shape.qk_norm},
+              {"place", name_of(shape.place)},
+              {"place_waves", {{"columns", waves.columns}, {"rows", waves.rows}}},
+              {"qk_norm", name_of(shape.qk_norm)},
+              {"qk_variables", shape.embedded_variables() > 1},
               {"calendar", shape.calendar},
               {"head_layers", shape.head_layers}}
       .dump();

@@ -101,18 +101,57 @@ def embed(w, model, fields, lead_hours, time=None):
     return x + w["tokenizer.calendar.weight"] @ calendar(time) if model.get("calendar") else x
 
 
+def waves(model, tokens):
+    """Cosines and sines of the waves of place of each token, [S, 1, F] each: whole waves over the columns, then half
+    waves over the rows."""
+    p = model["patch"]
+    R, Q = -(-model["rows"] // p), -(-model["columns"] // p)
+    place = torch.arange(tokens) % (R * Q)
+    of_column = (place % Q + 0.5).double()[:, None] * torch.tensor(model["place_waves"]["columns"]) * (2 * math.pi / Q)
+    of_row = (place // Q + 0.5).double()[:, None] * torch.tensor(model["place_waves"]["rows"]) * (math.pi / R)
+    angles = torch.cat([of_column, of_row], 1)[:, None].float()
+    return angles.cos(), angles.sin()
+
+
+def turn(x, cos, sin):
+    """Turns the pairs (x[f], x[F + f]) by the angles of the F waves; later features stay."""
+    F_ = cos.shape[-1]
+    a, b, rest = x[..., :F_], x[..., F_ : 2 * F_], x[..., 2 * F_ :]
+    return torch.cat([a * cos - b * sin, a * sin + b * cos, rest], -1)
+
+
+def by_variable_of_token(model, of_HVK, tokens):
+    """[H, V, K] -> [S, H, K]; V is 1 where tokens are not told apart."""
+    variable = torch.arange(tokens) // (tokens // of_HVK.shape[1])
+    return of_HVK.transpose(0, 1)[variable]
+
+
 def norm(w, x, name):
     return F.layer_norm(x, x.shape[-1:], w[name + ".weight"], w[name + ".bias"])
 
 
 def queries_keys_values(w, model, x_SC, name):
     """Each [S, H, D], keys and values repeated where heads share them."""
-    S, H, G = x_SC.shape[0], model["heads"], model["kv_heads"]
+    S, H, G, place = x_SC.shape[0], model["heads"], model["kv_heads"], model.get("place", "added")
     D = model["dim"] // H
-    q, k, v = F.linear(x_SC, w[name + ".qkv.weight"], w[name + ".qkv.bias"]).split([H * D, G * D, G * D], 1)
-    q, k, v = q.view(S, H, D), k.view(S, G, D), v.view(S, G, D)
-    if model["qk_norm"]:
+    K = D - 2 * sum(map(len, model["place_waves"].values())) if place == "aimed" else D
+    q, k, v = F.linear(x_SC, w[name + ".qkv.weight"], w[name + ".qkv.bias"]).split([H * D, G * K, G * D], 1)
+    q, k, v = q.view(S, H, D), k.view(S, G, K), v.view(S, G, D)
+    q, aim = q[..., :K], q[..., K:]
+    if model.get("qk_variables"):
+        q = q + by_variable_of_token(model, w[name + ".q_variable"], S)
+        k = k + by_variable_of_token(model, w[name + ".k_variable"], S)
+    if model["qk_norm"] in ("layer", True):  # true or false in files of earlier versions
         q, k = norm(w, q, name + ".q_norm"), norm(w, k, name + ".k_norm")
+    if model["qk_norm"] == "cosine":
+        q, k = (x / (x.square().sum(-1, keepdim=True) + 1e-6).sqrt() for x in (q, k))
+        q = q * (w[name + ".temperature"].exp() * math.sqrt(D))[:, None]
+    if place == "rotary":
+        q, k = (turn(x, *waves(model, S)) for x in (q, k))
+    if place == "aimed":
+        cos, sin = waves(model, S)
+        aim = turn((aim + by_variable_of_token(model, w[name + ".aim"], S)) * math.sqrt(D), cos, sin)
+        q, k = torch.cat([q, aim], -1), torch.cat([k, torch.cat([cos, sin], -1).expand(S, G, -1)], -1)
     return q, *(t.repeat_interleave(H // G, 1) for t in (k, v))
 
 

@@ -16,7 +16,7 @@ namespace {
 std::string recipe(const ScratchFolder& folder, const std::string& rest) {
   return text(
       "[data]\npath = \"synthetic:rows=8,columns=16,variables=4,times=64\"\n",
-      "train = [\"2001-01-01\", \"2001-01-10\"]\n[model]\npatch = 2\ndim = 16\ndepth = 2\nheads = 4\n",
+      "train = [\"2001-01-01\", \"2001-01-10\"]\n[model]\npatch = 2\ndim = 16\ndepth = 2\nheads = 2\n",
       "[run]\nout = \"", folder.path(), "\"\n", rest);
 }
 

@@ -34,11 +34,20 @@ auto pick(std::mt19937_64& random, const Choices& choices) {
   return choices[random() % std::size(choices)];
 }
 
+/// Draws a form of queries and keys. Heads must be at least 6 wide.
+inline void draw_form(ModelOptions& model, std::mt19937_64& random) {
+  model.qk_norm = pick(random, std::vector{QkNorm::none, QkNorm::layer, QkNorm::cosine, QkNorm::cosine});
+  const bool layer = model.qk_norm == QkNorm::layer;
+  const auto place = pick(random, std::vector{PlaceForm::added, PlaceForm::aimed, PlaceForm::rotary});
+  model.place = layer ? PlaceForm::added : place;
+  model.qk_variables = !layer && random() % 2 == 0;
+}
+
 /// Draws the keys of a layout that do not depend on sizes.
 inline void draw_choices(Draw& draw, std::mt19937_64& random, const std::vector<Activations>& policies) {
   Options& o = draw.options;
   ParallelOptions& p = o.parallel;
-  o.model.qk_norm = random() % 2 == 0;
+  draw_form(o.model, random);
   o.model.tokens = pick(random, std::vector{TokenMode::full, TokenMode::aggregated, TokenMode::channels});
   fill_in(p, draw.axes);
   p.context_method = pick(random, std::vector{ContextMethod::lss, ContextMethod::ring});
@@ -67,7 +76,7 @@ inline Draw draw_layout(std::mt19937_64& random, const std::vector<Activations>&
     Options& o = draw.options;
     o.data.path = "synthetic:rows=7,columns=12,variables=5,times=80,step_hours=6";
     o.data.train = {"2001-01-01", "2001-01-15"}, o.data.batch = 5;
-    o.model.dim = 28, o.model.depth = 5, o.model.heads = 7, o.model.mlp_ratio = 1.8, o.model.head_layers = 1;
+    o.model.dim = 56, o.model.depth = 5, o.model.heads = 7, o.model.mlp_ratio = 1.8, o.model.head_layers = 1;
     o.model.kv_heads = random() % 3 == 0 ? 1 : 0;
     draw.axes = {degree(), degree(), degree(), degree(), degree()};
     draws::draw_choices(draw, random, policies);

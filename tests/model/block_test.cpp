@@ -18,12 +18,16 @@
 namespace graticule {
 namespace {
 
+/// The form of queries and keys: aimed and rotary with cosine norms and, on 3 variables, their embeddings.
+enum Form { plain, layered, aimed, rotary };
+
 struct Case {
   int context;                     ///< ranks of lss; each has a tensor group of its own
   std::vector<int64_t> tokens_of;  ///< one entry a rank, tensor neighbours adjacent
   int64_t batch, heads, key_heads, head_dim;
   double mlp_ratio;
-  bool qk_norm, deferred;
+  Form form;
+  bool deferred;
   int64_t tile = 4096, head_groups = 0;  ///< of the lean pair; 0 groups: by autograd
   bool memo = false;                     ///< the lean pair keeps attention's output
   int64_t tokens() const { return std::accumulate(tokens_of.begin(), tokens_of.end(), int64_t{0}); }
@@ -33,14 +37,20 @@ struct Case {
 std::ostream& operator<<(std::ostream& out, const Case& c) {
   return out << "context " << c.context << ", tokens " << at::IntArrayRef(c.tokens_of) << ", B " << c.batch
              << ", H " << c.heads << ", G " << c.key_heads << ", D " << c.head_dim << ", MLP " << c.mlp_ratio
-             << ", qk_norm " << c.qk_norm << ", deferred " << c.deferred << ", tiles of " << c.tile << ", "
+             << ", form " << c.form << ", deferred " << c.deferred << ", tiles of " << c.tile << ", "
              << c.head_groups << " groups of heads, memo " << c.memo;
 }
 
 ModelShape shape_of(const Case& c) {
   ModelShape shape;
   shape.dim = c.heads * c.head_dim, shape.heads = c.heads, shape.kv_heads = c.key_heads;
-  shape.mlp_ratio = c.mlp_ratio, shape.qk_norm = c.qk_norm;
+  shape.mlp_ratio = c.mlp_ratio;
+  if (c.form == layered) shape.qk_norm = QkNorm::layer;
+  if (c.form == aimed) shape.place = PlaceForm::aimed;
+  if (c.form == rotary) shape.place = PlaceForm::rotary;
+  if (c.form == aimed || c.form == rotary) shape.qk_norm = QkNorm::cosine, shape.qk_variables = true;
+  // 3 variables on a grid of 4 rows that has at least these tokens.
+  shape.grid = {TokenMode::full, 3, 4, c.tokens() / 12 + 1, 1};
   shape.depth = 3, shape.drop_path = 0.4;
   return shape;
 }
@@ -103,7 +113,8 @@ void expect_equal_to_one_rank(const Case& c, uint64_t seed) {
   const auto ranks = static_cast<int>(c.tokens_of.size());
   Case alone = c;
   alone.head_groups = 0;
-  const Result one = run(alone, transformer_block(shape, 1, local_attention()), {0, c.tokens()}, seed);
+  const Result one =
+      run(alone, transformer_block(shape, 1, {0, c.tokens()}, local_attention()), {0, c.tokens()}, seed);
   std::vector<Result> of(static_cast<size_t>(ranks));
   run_ranks(ranks, [&](const World& world) {
     const Mesh mesh = make_mesh(world, {1, 1, c.context, 1, static_cast<int>(c.tensor())});
@@ -119,8 +130,8 @@ void expect_equal_to_one_rank(const Case& c, uint64_t seed) {
         make_attention({.tokens_of = of_group,
                         .context = mesh.context,
                         .exchange = {.head_groups = std::max<int64_t>(1, c.head_groups)}});
-    of[rank] = run(c, transformer_block(shape, 1, attention, layers, c.tile),
-                   {first, first + c.tokens_of[rank]}, seed);
+    const Span mine{first, first + c.tokens_of[rank]};
+    of[rank] = run(c, transformer_block(shape, 1, mine, attention, layers, c.tile), mine, seed);
   });
   std::vector<at::Tensor> y, dx;
   for (const Result& result : of) y.push_back(result.y_BTC), dx.push_back(result.dx_BTC);
@@ -148,12 +159,15 @@ void expect_equal_to_one_rank(const Case& c, uint64_t seed) {
 TEST(Block, OverTheTensorAxisEqualsOneRank) {
   for (const bool deferred : {false, true}) {
     const Case cases[] = {
-        {1, {3, 2}, 2, 7, 7, 4, 2.6, false, deferred},
-        {1, {2, 2, 1}, 1, 7, 7, 4, 2.6, true, deferred},
-        {1, {335, 334, 334}, 1, 7, 7, 8, 1.3, false, deferred},
-        {1, {6, 5, 6}, 2, 8, 4, 4, 1.7, true, deferred},
-        {1, {1, 0, 1}, 2, 4, 4, 4, 0.07, true, deferred},  // 1 hidden unit: two ranks hold none
-        {2, {4, 3, 3, 3}, 2, 6, 3, 4, 2.3, true, deferred},
+        {1, {3, 2}, 2, 7, 7, 4, 2.6, plain, deferred},
+        {1, {2, 2, 1}, 1, 7, 7, 4, 2.6, layered, deferred},
+        {1, {335, 334, 334}, 1, 7, 7, 8, 1.3, plain, deferred},
+        {1, {6, 5, 6}, 2, 8, 4, 4, 1.7, layered, deferred},
+        {1, {1, 0, 1}, 2, 4, 4, 4, 0.07, layered, deferred},  // 1 hidden unit: two ranks hold none
+        {2, {4, 3, 3, 3}, 2, 6, 3, 4, 2.3, layered, deferred},
+        {1, {13, 12, 12}, 2, 7, 7, 7, 1.3, aimed, deferred},
+        {2, {10, 9, 9, 0}, 1, 6, 3, 16, 1.3, aimed, deferred},
+        {1, {21, 20}, 2, 5, 5, 6, 1.3, rotary, deferred},
     };
     for (const Case& c : cases) expect_equal_to_one_rank(c, 1);
   }
@@ -163,14 +177,18 @@ TEST(Block, OverTheTensorAxisEqualsOneRank) {
 TEST(Block, LeanPairEqualsAutograd) {
   for (const bool memo : {false, true}) {
     const Case cases[] = {
-        {1, {11}, 2, 7, 7, 4, 2.6, true, false, 3, 3, memo},
-        {1, {9}, 1, 6, 2, 8, 1.3, false, false, 4096, 5, memo},
-        {1, {3, 2}, 2, 7, 7, 4, 2.6, true, false, 2, 1, memo},
-        {1, {335, 334, 334}, 1, 7, 7, 8, 1.3, false, false, 100, 2, memo},
-        {1, {6, 5, 7}, 2, 8, 4, 4, 1.7, true, false, 4, 2, memo},
-        {1, {1, 0, 1}, 2, 4, 4, 4, 0.07, true, false, 1, 1, memo},
-        {3, {4, 0, 9}, 2, 6, 3, 4, 2.3, true, false, 3, 2, memo},
-        {2, {4, 3, 3, 3}, 2, 6, 3, 4, 2.3, true, false, 2, 2, memo},
+        {1, {11}, 2, 7, 7, 4, 2.6, layered, false, 3, 3, memo},
+        {1, {9}, 1, 6, 2, 8, 1.3, plain, false, 4096, 5, memo},
+        {1, {3, 2}, 2, 7, 7, 4, 2.6, layered, false, 2, 1, memo},
+        {1, {335, 334, 334}, 1, 7, 7, 8, 1.3, plain, false, 100, 2, memo},
+        {1, {6, 5, 7}, 2, 8, 4, 4, 1.7, layered, false, 4, 2, memo},
+        {1, {1, 0, 1}, 2, 4, 4, 4, 0.07, layered, false, 1, 1, memo},
+        {3, {4, 0, 9}, 2, 6, 3, 4, 2.3, layered, false, 3, 2, memo},
+        {2, {4, 3, 3, 3}, 2, 6, 3, 4, 2.3, layered, false, 2, 2, memo},
+        {1, {40}, 2, 6, 3, 12, 1.3, aimed, false, 7, 2, memo},
+        {1, {13, 12, 12}, 2, 7, 7, 7, 1.3, aimed, false, 5, 3, memo},
+        {2, {10, 9, 9, 0}, 1, 6, 3, 16, 1.3, aimed, false, 4, 1, memo},
+        {2, {11, 10, 10, 10}, 2, 6, 6, 6, 1.3, rotary, false, 3, 3, memo},
     };
     for (const Case& c : cases) expect_equal_to_one_rank(c, 1);
   }
@@ -182,10 +200,10 @@ TEST(Block, LeanPairEqualsAutograd) {
 TEST(Block, OverTheTensorAxisSendsTheBytesOfTheClosedForm) {
   for (const bool deferred : {false, true}) {
     for (const auto& tokens_of : {std::vector<int64_t>{4, 4, 4}, {5, 4, 4}, {7, 0, 3}}) {
-      const Case c{1, tokens_of, 2, 7, 7, 4, 2.6, true, deferred};
+      const Case c{1, tokens_of, 2, 7, 7, 4, 2.6, layered, deferred};
       run_ranks(3, [&](const World& world) {
         const TensorLayers layers{group_of_all(world), tokens_of};
-        const Block block = transformer_block(shape_of(c), 1, local_attention(), layers);
+        const Block block = transformer_block(shape_of(c), 1, {}, local_attention(), layers);
         const auto begin = tokens_of.begin();
         const int64_t first = std::accumulate(begin, begin + world.rank, int64_t{0});
         const int64_t t = tokens_of[static_cast<size_t>(world.rank)];
@@ -200,12 +218,12 @@ TEST(Block, OverTheTensorAxisSendsTheBytesOfTheClosedForm) {
 }
 
 TEST(Block, InitialWeightsDoNotDependOnTheTensorAxis) {
-  const ModelShape shape = shape_of({1, {1}, 1, 8, 4, 4, 2.3, true, false});
-  const Block whole = transformer_block(shape, 0, local_attention());
+  const ModelShape shape = shape_of({1, {5}, 1, 8, 4, 8, 2.3, aimed, false});
+  const Block whole = transformer_block(shape, 0, {}, local_attention());
   for (const Parameter& parameter : whole.parameters) EXPECT_FALSE(parameter.cut) << parameter.name;
   run_ranks(3, [&](const World& world) {
     const TensorLayers layers{group_of_all(world), {1, 1, 1}};
-    const Block mine = transformer_block(shape, 0, local_attention(), layers);
+    const Block mine = transformer_block(shape, 0, {}, local_attention(), layers);
     for (size_t i = 0; i < whole.parameters.size(); ++i) {
       const Parameter& parameter = mine.parameters[i];
       EXPECT_EQ(parameter.shape, whole.parameters[i].shape);

@@ -21,8 +21,9 @@ TEST(Shape, CountsTheParametersOfTheModel) {
       shape.grid = {mode, 5, 7, 12, 3};
       shape.dim = 24, shape.depth = 3, shape.heads = 6;
       if (more) {
-        shape.kv_heads = 2, shape.qk_norm = true, shape.head_layers = 2, shape.mlp_ratio = 2.5;
-        shape.calendar = true;
+        shape.kv_heads = 2, shape.head_layers = 2, shape.mlp_ratio = 2.5, shape.calendar = true;
+        shape.dim = 48, shape.place = PlaceForm::aimed, shape.qk_norm = QkNorm::cosine;
+        shape.qk_variables = true;
       }
       const auto blocks = vision_transformer(shape, {0, shape.grid.tokens()}, Attention());
       EXPECT_EQ(flat_numel(blocks.front().parameters), tokenizer_parameters(shape));
@@ -42,6 +43,17 @@ TEST(Shape, RefusesSizesThatMakeNoModel) {
     shape.dim = dim, shape.heads = heads;
     EXPECT_THROW(validate(shape), std::invalid_argument) << dim << " over " << heads;
   }
+  shape.dim = 20, shape.heads = 4;
+  for (const PlaceForm place : {PlaceForm::added, PlaceForm::rotary}) {
+    shape.place = place;
+    EXPECT_NO_THROW(validate(shape)) << name_of(place);
+  }
+  shape.place = PlaceForm::aimed;  // heads of width 5
+  EXPECT_THROW(validate(shape), std::invalid_argument);
+  shape.dim = 24;
+  EXPECT_NO_THROW(validate(shape));
+  shape.qk_norm = QkNorm::layer;
+  EXPECT_THROW(validate(shape), std::invalid_argument);
 }
 
 TEST(Position, HasNoSeamAtTheDateLine) {

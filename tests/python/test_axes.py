@@ -347,7 +347,7 @@ def test_levels_between_whole_numbers(tmp_path):
     recipe = tmp_path / "r.toml"
     recipe.write_text(
         f'[data]\npath = "{tmp_path}/a.nc"\nlead_hours = 6\ntrain = ["2001-01-01", "2001-01-10"]\n'
-        f'[model]\ndim = 16\ndepth = 1\n[parallel]\n[train]\nsteps = 1\n[run]\nout = "{tmp_path}/run"\n'
+        f'[model]\ndim = 16\ndepth = 1\nheads = 2\n[parallel]\n[train]\nsteps = 1\n[run]\nout = "{tmp_path}/run"\n'
     )
     assert graticule("train", recipe).returncode == 0
     out = tmp_path / "f.nc"

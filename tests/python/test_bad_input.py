@@ -17,6 +17,7 @@ MISTAKES = {
     "unknown variable": ([("batch = 2", 'batch = 2\nvariables = ["temperatur@850"]')], "temperatur@850"),
     "empty range": ([('"2001-01-01", "2001-02-04"', '"1999-01-01", "1999-02-04"')], "1999-01-01"),
     "test overlaps train": ([('test = ["2001-02-07"', 'test = ["2001-01-07"')], "share times"),
+    "heads too narrow for place": ([("heads = 4", "heads = 8")], 'place = "aimed" with heads of width 4: it needs 6'),
     "patch above the grid": ([("dim = 32", "dim = 32\npatch = 9")], "choose at most 8"),
     "no folder for the state": (
         [("steps = 4", 'steps = 4\nstate_in = "/no/folder"')],

@@ -133,7 +133,7 @@ def test_the_advice_for_a_damaged_checkpoint_can_be_followed(run):
 # Each command that uses weights together with a recipe.
 MEANINGS = {
     "order of variables": ("data.variables", None),
-    "heads": ("model.heads=8", "model.heads = 4, the recipe has 8"),
+    "heads": ("model.heads=2", "model.heads = 4, the recipe has 2"),
     "prediction": ('data.predict="state"', 'data.predict = "difference", the recipe has "state"'),
     "leads": ("data.lead_hours=48", "data.lead_hours = [24], the recipe has [48]"),
     "targets": ('data.targets=["2m_temperature"]', "data.targets = ["),

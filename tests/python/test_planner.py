@@ -56,7 +56,7 @@ def test_explains_a_layout(tmp_path):
     best = planned(recipe, "--set", "train.memory_gib=1")["best"]
     least = min(entry["memory"]["peak_bytes"] for entry in best)
     tight = ("--set", f"train.memory_gib={1.01 * least / 2**30:.9f}")
-    large = planned(recipe, *tight, "--explain", "context=8,activations=keep")
+    large = planned(recipe, *tight, "--explain", "context=8,shard=none,activations=keep")
     assert large["explained"].get("fits") is False and "too much" in large["explained"]["verdict"]
     result = graticule("plan", recipe, *ASK, "--explain", "ulises=2")
     assert result.returncode == 2 and "did you mean ulysses" in result.stderr

@@ -146,6 +146,23 @@ TEST(Recipe, IsTheSameAfterWritingAndReading) {
   EXPECT_EQ(to_toml(parse_recipe(to_toml(options), "again")), to_toml(options));
 }
 
+// Recipes of before name qk_norm as true or false. Those in run folders name every key of their time.
+TEST(Recipe, OfAnEarlierVersionKeepsItsForm) {
+  const std::string written = minimal + "[model]\ndim = 32\ndrop_path = 0.0\nqk_norm = ";
+  for (const auto& [word, norm] : {std::pair{"true", QkNorm::layer}, {"false", QkNorm::none}}) {
+    const Options old = parse_recipe(written + word + "\n", "r", {"train.steps=3"});
+    EXPECT_EQ(old.model.qk_norm, norm);
+    EXPECT_EQ(old.model.place, PlaceForm::added);
+    EXPECT_FALSE(old.model.qk_variables);
+    EXPECT_EQ(old.model.lead_std, 0.02);
+    EXPECT_EQ(to_toml(parse_recipe(to_toml(old), "again")), to_toml(old));
+  }
+  EXPECT_EQ(parse_recipe(minimal, "r").model.place, PlaceForm::aimed);
+  const Options mixed = parse_recipe(written + "false\nplace = \"rotary\"\n", "r");
+  EXPECT_EQ(mixed.model.place, PlaceForm::rotary);
+  EXPECT_NE(refusal(minimal + "[model]\nqk_norm = \"yes\"").find("\"cosine\""), std::string::npos);
+}
+
 TEST(Recipe, KnowsWhatItNames) {
   const std::string toml = "[data]\npath = \"p\"\n[parallel]\nshard = \"none\"\n";
   const Options options = parse_recipe(toml, "r", {"train.activations=keep"});

@@ -15,13 +15,13 @@ namespace graticule {
 namespace {
 
 std::string recipe(const std::string& folder, const std::string& shard, const std::string& layout = "",
-                   const std::string& train = "") {
+                   const std::string& train = "", const std::string& form = "") {
   return text(
       "[data]\npath = \"synthetic:rows=6,columns=8,variables=4,times=60\"\ntrain = [\"2001-01-01\", "
       "\"2001-01-14\"]\nbatch = 2\n",
-      "[model]\ndim = 16\ndepth = 2\nheads = 4\ndrop_path = 0.2\n[parallel]\n", layout, "shard = \"", shard,
-      "\"\n[train]\nsteps = 8\nwarmup = 2\nthreads = 1\n", train, "[run]\nout = \"", folder,
-      "\"\nkeep = 2\n");
+      "[model]\ndim = 32\ndepth = 2\nheads = 4\ndrop_path = 0.2\n", form, "[parallel]\n", layout,
+      "shard = \"", shard, "\"\n[train]\nsteps = 8\nwarmup = 2\nthreads = 1\n", train, "[run]\nout = \"",
+      folder, "\"\nkeep = 2\n");
 }
 
 Run built(const std::string& text, const World& world) {
@@ -158,10 +158,40 @@ TEST(Checkpoint, KeepsTheLastFewAndNamesDamage) {
   EXPECT_NO_THROW(verify_checkpoint(read_checkpoint_info(folder / "checkpoints/step-2")));
 }
 
+// The form of queries and keys before it could be chosen.
+const std::string plain_form =
+    "qk_norm = \"none\"\nplace = \"added\"\nqk_variables = false\nlead_std = 0.02\n";
+
+// Recipes of that time have none of these keys, and a qk_norm that is true or false.
+TEST(Checkpoint, OfAnEarlierVersionIsTheSameModel) {
+  const ScratchFolder folder;
+  const World world = lone_world();
+  auto run = built(recipe(folder.path(), "none", "", "", plain_form), world);
+  losses(run, 2);
+  save_checkpoint(run, world);
+  const std::string path = *newest_checkpoint(folder.path()) + "/manifest.json";
+  std::string manifest = read_bytes(path);
+  for (const auto& [now, before] :
+       {std::pair<std::string, std::string>{"qk_norm = 'none'", "qk_norm = false"},
+        {"place = 'added'\\n", ""},
+        {"qk_variables = false\\n", ""},
+        {"lead_std = 0.02\\n", ""}}) {
+    const size_t found = manifest.find(now);
+    ASSERT_NE(found, std::string::npos) << now << " in " << manifest;
+    manifest.replace(found, now.size(), before);
+  }
+  write_bytes(path, manifest);
+  const CheckpointInfo info = read_checkpoint_info(*newest_checkpoint(folder.path()));
+  EXPECT_EQ(to_toml(info.options), to_toml(run.options));
+  auto again = assemble(define_problem(info.options), world, true, info.statistics);
+  resume(again, folder.path());
+  EXPECT_EQ(losses(again, 2), losses(run, 2));
+}
+
 TEST(Checkpoint, RefusesAnotherModelAndAFolderThatIsNone) {
   const ScratchFolder folder;
   const World world = lone_world();
-  auto run = built(recipe(folder.path(), "none"), world);
+  auto run = built(recipe(folder.path(), "none", "", "", plain_form), world);
   save_checkpoint(run, world);
   const CheckpointInfo info = read_checkpoint_info(*newest_checkpoint(folder.path()));
   Options deeper = info.options;
@@ -172,7 +202,7 @@ TEST(Checkpoint, RefusesAnotherModelAndAFolderThatIsNone) {
   EXPECT_NE(message.find("another model: it has no blocks.2."), std::string::npos) << message;
   // The same if only the checkpoint, or only the recipe, has a parameter.
   Options normed = info.options, plain = info.options;
-  normed.model.qk_norm = true;
+  normed.model.qk_norm = QkNorm::layer;
   auto with_norms = assemble(define_problem(normed), world, false, info.statistics);
   EXPECT_NE(message_of<std::invalid_argument>([&] {
               load_checkpoint(info, with_norms.chain, true);

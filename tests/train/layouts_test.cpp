@@ -19,6 +19,16 @@
 namespace graticule {
 namespace {
 
+// A form of queries and keys, and a width of the model that it can have.
+struct Form {
+  int dim;
+  const char* keys;
+};
+constexpr Form layered = {28, "qk_norm = \"layer\"\nplace = \"added\"\nqk_variables = false\n"},
+               aimed = {56, "qk_norm = \"cosine\"\nplace = \"aimed\"\nqk_variables = true\n"},
+               rotary = {28, "qk_norm = \"cosine\"\nplace = \"rotary\"\nqk_variables = true\n"},
+               aimed_only = {56, "qk_norm = \"none\"\nplace = \"aimed\"\nqk_variables = false\n"};
+
 struct Layout {
   Axes axes;
   std::string method = "lss", shard = "none", schedule = "1f1b", activations = "keep";
@@ -29,7 +39,7 @@ struct Layout {
 // Awkward on purpose: 7 heads, 5 blocks, tokens that nothing divides.
 struct Model {
   std::string tokens = "full", precision = "fp32";
-  std::string form = "calendar = true\n";  ///< further keys of [model]
+  Form form = layered;
   int rows = 7, columns = 12, variables = 5, kv_heads = 0;
   int steps = 1;
 };
@@ -44,15 +54,16 @@ std::string parallel_section(const Layout& l) {
 }
 
 std::string recipe(const std::string& folder, const Model& m, const Layout& l) {
-  return text("[data]\npath = \"synthetic:rows=", m.rows, ",columns=", m.columns, ",variables=", m.variables,
-              ",times=80,step_hours=6\"\nlead_hours = [12, 24]\ntrain = [\"2001-01-01\", "
-              "\"2001-01-15\"]\nbatch = 4\n",
-              "[model]\npatch = 2\ndim = 28\ndepth = 5\nheads = 7\nmlp_ratio = 1.8\nqk_norm = "
-              "true\ndrop_path = 0.3\n",
-              "kv_heads = ", m.kv_heads, "\ntokens = \"", m.tokens, "\"\n", m.form, parallel_section(l),
-              "[train]\nsteps = ", m.steps, "\nwarmup = 1\nlr = 1e-3\nthreads = 1\nseed = 11\nprecision = \"",
-              m.precision, "\"\nactivations = \"", l.activations, "\"\ntile_tokens = ", l.tile,
-              "\noffload_to = \"", l.offloads_to_a_file ? folder : "", "\"\n[run]\nout = \"", folder, "\"\n");
+  return text(
+      "[data]\npath = \"synthetic:rows=", m.rows, ",columns=", m.columns, ",variables=", m.variables,
+      ",times=80,step_hours=6\"\nlead_hours = [12, 24]\ntrain = [\"2001-01-01\", "
+      "\"2001-01-15\"]\nbatch = 4\n",
+      "[model]\npatch = 2\ndepth = 5\nheads = 7\nmlp_ratio = 1.8\ncalendar = true\ndrop_path = 0.3\ndim = ",
+      m.form.dim, "\n", "kv_heads = ", m.kv_heads, "\ntokens = \"", m.tokens, "\"\n", m.form.keys,
+      parallel_section(l), "[train]\nsteps = ", m.steps,
+      "\nwarmup = 1\nlr = 1e-3\nthreads = 1\nseed = 11\nprecision = \"", m.precision, "\"\nactivations = \"",
+      l.activations, "\"\ntile_tokens = ", l.tile, "\noffload_to = \"", l.offloads_to_a_file ? folder : "",
+      "\"\n[run]\nout = \"", folder, "\"\n");
 }
 
 struct Outcome {
@@ -170,7 +181,9 @@ TEST(Layouts, EachSchemeAloneEqualsOneRank) {
        .micro_batches = 2,
        .shard_ranks = 1},
   };
-  for (const Layout& layout : layouts) expect_equal_to_one_rank(layout, {});
+  Model model;
+  model.form = aimed;
+  for (const Layout& layout : layouts) expect_equal_to_one_rank(layout, model);
 }
 
 // Any product of axes, methods, shard levels and schedules that the recipe's checks let through.
@@ -205,10 +218,12 @@ TEST(Layouts, EqualOneRankWhenDrawnAtRandom) {
   const auto seed = test_seed();
   std::mt19937_64 random(seed);
   const char* const modes[] = {"full", "full", "aggregated", "channels"};
+  const Form forms[] = {layered, aimed, aimed, rotary, aimed_only};
   for (int i = 0; i < 8; ++i) {
     Model model;
     model.tokens = modes[random() % 4];
     model.kv_heads = random() % 3 == 0 ? 1 : 0;
+    model.form = forms[random() % std::size(forms)];
     SCOPED_TRACE(::testing::Message() << "seed " << seed << ", draw " << i);
     expect_equal_to_one_rank(random_layout(random, model), model);
   }
@@ -226,7 +241,7 @@ double error_of(const WholeModel& got, const WholeModel& exact) {
 // In bf16 another layout rounds in another order. Its error may not be larger than that of one rank.
 TEST(Layouts, Bf16IsAsNearToFp32AsOneRanks) {
   Model exact, half;
-  half.precision = "bf16";
+  exact.form = half.form = aimed, half.precision = "bf16";
   const auto reference = outcome_of(exact, {}), alone = outcome_of(half, {});
   const double allowed = 1.5 * error_of(alone->gradients, reference->gradients);
   const Layout layouts[] = {
