@@ -57,14 +57,14 @@ int64_t lengths(const PassSizes& s, const Widths& w) {
   return is_cosine(s) ? s.b * s.T * w.heads * fp32_bytes : 0;
 }
 
-// The moments of model/query_key: the waves of place, the products of turning and, in backward, the product of
-// a gradient and its value. The CPU makes fp32 copies of what it sums.
+// The moments of model/query_key: the waves of place, the features that turn and, in backward, the product of a
+// gradient and its value. The CPU makes fp32 copies of what it sums.
 Footprint query_key_scratch(const PassSizes& s, const Widths& w, bool backward) {
   const int64_t waves = s.shape.waves().count(), content = w.queries * s.shape.content_dim();
   const int64_t copy = s.e() < fp32_bytes && s.scratch.threads > 0 ? s.b * s.T * content * fp32_bytes : 0;
   Footprint f;
   if (is_cosine(s)) f.brief(copy + (backward ? s.group(content) : 0));
-  return f.brief(2 * s.T * waves * s.e() + s.group(w.queries * waves));
+  return f.brief(6 * s.T * waves * s.e() + s.group(2 * w.queries * waves));
 }
 
 /// The projection -> q | k | v in their form. Saved: the lengths.

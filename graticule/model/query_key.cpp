@@ -5,6 +5,7 @@
 
 #include "graticule/model/query_key.h"
 
+#include <ATen/ops/add.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
@@ -38,8 +39,10 @@ struct Call : torch::CustomClassHolder {
   int64_t H, G;
 
   const ModelShape& shape() const { return query_key->shape; }
+  int64_t D() const { return shape().head_dim(); }
   int64_t K() const { return shape().content_dim(); }
-  int64_t E() const { return shape().place_features(); }
+  /// Attention divides by sqrt(D); a score that needs no scale is multiplied by it here.
+  double root() const { return std::sqrt(static_cast<double>(D())); }
   bool cosine() const { return shape().qk_norm == QkNorm::cosine; }
   PlaceForm form() const { return shape().place; }
   Waves waves(const at::Tensor& like) const {
@@ -50,7 +53,7 @@ struct Call : torch::CustomClassHolder {
     return variable_runs(shape().grid, tokens);
   }
   at::Tensor content(const at::Tensor& x_BTHD) const { return x_BTHD.narrow(3, 0, K()); }
-  at::Tensor place(const at::Tensor& x_BTHD) const { return x_BTHD.narrow(3, K(), E()); }
+  at::Tensor place(const at::Tensor& x_BTHD) const { return x_BTHD.narrow(3, K(), D() - K()); }
 };
 
 /// q, k, v as views: of the projection (keys have content alone) or of q | k | v.
@@ -59,11 +62,10 @@ struct Parts {
 };
 
 Parts parts_of_projection(const Call& call, const at::Tensor& x_BTW) {
-  const int64_t D = call.K() + call.E();
   const auto part = [&](int64_t first, int64_t heads, int64_t width) {
     return x_BTW.narrow(2, first, heads * width).unflatten(2, {heads, width});
   };
-  const int64_t H = call.H, G = call.G, K = call.K();
+  const int64_t H = call.H, G = call.G, D = call.D(), K = call.K();
   return {part(0, H, D), part(H * D, G, K), part(H * D + G * K, G, D)};
 }
 
@@ -72,33 +74,39 @@ Parts parts_of_heads(const Call& call, const at::Tensor& x_BTXD) {
           x_BTXD.narrow(2, call.H + call.G, call.G)};
 }
 
-/// Turns pairs of features in place: a, the first F features, and b, the next F, become a cos - b sin and
-/// a sin + b cos. `back`: by the opposite angles.
-void turn(const at::Tensor& x_BTHE, const Waves& waves, bool back = false) {
-  const int64_t F = waves.cos.size(1), sign = back ? -1 : 1;
-  const at::Tensor cos = waves.cos.unsqueeze(1), sin = waves.sin.unsqueeze(1);
-  const at::Tensor a = x_BTHE.narrow(3, 0, F), b = x_BTHE.narrow(3, F, F);
-  const at::Tensor turned = (a * cos).addcmul_(b, sin, -sign);
-  b.mul_(cos).addcmul_(a, sin, sign);
-  a.copy_(turned);
+/// `scale` times the pairs of features turned, in place: a, the first F features, and b, the next F, become
+/// a cos - b sin and a sin + b cos. `back`: by the opposite angles.
+void turn(const at::Tensor& x_BTHE, const Waves& waves, double scale, bool back = false) {
+  const int64_t F = waves.cos.size(1);
+  const at::Tensor pairs = x_BTHE.narrow(3, 0, 2 * F);
+  const at::Tensor swapped = at::cat({pairs.narrow(3, F, F), pairs.narrow(3, 0, F)}, 3);
+  const at::Tensor cos = at::cat({waves.cos, waves.cos}, 1).unsqueeze(1),
+                   sin = at::cat({-waves.sin, waves.sin}, 1).unsqueeze(1);
+  pairs.mul_(cos.mul_(scale)).addcmul_(swapped, sin, back ? -scale : scale);
 }
 
-/// Adds to each token the row of its variable: x_BTHK += of_HVK.
-void add_by_variable(const Call& call, const at::Tensor& x_BTHK, const Optional& of_HVK) {
-  if (!of_HVK) return;
-  for (const auto& [variable, tokens] : call.runs(of_HVK->size(1), x_BTHK.size(1))) {
-    x_BTHK.narrow(1, tokens.begin, tokens.size()).add_(of_HVK->select(1, variable));
+/// x_BTHD plus the row of each token's variable, if there are such, into `out`.
+void add_by_variable(const Call& call, const at::Tensor& x_BTHD, const Optional& of_HVD,
+                     const at::Tensor& out) {
+  if (!of_HVD) {
+    out.copy_(x_BTHD);
+    return;
+  }
+  for (const auto& [variable, tokens] : call.runs(of_HVD->size(1), x_BTHD.size(1))) {
+    at::Tensor part = out.narrow(1, tokens.begin, tokens.size());
+    at::add_out(part, x_BTHD.narrow(1, tokens.begin, tokens.size()), of_HVD->select(1, variable));
   }
 }
 
-/// The derivative of add_by_variable for of_HVK.
-at::Tensor sum_by_variable(const Call& call, const at::Tensor& dx_BTHK, const at::Tensor& of_HVK) {
-  const at::Tensor sum_HVK = at::zeros(of_HVK.sizes(), of_HVK.options().dtype(at::kFloat));
-  for (const auto& [variable, tokens] : call.runs(of_HVK.size(1), dx_BTHK.size(1))) {
-    sum_HVK.select(1, variable)
-        .add_(dx_BTHK.narrow(1, tokens.begin, tokens.size()).sum({0, 1}, false, at::kFloat));
+/// The derivative of add_by_variable for of_HVD, of V variables, in fp32.
+at::Tensor sum_by_variable(const Call& call, const at::Tensor& dx_BTHD, int64_t V) {
+  const at::Tensor sum_HVD =
+      at::zeros({dx_BTHD.size(2), V, dx_BTHD.size(3)}, dx_BTHD.options().dtype(at::kFloat));
+  for (const auto& [variable, tokens] : call.runs(V, dx_BTHD.size(1))) {
+    sum_HVD.select(1, variable)
+        .add_(dx_BTHD.narrow(1, tokens.begin, tokens.size()).sum({0, 1}, false, at::kFloat));
   }
-  return sum_HVK.to(of_HVK.scalar_type());
+  return sum_HVD;
 }
 
 /// Gives each vector the length `scale` (a number or [H, 1]), in place. Returns 1 / sqrt(|x|^2 + epsilon).
@@ -121,43 +129,35 @@ at::Tensor normalise_backward(const at::Tensor& dy_BTHK, const at::Tensor& y_BTH
   return product_BTH1;
 }
 
-/// sqrt(D) exp(temperature), [H, 1]. Attention divides by sqrt(D).
-at::Tensor scale_of(const Call& call, const at::Tensor& temperature_H) {
-  const auto D = static_cast<double>(call.K() + call.E());
-  return temperature_H.to(at::kFloat).exp().mul_(std::sqrt(D)).unsqueeze(1);
-}
-
 class QueriesAndKeys : public torch::autograd::Function<QueriesAndKeys> {
  public:
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& projected_BTW, const Optional& q_HVK,
-                            const Optional& k_GVK, const Optional& temperature_H, const Optional& aim_HVE,
+  /// of_query [H, V, D] and of_key [G, V, K]: what is added to projected queries and keys, by variable.
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& projected_BTW,
+                            const Optional& of_query, const Optional& of_key, const Optional& temperature_H,
                             const c10::intrusive_ptr<Call>& holder) {
     const Call& call = *holder;
-    const int64_t D = call.K() + call.E();
-    const at::Tensor out_BTXD = at::empty(
-        {projected_BTW.size(0), projected_BTW.size(1), call.H + 2 * call.G, D}, projected_BTW.options());
+    const int64_t B = projected_BTW.size(0), T = projected_BTW.size(1);
+    const at::Tensor out_BTXD = at::empty({B, T, call.H + 2 * call.G, call.D()}, projected_BTW.options());
     const Parts from = parts_of_projection(call, projected_BTW), to = parts_of_heads(call, out_BTXD);
-    to.q.copy_(from.q), call.content(to.k).copy_(from.k), to.v.copy_(from.v);
     const at::Tensor q = call.content(to.q), k = call.content(to.k);
-    add_by_variable(call, q, q_HVK), add_by_variable(call, k, k_GVK);
+    add_by_variable(call, from.q, of_query, to.q), add_by_variable(call, from.k, of_key, k);
+    to.v.copy_(from.v);
     at::Tensor scale_H1, of_q, of_k;
     if (call.cosine()) {
-      scale_H1 = scale_of(call, *temperature_H);
+      scale_H1 = temperature_H->to(at::kFloat).exp().mul_(call.root()).unsqueeze(1);
       of_q = normalise(q, scale_H1), of_k = normalise(k, 1.0);
     }
     if (call.form() != PlaceForm::added) {
       const Waves waves = call.waves(out_BTXD);
-      if (call.form() == PlaceForm::rotary) turn(q, waves), turn(k, waves);
+      if (call.form() == PlaceForm::rotary) turn(q, waves, 1), turn(k, waves, 1);
       if (call.form() == PlaceForm::aimed) {
-        const at::Tensor aim = call.place(to.q);
-        add_by_variable(call, aim, aim_HVE);
-        turn(aim.mul_(std::sqrt(static_cast<double>(D))), waves);
+        turn(call.place(to.q), waves, call.root());
         call.place(to.k).copy_(at::cat({waves.cos, waves.sin}, 1).unsqueeze(1));
       }
     }
-    const auto kept = [](const Optional& x) { return x.value_or(at::Tensor()); };
-    context->save_for_backward({call.cosine() ? out_BTXD : at::Tensor(), of_q, of_k, scale_H1, kept(q_HVK),
-                                kept(k_GVK), kept(temperature_H), kept(aim_HVE)});
+    context->save_for_backward({call.cosine() ? out_BTXD : at::Tensor(), of_q, of_k, scale_H1});
+    const auto variables = [](const Optional& of) { return of ? of->size(1) : 0; };
+    context->saved_data["variables"] = std::vector<int64_t>{variables(of_query), variables(of_key)};
     context->saved_data["call"] = c10::IValue::make_capsule(holder);
     return out_BTXD;
   }
@@ -165,35 +165,30 @@ class QueriesAndKeys : public torch::autograd::Function<QueriesAndKeys> {
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto holder = c10::static_intrusive_pointer_cast<Call>(context->saved_data["call"].toCapsule());
     const Call& call = *holder;
+    const std::vector<int64_t> variables = context->saved_data["variables"].toIntVector();
     const variable_list saved = context->get_saved_variables();
-    const at::Tensor &y_BTXD = saved[0], &scale_H1 = saved[3], &q_HVK = saved[4], &k_GVK = saved[5],
-                     &temperature_H = saved[6], &aim_HVE = saved[7], &d_BTXD = gradients[0];
-    const int64_t D = call.K() + call.E(), W = call.H * D + call.G * (call.K() + D);
+    const at::Tensor &y_BTXD = saved[0], &scale_H1 = saved[3], &d_BTXD = gradients[0];
+    const at::ScalarType type = d_BTXD.scalar_type();
+    const int64_t W = call.shape().projection_rows(call.H, call.G);
     const at::Tensor dprojected_BTW = at::empty({d_BTXD.size(0), d_BTXD.size(1), W}, d_BTXD.options());
     const Parts from = parts_of_heads(call, d_BTXD), to = parts_of_projection(call, dprojected_BTW);
     to.q.copy_(from.q), to.k.copy_(call.content(from.k)), to.v.copy_(from.v);
     const at::Tensor q = call.content(to.q), &k = to.k;
-    at::Tensor dtemperature_H, daim_HVE;
+    at::Tensor dtemperature_H;
     if (call.cosine()) {
       const Parts y = parts_of_heads(call, y_BTXD);
-      dtemperature_H = normalise_backward(q, call.content(y.q), saved[1], scale_H1)
-                           .sum({0, 1, 3})
-                           .to(temperature_H.scalar_type());
+      dtemperature_H = normalise_backward(q, call.content(y.q), saved[1], scale_H1).sum({0, 1, 3}).to(type);
       normalise_backward(k, call.content(y.k), saved[2], 1.0);
     }
     if (call.form() != PlaceForm::added) {
       const Waves waves = call.waves(d_BTXD);
-      if (call.form() == PlaceForm::rotary) turn(q, waves, true), turn(k, waves, true);
-      if (call.form() == PlaceForm::aimed) {
-        const at::Tensor aim = call.place(to.q);
-        turn(aim.mul_(std::sqrt(static_cast<double>(D))), waves, true);
-        daim_HVE = sum_by_variable(call, aim, aim_HVE);
-      }
+      if (call.form() == PlaceForm::rotary) turn(q, waves, 1, true), turn(k, waves, 1, true);
+      if (call.form() == PlaceForm::aimed) turn(call.place(to.q), waves, call.root(), true);
     }
-    const auto sum = [&](const at::Tensor& dx, const at::Tensor& of) {
-      return of.defined() ? sum_by_variable(call, dx, of) : at::Tensor();
+    const auto sum = [&](const at::Tensor& dx, int64_t V) {
+      return V > 0 ? sum_by_variable(call, dx, V).to(type) : at::Tensor();
     };
-    return {dprojected_BTW, sum(q, q_HVK), sum(k, k_GVK), dtemperature_H, daim_HVE, {}};
+    return {dprojected_BTW, sum(to.q, variables[0]), sum(k, variables[1]), dtemperature_H, {}};
   }
 };
 
@@ -224,8 +219,15 @@ at::Tensor first_aims_of(const ModelShape& shape) {
   return aims_HVE;
 }
 
-Optional weight_if(bool there, const Weights& weights, const char* name) {
-  return there ? Optional(weights[name]) : std::nullopt;
+/// What is added to projected queries, [H, V, D]: the embedding of the variable, and the aim.
+Optional added_to_queries(const ModelShape& shape, const Weights& weights) {
+  const bool by_variable = shape.embedded_variables() > 1, aimed = shape.place == PlaceForm::aimed;
+  if (!aimed) return by_variable ? Optional(weights["attention.q_variable"]) : std::nullopt;
+  const at::Tensor& aim_HVE = weights["attention.aim"];
+  return at::cat({by_variable ? weights["attention.q_variable"]
+                              : aim_HVE.new_zeros({aim_HVE.size(0), 1, shape.content_dim()}),
+                  aim_HVE},
+                 2);
 }
 
 }  // namespace
@@ -259,11 +261,12 @@ at::Tensor queries_and_keys(const std::shared_ptr<const QueryKey>& query_key, co
   const ModelShape& shape = query_key->shape;
   const int64_t D = shape.head_dim(), K = shape.content_dim();
   const int64_t keys = (projected_BTW.size(2) - queries * D) / (K + D);
-  const bool by_variable = shape.embedded_variables() > 1;
-  return QueriesAndKeys::apply(projected_BTW, weight_if(by_variable, weights, "attention.q_variable"),
-                               weight_if(by_variable, weights, "attention.k_variable"),
-                               weight_if(shape.qk_norm == QkNorm::cosine, weights, "attention.temperature"),
-                               weight_if(shape.place == PlaceForm::aimed, weights, "attention.aim"),
+  const auto weight_if = [&](bool there, const char* name) {
+    return there ? Optional(weights[name]) : std::nullopt;
+  };
+  return QueriesAndKeys::apply(projected_BTW, added_to_queries(shape, weights),
+                               weight_if(shape.embedded_variables() > 1, "attention.k_variable"),
+                               weight_if(shape.qk_norm == QkNorm::cosine, "attention.temperature"),
                                c10::make_intrusive<Call>(query_key, std::move(tokens), queries, keys));
 }
 

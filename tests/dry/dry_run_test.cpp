@@ -30,25 +30,25 @@ struct Case {
   bool keep_exchanged = true, to_file = false;
   int tile = 4096;
   std::string moments = "fp32";
+  std::string form = "";  ///< keys of the form of queries and keys; none: that of a new recipe
 };
 
 constexpr int rows = 14, columns = 24, variables = 5, dim = 56;
 
 std::string recipe(const Case& c, const std::string& folder = "unused") {
-  return text("[data]\npath = \"synthetic:rows=", rows, ",columns=", columns, ",variables=", variables,
-              ",times=80,step_hours=6\"\nlead_hours = [12, 24]\ntrain = [\"2001-01-01\", \"2001-01-15\"]\n",
-              "batch = 4\n[model]\npatch = 2\ndim = ", dim,
-              "\ndepth = 5\nheads = 7\nmlp_ratio = 1.8\nqk_norm = true\n", "drop_path = 0.3\ntokens = \"",
-              c.tokens, "\"\n[parallel]\npipeline = ", c.axes.pipeline, "\ndata = ", c.axes.data,
-              "\ncontext = ", c.axes.context, "\nulysses = ", c.axes.ulysses, "\ntensor = ", c.axes.tensor,
-              "\ncontext_method = \"", c.method, "\"\nshard = \"", c.shard, "\"\nschedule = \"", c.schedule,
-              "\"\nmicro_batches = ", c.micro_batches, "\nchunks = ", c.chunks,
-              "\nshard_ranks = ", c.shard_ranks, "\nhead_groups = ", c.head_groups,
-              "\ngather_heads = ", c.gather_heads, "\nkeep_exchanged = ", c.keep_exchanged ? "true" : "false",
-              "\n[train]\nsteps = 3\nwarmup = 1\nthreads = 1\nseed = 11\nprecision = \"", c.precision,
-              "\"\nactivations = \"", c.activations, "\"\ntile_tokens = ", c.tile, "\nmoments = \"",
-              c.moments, "\"\noffload_to = \"", c.to_file ? folder : "", "\"\n[run]\nout = \"", folder,
-              "\"\n");
+  return text(
+      "[data]\npath = \"synthetic:rows=", rows, ",columns=", columns, ",variables=", variables,
+      ",times=80,step_hours=6\"\nlead_hours = [12, 24]\ntrain = [\"2001-01-01\", \"2001-01-15\"]\n",
+      "batch = 4\n[model]\npatch = 2\ndim = ", dim, "\ndepth = 5\nheads = 7\nmlp_ratio = 1.8\n", c.form,
+      "drop_path = 0.3\ntokens = \"", c.tokens, "\"\n[parallel]\npipeline = ", c.axes.pipeline,
+      "\ndata = ", c.axes.data, "\ncontext = ", c.axes.context, "\nulysses = ", c.axes.ulysses,
+      "\ntensor = ", c.axes.tensor, "\ncontext_method = \"", c.method, "\"\nshard = \"", c.shard,
+      "\"\nschedule = \"", c.schedule, "\"\nmicro_batches = ", c.micro_batches, "\nchunks = ", c.chunks,
+      "\nshard_ranks = ", c.shard_ranks, "\nhead_groups = ", c.head_groups,
+      "\ngather_heads = ", c.gather_heads, "\nkeep_exchanged = ", c.keep_exchanged ? "true" : "false",
+      "\n[train]\nsteps = 3\nwarmup = 1\nthreads = 1\nseed = 11\nprecision = \"", c.precision,
+      "\"\nactivations = \"", c.activations, "\"\ntile_tokens = ", c.tile, "\nmoments = \"", c.moments,
+      "\"\noffload_to = \"", c.to_file ? folder : "", "\"\n[run]\nout = \"", folder, "\"\n");
 }
 
 struct Seen {
@@ -125,13 +125,15 @@ Case random_case(std::mt19937_64& random) {
   const char* const precisions[] = {"fp32", "bf16"};
   const char* const schedules[] = {"gpipe", "1f1b", "interleaved", "zero_bubble"};
   const char* const modes[] = {"full", "full", "channels", "aggregated"};
+  const char* const forms[] = {"", "", "qk_norm = \"layer\"\nplace = \"added\"\nqk_variables = false\n",
+                               "place = \"rotary\"\n", "qk_norm = \"none\"\n"};
   const int degrees[] = {1, 1, 2, 3};
   const int small[] = {1, 2, 3};
   for (;;) {
     Case c;
     c.axes = {pick(degrees), pick(degrees), pick(degrees), pick(degrees), pick(degrees)};
     c.method = pick(methods), c.shard = pick(shards), c.activations = pick(policies);
-    c.precision = pick(precisions), c.tokens = pick(modes);
+    c.precision = pick(precisions), c.tokens = pick(modes), c.form = pick(forms);
     c.schedule = c.axes.pipeline > 1 ? pick(schedules) : "1f1b";
     c.chunks = c.schedule == "interleaved" ? 2 : 1;
     c.micro_batches = pick(small), c.head_groups = pick(small), c.gather_heads = pick(small) - 1;
