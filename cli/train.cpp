@@ -89,12 +89,19 @@ void run_problem(const TrainArguments& arguments, const Problem& problem,
   if (world.rank == 0) print_memory(largest, arguments.json);
 }
 
+Options recipe_of(const TrainArguments& arguments) {
+  Options options = read_recipe(arguments.recipe, arguments.set);
+  const std::string from =
+      arguments.resume.empty() ? "" : checkpoint_to_resume(options.run.out, arguments.resume);
+  if (!from.empty()) take_unnamed_form(read_checkpoint_info(from).options, options);
+  return options;
+}
+
 int run_train(const TrainArguments& arguments, const World& world) {
   const Group everyone = group_of_all(world);
   std::optional<Problem> problem;
   std::optional<CheckpointInfo> checkpoint;
-  agree(world, everyone,
-        [&] { problem.emplace(define_problem(read_recipe(arguments.recipe, arguments.set))); });
+  agree(world, everyone, [&] { problem.emplace(define_problem(recipe_of(arguments))); });
   const Settled settled = settle(*problem, world, everyone);
   std::vector<std::string> told = notes_to_tell(problem->source->catalog());
   if (settled.planned) told.push_back(*settled.planned);

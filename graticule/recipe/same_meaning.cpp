@@ -81,6 +81,16 @@ void refuse_another_meaning(const std::string& checkpoint, const Options& traine
          ": its weights mean nothing under other values; ", way_out, ", or train anew into another run.out");
 }
 
+void take_unnamed_form(const Options& trained, Options& now) {
+  const auto take = [&](const char* key, auto member) {
+    if (!now.named.contains(key)) now.model.*member = trained.model.*member;
+  };
+  take("model.place", &ModelOptions::place);
+  take("model.qk_norm", &ModelOptions::qk_norm);
+  take("model.qk_variables", &ModelOptions::qk_variables);
+  take("model.lead_std", &ModelOptions::lead_std);
+}
+
 std::vector<std::string> course_changes(const Options& trained, const Options& now) {
   std::vector<std::string> sentences;
   for (const KeyChange& change : changes_between(trained, now)) {

@@ -29,6 +29,10 @@ enum class TakenUp { to_train, to_use };
 void refuse_another_meaning(const std::string& checkpoint, const Options& trained, const Options& now,
                             TakenUp purpose);
 
+/// Gives the keys of the form of queries and keys that `now` does not name the values of the checkpoint. So a
+/// recipe of before the form could be chosen goes on with its run.
+void take_unnamed_form(const Options& trained, Options& now);
+
 /// A sentence for each key of the kind `course` that differs: "train.lr 0.001 -> 0.0001".
 std::vector<std::string> course_changes(const Options& trained, const Options& now);
 

@@ -109,6 +109,20 @@ TEST(SameMeaning, NamesEveryDifferenceAndTheWayOut) {
   EXPECT_EQ(verdict(now, TakenUp::to_train).find("--lead"), std::string::npos);
 }
 
+TEST(SameMeaning, ARecipeOfBeforeTheFormGoesOn) {
+  Options old = trained();
+  old.model.place = PlaceForm::added, old.model.qk_norm = QkNorm::none;
+  old.model.qk_variables = false, old.model.lead_std = 0.02;
+  Options now = trained(), other = now;
+  take_unnamed_form(old, now);
+  EXPECT_TRUE(changes_between(old, now).empty());
+  other.named.insert("model.place");
+  take_unnamed_form(old, other);
+  const auto changes = changes_between(old, other);
+  ASSERT_EQ(changes.size(), 1U);
+  EXPECT_EQ(changes[0].key, "model.place");
+}
+
 TEST(SameMeaning, TwoSpellingsOfOneValueAreOne) {
   Options now = parse_recipe(to_toml(trained()), "again");
   EXPECT_TRUE(changes_between(trained(), now).empty());
