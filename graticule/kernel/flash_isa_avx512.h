@@ -16,6 +16,7 @@ struct Avx512 {
                        columns = 4;  // 24 sums, 4 right vectors and a left one: 29 of 32 registers
   static constexpr int64_t block = 96,
                            pair = 1;  // block x panel scores are 24 KiB: they stay in the first cache
+  static constexpr bool overlaps = false;
 
   static Vector zero() { return _mm512_setzero_ps(); }
   static Vector load(const float* x) { return _mm512_loadu_ps(x); }

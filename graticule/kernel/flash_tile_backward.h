@@ -49,10 +49,9 @@ void prepare(const PrepareTask& task) {
   const int64_t depth = units(width, Isa::pair);
   const int64_t block_units = units(Isa::block, Isa::pair);
   alignas(64) float dout[most_width] = {}, out[most_width] = {};
+  pack_strips<Isa>(task.q, task.begin, task.end, width, task.sign, task.pack.q_TU + task.begin * depth);
+  pack_strips<Isa>(task.dout, task.begin, task.end, width, 1, task.pack.dout_TU + task.begin * depth);
   for (int64_t token = task.begin; token < task.end; ++token) {
-    read_units<Isa>(task.q, token, width, task.pack.q_TU + token * depth);
-    apply_sign<Isa>(task.pack.q_TU + token * depth, depth, task.sign);
-    read_units<Isa>(task.dout, token, width, task.pack.dout_TU + token * depth);
     read_row<Isa>(task.dout, token, width, dout);
     read_row<Isa>(task.out, token, width, out);
     const float lse = task.lse[token];
@@ -64,8 +63,8 @@ void prepare(const PrepareTask& task) {
   for (int64_t begin = task.begin; begin < task.end; begin += Isa::block) {
     const int64_t end = begin + Isa::block < task.end ? begin + Isa::block : task.end;
     const int64_t offset = begin / Isa::block * width * block_units;
-    pack_columns<Isa>(task.q, begin, end, width, task.sign, task.pack.q_bDU + offset, task.scratch);
-    pack_columns<Isa>(task.dout, begin, end, width, 1, task.pack.dout_bDU + offset, task.scratch);
+    pack_columns<Isa>(task.q, begin, end, width, task.sign, task.pack.q_bDU + offset);
+    pack_columns<Isa>(task.dout, begin, end, width, 1, task.pack.dout_bDU + offset);
   }
   const int64_t length = accumulator_width<Isa>(width);
   std::memset(task.pack.dq_TW + task.begin * length, 0,
@@ -88,19 +87,6 @@ struct Scores {
   float* ds_TU;  // units along the keys
 };
 
-/// Stores rows of a tile as units along the rows. A last odd row is paired with zeros.
-template <class Isa, int R, int C>
-[[gnu::always_inline]] inline void store_pairs(int64_t row, typename Isa::Vector (&x)[R][C], float* to) {
-#pragma GCC unroll 8
-  for (int r = 0; r < R; r += 2) {
-#pragma GCC unroll 8
-    for (int c = 0; c < C; ++c) {
-      const typename Isa::Vector two[2] = {x[r][c], r + 1 < R ? x[r + 1 < R ? r + 1 : r][c] : Isa::zero()};
-      Isa::store_pair(to + (row + r) / 2 * panel_of<Isa> + c * Isa::lanes, two);
-    }
-  }
-}
-
 template <class Isa, int C>
 void scores_step(const BackwardTask& task, const KeyPanel& keys, const Scores& room, int64_t begin,
                  int64_t count) {
@@ -112,7 +98,7 @@ void scores_step(const BackwardTask& task, const KeyPanel& keys, const Scores& r
   const float* delta = task.pack.delta_T + begin;
 
   product<Isa, C>(
-      count, depth, task.pack.q_TU + begin * depth, depth,
+      count, depth, Strips{task.pack.q_TU + begin * depth, depth},
       keys.k_UL, [&]<int R>(int64_t row, Vector(&s)[R][C]) __attribute__((always_inline)) {
 #pragma GCC unroll 8
         for (int r = 0; r < R; ++r) {
@@ -123,10 +109,10 @@ void scores_step(const BackwardTask& task, const KeyPanel& keys, const Scores& r
             Isa::store(room.p + (row + r) * panel + c * Isa::lanes, s[r][c]);
           }
         }
-        if constexpr (Isa::pair == 2) store_pairs<Isa>(row, s, room.p_UL);
+        if constexpr (Isa::pair == 2) store_units<Isa>(row, s, room.p_UL);
       });
   product<Isa, C>(
-      count, depth, task.pack.dout_TU + begin * depth, depth,
+      count, depth, Strips{task.pack.dout_TU + begin * depth, depth},
       keys.v_UL, [&]<int R>(int64_t row, Vector(&dp)[R][C]) __attribute__((always_inline)) {
 #pragma GCC unroll 8
         for (int r = 0; r < R; ++r) {
@@ -137,7 +123,7 @@ void scores_step(const BackwardTask& task, const KeyPanel& keys, const Scores& r
             Isa::store_left(room.ds_TU + ((row + r) * panel + c * Isa::lanes) / Isa::pair, dp[r][c]);
           }
         }
-        if constexpr (Isa::pair == 2) store_pairs<Isa>(row, dp, room.ds_UL);
+        if constexpr (Isa::pair == 2) store_units<Isa>(row, dp, room.ds_UL);
       });
 }
 
@@ -170,10 +156,9 @@ struct Adder {
 };
 
 /// to[rows, lanes] += A B
-template <class Isa, int C>
-void accumulate(int64_t rows, int64_t depth, const float* a, int64_t a_length, const float* b, float* to,
-                int64_t length) {
-  product<Isa, C>(rows, depth, a, a_length, b, Adder<Isa>{to, length});
+template <class Isa, int C, class Left>
+void accumulate(int64_t rows, int64_t depth, const Left& left, const float* b, float* to, int64_t length) {
+  product<Isa, C>(rows, depth, left, b, Adder<Isa>{to, length});
 }
 
 template <class Isa, int C>
@@ -186,8 +171,10 @@ void backward_step(const BackwardTask& task, const KeyPanel& keys, const Scores&
   const int64_t block_units = units(Isa::block, Isa::pair);
   const int64_t offset = begin / Isa::block * width * block_units;
   const int64_t depth = units(count, Isa::pair);
-  accumulate<Isa, C>(width, depth, task.pack.dout_bDU + offset, block_units, room.p_UL, keys.dv_DL, panel);
-  accumulate<Isa, C>(width, depth, task.pack.q_bDU + offset, block_units, room.ds_UL, keys.dk_DL, panel);
+  accumulate<Isa, C>(width, depth, Strips{task.pack.dout_bDU + offset, block_units}, room.p_UL, keys.dv_DL,
+                     panel);
+  accumulate<Isa, C>(width, depth, Strips{task.pack.q_bDU + offset, block_units}, room.ds_UL, keys.dk_DL,
+                     panel);
 
   const int64_t key_units = units(keys.count, Isa::pair);
   const int64_t row_units = panel / Isa::pair;
@@ -199,7 +186,7 @@ void backward_step(const BackwardTask& task, const KeyPanel& keys, const Scores&
   const int64_t length = accumulator_width<Isa>(width);
   for (int64_t d = 0; d < width; d += panel) {
     with_columns<Isa>(width - d, [&](auto columns) {
-      accumulate<Isa, decltype(columns)::value>(count, key_units, room.ds_TU, row_units,
+      accumulate<Isa, decltype(columns)::value>(count, key_units, Rows{room.ds_TU, row_units},
                                                 keys.k_eUL + d * row_units,
                                                 task.pack.dq_TW + begin * length + d, length);
     });

@@ -20,29 +20,91 @@ namespace graticule {
 
 constexpr float log2_e = 1.44269504088896340736f;
 constexpr int64_t most_queries = 256;  // of one task
+constexpr float largest_sum = 65536;   // of a block's exponentials in quick_step
 constexpr double ln_2 = 0.693147180559945309417;
 
 /// The state of a panel of queries between blocks of keys.
 struct QueryPanel {
   float* q_UL;
   float* out_DL;
-  float* most_L;  // the largest unscaled score so far
+  float* most_L;  // m: the score that exponentials are relative to, unscaled
   float* sum_L;
 };
 
+/// O^T = keep O^T + V^T P^T for a block of keys, with P^T in `scores`.
 template <class Isa, int C>
-void forward_step(const ForwardTask& task, const QueryPanel& state, int64_t begin, int64_t count,
+void add_values(const ForwardTask& task, const QueryPanel& state, int64_t begin, int64_t count,
+                const float* scores, typename Isa::Vector (&keep)[C]) {
+  using Vector = typename Isa::Vector;
+  constexpr int64_t panel = panel_of<Isa>;
+  const int64_t depth = units(Isa::block, Isa::pair);
+  const float* values = task.values_bDU + begin / Isa::block * task.width * depth;
+  product<Isa, C>(
+      task.width, units(count, Isa::pair), Strips{values, depth},
+      scores, [&]<int R>(int64_t row, Vector(&o)[R][C]) __attribute__((always_inline)) {
+#pragma GCC unroll 8
+        for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+          for (int c = 0; c < C; ++c) {
+            float* out = state.out_DL + (row + r) * panel + c * Isa::lanes;
+            Isa::store(out, Isa::add_product(o[r][c], Isa::load(out), keep[c]));
+          }
+        }
+      });
+}
+
+/// A block of keys whose exponentials are taken relative to the m of earlier blocks, whatever this block's largest score
+/// is. So nothing is searched or rescaled, and they are computed while the next scores are. Returns false, and changes
+/// nothing, when a sum is no number or too large for that: then m must rise first.
+template <class Isa, int C>
+bool quick_step(const ForwardTask& task, const QueryPanel& state, int64_t begin, int64_t count,
+                float* scores) {
+  using Vector = typename Isa::Vector;
+  const int64_t depth = units(task.width, Isa::pair);
+  const auto factor = Isa::broadcast(task.magnitude * log2_e);
+  Vector shift[C], sum[C], keep[C];
+#pragma GCC unroll 8
+  for (int c = 0; c < C; ++c) {
+    shift[c] = Isa::load(state.most_L + c * Isa::lanes) * factor;
+    sum[c] = Isa::zero();
+    keep[c] = Isa::broadcast(1);
+  }
+  const auto exponentials = [&](int64_t row) __attribute__((always_inline)) {
+#pragma GCC unroll 8
+    for (int c = 0; c < C; ++c) {
+      float* at = scores + row * panel_of<Isa> + c * Isa::lanes;
+      const Vector p = Isa::exp2(Isa::multiply_subtract(Isa::load(at), factor, shift[c]));
+      sum[c] = sum[c] + p;
+      Isa::store(at, p);
+    }
+  };
+  const Later<Isa, C, decltype(exponentials)> later{scores, exponentials};
+  product<Isa, C>(count, depth, Strips{task.keys_SU + begin * depth, depth}, state.q_UL, later);
+  later.rest();
+  for (int c = 0; c < C; ++c) {
+    if (!Isa::all_below(sum[c], largest_sum)) return false;
+  }
+#pragma GCC unroll 8
+  for (int c = 0; c < C; ++c) {
+    float* l = state.sum_L + c * Isa::lanes;
+    Isa::store(l, sum[c] + Isa::load(l));
+  }
+  add_values<Isa, C>(task, state, begin, count, scores, keep);
+  return true;
+}
+
+/// A block of keys in two passes: first all scores and the new m, then the exponentials.
+template <class Isa, int C>
+void careful_step(const ForwardTask& task, const QueryPanel& state, int64_t begin, int64_t count,
                   float* scores) {
   using Vector = typename Isa::Vector;
   constexpr int64_t panel = panel_of<Isa>;
   const int64_t depth = units(task.width, Isa::pair);
 
-  Vector most[C];
-  for (int c = 0; c < C; ++c) most[c] = Isa::load(state.most_L + c * Isa::lanes);
-  Vector top[C];
-  for (int c = 0; c < C; ++c) top[c] = most[c];
+  Vector most[C], top[C];
+  for (int c = 0; c < C; ++c) top[c] = most[c] = Isa::load(state.most_L + c * Isa::lanes);
   product<Isa, C>(
-      count, depth, task.keys_SU + begin * depth, depth,
+      count, depth, Strips{task.keys_SU + begin * depth, depth},
       state.q_UL, [&]<int R>(int64_t row, Vector(&s)[R][C]) __attribute__((always_inline)) {
 #pragma GCC unroll 8
         for (int c = 0; c < C; ++c) {
@@ -85,20 +147,7 @@ void forward_step(const ForwardTask& task, const QueryPanel& state, int64_t begi
     float* l = state.sum_L + c * Isa::lanes;
     Isa::store(l, Isa::add_product(sum[c], Isa::load(l), keep[c]));
   }
-
-  const int64_t value_depth = units(Isa::block, Isa::pair);
-  product<Isa, C>(
-      task.width, units(count, Isa::pair), task.values_bDU + begin / Isa::block * task.width * value_depth,
-      value_depth, scores, [&]<int R>(int64_t row, Vector(&o)[R][C]) __attribute__((always_inline)) {
-#pragma GCC unroll 8
-        for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 8
-          for (int c = 0; c < C; ++c) {
-            float* out = state.out_DL + (row + r) * panel + c * Isa::lanes;
-            Isa::store(out, Isa::add_product(o[r][c], Isa::load(out), keep[c]));
-          }
-        }
-      });
+  add_values<Isa, C>(task, state, begin, count, scores, keep);
 }
 
 /// Divides by the sums, transposes back, and writes lse = |scale| m + ln l, corrected for the rounding of the
@@ -159,7 +208,11 @@ void forward(const ForwardTask& task) {
     const int64_t count = begin + Isa::block < task.keys ? Isa::block : task.keys - begin;
     for (int64_t p = 0; p < panels; ++p) {
       with_columns<Isa>(task.queries - p * panel, [&](auto columns) {
-        forward_step<Isa, decltype(columns)::value>(task, states[p], begin, count, scores);
+        constexpr int C = decltype(columns)::value;
+        bool done = false;
+        if constexpr (Isa::overlaps)
+          done = begin > 0 && quick_step<Isa, C>(task, states[p], begin, count, scores);
+        if (!done) careful_step<Isa, C>(task, states[p], begin, count, scores);
       });
     }
   }

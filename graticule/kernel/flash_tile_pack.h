@@ -140,17 +140,40 @@ void pack_panel(const HeadView& view, int64_t begin, int64_t end, int64_t width,
   transpose<Isa>(rows, depth, panel, depth, panel_UL, panel);
 }
 
-/// Packs a left operand whose depth is the tokens: columns[D][U] of the tokens [begin, end), at most a block.
-/// rows: scratch of block * D floats.
+/// Packs a left operand whose depth is the width: strips of the tokens [begin, end).
+template <class Isa>
+void pack_strips(const HeadView& view, int64_t begin, int64_t end, int64_t width, float sign, float* strips) {
+  const int64_t depth = units(width, Isa::pair);
+  alignas(64) float rows[Isa::rows * most_width];
+  for_tiles<Isa>(
+      end - begin, [&]<int R>(int64_t row) __attribute__((always_inline)) {
+        for (int r = 0; r < R; ++r) {
+          read_units<Isa>(view, begin + row + r, width, rows + r * most_width);
+          apply_sign<Isa>(rows + r * most_width, depth, sign);
+        }
+        float* to = strips + row * depth;
+        for (int64_t k = 0; k < depth; ++k) {
+#pragma GCC unroll 8
+          for (int r = 0; r < R; ++r) std::memcpy(to + k * R + r, rows + r * most_width + k, 4);
+        }
+      });
+}
+
+/// Packs a left operand whose depth is the tokens: strips of the numbers of the width, over the tokens [begin, end), at most a
+/// block. A row has the length of a whole block.
 template <class Isa>
 void pack_columns(const HeadView& view, int64_t begin, int64_t end, int64_t width, float sign,
-                  float* columns_DU, float* rows) {
-  const int64_t depth = units(end - begin, Isa::pair);
-  for (int64_t u = 0; u < depth; ++u) {
-    read_pairs<Isa>(view, begin + u * Isa::pair, end, width, rows + u * width);
-    apply_sign<Isa>(rows + u * width, width, sign);
+                  float* strips) {
+  const int64_t length = units(Isa::block, Isa::pair);
+  alignas(64) float row_D[most_width];
+  for (int64_t u = 0; u < units(end - begin, Isa::pair); ++u) {
+    read_pairs<Isa>(view, begin + u * Isa::pair, end, width, row_D);
+    apply_sign<Isa>(row_D, width, sign);
+    for_tiles<Isa>(
+        width, [&]<int R>(int64_t row) __attribute__((always_inline)) {
+          std::memcpy(strips + row * length + u * R, row_D + row, R * 4);
+        });
   }
-  transpose<Isa>(rows, width, depth, width, columns_DU, units(Isa::block, Isa::pair));
 }
 
 /// Writes factor * row in the dtype of the output.
@@ -188,13 +211,13 @@ void write_panel(const float* panel_DL, int64_t count, int64_t width, float fact
 
 template <class Isa>
 void pack_keys(HeadView k, HeadView v, int64_t begin, int64_t end, int64_t width, float* keys_SU,
-               float* values_bDU, float* scratch) {
+               float* values_bDU, float* /*scratch*/) {
   const int64_t depth = units(width, Isa::pair);
-  for (int64_t token = begin; token < end; ++token) read_units<Isa>(k, token, width, keys_SU + token * depth);
   for (int64_t token = begin; token < end; token += Isa::block) {
     const int64_t block_end = token + Isa::block < end ? token + Isa::block : end;
-    float* columns = values_bDU + token / Isa::block * width * units(Isa::block, Isa::pair);
-    pack_columns<Isa>(v, token, block_end, width, 1, columns, scratch);
+    pack_strips<Isa>(k, token, block_end, width, 1, keys_SU + token * depth);
+    pack_columns<Isa>(v, token, block_end, width, 1,
+                      values_bDU + token / Isa::block * width * units(Isa::block, Isa::pair));
   }
 }
 

@@ -1,7 +1,7 @@
 // The one matrix product that all tile kernels use: C[rows, lanes] = A[rows, depth] B[depth, lanes]. C stays
-// in registers until `finish` takes it. Numbers of A are broadcast from packed rows; whole vectors of B are
-// read from a packed panel. Isa is an instruction set (see flash_isa_avx512.h). Its type is in an anonymous
-// namespace, so that every instantiation belongs to the file that was compiled for it.
+// in registers until `finish` takes it. Numbers of A are broadcast; whole vectors of B are read from a packed
+// panel. Isa is an instruction set (see flash_isa_avx512.h). Its type is in an anonymous namespace, so that
+// every instantiation belongs to the file that was compiled for it.
 #pragma once
 
 #include <cstdint>
@@ -11,51 +11,153 @@ namespace graticule {
 template <class Isa>
 constexpr int64_t panel_of = static_cast<int64_t>(Isa::columns) * Isa::lanes;
 
+/// A packed left operand in *strips*. A strip is the R rows of one tile, term by term: the number (r, k) of a
+/// strip is at [k * R + r]. So a tile reads one contiguous stream, which the processor fetches ahead. The strip
+/// of row i starts at i * length, where `length` is the number of terms of a row.
+struct Strips {
+  const float* data;
+  int64_t length;
+
+  const float* at(int64_t row) const { return data + row * length; }
+  template <int R>
+  [[gnu::always_inline]] float number(const float* strip, int r, int64_t k) const {
+    return strip[k * R + r];
+  }
+};
+
+/// A left operand that lies as rows of `length` numbers.
+struct Rows {
+  const float* data;
+  int64_t length;
+
+  const float* at(int64_t row) const { return data + row * length; }
+  template <int R>
+  [[gnu::always_inline]] float number(const float* rows, int r, int64_t k) const {
+    return rows[r * length + k];
+  }
+};
+
+/// Calls body.operator()<R>(row) for each tile of the rows: Isa::rows rows a tile, and at the end two tiles of nearly the
+/// same height, since a tile of one or two rows has too few sums to keep the processor busy. Only the last tile
+/// may have an odd number of rows.
+template <class Isa, class Body>
+[[gnu::always_inline]] inline void for_tiles(int64_t rows, const Body& body) {
+  static_assert(Isa::rows == 6);
+  int64_t row = 0;
+  while (rows - row >= 10 || rows - row == 6) {
+    body.template operator()<6>(row);
+    row += 6;
+  }
+  if (rows - row > 6) {
+    body.template operator()<4>(row);
+    row += 4;
+  }
+  switch (rows - row) {
+    case 5:
+      return body.template operator()<5>(row);
+    case 4:
+      return body.template operator()<4>(row);
+    case 3:
+      return body.template operator()<3>(row);
+    case 2:
+      return body.template operator()<2>(row);
+    case 1:
+      return body.template operator()<1>(row);
+    default:
+      return;
+  }
+}
+
+/// Stops the compiler from mixing terms. Mixed, they need more registers than there are.
+[[gnu::always_inline]] inline void keep_order() { asm volatile("" ::: "memory"); }
+
+constexpr int terms_a_turn = 4;  // of full tiles: a loop of few turns has an end that the processor foresees
+
 /// One tile of C. finish(row, sums) takes sums, Vector[R][C], for the rows row .. row + R - 1. A finish that
-/// reads memory may have prefetch<R, C>(row), which is called before the sums are computed.
-template <class Isa, int R, int C, class Finish>
-[[gnu::always_inline]] inline void tile_product(int64_t row, int64_t depth, const float* a, int64_t a_length,
-                                                const float* b, const Finish& finish) {
+/// reads memory may have prefetch<R, C>(row), which is called before the sums are computed. One with other work to do may
+/// have meanwhile(), which is called after each turn of terms.
+template <class Isa, int R, int C, class Left, class Finish>
+[[gnu::always_inline]] inline void tile_product(int64_t row, int64_t depth, const Left& left, const float* b,
+                                                const Finish& finish) {
   if constexpr (requires { finish.template prefetch<R, C>(row); }) finish.template prefetch<R, C>(row);
+  const float* a = left.at(row);
   typename Isa::Vector sums[R][C];
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8
     for (int c = 0; c < C; ++c) sums[r][c] = Isa::zero();
   }
-  for (int64_t k = 0; k < depth; ++k) {
+  const auto term = [&](int64_t k) __attribute__((always_inline)) {
     typename Isa::Vector right[C];
 #pragma GCC unroll 8
-    for (int c = 0; c < C; ++c) right[c] = Isa::load(b + c * Isa::lanes);
+    for (int c = 0; c < C; ++c) right[c] = Isa::load(b + k * panel_of<Isa> + c * Isa::lanes);
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
-      const auto left = Isa::broadcast(a[r * a_length + k]);
+      const auto number = Isa::broadcast(left.template number<R>(a, r, k));
 #pragma GCC unroll 8
-      for (int c = 0; c < C; ++c) sums[r][c] = Isa::multiply_add(sums[r][c], left, right[c]);
+      for (int c = 0; c < C; ++c) sums[r][c] = Isa::multiply_add(sums[r][c], number, right[c]);
     }
-    b += panel_of<Isa>;
+  };
+  int64_t k = 0;
+  if constexpr (R == Isa::rows) {
+    for (; k + terms_a_turn <= depth; k += terms_a_turn) {
+#pragma GCC unroll 4
+      for (int j = 0; j < terms_a_turn; ++j) {
+        term(k + j);
+        keep_order();
+      }
+      if constexpr (requires { finish.meanwhile(); }) finish.meanwhile();
+    }
   }
+  for (; k < depth; ++k) term(k);
   finish(row, sums);
 }
 
-/// All rows of C. A tile has Isa::rows rows while enough are left, then 4, 2 and 1: only the last may be odd.
-template <class Isa, int C, class Finish>
-void product(int64_t rows, int64_t depth, const float* a, int64_t a_length, const float* b,
-             const Finish& finish) {
-  int64_t row = 0;
-  for (; row + Isa::rows <= rows; row += Isa::rows) {
-    tile_product<Isa, Isa::rows, C>(row, depth, a + row * a_length, a_length, b, finish);
-  }
-  if (rows - row >= 4) {
-    tile_product<Isa, 4, C>(row, depth, a + row * a_length, a_length, b, finish);
-    row += 4;
-  }
-  if (rows - row >= 2) {
-    tile_product<Isa, 2, C>(row, depth, a + row * a_length, a_length, b, finish);
-    row += 2;
-  }
-  if (rows - row == 1) tile_product<Isa, 1, C>(row, depth, a + row * a_length, a_length, b, finish);
+/// All rows of C.
+template <class Isa, int C, class Left, class Finish>
+void product(int64_t rows, int64_t depth, const Left& left, const float* b, const Finish& finish) {
+  for_tiles<Isa>(
+      rows, [&]<int R>(int64_t row)
+                __attribute__((always_inline)) { tile_product<Isa, R, C>(row, depth, left, b, finish); });
 }
+
+/// Stores rows of a tile as units along the rows. A last odd row is paired with zeros.
+template <class Isa, int R, int C>
+[[gnu::always_inline]] inline void store_units(int64_t row, typename Isa::Vector (&x)[R][C], float* to) {
+#pragma GCC unroll 8
+  for (int r = 0; r < R; r += Isa::pair) {
+#pragma GCC unroll 8
+    for (int c = 0; c < C; ++c) {
+      const typename Isa::Vector two[2] = {x[r][c], r + 1 < R ? x[r + 1 < R ? r + 1 : r][c] : Isa::zero()};
+      Isa::store_pair(to + (row + r) / Isa::pair * panel_of<Isa> + c * Isa::lanes, two);
+    }
+  }
+}
+
+/// A finish that stores the sums as rows of `scores`, and calls body(row) for each stored row while the next tiles are computed:
+/// so the processor multiplies and does the body's other operations at once. rest() does what is left.
+template <class Isa, int C, class Body>
+struct Later {
+  float* scores;
+  const Body& body;
+  mutable int64_t next = 0, ready = 0;
+
+  [[gnu::always_inline]] void meanwhile() const {
+    if (next < ready) body(next++);
+  }
+  void rest() const {
+    while (next < ready) body(next++);
+  }
+  template <int R>
+  [[gnu::always_inline]] void operator()(int64_t row, typename Isa::Vector (&sums)[R][C]) const {
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+      for (int c = 0; c < C; ++c) Isa::store(scores + (row + r) * panel_of<Isa> + c * Isa::lanes, sums[r][c]);
+    }
+    ready = row + R;
+  }
+};
 
 template <int Value>
 struct Columns {

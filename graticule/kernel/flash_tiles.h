@@ -3,7 +3,7 @@
 //
 // A *unit* is 32 bits of a packed operand: one fp32 number, or two bf16 numbers that the processor multiplies
 // together. A *panel* is `panel` neighbouring tokens, one in each vector lane. A *block* is the number of
-// tokens that a tile product runs over. Suffixes: flash.h; U units, ceil(D / pair) or ceil(tokens / pair); L
+// tokens that a tile product runs over. Left operands are packed in strips (flash_tile_product.h). Suffixes: flash.h; U units, ceil(D / pair) or ceil(tokens / pair); L
 // lanes of a panel; b blocks; p panels; W row length of dq.
 #pragma once
 
@@ -33,17 +33,17 @@ struct ForwardTask {
   HeadOutput out;
   float* lse;
   int64_t queries, keys, width;
-  const float* keys_SU;     // packed rows of K
-  const float* values_bDU;  // packed columns of V, a block at a time
+  const float* keys_SU;     // strips of the rows of K
+  const float* values_bDU;  // strips of the columns of V, a block at a time
   float sign, magnitude;    // scale = sign * magnitude; sign 0 when scale is 0, magnitude then 1
   float* scratch;           // forward_scratch(queries, width) floats
 };
 
 /// The packed queries of one head, as the backward reads them.
 struct QueryPack {
-  float* q_TU;     // packed rows of sign * Q
-  float* dout_TU;  // packed rows of dout
-  float* q_bDU;    // packed columns, a block at a time
+  float* q_TU;     // strips of the rows of sign * Q
+  float* dout_TU;  // strips of the rows of dout
+  float* q_bDU;    // strips of the columns, a block at a time
   float* dout_bDU;
   float* lse_T;    // 0 where it is -infinity
   float* delta_T;  // dout . out - dlse

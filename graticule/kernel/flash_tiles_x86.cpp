@@ -1,4 +1,5 @@
 // Chooses the tiles by the instruction sets of this x86 processor.
+#include <ATen/Version.h>
 #include <ATen/core/Tensor.h>
 
 #include "graticule/kernel/flash_cpu.h"
@@ -27,6 +28,7 @@ bool cpu_runs(CpuLevel level) {
 }
 
 CpuLevel cpu_level(at::ScalarType dtype) {
+  if (at::get_cpu_capability() == "AVX2") return cpu_runs(CpuLevel::avx2) ? CpuLevel::avx2 : CpuLevel::aten;
   if (dtype == at::kBFloat16 && __builtin_cpu_supports("amx-bf16")) return CpuLevel::aten;
   if (dtype == at::kBFloat16 && cpu_runs(CpuLevel::avx512_bf16)) return CpuLevel::avx512_bf16;
   if (cpu_runs(CpuLevel::avx512)) return CpuLevel::avx512;
@@ -47,7 +49,7 @@ const FlashTiles* cpu_tiles(CpuLevel level) {
 }
 
 const MatrixTiles* matrix_tiles() {
-  if (cpu_runs(CpuLevel::avx512)) return &matrix_avx512;
+  if (cpu_runs(CpuLevel::avx512) && at::get_cpu_capability() != "AVX2") return &matrix_avx512;
   return cpu_runs(CpuLevel::avx2) ? &matrix_avx2 : nullptr;
 }
 

@@ -62,8 +62,8 @@ void multiply(const float* left, const float* right, int64_t rows, int64_t inner
   std::memset(c, 0, static_cast<size_t>(rows * panel) * 4);
   with_columns<Isa>(count, [&](auto columns) {
     for (int64_t k = 0; k < inner; k += depth) {
-      accumulate<Isa, decltype(columns)::value>(rows, inner - k < depth ? inner - k : depth, left + k * rows,
-                                                depth, right + k * panel, c, panel);
+      accumulate<Isa, decltype(columns)::value>(rows, inner - k < depth ? inner - k : depth,
+                                                Rows{left + k * rows, depth}, right + k * panel, c, panel);
     }
   });
 }
