@@ -70,7 +70,7 @@ void run_problem(const TrainArguments& arguments, const Problem& problem,
   Run run = assemble(problem, world, true, checkpoint ? std::optional(checkpoint->statistics) : std::nullopt);
   agree(world, run.mesh.world, [&] {
     if (!checkpoint) return;
-    load_checkpoint(*checkpoint, run.chain, true);
+    load_checkpoint(*checkpoint, run.chain, Taken::state);
     run.step = checkpoint->step;
     run.parent = checkpoint->path;
     if (checkpoint->data) run.known_units = checkpoint->data->units;

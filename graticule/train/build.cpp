@@ -137,6 +137,7 @@ Layers layers_of(const Options& options, const ModelShape& shape, const Mesh& me
                      : at::Device(at::kCPU);
   shard.seed = static_cast<uint64_t>(options.train.seed);
   shard.moments = scalar_type(options.train.moments);
+  shard.averages = options.train.ema > 0;
   shard.state_in = options.train.state_in;
   layers.chain.activations = {options.train.activations.value_or(Activations::keep)};
   layers.chain.offload_to = options.train.offload_to;

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "graticule/core/error.h"
+#include "graticule/train/average.h"
 #include "graticule/train/checkpoint.h"
 #include "graticule/train/evaluate.h"
 #include "graticule/train/memory.h"
@@ -16,14 +17,18 @@ namespace graticule {
 
 namespace {
 
-// A short evaluation during training: the first lead, few samples, no baselines.
+// A short evaluation during training: the first lead, few samples, no baselines. It scores the average of the
+// weights if the run has one, because `eval` will.
 void evaluate_on_valid(Run& run, const World& world, RunLog* log) {
   const auto& valid = run.options.data.valid;
   EvaluationOptions options;
   options.range = parse_time_range(valid[0], valid[1]);
   options.max_samples = run.options.run.eval_samples;
   options.baselines = false;
+  const bool averages = run.options.train.ema > 0;
+  if (averages) exchange_average(run.chain);
   const Evaluation evaluation = evaluate(run, world, options);
+  if (averages) exchange_average(run.chain);
   if (!log) return;
   log->evaluation(run.step, evaluation);
   for (const std::string& gap : evaluation.gaps) log->say(gap);

@@ -30,6 +30,7 @@ struct Case {
   bool keep_exchanged = true, to_file = false;
   int tile = 4096;
   std::string moments = "fp32";
+  double ema = 0;
 };
 
 constexpr int rows = 14, columns = 24, variables = 5, dim = 56;
@@ -47,8 +48,8 @@ std::string recipe(const Case& c, const std::string& folder = "unused") {
               "\ngather_heads = ", c.gather_heads, "\nkeep_exchanged = ", c.keep_exchanged ? "true" : "false",
               "\n[train]\nsteps = 3\nwarmup = 1\nthreads = 1\nseed = 11\nprecision = \"", c.precision,
               "\"\nactivations = \"", c.activations, "\"\ntile_tokens = ", c.tile, "\nmoments = \"",
-              c.moments, "\"\noffload_to = \"", c.to_file ? folder : "", "\"\n[run]\nout = \"", folder,
-              "\"\n");
+              c.moments, "\"\nema = ", c.ema, "\noffload_to = \"", c.to_file ? folder : "",
+              "\"\n[run]\nout = \"", folder, "\"\n");
 }
 
 struct Seen {
@@ -138,6 +139,7 @@ Case random_case(std::mt19937_64& random) {
     c.keep_exchanged = random() % 2 == 0;
     const int tiles[] = {4096, 17, 64};
     c.tile = pick(tiles), c.moments = random() % 2 == 0 ? "fp32" : "bf16";
+    c.ema = c.micro_batches == 2 ? 0.99 : 0;
     c.to_file = c.activations == "offload" && random() % 2 == 0;
     const int replicas = c.axes.data * c.axes.sequence();
     c.shard_ranks = replicas % 2 == 0 && random() % 2 == 0 ? replicas / 2 : 0;
