@@ -56,7 +56,8 @@ bool train(Run& run, const World& world, bool json, const Ledger& ledger) {
   const StopSignal signal;
   std::optional<RunLog> log;
   agree(world, run.mesh.world, [&] {
-    if (world.rank == 0) log.emplace(options.run.out, json);
+    if (world.rank == 0)
+      log.emplace(options.run.out, options.train.loss_weights.any() ? "weighted loss" : "loss", json);
     if (options.run.eval_every > 0 && options.data.valid.empty()) {
       refuse("run", "run.eval_every = ", options.run.eval_every, " needs data.valid, [first, last]");
     }

@@ -49,9 +49,10 @@ std::string recipe(const std::string& folder, const Model& m, const Layout& l) {
               "[model]\npatch = 2\ndim = 28\ndepth = 5\nheads = 7\nmlp_ratio = 1.8\nqk_norm = "
               "true\ndrop_path = 0.3\n",
               "kv_heads = ", m.kv_heads, "\ntokens = \"", m.tokens, "\"\n", parallel_section(l),
-              "[train]\nsteps = ", m.steps, "\nwarmup = 1\nlr = 1e-3\nthreads = 1\nseed = 11\nprecision = \"",
-              m.precision, "\"\nactivations = \"", l.activations, "\"\ntile_tokens = ", l.tile,
-              "\noffload_to = \"", l.offloads_to_a_file ? folder : "", "\"\n[run]\nout = \"", folder, "\"\n");
+              "[train]\nloss_weights = \"pressure\"\nsteps = ", m.steps,
+              "\nwarmup = 1\nlr = 1e-3\nthreads = 1\nseed = 11\nprecision = \"", m.precision,
+              "\"\nactivations = \"", l.activations, "\"\ntile_tokens = ", l.tile, "\noffload_to = \"",
+              l.offloads_to_a_file ? folder : "", "\"\n[run]\nout = \"", folder, "\"\n");
 }
 
 struct Outcome {
