@@ -21,13 +21,15 @@ struct EvalArguments {
   std::vector<std::string> set, range;
   int64_t steps = 1, samples = 0;
   std::optional<int64_t> lead;
-  bool by_date = false, json = false;
+  bool by_date = false, json = false, raw_weights = false;
 };
 
 nlohmann::json scores_json(const Evaluation& evaluation, const EvalArguments& arguments,
-                           const std::string& checkpoint) {
+                           const CheckpointInfo& checkpoint) {
+  const bool averaged = checkpoint.options.train.ema > 0 && !arguments.raw_weights;
   nlohmann::json scores = {{"convention", arguments.convention},
-                           {"checkpoint", checkpoint},
+                           {"checkpoint", checkpoint.path},
+                           {"weights", averaged ? "average" : "raw"},
                            {"lead_hours", evaluation.lead_hours},
                            {"steps", arguments.steps},
                            {"samples", evaluation.initial_times.size()},
@@ -88,7 +90,8 @@ int run_eval(const EvalArguments& arguments, const World& world) {
     if (out.empty()) out = run_folder_of(find_checkpoint(arguments.checkpoint)) + "/scores.json";
     refuse_unwritable(out, "eval", "--out");
   });
-  TrainedRun trained = load_trained_run(arguments.checkpoint, arguments.set, world, everyone);
+  TrainedRun trained = load_trained_run(arguments.checkpoint, arguments.set,
+                                        taken_weights(arguments.raw_weights), world, everyone);
   EvaluationOptions options;
   agree(world, everyone, [&] {
     const auto& range = arguments.range.empty() ? trained.run.options.data.test : arguments.range;
@@ -104,7 +107,7 @@ int run_eval(const EvalArguments& arguments, const World& world) {
   const Evaluation evaluation = evaluate(trained.run, world, options);
   agree(world, everyone, [&] {
     if (world.rank != 0) return;
-    const nlohmann::json scores = scores_json(evaluation, arguments, trained.info.path);
+    const nlohmann::json scores = scores_json(evaluation, arguments, trained.info);
     // Prints before writing, so that a full disk does not lose the scores.
     show(scores, evaluation, arguments);
     for (const std::string& gap : evaluation.gaps) fmt::print(stderr, "{}\n", gap);
@@ -137,6 +140,7 @@ void add_eval(CLI::App& app, Action& action) {
       ->allow_extra_args(false);
   command->add_flag("--by-date", arguments->by_date,
                     "Also write squared error and correlation of each initial time to the scores file");
+  add_raw_weights(*command, arguments->raw_weights);
   command->add_flag("--json", arguments->json, "Print the scores as JSON");
   command->callback([&action, arguments] {
     action = [arguments] { return run_job([&](const World& world) { return run_eval(*arguments, world); }); };

@@ -20,6 +20,7 @@ struct ForecastArguments {
   std::vector<std::string> set;
   int64_t every = 0, steps = 1;
   std::optional<int64_t> lead;
+  bool raw_weights = false;
 };
 
 // --init alone, or times from it up to --until, --every hours apart (a bare date includes its whole day).
@@ -54,7 +55,8 @@ int run_forecast(const ForecastArguments& arguments, const World& world) {
                       : arguments.out;
     if (world.rank == 0) check_outputs(options.out, options.truth);
   });
-  TrainedRun trained = load_trained_run(arguments.checkpoint, arguments.set, world, everyone);
+  TrainedRun trained = load_trained_run(arguments.checkpoint, arguments.set,
+                                        taken_weights(arguments.raw_weights), world, everyone);
   agree(world, everyone, [&] {
     options.initial_times = initial_times(arguments);
     options.lead_hours = arguments.lead;
@@ -94,6 +96,7 @@ void add_forecast(CLI::App& app, Action& action) {
   command->add_option("--out", arguments->out, "FILE.nc or DIR.zarr (default: RUN/forecast.nc)");
   command->add_option("--truth", arguments->truth,
                       "Also write the data at the same valid times to this file");
+  add_raw_weights(*command, arguments->raw_weights);
   command
       ->add_option("--set", arguments->set, "section.key=value, wins over the recipe (data.path: other data)")
       ->allow_extra_args(false);

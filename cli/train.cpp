@@ -8,6 +8,7 @@
 #include "graticule/data/info.h"
 #include "graticule/dry/settle.h"
 #include "graticule/kernel/torch_types.h"
+#include "graticule/recipe/loss_weights.h"
 #include "graticule/recipe/remedies.h"
 #include "graticule/recipe/same_meaning.h"
 #include "graticule/train/aside_file.h"
@@ -70,7 +71,7 @@ void run_problem(const TrainArguments& arguments, const Problem& problem,
   Run run = assemble(problem, world, true, checkpoint ? std::optional(checkpoint->statistics) : std::nullopt);
   agree(world, run.mesh.world, [&] {
     if (!checkpoint) return;
-    load_checkpoint(*checkpoint, run.chain, true);
+    load_checkpoint(*checkpoint, run.chain, Taken::state);
     run.step = checkpoint->step;
     run.parent = checkpoint->path;
     if (checkpoint->data) run.known_units = checkpoint->data->units;
@@ -105,6 +106,9 @@ int run_train(const TrainArguments& arguments, const World& world) {
   const Settled settled = settle(*problem, world, everyone);
   std::vector<std::string> told = notes_to_tell(problem->source->catalog());
   if (settled.planned) told.push_back(*settled.planned);
+  const Options& options = problem->options;
+  if (options.train.loss_weights.any())
+    told.push_back(loss_in_words(options.train.loss_weights, options.data.targets));
   std::optional<RunLock> lock;
   std::string resumed;  // rank 0 chooses, because other ranks may see an older folder
   agree(world, everyone, [&] {

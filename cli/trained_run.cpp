@@ -27,8 +27,14 @@ std::string find_checkpoint(const std::string& named) {
   return *newest;
 }
 
+void add_raw_weights(CLI::App& command, bool& raw) {
+  command.add_flag("--raw-weights", raw, "Take the weights themselves, not their average (train.ema)");
+}
+
+Taken taken_weights(bool raw) { return raw ? Taken::raw_weights : Taken::weights; }
+
 TrainedRun load_trained_run(const std::string& checkpoint, const std::vector<std::string>& overrides,
-                            const World& world, const Group& everyone) {
+                            Taken taken, const World& world, const Group& everyone) {
   // Rank 0 chooses, because a run that is still training may have a newer checkpoint a moment later.
   std::string folder;
   agree(world, everyone, [&] {
@@ -54,11 +60,12 @@ TrainedRun load_trained_run(const std::string& checkpoint, const std::vector<std
     }
     verify_checkpoint(*info);
     problem->options.train.activations = Activations::keep;  // without a backward nothing is kept
+    problem->options.train.ema = 0;                          // and nothing is averaged
     resolve_axes(problem->options, world.size, problem->shape);
   });
   Run run = assemble(*problem, world, false, info->statistics);
   agree(world, everyone, [&] {
-    load_checkpoint(*info, run.chain, false);
+    load_checkpoint(*info, run.chain, taken);
     run.step = info->step;
   });
   return {std::move(*info), std::move(run)};

@@ -114,6 +114,12 @@ inline constexpr auto choices_of<Precision> = std::to_array<Choice<Precision>>({
 constexpr int64_t bytes_of(Precision precision) { return precision == Precision::bf16 ? 2 : 4; }
 inline constexpr int64_t fp32_bytes = bytes_of(Precision::fp32);
 
+/// The rule that weighs the targets in the loss (recipe/loss_weights.h).
+enum class LossRule { none, pressure };
+template <>
+inline constexpr auto choices_of<LossRule> =
+    std::to_array<Choice<LossRule>>({{"none", LossRule::none}, {"pressure", LossRule::pressure}});
+
 /// The kind of device that a rank computes on.
 enum class DeviceKind { cpu, cuda };
 template <>

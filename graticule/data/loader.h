@@ -24,6 +24,7 @@ namespace graticule {
 struct LoaderOptions {
   std::vector<std::string> variables;  ///< V inputs, in order
   std::vector<std::string> targets;    ///< a subset of variables: those that the loss counts
+  std::vector<double> target_weights;  ///< of each target in the loss; empty: 1
   std::vector<int> lead_hours;         ///< a sample's lead is drawn from these
   TimeRange range;                     ///< contains the initial time and initial time + lead
   int64_t batch = 1;                   ///< samples a step over all data ranks
@@ -46,7 +47,7 @@ struct Batch {
   /// fp32. Predict::difference: (x(t + lead) - x(t)) / difference_deviation; Predict::state: (x(t + lead) -
   /// mean) / deviation.
   at::Tensor target_BTKP;
-  /// fp32: the latitude weight (mean 1 over the grid); 0 for variables that are no target, off the grid, and
+  /// fp32: the latitude weight (mean 1 over the grid) times the target's weight; 0 for variables that are no target, off the grid, and
   /// where a value is missing. All samples of all batches share this memory unless a value is missing, so do
   /// not write to it.
   at::Tensor weight_BTKP;

@@ -85,10 +85,12 @@ TokenReader::TokenReader(Source& source, const Statistics& statistics, const Loa
     const int64_t k = grid_.mode == TokenMode::full ? 0 : v;
     const int64_t offset =
         ((tokens.begin - options.tokens.begin) * grid_.variables_per_token() + k) * grid_.pixels();
-    const bool target =
-        std::find(options.targets.begin(), options.targets.end(), name) != options.targets.end();
-    pieces_.push_back({name, catalog.variables[catalog.index_of(name)].constant, target, offset, places,
-                       rows_of_places(grid_, places), statistics.of(name)});
+    const auto number = static_cast<size_t>(std::find(options.targets.begin(), options.targets.end(), name) -
+                                            options.targets.begin());
+    const bool target = number < options.targets.size();
+    const double weight = target && !options.target_weights.empty() ? options.target_weights.at(number) : 1;
+    pieces_.push_back({name, catalog.variables[catalog.index_of(name)].constant, target, weight, offset,
+                       places, rows_of_places(grid_, places), statistics.of(name)});
   }
   weight_TKP_ = at::zeros({options.tokens.size(), grid_.variables_per_token(), grid_.pixels()});
   for (const Piece& piece : pieces_) {
@@ -100,7 +102,7 @@ std::vector<float> TokenReader::weights_of(const Piece& piece) const {
   std::vector<float> rows;
   for (int64_t y = piece.rows.begin; y < piece.rows.end; ++y) {
     rows.insert(rows.end(), static_cast<size_t>(grid_.columns),
-                static_cast<float>(weights_[static_cast<size_t>(y)]));
+                static_cast<float>(weights_[static_cast<size_t>(y)] * piece.weight));
   }
   return rows;
 }

@@ -33,6 +33,7 @@ class TokenReader {
   struct Piece {
     std::string variable;
     bool constant, target;
+    double weight;   // of a target in the loss
     int64_t offset;  // of its first patch in T K P, in floats
     Span places, rows;
     VariableStatistics statistics;

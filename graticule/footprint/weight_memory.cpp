@@ -27,8 +27,9 @@ PartSizes::PartSizes(const PassSizes& s, int64_t n, int64_t ranks, int64_t rank,
       owned_(level_ == Shard::none ? n : span_of(n, ranks, rank).size()),
       copies_(copies),
       element_(s.e()) {
-  const int64_t moment = bytes_of(s.options.train.moments);
-  state_ = s.options.train.state_in.empty() ? owned_ * (fp32_bytes + 2 * moment) : 0;
+  const TrainOptions& train = s.options.train;
+  const int64_t kept = (train.ema > 0 ? 2 : 1) * fp32_bytes + 2 * bytes_of(train.moments);
+  state_ = train.state_in.empty() ? owned_ * kept : 0;
 }
 
 void PartSizes::make_state(Footprint& f) const { f.make(Account::optimizer, state_); }

@@ -17,7 +17,8 @@ class PartSizes {
   PartSizes(const PassSizes& sizes, int64_t n, int64_t ranks, int64_t rank, int64_t copies);
 
   int64_t numel() const { return n_; }
-  /// The optimizer's state: master weights and moments; nothing where they are in a file (train.state_in).
+  /// The optimizer's state: master weights, moments and averages; nothing where they are in a file
+  /// (train.state_in).
   void make_state(Footprint& f) const;
   void prefetch(Footprint& f);
   void gather(Footprint& f);

@@ -23,7 +23,7 @@ constexpr int64_t alignment = 64;  // bytes, of each tensor within the memory of
 at::Tensor mapped_zeros(const std::string& folder, int64_t bytes, const std::string& name) {
   ScratchFile file(folder, {"state", "train.state_in",
                             "name another train.state_in, or leave it out to keep the state in memory"});
-  file.reserve(bytes, "master weights and moments of " + name);
+  file.reserve(bytes, "master weights, moments and averages of " + name);
   void* start =
       ::mmap(nullptr, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE, MAP_SHARED, file.descriptor(), 0);
   if (start == MAP_FAILED) file.broken(errno, text(" mapping ", gib(bytes)));
@@ -42,13 +42,13 @@ at::Tensor meta_bytes(int64_t bytes) {
 
 }  // namespace
 
-OwnedState zero_state(int64_t elements, at::ScalarType moments, const at::Device& device,
+OwnedState zero_state(int64_t elements, at::ScalarType moments, bool averages, const at::Device& device,
                       const std::string& folder, const std::string& name) {
   const auto room_of = [&](at::ScalarType dtype) {
     const int64_t bytes = elements * static_cast<int64_t>(at::elementSize(dtype));
     return (bytes + alignment - 1) / alignment * alignment;
   };
-  const int64_t bytes = room_of(at::kFloat) + 2 * room_of(moments);
+  const int64_t bytes = (averages ? 2 : 1) * room_of(at::kFloat) + 2 * room_of(moments);
   const bool mapped = !folder.empty() && bytes > 0;
   const at::Tensor memory = !mapped ? at::zeros({bytes}, at::TensorOptions(at::kByte).device(device))
                             : device.is_meta() ? meta_bytes(bytes)
@@ -60,7 +60,7 @@ OwnedState zero_state(int64_t elements, at::ScalarType moments, const at::Device
     return room.view(dtype).narrow(0, 0, elements);
   };
   const at::Tensor master = next(at::kFloat), moment1 = next(moments), moment2 = next(moments);
-  return {master, moment1, moment2};
+  return {master, moment1, moment2, averages ? next(at::kFloat) : at::Tensor()};
 }
 
 }  // namespace graticule

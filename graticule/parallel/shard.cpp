@@ -75,8 +75,10 @@ ShardedPart::ShardedPart(std::string block, std::vector<Parameter> parameters, c
   owned_ = level_ == Shard::none ? Span{0, numel_} : span_of(numel_, shard.size(), shard.rank());
   stretches_ = stretches_of(parameters_, owned_);
   const Accounted booked(Account::optimizer);
-  state_ = zero_state(owned_.size(), options.moments, options.device, options.state_in, block_);
+  state_ =
+      zero_state(owned_.size(), options.moments, options.averages, options.device, options.state_in, block_);
   fill_initial_values(state_.master, block_, parameters_, owned_, options.seed);
+  if (options.averages) state_.average.copy_(state_.master);
 }
 
 bool ShardedPart::speaks() const {

@@ -1,7 +1,7 @@
 // Sharding: the ranks with the same weights split optimizer state, gradients or weights among them. ZeRO
 // (arXiv 1910.02054) stages 0 to 3, in one or two levels.
 //
-//   level       weights in use     gradients            master weights and AdamW's moments
+//   level       weights in use     gradients            master weights, AdamW's moments, averages
 //   none        whole, always      whole, all-reduced   whole
 //   optimizer   whole, always      whole, then owned    owned span (ZeRO-1)
 //   gradients   whole, always      owned span           owned span (ZeRO-2)
@@ -43,7 +43,8 @@ struct ShardOptions {
   at::Device device = at::kCPU;
   uint64_t seed = 0;                    ///< seed of the initial weights
   at::ScalarType moments = at::kFloat;  ///< dtype of AdamW's moments: fp32 or bf16
-  std::string state_in;  ///< folder of a mapped file for master weights and moments; empty: memory
+  bool averages = false;                ///< also hold an average of the weights
+  std::string state_in;                 ///< folder of a mapped file for the owned state; empty: memory
 };
 
 /// A range of the owned span (indices within the span) whose parameters have the same weight decay.
@@ -65,7 +66,7 @@ class ShardedPart {
   int64_t numel() const { return numel_; }
   /// The range of the flat buffer that this rank's optimizer updates.
   Span owned() const { return owned_; }
-  /// Master weights and moments of the owned span.
+  /// Master weights, moments and average of the owned span. The average starts as the weights.
   OwnedState& state() { return state_; }
   /// The owned span, cut where weight decay begins or ends.
   const std::vector<Stretch>& stretches() const { return stretches_; }

@@ -54,7 +54,8 @@ double pointwise_bytes(const std::vector<BlockRuns>& blocks, const RankShare& sh
 }
 
 // AdamW reads weight, gradient and two moments, and writes all but the gradient. Before it the gradient is
-// squared and scaled; after it the weight is converted to the compute dtype.
+// squared and scaled; after it the weight is converted to the compute dtype. An average of the weights is read
+// and written beside a weight that is read.
 double optimizer_bytes(const std::vector<BlockRuns>& blocks, const RankShare& share, const Options& options,
                        const ModelShape& shape, const Axes& axes) {
   const int64_t replicas = int64_t{axes.data} * axes.sequence();
@@ -69,7 +70,8 @@ double optimizer_bytes(const std::vector<BlockRuns>& blocks, const RankShare& sh
     owned += static_cast<double>(n.whole) / whole_shard + static_cast<double>(n.cut) / shard;
   }
   const auto moment = static_cast<double>(bytes_of(options.train.moments));
-  return owned * (4 + 8 + 4 + 8 + 4 * moment + 4 + static_cast<double>(share.element));
+  const double average = options.train.ema > 0 ? 4 + 8 : 0;
+  return owned * (4 + 8 + 4 + 8 + 4 * moment + average + 4 + static_cast<double>(share.element));
 }
 
 // Bytes that lean blocks move off the device and back (parallel/training_pass): their input, the output of

@@ -93,6 +93,11 @@ class Reader {
     return std::all_of(values.begin(), values.end(), [&](int64_t value) { return all_in(range, value); });
   }
 
+  static bool all_in(const ValueRange& range, const LossWeights& weights) {
+    return std::all_of(weights.by_name.begin(), weights.by_name.end(),
+                       [&](const auto& entry) { return all_in(range, entry.second); });
+  }
+
   template <class Enum>
   Enum word(const toml::node& node, const char* key, const char* others) const {
     const auto value = value_named<Enum>(node.is_string() ? **node.as_string() : "");
@@ -114,6 +119,15 @@ class Reader {
   void read(const toml::node& node, const char* key, double& value) const {
     if (!node.is_number()) refuse_value(node, key, "a number");
     value = *node.value<double>();
+  }
+  void read(const toml::node& node, const char* key, LossWeights& value) const {
+    value = {};
+    const auto* table = node.as_table();
+    if (!table) value.rule = word<LossRule>(node, key, ", or a table {variable = weight}");
+    for (const auto& [name, weight] : table ? *table : toml::table()) {
+      if (!weight.is_number()) refuse_value(node, key, "a table of numbers, {variable = weight}");
+      value.by_name[std::string(name.str())] = *weight.value<double>();
+    }
   }
   void read(const toml::node& node, const char* key, std::vector<std::string>& value) const {
     read_list(node, key, value, "a list of texts");
@@ -157,6 +171,12 @@ class Writer {
     toml::array array;
     for (const T& value : values) array.push_back(value);
     current_->insert_or_assign(key, std::move(array));
+  }
+  void field(const char* key, KeyKind kind, const LossWeights& weights, const ValueRange&) {
+    if (weights.by_name.empty()) return choice(key, kind, weights.rule);
+    toml::table table;
+    for (const auto& [name, weight] : weights.by_name) table.insert_or_assign(name, weight);
+    current_->insert_or_assign(key, std::move(table));
   }
   template <class Enum>
   void choice(const char* key, KeyKind, const Enum& value) {

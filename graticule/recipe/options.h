@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -49,12 +50,22 @@ struct ParallelOptions : ExchangeOptions {
   int64_t chunks = 1;  ///< parts of the model on each pipeline rank (interleaved)
 };
 
+/// How much each target counts in the loss (loss_weights.h): by a rule, or by a table of names.
+struct LossWeights {
+  LossRule rule = LossRule::none;
+  std::map<std::string, double> by_name = {};  ///< empty unless the recipe has a table
+
+  bool any() const { return rule != LossRule::none || !by_name.empty(); }
+};
+
 struct TrainOptions {
   int64_t steps = 100;
   double lr = 1e-3, min_lr = 0;
   int64_t warmup = 10;
   double weight_decay = 0.01, beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8;
   double clip = 1;  ///< largest norm of the whole gradient; 0: no clipping
+  LossWeights loss_weights;
+  double ema = 0;  ///< decay of the exponential average of the weights; 0: no average
   Precision precision = Precision::fp32;
   std::optional<Activations> activations = Activations::keep;  ///< absent ("auto"): the fastest that fits
   std::string offload_to;               ///< folder for activations = offload; empty: host memory

@@ -20,6 +20,14 @@ std::string value_text(const std::vector<T>& values) {
   return "[" + list + "]";
 }
 
+std::string value_text(const LossWeights& weights) {
+  if (weights.by_name.empty()) return value_text(std::string(name_of(weights.rule)));
+  std::string table;
+  for (const auto& [name, weight] : weights.by_name)
+    table += (table.empty() ? "" : ", ") + value_text(name) + " = " + value_text(weight);
+  return "{" + table + "}";
+}
+
 // Lists every key with its value as text.
 class Listing {
  public:

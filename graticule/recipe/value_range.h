@@ -31,8 +31,8 @@ inline ValueRange between(double least, double most, std::string note = {}) {
   return {.least = least, .most = most, .note = std::move(note)};
 }
 /// [least, most).
-inline ValueRange within(double least, double most) {
-  return {.least = least, .most = most, .most_is_open = true};
+inline ValueRange within(double least, double most, std::string note = {}) {
+  return {.least = least, .most = most, .most_is_open = true, .note = std::move(note)};
 }
 
 }  // namespace graticule

@@ -9,6 +9,7 @@
 #include "graticule/kernel/torch_types.h"
 #include "graticule/model/vit.h"
 #include "graticule/recipe/layout.h"
+#include "graticule/recipe/loss_weights.h"
 #include "graticule/train/statistics_pass.h"
 
 namespace graticule {
@@ -70,6 +71,8 @@ Problem define_problem(const Options& options) {
   const Catalog& catalog = problem.source->catalog();
   fill_variables(problem.options.data, catalog);
   refuse_overlap(options.data);
+  target_weights(options.train.loss_weights,
+                 problem.options.data.targets);  // refuses names that are no targets
   problem.shape = shape_of(options.model, static_cast<int64_t>(problem.options.data.variables.size()),
                            static_cast<int64_t>(catalog.latitudes.size()),
                            static_cast<int64_t>(catalog.longitudes.size()));
@@ -81,6 +84,7 @@ LoaderOptions loader_options(const Options& options, const ModelShape& shape, co
   LoaderOptions loader;
   loader.variables = options.data.variables;
   loader.targets = options.data.targets;
+  loader.target_weights = target_weights(options.train.loss_weights, options.data.targets);
   loader.lead_hours.assign(options.data.lead_hours.begin(), options.data.lead_hours.end());
   loader.batch = options.data.batch;
   loader.samples = span_of(options.data.batch, mesh.axes.data, mesh.coordinate(Axis::data));
@@ -137,6 +141,7 @@ Layers layers_of(const Options& options, const ModelShape& shape, const Mesh& me
                      : at::Device(at::kCPU);
   shard.seed = static_cast<uint64_t>(options.train.seed);
   shard.moments = scalar_type(options.train.moments);
+  shard.averages = options.train.ema > 0;
   shard.state_in = options.train.state_in;
   layers.chain.activations = {options.train.activations.value_or(Activations::keep)};
   layers.chain.offload_to = options.train.offload_to;

@@ -7,7 +7,6 @@
 #include "graticule/train/checksum.h"
 #include "graticule/train/file.h"
 #include "graticule/train/history.h"
-#include "graticule/train/saved_weights.h"
 #include "graticule/train/statistics_pass.h"
 
 namespace graticule {
@@ -201,8 +200,9 @@ void verify_checkpoint(const CheckpointInfo& info) {
   }
 }
 
-void load_checkpoint(const CheckpointInfo& info, Chain& chain, bool moments) {
-  read_weights(entry<json>(read_manifest(info.path), "flats", info.path), info.path, chain, moments);
+void load_checkpoint(const CheckpointInfo& info, Chain& chain, Taken taken) {
+  read_weights(entry<json>(read_manifest(info.path), "flats", info.path), info.path, chain, taken,
+               info.options.train.ema > 0);
 }
 
 }  // namespace graticule

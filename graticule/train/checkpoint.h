@@ -1,7 +1,7 @@
 // Writes and reads checkpoints: RUN/checkpoints/step-N/ contains manifest.json and one safetensors file for
 // each rank.
 //
-// Each rank writes its spans of the weights and moments. The manifest says which parameters are in which file
+// Each rank writes its spans of the weights, moments and averages. The manifest says which parameters are in which file
 // (saved_weights.h), so any layout can read what another layout wrote. A checkpoint is written as
 // "step-N.part", synced, then renamed: a folder named step-N is whole. The manifest also has each file's
 // checksum, the resolved recipe and the form of the data, so that another recipe (same_meaning.h) or other
@@ -16,6 +16,7 @@
 #include "graticule/comm/launch.h"
 #include "graticule/train/run.h"
 #include "graticule/train/same_data.h"
+#include "graticule/train/saved_weights.h"
 
 namespace graticule {
 
@@ -42,8 +43,8 @@ CheckpointInfo read_checkpoint_info(const std::string& folder);
 /// names the checkpoint to resume from instead, the one before.
 void verify_checkpoint(const CheckpointInfo& info);
 
-/// Loads the weights (and with `moments` the optimizer's state) into the chain. Refuses a checkpoint of
-/// another model, naming the first parameter that differs. Local to the rank.
-void load_checkpoint(const CheckpointInfo& info, Chain& chain, bool moments);
+/// Loads what is `taken` (read_weights in saved_weights.h) into the chain. Refuses a checkpoint of another
+/// model, naming the parameters that differ. Local to the rank.
+void load_checkpoint(const CheckpointInfo& info, Chain& chain, Taken taken);
 
 }  // namespace graticule

@@ -46,12 +46,12 @@ std::string model_json(const Problem& problem) {
 
 }  // namespace
 
-void export_weights(const CheckpointInfo& info, const std::string& out) {
+void export_weights(const CheckpointInfo& info, const std::string& out, Taken taken) {
   const Problem problem = define_problem(info.options);
   refuse_other_data(info.path, info.data, problem.source->catalog());
   // Only names and shapes of the parameters are needed, so the chain has no tokens and no attention.
   Chain chain = chain_of(problem.shape, Layers());
-  load_checkpoint(info, chain, false);
+  load_checkpoint(info, chain, taken);
   std::vector<TensorEntry> entries;
   for (const auto* part : chain.parts()) {
     for (const auto& parameter : part->parameters())

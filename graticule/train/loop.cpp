@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "graticule/core/error.h"
+#include "graticule/train/average.h"
 #include "graticule/train/checkpoint.h"
 #include "graticule/train/evaluate.h"
 #include "graticule/train/memory.h"
@@ -16,14 +17,18 @@ namespace graticule {
 
 namespace {
 
-// A short evaluation during training: the first lead, few samples, no baselines.
+// A short evaluation during training: the first lead, few samples, no baselines. It scores the average of the
+// weights if the run has one, because `eval` will.
 void evaluate_on_valid(Run& run, const World& world, RunLog* log) {
   const auto& valid = run.options.data.valid;
   EvaluationOptions options;
   options.range = parse_time_range(valid[0], valid[1]);
   options.max_samples = run.options.run.eval_samples;
   options.baselines = false;
+  const bool averages = run.options.train.ema > 0;
+  if (averages) exchange_average(run.chain);
   const Evaluation evaluation = evaluate(run, world, options);
+  if (averages) exchange_average(run.chain);
   if (!log) return;
   log->evaluation(run.step, evaluation);
   for (const std::string& gap : evaluation.gaps) log->say(gap);
@@ -51,7 +56,8 @@ bool train(Run& run, const World& world, bool json, const Ledger& ledger) {
   const StopSignal signal;
   std::optional<RunLog> log;
   agree(world, run.mesh.world, [&] {
-    if (world.rank == 0) log.emplace(options.run.out, json);
+    if (world.rank == 0)
+      log.emplace(options.run.out, options.train.loss_weights.any() ? "weighted loss" : "loss", json);
     if (options.run.eval_every > 0 && options.data.valid.empty()) {
       refuse("run", "run.eval_every = ", options.run.eval_every, " needs data.valid, [first, last]");
     }

@@ -38,8 +38,9 @@ nlohmann::json to_json(const ScoreLine& line) {
           {"rmse", number(line.score.rmse)}, {"acc", number(line.score.acc)}, {"units", line.units}};
 }
 
-RunLog::RunLog(const std::string& folder, bool json)
-    : terminal_(isatty(STDOUT_FILENO) != 0),
+RunLog::RunLog(const std::string& folder, std::string loss, bool json)
+    : loss_(std::move(loss)),
+      terminal_(isatty(STDOUT_FILENO) != 0),
       json_(json),
       metrics_(append_to(folder + "/metrics.jsonl")),
       log_(append_to(folder + "/log.txt")),
@@ -75,8 +76,8 @@ void RunLog::step(int64_t step, int64_t steps, const StepResult& result, const S
   events_.scalar("train/tokens_per_s", step, measures.tokens_per_s);
   if (json_) return;
   const std::string progress = fmt::format(
-      "step {:>{}}/{}  loss {:.5f}  grad {:.3f}  {:.0f} tokens/s  {:.2f} s/step  {} left", step,
-      fmt::format("{}", steps).size(), steps, result.loss, result.gradient_norm, measures.tokens_per_s,
+      "step {:>{}}/{}  {} {:.5f}  grad {:.3f}  {:.0f} tokens/s  {:.2f} s/step  {} left", step,
+      fmt::format("{}", steps).size(), steps, loss_, result.loss, result.gradient_norm, measures.tokens_per_s,
       measures.step_s, duration(measures.step_s * static_cast<double>(steps - step)));
   // On a terminal, one line is rewritten. In a file, a line is written after each twentieth of the steps.
   const bool milestone = step == steps || step % std::max<int64_t>(1, steps / 20) == 0;

@@ -25,9 +25,9 @@ struct StepMeasures {
 
 class RunLog {
  public:
-  /// Appends to the files of `folder`. `json`: prints one JSON object a line on standard output instead of
-  /// progress text. Fails when a file cannot be written.
-  RunLog(const std::string& folder, bool json);
+  /// Appends to the files of `folder`. `loss`: what progress lines call the loss. `json`: prints one JSON
+  /// object a line on standard output instead of progress text. Fails when a file cannot be written.
+  RunLog(const std::string& folder, std::string loss, bool json);
 
   /// Records one step of `steps`.
   void step(int64_t step, int64_t steps, const StepResult& result, const StepMeasures& measures);
@@ -39,6 +39,7 @@ class RunLog {
  private:
   void line(const std::string& json_text);
   void show(const std::string& characters) const;
+  std::string loss_;
   bool terminal_;
   bool json_;
   std::ofstream metrics_, log_;

@@ -19,8 +19,23 @@ struct StatePart {
   const char* suffix;
   at::Tensor OwnedState::*member;
 };
-constexpr StatePart state_parts[] = {
-    {".master", &OwnedState::master}, {".moment1", &OwnedState::moment1}, {".moment2", &OwnedState::moment2}};
+constexpr StatePart state_parts[] = {{".master", &OwnedState::master},
+                                     {".moment1", &OwnedState::moment1},
+                                     {".moment2", &OwnedState::moment2},
+                                     {".average", &OwnedState::average}};
+
+// Whether a part of the model holds this part of the state: not every run averages its weights.
+bool has(ShardedPart& part, const StatePart& of_state) { return (part.state().*of_state.member).defined(); }
+
+// The tensors that are loaded, each with the suffix of the saved tensor that it is loaded from.
+std::vector<StatePart> loaded_parts(Taken taken, bool averaged) {
+  const char* const weights = averaged && taken == Taken::weights ? ".average" : ".master";
+  const char* const average = averaged && taken == Taken::state ? ".average" : weights;
+  std::vector<StatePart> parts = {{weights, &OwnedState::master}, {average, &OwnedState::average}};
+  if (taken == Taken::state)
+    parts.insert(parts.end(), std::begin(state_parts) + 1, std::begin(state_parts) + 3);
+  return parts;
+}
 
 // The name of a part's flat tensor. A part that the tensor axis cuts differs between tensor ranks, so it gets
 // their number.
@@ -161,10 +176,11 @@ class SavedWeights {
   std::map<std::string, SafetensorsReader> open_;
 };
 
+// Names all parameters of this rank's blocks that differ, so that one try shows all that must change.
 void refuse_another_model(const SavedWeights& saved, const std::string& folder, Chain& chain) {
-  const auto refuse_it = [&](const auto&... difference) {
-    refuse("checkpoint", folder, " is of another model: ", difference...,
-           "; use the recipe that it was trained with (", folder, "/../../recipe.toml)");
+  std::string differences;
+  const auto differs = [&](const auto&... difference) {
+    differences += text(differences.empty() ? "" : "; ", difference...);
   };
   std::set<std::string> ours, blocks;
   for (const auto* part : chain.parts()) {
@@ -172,23 +188,26 @@ void refuse_another_model(const SavedWeights& saved, const std::string& folder, 
     for (const auto& parameter : part->parameters()) {
       const std::string name = part->block() + "." + parameter.name;
       ours.insert(name);
-      if (!saved.holds(name)) refuse_it("it has no ", name, ", which the recipe's model has");
-      if (saved.shape_of(name) != parameter.shape) {
-        refuse_it("its ", name, " is ", at::IntArrayRef(saved.shape_of(name)), ", the recipe's is ",
-                  at::IntArrayRef(parameter.shape));
+      if (!saved.holds(name)) {
+        differs("it has no ", name, ", which the recipe's model has");
+      } else if (saved.shape_of(name) != parameter.shape) {
+        differs("its ", name, " is ", at::IntArrayRef(saved.shape_of(name)), ", the recipe's is ",
+                at::IntArrayRef(parameter.shape));
       }
     }
   }
   for (const auto& name : saved.names()) {
     const bool of_ours = std::any_of(blocks.begin(), blocks.end(),
                                      [&](const auto& block) { return name.starts_with(block + "."); });
-    if (of_ours && !ours.contains(name))
-      refuse_it("it has ", name, ", which the recipe's model does not have");
+    if (of_ours && !ours.contains(name)) differs("it has ", name, ", which the recipe's model does not have");
   }
   if (saved.blocks() != chain.model_blocks()) {
-    refuse_it("it has ", saved.blocks(), " blocks, tokenizer and head among them, the recipe's has ",
-              chain.model_blocks());
+    differs("it has ", saved.blocks(), " blocks, tokenizer and head among them, the recipe's has ",
+            chain.model_blocks());
   }
+  if (differences.empty()) return;
+  refuse("checkpoint", folder, " is of another model: ", differences,
+         "; give the recipe the sizes that it was trained with (", folder, "/../../recipe.toml)");
 }
 
 }  // namespace
@@ -198,19 +217,22 @@ void write_weights(Run& run, const std::string& path) {
   std::vector<TensorEntry> entries;
   for (auto* part : run.chain.parts()) {
     if (!writes(*part)) continue;
-    for (const auto& [suffix, member] : state_parts)
-      entries.push_back({flat_name(*part, tensor_rank) + suffix,
-                         (part->state().*member).scalar_type(),
+    for (const StatePart& of_state : state_parts) {
+      if (!has(*part, of_state)) continue;
+      entries.push_back({flat_name(*part, tensor_rank) + of_state.suffix,
+                         (part->state().*of_state.member).scalar_type(),
                          {written_span(*part).size()}});
+    }
   }
   SafetensorsWriter writer(path, entries);
   for (auto* part : run.chain.parts()) {
     if (!writes(*part)) continue;
     const Span span = written_span(*part);
-    for (const auto& [suffix, member] : state_parts) {
+    for (const StatePart& of_state : state_parts) {
+      if (!has(*part, of_state)) continue;
       const at::Tensor mine =
-          (part->state().*member).narrow(0, span.begin - part->owned().begin, span.size());
-      writer.write(flat_name(*part, tensor_rank) + suffix, mine.cpu());
+          (part->state().*of_state.member).narrow(0, span.begin - part->owned().begin, span.size());
+      writer.write(flat_name(*part, tensor_rank) + of_state.suffix, mine.cpu());
     }
   }
   writer.close();
@@ -257,7 +279,7 @@ json join_descriptions(const std::vector<json>& of_ranks, const std::vector<std:
   return flats;
 }
 
-void read_weights(const json& flats, const std::string& folder, Chain& chain, bool moments) {
+void read_weights(const json& flats, const std::string& folder, Chain& chain, Taken taken, bool averaged) {
   SavedWeights saved(flats, folder);
   refuse_another_model(saved, folder, chain);
   for (auto* part : chain.parts()) {
@@ -266,11 +288,11 @@ void read_weights(const json& flats, const std::string& folder, Chain& chain, bo
       const Span held{offset, offset + parameter.numel()}, shared = intersect(part->owned(), held);
       offset = held.end;
       if (shared.empty()) continue;
-      for (const auto& [suffix, member] : state_parts) {
-        if (!moments && member != &OwnedState::master) continue;
-        (part->state().*member)
+      for (const StatePart& loaded : loaded_parts(taken, averaged)) {
+        if (!has(*part, loaded)) continue;
+        (part->state().*loaded.member)
             .narrow(0, shared.begin - part->owned().begin, shared.size())
-            .copy_(saved.read(parameter, part->block() + "." + parameter.name, suffix,
+            .copy_(saved.read(parameter, part->block() + "." + parameter.name, loaded.suffix,
                               {shared.begin - held.begin, shared.end - held.begin}));
       }
     }

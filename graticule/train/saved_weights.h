@@ -12,7 +12,7 @@
 
 namespace graticule {
 
-/// Writes this rank's spans of master weights and moments to `path`. When several ranks have copies, one of
+/// Writes this rank's spans of master weights, moments and averages to `path`. When several ranks have copies, one of
 /// them writes.
 void write_weights(Run& run, const std::string& path);
 
@@ -24,9 +24,15 @@ nlohmann::json describe_weights(Run& run);
 nlohmann::json join_descriptions(const std::vector<nlohmann::json>& of_ranks,
                                  const std::vector<std::string>& files);
 
-/// Loads the weights (and with `moments` the optimizer's state) of the manifest's "flats", whose files are in
-/// `folder`, into the chain's owned spans. Moments saved in another dtype are rounded to the nearest. Refuses
-/// another model, naming the first parameter that differs. Local to the rank.
-void read_weights(const nlohmann::json& flats, const std::string& folder, Chain& chain, bool moments);
+/// What is taken from a checkpoint. `state`: all that training goes on with. `weights`: the averages of the
+/// weights if the checkpoint has any, else the weights. `raw_weights`: the weights.
+enum class Taken { state, weights, raw_weights };
+
+/// Loads what is `taken` of the manifest's "flats", whose files are in `folder`, into the chain's owned spans.
+/// `averaged`: the files have averages. Moments saved in another dtype are rounded to the nearest. Averages of
+/// the chain that are not taken start as its weights. Refuses another model, naming every parameter of this
+/// rank's blocks that differs. Local to the rank.
+void read_weights(const nlohmann::json& flats, const std::string& folder, Chain& chain, Taken taken,
+                  bool averaged);
 
 }  // namespace graticule

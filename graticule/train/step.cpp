@@ -2,6 +2,7 @@
 
 #include "graticule/core/error.h"
 #include "graticule/core/ledger.h"
+#include "graticule/train/average.h"
 #include "graticule/train/learning_rate.h"
 #include "graticule/train/loss.h"
 #include "graticule/train/optimizer.h"
@@ -74,6 +75,7 @@ at::Tensor step_on(const Batch& batch, Chain& chain, const Mesh& mesh, const Opt
   graticule::update(
       chain, {train.beta1, train.beta2, train.epsilon, train.weight_decay, static_cast<uint64_t>(train.seed)},
       learning_rate(train.lr, train.min_lr, train.warmup, train.steps, update - 1), clip.div(weight), update);
+  update_average(chain, train.ema, update);
   at::Tensor result = totals.new_empty({4});
   result.narrow(0, 0, 3).copy_(totals);
   result.select(0, 3).copy_(norm);

@@ -102,6 +102,7 @@ TEST(Loader, values_are_what_the_header_says) {
     Case c(seed, static_cast<TokenMode>(seed % 3));
     const TokenGrid& grid = c.options.grid;
     const auto weights = latitude_weights(c.source->listing.latitudes);
+    c.options.target_weights = {0.5, 3};
     Loader loader = c.loader();
     const Batch batch = loader.next();
     const auto input = batch.input_BTKP.accessor<float, 4>(), target = batch.target_BTKP.accessor<float, 4>();
@@ -130,7 +131,8 @@ TEST(Loader, values_are_what_the_header_says) {
                                         : (later - value(now)) / of.difference_deviation.at(lead);
             ASSERT_NEAR(input[b][token][k][p], on ? (value(now) - of.mean) / of.deviation : 0, 1e-5);
             ASSERT_NEAR(target[b][token][k][p], expected, 1e-5);
-            ASSERT_NEAR(weight[b][token][k][p], counted ? weights[static_cast<size_t>(y)] : 0, 1e-6);
+            ASSERT_NEAR(weight[b][token][k][p],
+                        counted ? weights[static_cast<size_t>(y)] * (name == "a" ? 0.5 : 3) : 0, 1e-6);
           }
         }
       }

@@ -31,24 +31,26 @@ struct Case {
   int tile = 4096;
   std::string moments = "fp32";
   std::string form = "";  ///< keys of the form of queries and keys; none: that of a new recipe
+  double ema = 0;
 };
 
 constexpr int rows = 14, columns = 24, variables = 5, dim = 56;
 
 std::string recipe(const Case& c, const std::string& folder = "unused") {
-  return text(
-      "[data]\npath = \"synthetic:rows=", rows, ",columns=", columns, ",variables=", variables,
-      ",times=80,step_hours=6\"\nlead_hours = [12, 24]\ntrain = [\"2001-01-01\", \"2001-01-15\"]\n",
-      "batch = 4\n[model]\npatch = 2\ndim = ", dim, "\ndepth = 5\nheads = 7\nmlp_ratio = 1.8\n", c.form,
-      "drop_path = 0.3\ntokens = \"", c.tokens, "\"\n[parallel]\npipeline = ", c.axes.pipeline,
-      "\ndata = ", c.axes.data, "\ncontext = ", c.axes.context, "\nulysses = ", c.axes.ulysses,
-      "\ntensor = ", c.axes.tensor, "\ncontext_method = \"", c.method, "\"\nshard = \"", c.shard,
-      "\"\nschedule = \"", c.schedule, "\"\nmicro_batches = ", c.micro_batches, "\nchunks = ", c.chunks,
-      "\nshard_ranks = ", c.shard_ranks, "\nhead_groups = ", c.head_groups,
-      "\ngather_heads = ", c.gather_heads, "\nkeep_exchanged = ", c.keep_exchanged ? "true" : "false",
-      "\n[train]\nsteps = 3\nwarmup = 1\nthreads = 1\nseed = 11\nprecision = \"", c.precision,
-      "\"\nactivations = \"", c.activations, "\"\ntile_tokens = ", c.tile, "\nmoments = \"", c.moments,
-      "\"\noffload_to = \"", c.to_file ? folder : "", "\"\n[run]\nout = \"", folder, "\"\n");
+  return text("[data]\npath = \"synthetic:rows=", rows, ",columns=", columns, ",variables=", variables,
+              ",times=80,step_hours=6\"\nlead_hours = [12, 24]\ntrain = [\"2001-01-01\", \"2001-01-15\"]\n",
+              "batch = 4\n[model]\npatch = 2\ndim = ", dim, "\ndepth = 5\nheads = 7\nmlp_ratio = 1.8\n",
+              c.form, "drop_path = 0.3\ntokens = \"", c.tokens,
+              "\"\n[parallel]\npipeline = ", c.axes.pipeline, "\ndata = ", c.axes.data,
+              "\ncontext = ", c.axes.context, "\nulysses = ", c.axes.ulysses, "\ntensor = ", c.axes.tensor,
+              "\ncontext_method = \"", c.method, "\"\nshard = \"", c.shard, "\"\nschedule = \"", c.schedule,
+              "\"\nmicro_batches = ", c.micro_batches, "\nchunks = ", c.chunks,
+              "\nshard_ranks = ", c.shard_ranks, "\nhead_groups = ", c.head_groups,
+              "\ngather_heads = ", c.gather_heads, "\nkeep_exchanged = ", c.keep_exchanged ? "true" : "false",
+              "\n[train]\nsteps = 3\nwarmup = 1\nthreads = 1\nseed = 11\nprecision = \"", c.precision,
+              "\"\nactivations = \"", c.activations, "\"\ntile_tokens = ", c.tile, "\nmoments = \"",
+              c.moments, "\"\nema = ", c.ema, "\noffload_to = \"", c.to_file ? folder : "",
+              "\"\n[run]\nout = \"", folder, "\"\n");
 }
 
 struct Seen {
@@ -140,6 +142,7 @@ Case random_case(std::mt19937_64& random) {
     c.keep_exchanged = random() % 2 == 0;
     const int tiles[] = {4096, 17, 64};
     c.tile = pick(tiles), c.moments = random() % 2 == 0 ? "fp32" : "bf16";
+    c.ema = c.micro_batches == 2 ? 0.99 : 0;
     c.to_file = c.activations == "offload" && random() % 2 == 0;
     const int replicas = c.axes.data * c.axes.sequence();
     c.shard_ranks = replicas % 2 == 0 && random() % 2 == 0 ? replicas / 2 : 0;

@@ -108,6 +108,7 @@ inline Draw draw_planned_layout(std::mt19937_64& random, const std::vector<Activ
     o.data.batch += static_cast<int64_t>(random() % static_cast<uint64_t>(draw.axes.data));
     o.train.tile_tokens = between(256, 16'384);
     o.train.moments = random() % 2 == 0 ? Precision::fp32 : Precision::bf16;
+    o.train.ema = o.parallel.micro_batches % 2 == 0 ? 0.999 : 0;
     if (random() % 5 == 0) o.train.state_in = "/tmp";
     if (o.train.activations == Activations::offload && random() % 2 == 0) o.train.offload_to = "/tmp";
     const int64_t rows = between(20, 700), variables = between(2, 40);

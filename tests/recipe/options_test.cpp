@@ -36,6 +36,9 @@ TEST(Recipe, SaysWhatIsWrongAndWhatWouldBeRight) {
       {minimal + "[train]\nmin_lr = 0.1\nlr = 0.01",
        "train.min_lr = 0.1: it must be at most train.lr = 0.01"},
       {minimal + "[parallel]\ndata = 65536\ncontext = 65536", "choose fewer"},
+      {minimal + "[train]\nloss_weights = \"height\"",
+       "one of \"none\", \"pressure\", or a table {variable = weight}"},
+      {minimal + "[train]\nloss_weights = {a = \"x\"}", "a table of numbers, {variable = weight}"},
       {minimal + "[train]\nmoments = \"fp16\"", "one of \"fp32\", \"bf16\""},
       {minimal + "[train]\nstate_in = \"/tmp\"\ndevice = \"cuda\"",
        "train.state_in = \"/tmp\" with train.device = \"cuda\""},
@@ -75,6 +78,9 @@ class Numbers {
   }
   void field(const char* key, KeyKind, const std::vector<int64_t>& values, const ValueRange& range) {
     add(key, static_cast<double>(values[0]), range, 1, "[24, {:.0f}]");
+  }
+  void field(const char* key, KeyKind, const LossWeights&, const ValueRange& range) {
+    add(key, 1, range, 1e-3, "{{a = 1, b = {:e}}}");
   }
 
  private:

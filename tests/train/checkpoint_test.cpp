@@ -31,7 +31,7 @@ Run built(const std::string& text, const World& world) {
 void resume(Run& run, const std::string& folder) {
   const CheckpointInfo info = read_checkpoint_info(*newest_checkpoint(folder));
   verify_checkpoint(info);
-  load_checkpoint(info, run.chain, true);
+  load_checkpoint(info, run.chain, Taken::state);
   run.step = info.step;
   run.loader->seek(info.position);
 }
@@ -198,14 +198,15 @@ TEST(Checkpoint, RefusesAnotherModelAndAFolderThatIsNone) {
   deeper.model.depth = 3;
   auto other = assemble(define_problem(deeper), world, false, info.statistics);
   const std::string message =
-      message_of<std::invalid_argument>([&] { load_checkpoint(info, other.chain, true); });
+      message_of<std::invalid_argument>([&] { load_checkpoint(info, other.chain, Taken::state); });
   EXPECT_NE(message.find("another model: it has no blocks.2."), std::string::npos) << message;
+  EXPECT_NE(message.find("it has no blocks.2.mlp.fc2.bias"), std::string::npos) << message;  // names them all
   // The same if only the checkpoint, or only the recipe, has a parameter.
   Options normed = info.options, plain = info.options;
   normed.model.qk_norm = QkNorm::layer;
   auto with_norms = assemble(define_problem(normed), world, false, info.statistics);
   EXPECT_NE(message_of<std::invalid_argument>([&] {
-              load_checkpoint(info, with_norms.chain, true);
+              load_checkpoint(info, with_norms.chain, Taken::state);
             }).find("it has no blocks.0.attention.q_norm.weight"),
             std::string::npos);
   const ScratchFolder other_folder;
@@ -214,7 +215,7 @@ TEST(Checkpoint, RefusesAnotherModelAndAFolderThatIsNone) {
   const CheckpointInfo of_norms = read_checkpoint_info(*newest_checkpoint(other_folder.path()));
   auto without = assemble(define_problem(plain), world, false, info.statistics);
   EXPECT_NE(message_of<std::invalid_argument>([&] {
-              load_checkpoint(of_norms, without.chain, true);
+              load_checkpoint(of_norms, without.chain, Taken::state);
             }).find("it has blocks.0.attention.k_norm.bias, which the recipe's model does not have"),
             std::string::npos);
   EXPECT_THROW(read_checkpoint_info(folder.path()), std::invalid_argument);

@@ -60,7 +60,7 @@ std::string recipe(const std::string& folder, const Model& m, const Layout& l) {
       "\"2001-01-15\"]\nbatch = 4\n",
       "[model]\npatch = 2\ndepth = 5\nheads = 7\nmlp_ratio = 1.8\ncalendar = true\ndrop_path = 0.3\ndim = ",
       m.form.dim, "\n", "kv_heads = ", m.kv_heads, "\ntokens = \"", m.tokens, "\"\n", m.form.keys,
-      parallel_section(l), "[train]\nsteps = ", m.steps,
+      parallel_section(l), "[train]\nloss_weights = \"pressure\"\nsteps = ", m.steps,
       "\nwarmup = 1\nlr = 1e-3\nthreads = 1\nseed = 11\nprecision = \"", m.precision, "\"\nactivations = \"",
       l.activations, "\"\ntile_tokens = ", l.tile, "\noffload_to = \"", l.offloads_to_a_file ? folder : "",
       "\"\n[run]\nout = \"", folder, "\"\n");
