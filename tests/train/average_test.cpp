@@ -178,7 +178,7 @@ TEST(Average, IsExchangedForTheWeightsAndBack) {
       take_steps(run, 3), take_steps(other, 3);
       const Batch batch = run.loader->next();
       other.loader->next();
-      const Inputs inputs{batch.lead_hours_B, batch.sample_ids, 0, false, nullptr};
+      const Inputs inputs{batch.lead_hours_B, batch.times, batch.sample_ids, 0, false, nullptr};
       const at::Tensor raw = run.chain.predict(batch.input_BTKP, inputs).clone();
       exchange_average(run.chain);
       EXPECT_FALSE(at::equal(run.chain.predict(batch.input_BTKP, inputs), raw)) << keys;
