@@ -88,7 +88,7 @@ EndSizes head_run(const PassSizes& s) {
       d.run(plain_backward(s, rows, s.C(), columns)).drop(dy + x);
       return;
     }
-    d.run(product_memory(s, Account::activations, rows, columns, s.C()));
+    d.run(product_memory(s, Account::activations, rows, columns, s.C(), Turned::neither));
     end.weights.run(plain_backward(s, rows, s.C(), columns, false)).drop(dy + x);
   };
   d.make(cast ? out : 0);

@@ -2,13 +2,15 @@
 
 #include <algorithm>
 
+#include "graticule/kernel/matrix_blocks.h"
+
 namespace graticule {
 
 namespace {
 
 // dW = dy^T x, with dy [rows, out] and x [rows, in].
 Footprint weight_gradient(const PassSizes& s, int64_t rows, int64_t in, int64_t out) {
-  return product_memory(s, Account::gradients, out, rows, in);
+  return product_memory(s, Account::gradients, out, rows, in, Turned::left);
 }
 
 // The sum of dy over its rows. The CPU makes a copy in fp32 first.
@@ -37,7 +39,8 @@ Footprint column_backward(const PassSizes& s, const Layer& l) {
   Footprint f;
   f.make(dy);
   if (!s.defers) f.run(gather(s, Account::activations, l.in));
-  f.run(product_memory(s, Account::activations, rows, l.out, l.in)).make(Account::exchange, received);
+  f.run(product_memory(s, Account::activations, rows, l.out, l.in, Turned::neither))
+      .make(Account::exchange, received);
   if (!s.defers) {
     f.run(weight_gradient(s, rows, l.in, l.out)).drop(s.group(l.in)).run(bias_gradient(s, rows, l.out));
   }
@@ -47,21 +50,22 @@ Footprint column_backward(const PassSizes& s, const Layer& l) {
 Footprint row_backward(const PassSizes& s, const Layer& l) {
   Footprint f;
   f.run(gather(s, Account::activations, l.out))
-      .run(product_memory(s, Account::activations, s.b * s.T, l.out, l.in));
+      .run(product_memory(s, Account::activations, s.b * s.T, l.out, l.in, Turned::neither));
   return s.defers ? f : f.run(linear_weights(s, l)).drop(s.group(l.out));
 }
 
 }  // namespace
 
-Footprint product_memory(const PassSizes& s, Account account, int64_t rows, int64_t inner, int64_t columns) {
-  const MatrixTiles* tiles = s.scratch.products;
-  const bool packs = tiles && rows >= fewest_rows && columns >= fewest_rows;
-  const int64_t terms = std::min(inner, most_inner);
-  const int64_t packed =
-      packs ? (right_floats(*tiles, terms, columns) + left_floats(*tiles, terms) + sum_floats(*tiles)) *
-                  fp32_bytes
-            : 0;
-  const int64_t wide = packs && inner > most_inner && s.e() < fp32_bytes ? rows * columns * fp32_bytes : 0;
+Footprint product_memory(const PassSizes& s, Account account, int64_t rows, int64_t inner, int64_t columns,
+                         Turned turned) {
+  const bool packs = s.scratch.packs_products && rows >= fewest_rows && columns >= fewest_rows;
+  const bool fp32 = s.e() == fp32_bytes, left = packs && (!fp32 || turned == Turned::left),
+             right = packs && (!fp32 || turned == Turned::right || columns > most_right_stride);
+  const int64_t most = right ? right_terms(columns, fp32) : inner;
+  const int64_t packed = ((right ? right_floats(std::min(inner, most), columns) : 0) +
+                          (left ? left_floats : 0) + (packs && !fp32 ? sum_floats : 0)) *
+                         fp32_bytes;
+  const int64_t wide = packs && inner > most && !fp32 ? rows * columns * fp32_bytes : 0;
   Footprint f;
   if (wide == 0) return f.make(account, rows * columns * s.e()).brief(account, packed);
   return f.make(account, wide)
@@ -71,13 +75,13 @@ Footprint product_memory(const PassSizes& s, Account account, int64_t rows, int6
 }
 
 Footprint plain_forward(const PassSizes& s, int64_t rows, int64_t in, int64_t out) {
-  return product_memory(s, Account::activations, rows, in, out);
+  return product_memory(s, Account::activations, rows, in, out, Turned::right);
 }
 
 Footprint plain_backward(const PassSizes& s, int64_t rows, int64_t in, int64_t out, bool for_input,
                          int64_t copy) {
   Footprint f;
-  if (for_input) f.run(product_memory(s, Account::activations, rows, out, in));
+  if (for_input) f.run(product_memory(s, Account::activations, rows, out, in, Turned::neither));
   f.make(Account::gradients, copy).run(weight_gradient(s, rows, in, out)).drop(Account::gradients, copy);
   return f.run(bias_gradient(s, rows, out));
 }
@@ -101,7 +105,7 @@ Footprint linear_forward(const PassSizes& s, const Layer& l) {
 
 Footprint linear_backward(const PassSizes& s, const Layer& l) {
   if (s.axes.tensor > 1) return l.cut == Layer::Cut::column ? column_backward(s, l) : row_backward(s, l);
-  const Footprint dx = product_memory(s, Account::activations, s.b * s.T, l.out, l.in);
+  const Footprint dx = product_memory(s, Account::activations, s.b * s.T, l.out, l.in, Turned::neither);
   Footprint f;
   return s.defers ? dx : f.run(dx).run(linear_weights(s, l));
 }

@@ -9,7 +9,7 @@
 #pragma once
 
 #include "graticule/footprint/footprint.h"
-#include "graticule/kernel/matrix_tiles.h"
+#include "graticule/kernel/flash_tiles.h"
 #include "graticule/recipe/share.h"
 
 namespace graticule {
@@ -18,8 +18,7 @@ namespace graticule {
 struct Scratch {
   int64_t threads = 0;                ///< threads that the CPU computes with; 0: a GPU
   const FlashTiles* tiles = nullptr;  ///< tiles that the attention kernel packs for; null: ATen's kernel runs
-  /// Tiles that linear layers pack their operands for (kernel/matrix_product); null: ATen multiplies.
-  const MatrixTiles* products = nullptr;
+  bool packs_products = false;        ///< linear layers run by kernel/matrix_product, else by ATen
 };
 
 /// The sizes that all formulas read: b samples on a rank, with all its tokens or a tile of them.
@@ -50,9 +49,12 @@ struct Layer {
   bool samples_first;  ///< the side that is cut is [b, T, ..]; an exchange needs [T, b, ..] and copies it
 };
 
+/// Which operand of a product is a transposed view: W in y = x W^T, neither in dx = dy W, dy in dW = dy^T x.
+enum class Turned { left, neither, right };
+
 /// The product [rows, inner] x [inner, columns]. Leaves the result.
 Footprint product_memory(const PassSizes& sizes, Account account, int64_t rows, int64_t inner,
-                         int64_t columns);
+                         int64_t columns, Turned turned);
 /// Leaves the output: [b, T, out] of a column layer, [b, t, out] of a row layer.
 Footprint linear_forward(const PassSizes& sizes, const Layer& layer);
 /// Leaves the gradients of the input and of the weights. If sizes.defers: leaves the gradient of the input

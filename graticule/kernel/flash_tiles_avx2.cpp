@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "graticule/kernel/flash_tile_backward.h"
-#include "graticule/kernel/matrix_tile_product.h"
+#include "graticule/kernel/matrix_pack.h"
 
 namespace graticule {
 namespace {
@@ -113,7 +113,7 @@ struct Avx2 {
 
 extern const FlashTiles tiles_avx2;
 const FlashTiles tiles_avx2 = tiles_of<Avx2>();
-extern const MatrixTiles matrix_avx2;
-const MatrixTiles matrix_avx2 = matrix_tiles_of<Avx2>();
+extern const MatrixPacking packing_avx2;
+const MatrixPacking packing_avx2 = matrix_packing_of<Avx2>();
 
 }  // namespace graticule

@@ -2,7 +2,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "graticule/kernel/flash_cpu.h"
-#include "graticule/kernel/matrix_tiles.h"
+#include "graticule/kernel/matrix_blocks.h"
 
 namespace graticule {
 
@@ -12,8 +12,6 @@ bool cpu_runs(CpuLevel level) { return level == CpuLevel::aten; }
 
 const FlashTiles* cpu_tiles(CpuLevel) { return nullptr; }
 
-const MatrixTiles* matrix_tiles() { return nullptr; }
-
-bool matrix_tiles_win(Element) { return false; }
+const MatrixPacking* matrix_packing() { return nullptr; }
 
 }  // namespace graticule

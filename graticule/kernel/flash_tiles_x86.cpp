@@ -3,12 +3,12 @@
 #include <ATen/core/Tensor.h>
 
 #include "graticule/kernel/flash_cpu.h"
-#include "graticule/kernel/matrix_tiles.h"
+#include "graticule/kernel/matrix_blocks.h"
 
 namespace graticule {
 
 extern const FlashTiles tiles_avx2, tiles_avx512, tiles_avx512_bf16;
-extern const MatrixTiles matrix_avx2, matrix_avx512;
+extern const MatrixPacking packing_avx2, packing_avx512;
 
 bool cpu_runs(CpuLevel level) {
   const bool avx2 =
@@ -48,16 +48,9 @@ const FlashTiles* cpu_tiles(CpuLevel level) {
   }
 }
 
-const MatrixTiles* matrix_tiles() {
-  if (cpu_runs(CpuLevel::avx512) && at::get_cpu_capability() != "AVX2") return &matrix_avx512;
-  return cpu_runs(CpuLevel::avx2) ? &matrix_avx2 : nullptr;
-}
-
-bool matrix_tiles_win(Element element) {
-  const bool multiplies_bf16 = __builtin_cpu_supports("amx-bf16") || __builtin_cpu_supports("avx512bf16");
-  if (!matrix_tiles()) return false;
-  if (element == Element::fp32) return !__builtin_cpu_is("intel");
-  return element == Element::fp16 || !multiplies_bf16;
+const MatrixPacking* matrix_packing() {
+  if (cpu_runs(CpuLevel::avx512)) return &packing_avx512;
+  return cpu_runs(CpuLevel::avx2) ? &packing_avx2 : nullptr;
 }
 
 }  // namespace graticule

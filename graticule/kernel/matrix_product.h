@@ -1,5 +1,5 @@
-// Matrix products on the CPU by our tiles (matrix_tiles.h). linear.cpp uses them. Legend: C[M, N] = A[M, K]
-// B[K, N].
+// Matrix products on the CPU by blocks of oneDNN's brgemm (matrix_blocks.h). linear.cpp uses them. Legend:
+// C[M, N] = A[M, K] B[K, N].
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -8,17 +8,18 @@
 
 namespace graticule {
 
-/// Whether matrix_product is faster than ATen's product on this processor, for operands of this dtype.
+/// Whether matrix_product is faster than ATen's product on this processor, for operands of this dtype. False
+/// without AVX2. fp32 and fp16: always. bf16: when the processor does not multiply bf16 itself. (Figures:
+/// docs/attention-kernel.md.)
 bool matrix_product_wins(at::ScalarType dtype);
 
 /// Whether to use matrix_product for these operands: they are on a CPU (or meta tensors that represent such,
 /// stand_in.h), it is faster for their dtype, and they have more than a few rows and columns.
 bool prefers_matrix_product(const at::Tensor& a_MK, const at::Tensor& b_KN);
 
-/// a b (+ bias_N) [M, N], summed in fp32, in the dtype `dtype`. Each operand may be a transposed view.
-/// Operands are packed as fp32: B whole, but at most 8,192 of its rows at a time; A 192 rows at a time. The
-/// order of the sums does not depend on the number of threads. Refuses a processor without AVX2
-/// (std::invalid_argument).
+/// a b (+ bias_N) [M, N], summed in fp32, in the dtype `dtype`. Each operand may be a transposed view; no size
+/// is 0. What is packed, and how much of it at a time: matrix_blocks.h. The order of the sums does not depend
+/// on the number of threads, nor on strides. Refuses a processor without AVX2 (std::invalid_argument).
 at::Tensor matrix_product(const at::Tensor& a_MK, const at::Tensor& b_KN,
                           const std::optional<at::Tensor>& bias_N, at::ScalarType dtype);
 

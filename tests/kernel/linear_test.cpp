@@ -14,8 +14,8 @@
 
 #include <utility>
 
+#include "graticule/kernel/matrix_blocks.h"
 #include "graticule/kernel/matrix_product.h"
-#include "graticule/kernel/matrix_tiles.h"
 
 namespace graticule {
 namespace {
@@ -65,7 +65,7 @@ TEST(Linear, ValueAndGradientsAreTheFormulas) {
 TEST(Linear, LongSumsAreCutAndThreadsDoNotChangeThem) {
   at::manual_seed(4);
   const auto a = at::randn({20, 8192 + 700}), b = at::randn({16, 8192 + 700}).t();
-  if (!matrix_tiles()) GTEST_SKIP() << "no tiles on this processor";
+  if (!matrix_packing()) GTEST_SKIP() << "this processor has no AVX2";
   const auto one = matrix_product(a, b, std::nullopt, at::kFloat);
   at::set_num_threads(3);
   EXPECT_TRUE(at::equal(one, matrix_product(a, b, std::nullopt, at::kFloat)));
@@ -76,8 +76,8 @@ TEST(Linear, LongSumsAreCutAndThreadsDoNotChangeThem) {
             4e-3);
 }
 
-TEST(Linear, TilesMultiplyOperandsInEitherOrder) {
-  if (!matrix_tiles()) GTEST_SKIP() << "no tiles on this processor";
+TEST(Linear, BlocksMultiplyOperandsInEitherOrder) {
+  if (!matrix_packing()) GTEST_SKIP() << "this processor has no AVX2";
   at::manual_seed(5);
   for (const bool a_turned : {false, true}) {
     for (const bool b_turned : {false, true}) {
