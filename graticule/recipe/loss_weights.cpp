@@ -61,7 +61,8 @@ std::vector<double> target_weights(const LossWeights& weights, const std::vector
     if (found == weights.by_name.end()) found = weights.by_name.find(variable_of(target));
     all.push_back(found == weights.by_name.end() ? 1 : found->second);
   }
-  if (std::all_of(all.begin(), all.end(), [](double weight) { return weight == 0; }))
+  // A plan without data has no targets, and nothing to refuse.
+  if (!all.empty() && std::all_of(all.begin(), all.end(), [](double weight) { return weight == 0; }))
     refuse("train", "train.loss_weights gives every target the weight 0: leave one above 0");
   return all;
 }
