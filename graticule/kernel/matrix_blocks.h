@@ -46,9 +46,9 @@ inline constexpr int64_t most_right_stride = 512;
 inline constexpr int64_t fewest_rows = 16;
 
 /// Terms of a product that are multiplied at a time, if B is packed; more are added up in an fp32 result. An
-/// fp32 result is the result itself: then B is packed 16 MiB at a time, but at least block_terms rows.
+/// fp32 result is the result itself: then B is packed 4 MiB at a time, but at least block_terms rows.
 inline int64_t right_terms(int64_t columns, bool fp32) {
-  constexpr int64_t most = 8192, most_floats = 4 << 20;
+  constexpr int64_t most = 8192, most_floats = 1 << 20;
   return fp32 ? std::clamp(most_floats / columns / block_terms * block_terms, block_terms, most) : most;
 }
 /// Floats that `terms` rows of B take packed.

@@ -7,15 +7,21 @@
 #include <ATen/ops/equal.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/mm.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <array>
+#include <limits>
+#include <random>
 #include <utility>
 
+#include "graticule/core/error.h"
 #include "graticule/kernel/matrix_blocks.h"
 #include "graticule/kernel/matrix_product.h"
+#include "tests/seed.h"
 
 namespace graticule {
 namespace {
@@ -62,30 +68,62 @@ TEST(Linear, ValueAndGradientsAreTheFormulas) {
   }
 }
 
-TEST(Linear, LongSumsAreCutAndThreadsDoNotChangeThem) {
-  at::manual_seed(4);
-  const auto a = at::randn({20, 8192 + 700}), b = at::randn({16, 8192 + 700}).t();
-  if (!matrix_packing()) GTEST_SKIP() << "this processor has no AVX2";
-  const auto one = matrix_product(a, b, std::nullopt, at::kFloat);
-  at::set_num_threads(3);
-  EXPECT_TRUE(at::equal(one, matrix_product(a, b, std::nullopt, at::kFloat)));
-  at::set_num_threads(1);
-  EXPECT_LT(error(one, at::mm(wide(a), wide(b))), 2e-6);
-  EXPECT_LT(error(matrix_product(a.to(at::kBFloat16), b.to(at::kBFloat16), std::nullopt, at::kBFloat16),
-                  at::mm(wide(a.to(at::kBFloat16)), wide(b.to(at::kBFloat16)))),
-            4e-3);
+// A [rows, columns] matrix with normal values: row-major, transposed, rows far apart, or neither stride 1.
+at::Tensor matrix(int64_t rows, int64_t columns, int64_t form, at::ScalarType dtype) {
+  switch (form) {
+    case 0:
+      return at::randn({rows, columns}).to(dtype);
+    case 1:
+      return at::randn({columns, rows}).to(dtype).t();
+    case 2:
+      return at::randn({rows, columns + 600}).to(dtype).narrow(1, 7, columns);
+    default:
+      return at::randn({rows, columns, 2}).to(dtype).select(2, 1);
+  }
 }
 
-TEST(Linear, BlocksMultiplyOperandsInEitherOrder) {
+TEST(Linear, BlocksMultiplyAnySizesStridesAndThreads) {
   if (!matrix_packing()) GTEST_SKIP() << "this processor has no AVX2";
-  at::manual_seed(5);
-  for (const bool a_turned : {false, true}) {
-    for (const bool b_turned : {false, true}) {
-      const auto a = a_turned ? at::randn({150, 203}).t() : at::randn({203, 150});
-      const auto b = b_turned ? at::randn({77, 150}).t() : at::randn({150, 77});
-      const auto bias = at::randn({77});
-      EXPECT_LT(error(matrix_product(a, b, bias, at::kFloat), at::mm(wide(a), wide(b)) + wide(bias)), 2e-6);
+  const auto seed = test_seed();
+  at::manual_seed(seed);
+  std::mt19937_64 random(seed);
+  const auto pick = [&](std::vector<int64_t> from) { return from[random() % from.size()]; };
+  for (int i = 0; i < 60; ++i) {
+    const int64_t rows = pick({1, 16, 97, 192, 203, 401}),
+                  inner = pick({1, 16, 130, 512, 513, 1100, 8192 + 700}),
+                  columns = pick({1, 17, 64, 77, 512, 601});
+    const auto dtype = std::array{at::kFloat, at::kFloat, at::kBFloat16, at::kHalf}[random() % 4];
+    const auto a = matrix(rows, inner, pick({0, 1, 2, 3}), dtype),
+               b = matrix(inner, columns, pick({0, 1, 2, 3}), dtype);
+    const auto bias = random() % 2 ? std::optional(at::randn({columns}).to(dtype)) : std::nullopt;
+    const auto where = text("seed ", seed, ", draw ", i, ": ", rows, " x ", inner, " x ", columns, " ", dtype,
+                            ", strides ", a.strides(), " and ", b.strides());
+    auto exact = at::mm(wide(a), wide(b));
+    if (bias) exact = exact + wide(*bias);
+    at::set_num_threads(1);
+    const auto one = matrix_product(a, b, bias, dtype);
+    EXPECT_LT(error(one, exact), dtype == at::kFloat ? 2e-6 : dtype == at::kHalf ? 1e-3 : 8e-3) << where;
+    EXPECT_TRUE(at::equal(one, matrix_product(a.contiguous(), b.t().contiguous().t(), bias, dtype))) << where;
+    for (const int threads : {2, 3, 8}) {
+      at::set_num_threads(threads);
+      EXPECT_TRUE(at::equal(one, matrix_product(a, b, bias, dtype)))
+          << where << ", " << threads << " threads";
     }
+    at::set_num_threads(1);
+  }
+}
+
+TEST(Linear, BlocksKeepNaNAndInfinity) {
+  if (!matrix_packing()) GTEST_SKIP() << "this processor has no AVX2";
+  for (const auto dtype : {at::kFloat, at::kBFloat16, at::kHalf}) {
+    auto a = at::ones({40, 600}).to(dtype), b = at::ones({600, 70}).to(dtype);
+    a[3][5] = std::numeric_limits<float>::quiet_NaN();
+    b[599][69] = std::numeric_limits<float>::infinity();
+    const auto c = matrix_product(a, b, std::nullopt, dtype).to(at::kFloat);
+    EXPECT_TRUE(c[3].isnan().all().item<bool>());
+    EXPECT_EQ(c.isnan().sum().item<int64_t>(), 70);
+    EXPECT_EQ(c.isinf().sum().item<int64_t>(), 39);
+    EXPECT_EQ(c[0][0].item<float>(), 600);
   }
 }
 
