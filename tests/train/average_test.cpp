@@ -23,7 +23,7 @@ constexpr double ema = 0.6;  // the decay of update 13 and later
 std::string recipe(const std::string& folder, const std::string& layout, const std::string& train = "") {
   return text(
       "[data]\npath = \"synthetic:rows=6,columns=8,variables=4,times=60\"\ntrain = [\"2001-01-01\", "
-      "\"2001-01-14\"]\nbatch = 2\n[model]\ndim = 20\ndepth = 2\nheads = 5\ndrop_path = 0.2\n[parallel]\n",
+      "\"2001-01-14\"]\nbatch = 2\n[model]\ndim = 40\ndepth = 2\nheads = 5\ndrop_path = 0.2\n[parallel]\n",
       layout, "[train]\nsteps = 20\nwarmup = 2\nthreads = 1\n",
       train.empty() ? text("ema = ", ema, "\n") : train, "[run]\nout = \"", folder, "\"\n");
 }
