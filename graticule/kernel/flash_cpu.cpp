@@ -52,6 +52,15 @@ at::Tensor floats(int64_t rows, int64_t length, const at::Device& device) {
 
 float* row(const at::Tensor& x, int64_t i) { return x.mutable_data_ptr<float>() + i * x.size(1); }
 
+/// Runs body(task) for each task in [0, count). For meta tensors it does nothing.
+template <class Body>
+void for_each(const at::Device& device, int64_t count, const Body& body) {
+  if (device.is_meta()) return;
+  for_each_part(count, [&](int64_t begin, int64_t end) {
+    for (int64_t task = begin; task < end; ++task) body(task);
+  });
+}
+
 /// Runs body(task, scratch) for each task in [0, count); each thread has its own scratch. For meta tensors it
 /// only allocates the scratch, so that a dry run allocates as a real run does.
 template <class Body>
@@ -85,11 +94,11 @@ FlashResult flash_cpu_forward(const FlashTiles& tiles, const at::Tensor& q_BTHD,
 
   for (int64_t first = 0; first < pairs; first += together) {
     const int64_t count = std::min(together, pairs - first);
-    for_each(device, count * blocks, tiles.prepare_scratch(D), [&](int64_t task, float* scratch) {
+    for_each(device, count * blocks, [&](int64_t task) {
       const int64_t slot = task / blocks, begin = task % blocks * tiles.block;
       const int64_t batch = (first + slot) / G, group = (first + slot) % G;
       tiles.pack_keys(view(k_BSGD, batch, 0, group), view(v_BSGD, batch, 0, group), begin,
-                      std::min(begin + tiles.block, S), D, row(keys, slot), row(values, slot), scratch);
+                      std::min(begin + tiles.block, S), D, row(keys, slot), row(values, slot));
     });
     const int64_t group_size = queries_a_task(tiles, count * R, T, at::get_num_threads());
     const int64_t tasks = ceil_div(T, group_size);
@@ -141,25 +150,23 @@ struct Backward {
 void prepare_queries(const Backward& run, const Span& queries, int64_t first, int64_t count) {
   const auto [sign, magnitude] = split(run.scale);
   const int64_t blocks = run.blocks(queries);
-  for_each(run.q.device(), count * run.R * blocks, run.tiles.prepare_scratch(run.D),
-           [&](int64_t task, float* scratch) {
-             const int64_t slot = task / blocks, begin = task % blocks * run.tiles.block;
-             const int64_t batch = (first + slot / run.R) / run.G,
-                           head = (first + slot / run.R) % run.G * run.R + slot % run.R;
-             const int64_t lse_offset = (batch * run.H + head) * run.T + queries.begin;
-             run.tiles.prepare({.q = view(run.q, batch, queries.begin, head),
-                                .dout = view(run.dout, batch, queries.begin, head),
-                                .out = view(run.out, batch, queries.begin, head),
-                                .lse = run.lse.const_data_ptr<float>() + lse_offset,
-                                .dlse = run.dlse ? run.dlse->const_data_ptr<float>() + lse_offset : nullptr,
-                                .begin = begin,
-                                .end = std::min(begin + run.tiles.block, queries.size()),
-                                .width = run.D,
-                                .sign = sign,
-                                .magnitude = magnitude,
-                                .pack = run.room.pack(slot),
-                                .scratch = scratch});
-           });
+  for_each(run.q.device(), count * run.R * blocks, [&](int64_t task) {
+    const int64_t slot = task / blocks, begin = task % blocks * run.tiles.block;
+    const int64_t batch = (first + slot / run.R) / run.G,
+                  head = (first + slot / run.R) % run.G * run.R + slot % run.R;
+    const int64_t lse_offset = (batch * run.H + head) * run.T + queries.begin;
+    run.tiles.prepare({.q = view(run.q, batch, queries.begin, head),
+                       .dout = view(run.dout, batch, queries.begin, head),
+                       .out = view(run.out, batch, queries.begin, head),
+                       .lse = run.lse.const_data_ptr<float>() + lse_offset,
+                       .dlse = run.dlse ? run.dlse->const_data_ptr<float>() + lse_offset : nullptr,
+                       .begin = begin,
+                       .end = std::min(begin + run.tiles.block, queries.size()),
+                       .width = run.D,
+                       .sign = sign,
+                       .magnitude = magnitude,
+                       .pack = run.room.pack(slot)});
+  });
 }
 
 /// Cuts keys and queries into `parts` each. In step s, key part j meets query part (j + s) mod parts. So no
@@ -196,7 +203,7 @@ void multiply_parts(const Backward& run, const Span& queries, int64_t first, int
 
 void write_query_gradients(const Backward& run, const Span& queries, int64_t first, int64_t count) {
   const int64_t length = run.tiles.accumulator_width(run.D), blocks = run.blocks(queries);
-  for_each(run.q.device(), count * run.R * blocks, 1, [&](int64_t task, float*) {
+  for_each(run.q.device(), count * run.R * blocks, [&](int64_t task) {
     const int64_t slot = task / blocks, begin = task % blocks * run.tiles.block;
     const int64_t batch = (first + slot / run.R) / run.G,
                   head = (first + slot / run.R) % run.G * run.R + slot % run.R;
@@ -208,7 +215,7 @@ void write_query_gradients(const Backward& run, const Span& queries, int64_t fir
 }
 
 void write_key_gradients(const Backward& run, int64_t first, int64_t count) {
-  for_each(run.q.device(), count * run.key_panels, run.tiles.prepare_scratch(run.D),
+  for_each(run.q.device(), count * run.key_panels, run.tiles.write_scratch(run.D),
            [&](int64_t task, float* scratch) {
              const int64_t slot = task / run.key_panels, begin = task % run.key_panels * run.tiles.panel;
              const int64_t batch = (first + slot) / run.G, group = (first + slot) % run.G;

@@ -15,8 +15,8 @@ struct Avx512 {
   static constexpr int lanes = 16, rows = 6,
                        columns = 4;  // 24 sums, 4 right vectors and a left one: 29 of 32 registers
   static constexpr int64_t block = 96,
-                           pair = 1;  // block x panel scores are 24 KiB: they stay in the first cache
-  static constexpr bool overlaps = false;
+                           pair = 1;       // block x panel scores are 24 KiB: they stay in the first cache
+  static constexpr bool overlaps = false;  // quick_step gains nothing (docs/log.md)
 
   static Vector zero() { return _mm512_setzero_ps(); }
   static Vector load(const float* x) { return _mm512_loadu_ps(x); }

@@ -16,8 +16,7 @@ int64_t queries_a_task(const FlashTiles& tiles, int64_t heads, int64_t queries, 
   return group;
 }
 
-// Counts packed keys and values, and for each thread its packing scratch or its product scratch, whichever is
-// larger.
+// Counts packed keys and values, and for each thread the scratch of its products.
 int64_t forward_scratch(const FlashTiles& tiles, const FlashSizes& x, int64_t threads) {
   const int64_t R = x.heads / x.groups, together = std::min(x.batch * x.groups, threads);
   const int64_t blocks = ceil_div(x.keys, tiles.block);
@@ -25,13 +24,11 @@ int64_t forward_scratch(const FlashTiles& tiles, const FlashSizes& x, int64_t th
       together * (x.keys * units(x.width, tiles.pair) + blocks * x.width * units(tiles.block, tiles.pair));
   const int64_t queries = queries_a_task(tiles, together * R, x.queries, threads);
   const int64_t tasks = together * R * ceil_div(x.queries, queries);
-  const int64_t packing = std::min(together * blocks, threads) * tiles.prepare_scratch(x.width);
-  const int64_t multiplying = std::min(tasks, threads) * tiles.forward_scratch(queries, x.width);
-  return fp32_bytes * (packed + std::max(packing, multiplying));
+  return fp32_bytes * (packed + std::min(tasks, threads) * tiles.forward_scratch(queries, x.width));
 }
 
 // Counts, for a range of queries, q and dout by rows and by columns, two numbers for each query, and dq; then
-// dk and dv; and the scratch of each thread for packing, products or writing, whichever is largest.
+// dk and dv; and the scratch of each thread for products or writing, whichever is larger.
 int64_t backward_scratch(const FlashTiles& tiles, const FlashSizes& x, int64_t threads) {
   const int64_t R = x.heads / x.groups, together = std::min(x.batch * x.groups, threads);
   const int64_t queries = ceil_div(x.queries, ceil_div(x.queries, most_backward_queries));
@@ -41,10 +38,9 @@ int64_t backward_scratch(const FlashTiles& tiles, const FlashSizes& x, int64_t t
   const int64_t head = 2 * rows + 2 * columns + queries * (2 + tiles.accumulator_width(x.width));
   const int64_t packed = together * (R * head + 2 * panels * x.width * tiles.panel);
   const int64_t parts = std::min({threads / std::gcd(together, threads), blocks, panels});
-  const int64_t packing =
-      std::min(together * std::max(R * blocks, panels), threads) * tiles.prepare_scratch(x.width);
+  const int64_t writing = std::min(together * panels, threads) * tiles.write_scratch(x.width);
   const int64_t multiplying = std::min(together * parts, threads) * tiles.backward_scratch(x.width);
-  return fp32_bytes * (packed + std::max(packing, multiplying));
+  return fp32_bytes * (packed + std::max(writing, multiplying));
 }
 
 }  // namespace graticule

@@ -27,11 +27,6 @@ int64_t accumulator_width(int64_t width) {
 }
 
 template <class Isa>
-int64_t prepare_scratch(int64_t width) {
-  return (Isa::block > panel_of<Isa> ? Isa::block : panel_of<Isa>)*width + 2 * most_width;
-}
-
-template <class Isa>
 float row_dot(const float* x, const float* y, int64_t padded) {
   auto sum = Isa::zero();
   for (int64_t d = 0; d < padded; d += Isa::lanes)
@@ -87,6 +82,19 @@ struct Scores {
   float* ds_TU;  // units along the keys
 };
 
+/// Stores rows of a tile as units along the rows. A last odd row is paired with zeros.
+template <class Isa, int R, int C>
+[[gnu::always_inline]] inline void store_pairs(int64_t row, typename Isa::Vector (&x)[R][C], float* to) {
+#pragma GCC unroll 8
+  for (int r = 0; r < R; r += 2) {
+#pragma GCC unroll 8
+    for (int c = 0; c < C; ++c) {
+      const typename Isa::Vector two[2] = {x[r][c], r + 1 < R ? x[r + 1 < R ? r + 1 : r][c] : Isa::zero()};
+      Isa::store_pair(to + (row + r) / 2 * panel_of<Isa> + c * Isa::lanes, two);
+    }
+  }
+}
+
 template <class Isa, int C>
 void scores_step(const BackwardTask& task, const KeyPanel& keys, const Scores& room, int64_t begin,
                  int64_t count) {
@@ -109,7 +117,7 @@ void scores_step(const BackwardTask& task, const KeyPanel& keys, const Scores& r
             Isa::store(room.p + (row + r) * panel + c * Isa::lanes, s[r][c]);
           }
         }
-        if constexpr (Isa::pair == 2) store_units<Isa>(row, s, room.p_UL);
+        if constexpr (Isa::pair == 2) store_pairs<Isa>(row, s, room.p_UL);
       });
   product<Isa, C>(
       count, depth, Strips{task.pack.dout_TU + begin * depth, depth},
@@ -123,42 +131,8 @@ void scores_step(const BackwardTask& task, const KeyPanel& keys, const Scores& r
             Isa::store_left(room.ds_TU + ((row + r) * panel + c * Isa::lanes) / Isa::pair, dp[r][c]);
           }
         }
-        if constexpr (Isa::pair == 2) store_units<Isa>(row, dp, room.ds_UL);
+        if constexpr (Isa::pair == 2) store_pairs<Isa>(row, dp, room.ds_UL);
       });
-}
-
-/// A finish that adds the sums to rows in memory.
-template <class Isa>
-struct Adder {
-  float* to;
-  int64_t length;
-
-  template <int R, int C>
-  [[gnu::always_inline]] void prefetch(int64_t row) const {
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 8
-      for (int c = 0; c < C; ++c) __builtin_prefetch(to + (row + r) * length + c * Isa::lanes, 1);
-    }
-  }
-
-  template <int R, int C>
-  [[gnu::always_inline]] void operator()(int64_t row, typename Isa::Vector (&sums)[R][C]) const {
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 8
-      for (int c = 0; c < C; ++c) {
-        float* at = to + (row + r) * length + c * Isa::lanes;
-        Isa::store(at, Isa::load(at) + sums[r][c]);
-      }
-    }
-  }
-};
-
-/// to[rows, lanes] += A B
-template <class Isa, int C, class Left>
-void accumulate(int64_t rows, int64_t depth, const Left& left, const float* b, float* to, int64_t length) {
-  product<Isa, C>(rows, depth, left, b, Adder<Isa>{to, length});
 }
 
 template <class Isa, int C>
@@ -282,7 +256,7 @@ constexpr FlashTiles tiles_of() {
           Isa::pair,
           most_queries,
           forward_scratch<Isa>,
-          prepare_scratch<Isa>,
+          write_scratch<Isa>,
           backward_scratch<Isa>,
           accumulator_width<Isa>,
           pack_keys<Isa>,

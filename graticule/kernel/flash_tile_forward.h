@@ -31,43 +31,28 @@ struct QueryPanel {
   float* sum_L;
 };
 
-/// O^T = keep O^T + V^T P^T for a block of keys, with P^T in `scores`.
-template <class Isa, int C>
-void add_values(const ForwardTask& task, const QueryPanel& state, int64_t begin, int64_t count,
-                const float* scores, typename Isa::Vector (&keep)[C]) {
-  using Vector = typename Isa::Vector;
-  constexpr int64_t panel = panel_of<Isa>;
+/// V^T of the block of keys that starts at `begin`.
+template <class Isa>
+Strips values_at(const ForwardTask& task, int64_t begin) {
   const int64_t depth = units(Isa::block, Isa::pair);
-  const float* values = task.values_bDU + begin / Isa::block * task.width * depth;
-  product<Isa, C>(
-      task.width, units(count, Isa::pair), Strips{values, depth},
-      scores, [&]<int R>(int64_t row, Vector(&o)[R][C]) __attribute__((always_inline)) {
-#pragma GCC unroll 8
-        for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 8
-          for (int c = 0; c < C; ++c) {
-            float* out = state.out_DL + (row + r) * panel + c * Isa::lanes;
-            Isa::store(out, Isa::add_product(o[r][c], Isa::load(out), keep[c]));
-          }
-        }
-      });
+  return {task.values_bDU + begin / Isa::block * task.width * depth, depth};
 }
 
-/// A block of keys whose exponentials are taken relative to the m of earlier blocks, whatever this block's largest score
-/// is. So nothing is searched or rescaled, and they are computed while the next scores are. Returns false, and changes
-/// nothing, when a sum is no number or too large for that: then m must rise first.
+/// A block of keys whose exponentials are taken relative to the m of earlier blocks, whatever this block's
+/// largest score is. So nothing is searched or rescaled, and they are computed while the next scores are.
+/// Returns false, and changes nothing, when a sum is no number or too large for that: then m must rise first.
 template <class Isa, int C>
 bool quick_step(const ForwardTask& task, const QueryPanel& state, int64_t begin, int64_t count,
                 float* scores) {
+  static_assert(Isa::pair == 1);  // `exponentials` stores rows, not units of two
   using Vector = typename Isa::Vector;
   const int64_t depth = units(task.width, Isa::pair);
   const auto factor = Isa::broadcast(task.magnitude * log2_e);
-  Vector shift[C], sum[C], keep[C];
+  Vector shift[C], sum[C];
 #pragma GCC unroll 8
   for (int c = 0; c < C; ++c) {
     shift[c] = Isa::load(state.most_L + c * Isa::lanes) * factor;
     sum[c] = Isa::zero();
-    keep[c] = Isa::broadcast(1);
   }
   const auto exponentials = [&](int64_t row) __attribute__((always_inline)) {
 #pragma GCC unroll 8
@@ -89,7 +74,7 @@ bool quick_step(const ForwardTask& task, const QueryPanel& state, int64_t begin,
     float* l = state.sum_L + c * Isa::lanes;
     Isa::store(l, sum[c] + Isa::load(l));
   }
-  add_values<Isa, C>(task, state, begin, count, scores, keep);
+  accumulate<Isa, C>(task.width, count, values_at<Isa>(task, begin), scores, state.out_DL, panel_of<Isa>);
   return true;
 }
 
@@ -147,7 +132,18 @@ void careful_step(const ForwardTask& task, const QueryPanel& state, int64_t begi
     float* l = state.sum_L + c * Isa::lanes;
     Isa::store(l, Isa::add_product(sum[c], Isa::load(l), keep[c]));
   }
-  add_values<Isa, C>(task, state, begin, count, scores, keep);
+  product<Isa, C>(
+      task.width, units(count, Isa::pair), values_at<Isa>(task, begin),
+      scores, [&]<int R>(int64_t row, Vector(&o)[R][C]) __attribute__((always_inline)) {
+#pragma GCC unroll 8
+        for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+          for (int c = 0; c < C; ++c) {
+            float* out = state.out_DL + (row + r) * panel + c * Isa::lanes;
+            Isa::store(out, Isa::add_product(o[r][c], Isa::load(out), keep[c]));
+          }
+        }
+      });
 }
 
 /// Divides by the sums, transposes back, and writes lse = |scale| m + ln l, corrected for the rounding of the

@@ -159,8 +159,8 @@ void pack_strips(const HeadView& view, int64_t begin, int64_t end, int64_t width
       });
 }
 
-/// Packs a left operand whose depth is the tokens: strips of the numbers of the width, over the tokens [begin, end), at most a
-/// block. A row has the length of a whole block.
+/// Packs a left operand whose depth is the tokens: strips of the numbers of the width, over the tokens [begin,
+/// end), at most a block. A row has the length of a whole block.
 template <class Isa>
 void pack_columns(const HeadView& view, int64_t begin, int64_t end, int64_t width, float sign,
                   float* strips) {
@@ -202,6 +202,11 @@ void write_rows(const float* rows, int64_t length, int64_t count, int64_t width,
 }
 
 template <class Isa>
+int64_t write_scratch(int64_t width) {
+  return panel_of<Isa> * width;
+}
+
+template <class Isa>
 void write_panel(const float* panel_DL, int64_t count, int64_t width, float factor, HeadOutput out,
                  float* scratch) {
   constexpr int64_t panel = panel_of<Isa>;
@@ -211,7 +216,7 @@ void write_panel(const float* panel_DL, int64_t count, int64_t width, float fact
 
 template <class Isa>
 void pack_keys(HeadView k, HeadView v, int64_t begin, int64_t end, int64_t width, float* keys_SU,
-               float* values_bDU, float* /*scratch*/) {
+               float* values_bDU) {
   const int64_t depth = units(width, Isa::pair);
   for (int64_t token = begin; token < end; token += Isa::block) {
     const int64_t block_end = token + Isa::block < end ? token + Isa::block : end;

@@ -11,35 +11,30 @@ namespace graticule {
 template <class Isa>
 constexpr int64_t panel_of = static_cast<int64_t>(Isa::columns) * Isa::lanes;
 
-/// A packed left operand in *strips*. A strip is the R rows of one tile, term by term: the number (r, k) of a
-/// strip is at [k * R + r]. So a tile reads one contiguous stream, which the processor fetches ahead. The strip
-/// of row i starts at i * length, where `length` is the number of terms of a row.
-struct Strips {
+/// How the numbers of a left operand lie: row after row, or in strips. A *strip* is the R rows of one tile,
+/// term by term, so a tile reads one contiguous stream, which the processor fetches ahead.
+enum class LeftOrder { rows, strips };
+
+/// A left operand. Its row i, or the strip that begins with row i, starts at i * length; `length` is the number
+/// of terms of a row.
+template <LeftOrder order>
+struct LeftOperand {
   const float* data;
   int64_t length;
 
   const float* at(int64_t row) const { return data + row * length; }
+  /// Term k of row r of the tile of R rows that starts at `tile`.
   template <int R>
-  [[gnu::always_inline]] float number(const float* strip, int r, int64_t k) const {
-    return strip[k * R + r];
+  [[gnu::always_inline]] float number(const float* tile, int r, int64_t k) const {
+    return order == LeftOrder::strips ? tile[k * R + r] : tile[r * length + k];
   }
 };
+using Strips = LeftOperand<LeftOrder::strips>;
+using Rows = LeftOperand<LeftOrder::rows>;
 
-/// A left operand that lies as rows of `length` numbers.
-struct Rows {
-  const float* data;
-  int64_t length;
-
-  const float* at(int64_t row) const { return data + row * length; }
-  template <int R>
-  [[gnu::always_inline]] float number(const float* rows, int r, int64_t k) const {
-    return rows[r * length + k];
-  }
-};
-
-/// Calls body.operator()<R>(row) for each tile of the rows: Isa::rows rows a tile, and at the end two tiles of nearly the
-/// same height, since a tile of one or two rows has too few sums to keep the processor busy. Only the last tile
-/// may have an odd number of rows.
+/// Calls body.operator()<R>(row) for each tile of the rows. A tile has Isa::rows rows. The last two have nearly
+/// the same height, since a tile of one or two rows has too few sums to keep the processor busy. Only the last
+/// tile may have an odd number of rows.
 template <class Isa, class Body>
 [[gnu::always_inline]] inline void for_tiles(int64_t rows, const Body& body) {
   static_assert(Isa::rows == 6);
@@ -74,8 +69,8 @@ template <class Isa, class Body>
 constexpr int terms_a_turn = 4;  // of full tiles: a loop of few turns has an end that the processor foresees
 
 /// One tile of C. finish(row, sums) takes sums, Vector[R][C], for the rows row .. row + R - 1. A finish that
-/// reads memory may have prefetch<R, C>(row), which is called before the sums are computed. One with other work to do may
-/// have meanwhile(), which is called after each turn of terms.
+/// reads memory may have prefetch<R, C>(row), which is called before the sums are computed. One with other work
+/// to do may have meanwhile(), which is called after each turn of terms.
 template <class Isa, int R, int C, class Left, class Finish>
 [[gnu::always_inline]] inline void tile_product(int64_t row, int64_t depth, const Left& left, const float* b,
                                                 const Finish& finish) {
@@ -121,21 +116,43 @@ void product(int64_t rows, int64_t depth, const Left& left, const float* b, cons
                 __attribute__((always_inline)) { tile_product<Isa, R, C>(row, depth, left, b, finish); });
 }
 
-/// Stores rows of a tile as units along the rows. A last odd row is paired with zeros.
-template <class Isa, int R, int C>
-[[gnu::always_inline]] inline void store_units(int64_t row, typename Isa::Vector (&x)[R][C], float* to) {
+/// A finish that adds the sums to rows in memory.
+template <class Isa>
+struct Adder {
+  float* to;
+  int64_t length;
+
+  template <int R, int C>
+  [[gnu::always_inline]] void prefetch(int64_t row) const {
 #pragma GCC unroll 8
-  for (int r = 0; r < R; r += Isa::pair) {
+    for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8
-    for (int c = 0; c < C; ++c) {
-      const typename Isa::Vector two[2] = {x[r][c], r + 1 < R ? x[r + 1 < R ? r + 1 : r][c] : Isa::zero()};
-      Isa::store_pair(to + (row + r) / Isa::pair * panel_of<Isa> + c * Isa::lanes, two);
+      for (int c = 0; c < C; ++c) __builtin_prefetch(to + (row + r) * length + c * Isa::lanes, 1);
     }
   }
+
+  template <int R, int C>
+  [[gnu::always_inline]] void operator()(int64_t row, typename Isa::Vector (&sums)[R][C]) const {
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+      for (int c = 0; c < C; ++c) {
+        float* at = to + (row + r) * length + c * Isa::lanes;
+        Isa::store(at, Isa::load(at) + sums[r][c]);
+      }
+    }
+  }
+};
+
+/// to[rows, lanes] += A B
+template <class Isa, int C, class Left>
+void accumulate(int64_t rows, int64_t depth, const Left& left, const float* b, float* to, int64_t length) {
+  product<Isa, C>(rows, depth, left, b, Adder<Isa>{to, length});
 }
 
-/// A finish that stores the sums as rows of `scores`, and calls body(row) for each stored row while the next tiles are computed:
-/// so the processor multiplies and does the body's other operations at once. rest() does what is left.
+/// A finish that stores the sums as rows of `scores`, and calls body(row) for each stored row while the next
+/// tiles are computed. So the processor multiplies and does the body's other operations at once. rest() does
+/// what is left.
 template <class Isa, int C, class Body>
 struct Later {
   float* scores;

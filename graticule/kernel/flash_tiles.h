@@ -3,8 +3,9 @@
 //
 // A *unit* is 32 bits of a packed operand: one fp32 number, or two bf16 numbers that the processor multiplies
 // together. A *panel* is `panel` neighbouring tokens, one in each vector lane. A *block* is the number of
-// tokens that a tile product runs over. Left operands are packed in strips (flash_tile_product.h). Suffixes: flash.h; U units, ceil(D / pair) or ceil(tokens / pair); L
-// lanes of a panel; b blocks; p panels; W row length of dq.
+// tokens that a tile product runs over. Left operands are packed in strips (flash_tile_product.h). Suffixes:
+// flash.h; U units, ceil(D / pair) or ceil(tokens / pair); L lanes of a panel; b blocks; p panels; W row length
+// of dq.
 #pragma once
 
 #include <cstdint>
@@ -58,7 +59,6 @@ struct PrepareTask {
   int64_t begin, end, width;  // tokens of this task; begin is a multiple of the block
   float sign, magnitude;
   QueryPack pack;
-  float* scratch;  // prepare_scratch(width) floats
 };
 
 /// One task of the backward: a range of keys of one head against a range of queries.
@@ -79,20 +79,21 @@ struct FlashTiles {
   int64_t group;  ///< the most queries of a forward task
 
   int64_t (*forward_scratch)(int64_t queries, int64_t width);
-  int64_t (*prepare_scratch)(int64_t width);
+  int64_t (*write_scratch)(int64_t width);
   int64_t (*backward_scratch)(int64_t width);
   int64_t (*accumulator_width)(int64_t width);
 
   /// Packs the tokens [begin, end) of K by rows and of V by columns; begin is a multiple of the block.
   void (*pack_keys)(HeadView k, HeadView v, int64_t begin, int64_t end, int64_t width, float* keys_SU,
-                    float* values_bDU, float* scratch);
+                    float* values_bDU);
   void (*forward)(const ForwardTask& task);
   void (*prepare)(const PrepareTask& task);
   void (*backward)(const BackwardTask& task);
   /// Writes factor * the fp32 rows [count, width]; `length` is the distance between rows.
   void (*write_rows)(const float* rows, int64_t length, int64_t count, int64_t width, float factor,
                      HeadOutput out);
-  /// Writes factor * one panel [D, panel] as `count` token rows; scratch as in prepare_scratch.
+  /// Writes factor * one panel [D, panel] as `count` token rows; scratch: write_scratch(width)
+  /// floats.
   void (*write_panel)(const float* panel_DL, int64_t count, int64_t width, float factor, HeadOutput out,
                       float* scratch);
 };

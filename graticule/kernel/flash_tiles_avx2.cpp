@@ -15,12 +15,14 @@ struct Avx2 {
   static constexpr int lanes = 8, rows = 6,
                        columns = 2;  // 12 sums, 2 right vectors and a left one: 15 of 16 registers
   static constexpr int64_t block = 192, pair = 1;
-  static constexpr bool overlaps = true;  // Later pays
+  static constexpr bool overlaps = true;  // exponentials beside products are faster (quick_step)
 
   static Vector zero() { return _mm256_setzero_ps(); }
   static Vector load(const float* x) { return _mm256_loadu_ps(x); }
   static void store(float* to, Vector x) { _mm256_storeu_ps(to, x); }
   static Vector broadcast(float x) { return _mm256_set1_ps(x); }
+  /// Written out, because GCC 12 else takes the instruction that overwrites a factor, and then moves sums
+  /// about.
   static Vector multiply_add(Vector sum, Vector a, Vector b) {
     asm("vfmadd231ps %2, %1, %0" : "+x"(sum) : "x"(a), "x"(b));
     return sum;
@@ -33,10 +35,11 @@ struct Avx2 {
     return _mm256_andnot_ps(_mm256_cmp_ps(most, broadcast(-__builtin_inff()), _CMP_EQ_OQ), x);
   }
 
-  /// 2^x = 2^(n/8) 2^f, where n/8 is the nearest eighth. 2^f is a polynomial for |f| <= 1/16 that is 1 at 0; its relative
-  /// error is 2.5e-8. Adding 1.5 2^20 + 127 rounds x to eighths. The low three bits of the sum choose 2^(j/8) from a
-  /// table, and those above are the exponent of 2^floor(n/8). So few of the operations need the unit that multiplies, which
-  /// the products keep busy. At -127 and below the result is 0, above 127 it is 2^127.
+  /// 2^x = 2^(n/8) 2^f, where n/8 is the nearest eighth. 2^f is a polynomial for |f| <= 1/16 that is 1 at 0;
+  /// its relative error is 2.5e-8. Adding 1.5 2^20 + 127 rounds x to eighths. The low three bits of the sum
+  /// choose 2^(j/8) from a table, and those above are the exponent of 2^floor(n/8). So few of the operations
+  /// need the unit that multiplies, which the products keep busy. Between -127 and -126 the result is some
+  /// number below 2^-126; at -127 and below it is 0, above 127 it is 2^127.
   static Vector exp2(Vector x) {
     const auto eighths = _mm256_setr_epi32(0, -289342, -509968, -655657, -719629, -694486, -572163, -343865);
     const auto rounder = broadcast(1572991.0f);

@@ -28,12 +28,12 @@ bool packs_left(const at::Tensor& a) { return !has_fp32_rows(a); }
 bool packs_right(const at::Tensor& b) { return !has_fp32_rows(b) || b.stride(0) > most_right_stride; }
 
 /// fp32 rows as brgemm reads them: `stride` floats apart.
-struct Rows {
+struct Fp32Rows {
   const float* data;
   int64_t stride;
 };
 
-Rows rows_of(const at::Tensor& x, int64_t row, int64_t column) {
+Fp32Rows rows_of(const at::Tensor& x, int64_t row, int64_t column) {
   return {x.const_data_ptr<float>() + row * x.stride(0) + column, x.stride(0)};
 }
 
@@ -112,10 +112,11 @@ struct Product {
     }
     for (int64_t k = 0; k < inner; k += block_terms) {
       const int64_t terms = std::min(block_terms, inner - k);
-      const Rows left = left_block(row, rows, k, terms, space);
+      const Fp32Rows left = left_block(row, rows, k, terms, space);
       for (int64_t n = 0; n < width; n += block_columns) {
-        const Rows block = right.defined() ? Rows{packed_block(right, b, k, column + n), block_columns}
-                                           : rows_of(b, k, column + n);
+        const Fp32Rows block = right.defined()
+                                   ? Fp32Rows{packed_block(right, b, k, column + n), block_columns}
+                                   : rows_of(b, k, column + n);
         at::native::cpublas::brgemm(rows, std::min(block_columns, width - n), terms, left.stride,
                                     block.stride, stride, add || bias || k > 0, left.data, block.data, c + n);
       }
@@ -126,7 +127,7 @@ struct Product {
     matrix_packing()->write(c, stride, rows, width, 1, {to, out.stride(0), element_of(out.scalar_type())});
   }
 
-  Rows left_block(int64_t row, int64_t rows, int64_t k, int64_t terms, const Workspace& space) const {
+  Fp32Rows left_block(int64_t row, int64_t rows, int64_t k, int64_t terms, const Workspace& space) const {
     if (!space.left.defined()) return rows_of(a, row, k);
     auto* packed = space.left.mutable_data_ptr<float>();
     matrix_packing()->pack(view(a, row, k), rows, terms, packed, left_stride);
