@@ -1,10 +1,7 @@
 #include "bench/attention_speed.h"
 
 #include <ATen/Context.h>
-#include <ATen/Parallel.h>
 #include <ATen/native/CPUBlas.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/ones.h>
 #include <ATen/ops/randn.h>
 
 #include <algorithm>
@@ -12,11 +9,11 @@
 #include <functional>
 #include <vector>
 
+#include "bench/brgemm_rate.h"
 #include "bench/timing.h"
 #include "graticule/core/error.h"
 #include "graticule/kernel/flash.h"
 #include "graticule/kernel/flash_aten.h"
-#include "graticule/kernel/parallel_loop.h"
 #include "graticule/kernel/reference.h"
 
 namespace graticule {
@@ -43,41 +40,10 @@ void verify(const AttentionSpeedOptions& options) {
     fail("bench attention", "our kernel is wrong by ", error, " on a small case, allowed is ", limit);
 }
 
-struct Product {
-  int64_t rows, columns, inner;
-};
-
-/// Runs the products alone on every thread at once. Returns GFLOP/s.
-template <class Number>
-double products_rate(const std::vector<Product>& products, at::ScalarType dtype) {
-  constexpr int64_t turns = 400;
-  const auto threads = at::get_num_threads();
-  double operations = 0;
-  for (const auto& p : products)
-    operations += 2.0 * static_cast<double>(p.rows * p.columns * p.inner * turns * threads);
-  const auto work = [&] {
-    for_each_part(threads, [&](int64_t begin, int64_t end) {
-      for (int64_t thread = begin; thread < end; ++thread) {
-        for (const auto& p : products) {
-          const auto a = at::ones({p.rows, p.inner}, dtype), b = at::ones({p.inner, p.columns}, dtype);
-          const auto c = at::empty({p.rows, p.columns}, at::kFloat);
-          for (int64_t i = 0; i < turns; ++i) {
-            at::native::cpublas::brgemm(p.rows, p.columns, p.inner, p.inner, p.columns, p.columns, false,
-                                        a.const_data_ptr<Number>(), b.const_data_ptr<Number>(),
-                                        c.data_ptr<float>());
-          }
-        }
-        at::native::cpublas::brgemm_release(dtype != at::kFloat);
-      }
-    });
-  };
-  return operations / seconds_of(work) / 1e9;
-}
-
 constexpr int64_t query_block = 128, key_block = 256;  // tile sizes of a kernel that uses brgemm
 
 std::optional<double> products_rate(bool backward, int64_t width, bool as_fp32) {
-  std::vector<Product> products{{query_block, key_block, width}, {query_block, width, key_block}};
+  std::vector<SmallProduct> products{{query_block, key_block, width}, {query_block, width, key_block}};
   if (backward) {
     products = {{key_block, query_block, width},
                 {key_block, query_block, width},
@@ -85,12 +51,7 @@ std::optional<double> products_rate(bool backward, int64_t width, bool as_fp32) 
                 {key_block, width, query_block},
                 {query_block, width, key_block}};
   }
-  try {
-    return as_fp32 ? products_rate<float>(products, at::kFloat)
-                   : products_rate<at::BFloat16>(products, at::kBFloat16);
-  } catch (const std::exception&) {
-    return std::nullopt;  // oneDNN has no brgemm for this processor and dtype
-  }
+  return brgemm_rate(products, as_fp32, 400);
 }
 
 DirectionSpeed in_turns(const AttentionSpeedOptions& options, bool as_fp32, bool backward,

@@ -52,19 +52,26 @@ void print(const std::string& name, const DirectionSpeed& speed) {
   std::cout << "\n";
 }
 
-int run_bench_attention(const BenchAttentionArguments& arguments) {
+/// The sizes, after setting the threads.
+AttentionSpeedOptions begin(const BenchAttentionArguments& arguments) {
   auto options = arguments.options;
   options.dtype = dtype_named("bench attention", arguments.dtype);
   if (arguments.threads < 1) refuse("bench attention", "threads ", arguments.threads, ": choose 1 or more");
   at::set_num_threads(arguments.threads);
-  if (arguments.scheme != "local") {
-    SchemeBench schemes = arguments.schemes;
-    schemes.sizes = options;
-    schemes.scheme = arguments.scheme;
-    schemes.dtype = arguments.dtype;
-    schemes.json = arguments.json;
-    return run_job([&](const World& world) { return run_bench_schemes(schemes, world); });
-  }
+  return options;
+}
+
+int run_scheme(const BenchAttentionArguments& arguments, const World& world) {
+  SchemeBench schemes = arguments.schemes;
+  agree(world, group_of_all(world), [&] { schemes.sizes = begin(arguments); });
+  schemes.scheme = arguments.scheme;
+  schemes.dtype = arguments.dtype;
+  schemes.json = arguments.json;
+  return run_bench_schemes(schemes, world);
+}
+
+int run_local(const BenchAttentionArguments& arguments) {
+  const auto options = begin(arguments);
   const auto speed = measure_attention(options);
   if (arguments.json) {
     nlohmann::json out{
@@ -122,7 +129,12 @@ void add_bench_attention(CLI::App& bench, Action& action) {
       ->capture_default_str();
   command->add_flag("--backward", a->options.backward, "Time backward too");
   command->add_flag("--json", a->json, "Print JSON");
-  command->callback([&action, a] { action = [a] { return run_bench_attention(*a); }; });
+  command->callback([&action, a] {
+    action = [a] {
+      if (a->scheme == "local") return run_alone([&] { return run_local(*a); });
+      return run_job([&](const World& world) { return run_scheme(*a, world); });
+    };
+  });
 }
 
 }  // namespace graticule

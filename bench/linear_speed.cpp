@@ -1,22 +1,17 @@
 #include "bench/linear_speed.h"
 
-#include <ATen/Context.h>
-#include <ATen/Parallel.h>
-#include <ATen/native/CPUBlas.h>
 #include <ATen/ops/addmm.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
-#include <ATen/ops/ones.h>
 #include <ATen/ops/randn.h>
 
 #include <algorithm>
 #include <vector>
 
+#include "bench/brgemm_rate.h"
 #include "bench/timing.h"
 #include "graticule/core/error.h"
 #include "graticule/kernel/matrix_blocks.h"
 #include "graticule/kernel/matrix_product.h"
-#include "graticule/kernel/parallel_loop.h"
 
 namespace graticule {
 namespace {
@@ -51,39 +46,11 @@ void verify(const char* name, const at::Tensor& result, const Operands& x) {
   if (!(error < limit)) fail("bench linear", name, " is wrong by ", error, ", allowed is ", limit);
 }
 
-/// brgemm alone on every thread at once, on operands of ones. Returns GFLOP/s.
-template <class Number>
-double rate_of_brgemm(int64_t rows, int64_t inner, int64_t columns, at::ScalarType dtype) {
-  const double once = 2.0 * static_cast<double>(rows * inner * columns);
-  const auto turns = static_cast<int64_t>(1 + 2e9 / once);
-  const int64_t even = inner + inner % 2, threads = at::get_num_threads();
-  const auto work = [&] {
-    for_each_part(threads, [&](int64_t begin, int64_t end) {
-      for (int64_t thread = begin; thread < end; ++thread) {
-        const auto a = at::ones({rows, even}, dtype), b = at::ones({even, columns}, dtype);
-        const auto c = at::empty({rows, columns}, at::kFloat);
-        for (int64_t i = 0; i < turns; ++i) {
-          at::native::cpublas::brgemm(rows, columns, even, even, columns, columns, false,
-                                      a.const_data_ptr<Number>(), b.const_data_ptr<Number>(),
-                                      c.data_ptr<float>());
-        }
-      }
-      at::native::cpublas::brgemm_release(dtype != at::kFloat);
-    });
-  };
-  return once * static_cast<double>(turns * threads) / seconds_of(work) / 1e9;
-}
-
 std::optional<double> rate_of_brgemm(const Operands& x) {
-  const auto rows = std::min<int64_t>(x.a.size(0), 192), inner = std::min<int64_t>(x.a.size(1), 512),
-             columns = std::min<int64_t>(x.b.size(1), 64);
-  try {
-    return brgemm_is_fp32(x.a.scalar_type())
-               ? rate_of_brgemm<float>(rows, inner, columns, at::kFloat)
-               : rate_of_brgemm<at::BFloat16>(rows, inner, columns, at::kBFloat16);
-  } catch (const std::exception&) {
-    return std::nullopt;  // oneDNN has no brgemm for this processor and dtype
-  }
+  const SmallProduct p{std::min(x.a.size(0), block_rows), std::min(x.b.size(1), block_columns),
+                       std::min(x.a.size(1), block_terms)};
+  const double once = 2.0 * static_cast<double>(p.rows * p.inner * p.columns);
+  return brgemm_rate({p}, brgemm_is_fp32(x.a.scalar_type()), static_cast<int64_t>(1 + 2e9 / once));
 }
 
 }  // namespace
