@@ -63,6 +63,11 @@ def test_a_second_job_is_refused(ranks, tmp_path):
     assert graticule("train", recipe, "--resume", "auto", "--set", "train.steps=1", ranks=ranks).returncode == 0
 
 
+def own_terminal():
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may run under nohup
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
 def test_a_closed_terminal_gives_a_checkpoint(tmp_path):
     recipe, run = write_recipe(tmp_path, steps=100000), tmp_path / "run"
     master, slave = pty.openpty()
@@ -72,7 +77,7 @@ def test_a_closed_terminal_gives_a_checkpoint(tmp_path):
         stdout=slave,
         stderr=slave,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        preexec_fn=own_terminal,
     )
     os.close(slave)
     wait_for_a_step(run)
