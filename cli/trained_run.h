@@ -13,8 +13,9 @@ namespace graticule {
 
 /// Loads `checkpoint`: a checkpoint folder, or a run folder (then its newest). `overrides`:
 /// section.key=value, such as data.path or parallel.context. The layout is derived anew, because the number
-/// of ranks may differ; only parallel.shard is kept. `taken`: weights or raw_weights. Refuses overrides that change the meaning of the
-/// weights, data on another grid or in other units, and a damaged checkpoint. Collective over `everyone`.
+/// of ranks may differ; only parallel.shard is kept. `taken`: weights or raw_weights. Refuses overrides that
+/// change the meaning of the weights, data on another grid or in other units, and a damaged checkpoint.
+/// Collective over `everyone`.
 struct TrainedRun {
   CheckpointInfo info;
   Run run;

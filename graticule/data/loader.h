@@ -47,9 +47,9 @@ struct Batch {
   /// fp32. Predict::difference: (x(t + lead) - x(t)) / difference_deviation; Predict::state: (x(t + lead) -
   /// mean) / deviation.
   at::Tensor target_BTKP;
-  /// fp32: the latitude weight (mean 1 over the grid) times the target's weight; 0 for variables that are no target, off the grid, and
-  /// where a value is missing. All samples of all batches share this memory unless a value is missing, so do
-  /// not write to it.
+  /// fp32: the latitude weight (mean 1 over the grid) times the target's weight; 0 for variables that are no
+  /// target, off the grid, and where a value is missing. All samples of all batches share this memory unless
+  /// a value is missing, so do not write to it.
   at::Tensor weight_BTKP;
   at::Tensor lead_hours_B;          ///< fp32
   std::vector<int64_t> times;       ///< initial times, seconds since 1970

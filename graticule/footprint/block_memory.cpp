@@ -88,8 +88,8 @@ Footprint projection_forward(const PassSizes& s, const Widths& w, Saves saves) {
   return f.drop(if_saved(saves, s.group(w.X)));
 }
 
-/// dq | dk | dv (from the caller) -> the gradient of x. Frees everything that forward saved, and `freed` bytes as
-/// soon as they are not needed: dq | dk | dv and what the caller kept for them.
+/// dq | dk | dv (from the caller) -> the gradient of x. Frees everything that forward saved, and `freed`
+/// bytes as soon as they are not needed: dq | dk | dv and what the caller kept for them.
 Footprint projection_backward(const PassSizes& s, const Widths& w, int64_t freed) {
   Footprint f;
   if (s.shape.shapes_queries()) {

@@ -12,10 +12,11 @@
 
 namespace graticule {
 
-/// Block `index` of `shape.depth`: x_BTC -> x_BTC. `tokens`: this rank's tokens. The block itself does not know
-/// which ranks have the other tokens; `attention` and `layers` do. The ranks of `layers` (the tensor axis) share the key heads, with
-/// their query heads, and the hidden units of the MLP; parameters are cut accordingly. `attention` is called
-/// with this rank's heads and all tokens of that group. The lean pair works on tiles of `tile_tokens` tokens.
+/// Block `index` of `shape.depth`: x_BTC -> x_BTC. `tokens`: this rank's tokens. The block itself does not
+/// know which ranks have the other tokens; `attention` and `layers` do. The ranks of `layers` (the tensor
+/// axis) share the key heads, with their query heads, and the hidden units of the MLP; parameters are cut
+/// accordingly. `attention` is called with this rank's heads and all tokens of that group. The lean pair
+/// works on tiles of `tile_tokens` tokens.
 Block transformer_block(const ModelShape& shape, int64_t index, const Span& tokens, Attention attention,
                         const TensorLayers& layers = {}, int64_t tile_tokens = 4096);
 

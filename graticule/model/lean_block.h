@@ -19,10 +19,10 @@ struct LeanArguments {
   int64_t tile_tokens;
 };
 
-/// The lean pair of transformer_block. Attention works on attention.head_groups groups of
-/// heads, at most a rank's key heads. One group is projected, exchanged and attended while the exchange of
-/// the next one is under way. So the intermediates of attention are those of two groups (the idea of UPipe,
-/// arXiv 2602.21196). The memo is attention's output and log-sum-exp.
+/// The lean pair of transformer_block. Attention works on attention.head_groups groups of heads, at most a
+/// rank's key heads. One group is projected, exchanged and attended while the exchange of the next one is under
+/// way. So the intermediates of attention are those of two groups (the idea of UPipe, arXiv 2602.21196). The
+/// memo is attention's output and log-sum-exp.
 LeanBlock lean_transformer_block(LeanArguments arguments);
 
 }  // namespace graticule

@@ -33,14 +33,13 @@ constexpr double epsilon = 1e-6;
 /// The data of one call.
 struct Call : torch::CustomClassHolder {
   Call(std::shared_ptr<const QueryKey> of, std::vector<Span> ranges, int64_t queries, int64_t keys)
-      : query_key(std::move(of)), tokens(std::move(ranges)), H(queries), G(keys) {}
+      : query_key(std::move(of)), tokens(std::move(ranges)), H(queries), G(keys), K(shape().content_dim()) {}
   std::shared_ptr<const QueryKey> query_key;
   std::vector<Span> tokens;
-  int64_t H, G;
+  int64_t H, G, K;
 
   const ModelShape& shape() const { return query_key->shape; }
   int64_t D() const { return shape().head_dim(); }
-  int64_t K() const { return shape().content_dim(); }
   /// Attention divides by sqrt(D); a score that needs no scale is multiplied by it here.
   double root() const { return std::sqrt(static_cast<double>(D())); }
   bool cosine() const { return shape().qk_norm == QkNorm::cosine; }
@@ -52,8 +51,8 @@ struct Call : torch::CustomClassHolder {
     if (variables == 1) return {{0, {0, T}}};
     return variable_runs(shape().grid, tokens);
   }
-  at::Tensor content(const at::Tensor& x_BTHD) const { return x_BTHD.narrow(3, 0, K()); }
-  at::Tensor place(const at::Tensor& x_BTHD) const { return x_BTHD.narrow(3, K(), D() - K()); }
+  at::Tensor content(const at::Tensor& x_BTHD) const { return x_BTHD.narrow(3, 0, K); }
+  at::Tensor place(const at::Tensor& x_BTHD) const { return x_BTHD.narrow(3, K, D() - K); }
 };
 
 /// q, k, v as views: of the projection (keys have content alone) or of q | k | v.
@@ -65,7 +64,7 @@ Parts parts_of_projection(const Call& call, const at::Tensor& x_BTW) {
   const auto part = [&](int64_t first, int64_t heads, int64_t width) {
     return x_BTW.narrow(2, first, heads * width).unflatten(2, {heads, width});
   };
-  const int64_t H = call.H, G = call.G, D = call.D(), K = call.K();
+  const int64_t H = call.H, G = call.G, D = call.D(), K = call.K;
   return {part(0, H, D), part(H * D, G, K), part(H * D + G * K, G, D)};
 }
 

@@ -228,9 +228,9 @@ void expand_preset(toml::table& recipe, bool replace) {
   }
 }
 
-// Before queries and keys had forms, qk_norm was true or false. A recipe with such a value was written for that
-// model and keeps it: keys of the form that it does not name get the values of that time. Recipes in run folders
-// and checkpoints name every key, so all of that time have such a value.
+// Before queries and keys had forms, qk_norm was true or false. A recipe with such a value was written for
+// that model and keeps it: keys of the form that it does not name get the values of that time. Recipes in run
+// folders and checkpoints name every key, so all of that time have such a value.
 void keep_old_form(toml::table& recipe) {
   const auto norm = recipe["model"]["qk_norm"].value_exact<bool>();
   if (!norm) return;

@@ -1,8 +1,8 @@
 // Writes and reads checkpoints: RUN/checkpoints/step-N/ contains manifest.json and one safetensors file for
 // each rank.
 //
-// Each rank writes its spans of the weights, moments and averages. The manifest says which parameters are in which file
-// (saved_weights.h), so any layout can read what another layout wrote. A checkpoint is written as
+// Each rank writes its spans of the weights, moments and averages. The manifest says which parameters are in
+// which file (saved_weights.h), so any layout can read what another layout wrote. A checkpoint is written as
 // "step-N.part", synced, then renamed: a folder named step-N is whole. The manifest also has each file's
 // checksum, the resolved recipe and the form of the data, so that another recipe (same_meaning.h) or other
 // data (same_data.h) can be refused, and the name of the parent: the checkpoint that training continued from.

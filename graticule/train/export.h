@@ -8,10 +8,10 @@
 
 namespace graticule {
 
-/// Writes a checkpoint's weights to `out`, in fp32: those that are `taken` (saved_weights.h). The whole model must fit into this process's memory.
-/// Metadata: "format" ("pt"), "model" (JSON: sizes, token mode, grid, variables, targets, lead_hours,
-/// predict) and "statistics" (JSON). docs/model.md says how to rebuild the model. Opens the data of the
-/// recipe and refuses data on another grid.
+/// Writes a checkpoint's weights to `out`, in fp32: those that are `taken` (saved_weights.h). The whole model
+/// must fit into this process's memory. Metadata: "format" ("pt"), "model" (JSON: sizes, token mode, grid,
+/// variables, targets, lead_hours, predict) and "statistics" (JSON). docs/model.md says how to rebuild the
+/// model. Opens the data of the recipe and refuses data on another grid.
 void export_weights(const CheckpointInfo& info, const std::string& out, Taken taken);
 
 }  // namespace graticule

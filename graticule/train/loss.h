@@ -1,6 +1,5 @@
 // The weighted squared error of a step. A weight is that of the latitude times that of the variable
-// (train.loss_weights). The sums are over all samples, variables and pixels, on all
-// ranks.
+// (train.loss_weights). The sums are over all samples, variables and pixels, on all ranks.
 //
 //   loss = sum w (prediction - target)^2 / sum w
 //

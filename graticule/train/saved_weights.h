@@ -12,8 +12,8 @@
 
 namespace graticule {
 
-/// Writes this rank's spans of master weights, moments and averages to `path`. When several ranks have copies, one of
-/// them writes.
+/// Writes this rank's spans of master weights, moments and averages to `path`. When several ranks have
+/// copies, one of them writes.
 void write_weights(Run& run, const std::string& path);
 
 /// A description of what this rank wrote, for the manifest: an array of {"flat", "block", "place", "of",

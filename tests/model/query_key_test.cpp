@@ -1,5 +1,5 @@
-// Compares queries and keys, and their gradients, with the formulas of docs/model.md under autograd, over random
-// forms, heads, grids and ranges of tokens.
+// Compares queries and keys, and their gradients, with the formulas of docs/model.md under autograd, over
+// random forms, heads, grids and ranges of tokens.
 
 #include "graticule/model/query_key.h"
 
