@@ -54,6 +54,16 @@ std::optional<double> products_rate(bool backward, int64_t width, bool as_fp32) 
   return brgemm_rate(products, as_fp32, 400);
 }
 
+constexpr double least_seconds = 0.02;  // of a turn: shorter work is repeated, as the products are
+
+/// Seconds of one call of `work`, in a turn that is long enough to measure.
+double seconds_of_one(const std::function<void()>& work, int64_t calls) {
+  return seconds_of([&] {
+           for (int64_t call = 0; call < calls; ++call) work();
+         }) /
+         static_cast<double>(calls);
+}
+
 DirectionSpeed in_turns(const AttentionSpeedOptions& options, bool as_fp32, bool backward,
                         const std::function<void()>& ours, const std::function<void()>& atens) {
   const auto operations = static_cast<double>(options.batch * options.heads * options.width) *
@@ -61,9 +71,10 @@ DirectionSpeed in_turns(const AttentionSpeedOptions& options, bool as_fp32, bool
                           (backward ? 10 : 4) / 1e9;
   std::vector<double> our_times, aten_times, ratios, rates, shares;
   ours();
+  const auto calls = std::max<int64_t>(1, std::llround(least_seconds / seconds_of(ours)));
   for (int64_t i = 0; i < options.repeats; ++i) {
-    our_times.push_back(seconds_of(ours));
-    aten_times.push_back(seconds_of(atens));
+    our_times.push_back(seconds_of_one(ours, calls));
+    aten_times.push_back(seconds_of_one(atens, calls));
     ratios.push_back(aten_times.back() / our_times.back());
     if (const auto rate = products_rate(backward, options.width, as_fp32)) {
       rates.push_back(*rate);

@@ -10,6 +10,7 @@
 #include "bench/bench_schemes.h"
 #include "bench/dtype.h"
 #include "cli/job.h"
+#include "graticule/comm/launch.h"
 #include "graticule/core/error.h"
 
 namespace graticule {
@@ -71,6 +72,7 @@ int run_scheme(const BenchAttentionArguments& arguments, const World& world) {
 }
 
 int run_local(const BenchAttentionArguments& arguments) {
+  keep_freed_memory();  // as a job does
   const auto options = begin(arguments);
   const auto speed = measure_attention(options);
   if (arguments.json) {
