@@ -98,8 +98,8 @@ Footprint projection_backward(const PassSizes& s, const Widths& w, int64_t freed
     return f.make(s.mine(w.C)).drop(s.mine(w.C) + s.done(norm(s)));
   }
   const bool layer_norm = s.shape.qk_norm == QkNorm::layer;
-  if (layer_norm) {  // the gradients of the two norms are padded to the whole projection and summed
-    f.make(3 * s.group(w.X)).drop(2 * s.group(w.X)).brief(3 * s.group(w.H));
+  if (layer_norm) {  // the gradients of both norms and of v are joined
+    f.make(s.group(w.H + w.G)).brief(2 * s.group(w.G)).make(s.group(w.X)).drop(s.group(w.H + w.G));
     f.drop(s.group(w.X));  // q | k | v before the norms
   }
   f.run(linear_backward(s, qkv_layer(w)));
@@ -168,8 +168,7 @@ BlockMemory kept_block(const PassSizes& s) {
   const Footprint attention = attention_backward(call).whole();
   d.run(attention).drop(s.group(w.H)).undo(attended.left).drop(qkv);
   d.make(s.waits(s.group(w.H)));
-  // The gradients of q, k and v are padded to the width of q | k | v and summed. dk and dv are freed with dq.
-  d.make(s.group(3 * w.X - 2 * w.G)).undo(attention.left).make(s.group(2 * w.G)).drop(s.group(2 * w.X));
+  d.make(s.group(w.X)).undo(attention.left);  // the gradients of q, k and v are joined
   d.run(projection_backward(s, w, s.group(w.X) + formed));
   d.make(s.mine(w.C)).drop(s.mine(w.C) + s.done(s.mine(w.C)));
   d.make(s.waits(s.mine(w.C)));  // the output's gradient
