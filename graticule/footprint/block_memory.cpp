@@ -57,13 +57,18 @@ int64_t lengths(const PassSizes& s, const Widths& w) {
   return is_cosine(s) ? s.b * s.T * w.heads * fp32_bytes : 0;
 }
 
-// The moments of model/query_key: the waves of place, the features that turn and, in backward, the product of a
-// gradient and its value. The CPU makes fp32 copies of what it sums.
+// The moments of model/query_key. The CPU has the waves of place in fp32 and, in backward, sums of each part of the
+// rows. A GPU has the waves, the features that turn and, in backward, the product of a gradient and its value.
 Footprint query_key_scratch(const PassSizes& s, const Widths& w, bool backward) {
-  const int64_t waves = s.shape.waves().count(), content = w.queries * s.shape.content_dim();
-  const int64_t copy = s.e() < fp32_bytes && s.scratch.threads > 0 ? s.b * s.T * content * fp32_bytes : 0;
+  const int64_t waves = s.shape.place == PlaceForm::added ? 0 : s.shape.waves().count();
+  const int64_t content = w.queries * s.shape.content_dim();
   Footprint f;
-  if (is_cosine(s)) f.brief(copy + (backward ? s.group(content) : 0));
+  if (s.scratch.threads > 0) {
+    const int64_t parts = std::max(s.b * s.shape.embedded_variables(), std::min<int64_t>(64, s.b * s.T / 64));
+    const int64_t sums = backward ? parts * (w.W - w.G + w.queries) : 0;
+    return f.brief(3 * s.T * waves * fp32_bytes).brief((2 * s.T * waves + sums) * fp32_bytes);
+  }
+  if (is_cosine(s) && backward) f.brief(s.group(content));
   return f.brief(6 * s.T * waves * s.e() + s.group(2 * w.queries * waves));
 }
 

@@ -1,5 +1,6 @@
-// The loops of layer norm and GELU, for one instruction set. norm.cpp and gelu.cpp call them with tensors; this
-// file is without LibTorch, so that each instruction set can be compiled apart.
+// The loops of layer norm, sums over rows, GELU, and the form of queries and keys, for one instruction set. norm.cpp,
+// linear.cpp, gelu.cpp and model/query_key_rows.cpp call them with tensors; this file is without LibTorch, so that
+// each instruction set can be compiled apart.
 //
 // Legend: N rows, C width of a row. `element` is the dtype of every pointer to void; arithmetic is in fp32.
 #pragma once
@@ -7,6 +8,7 @@
 #include <cstdint>
 
 #include "graticule/kernel/flash_tiles.h"
+#include "graticule/kernel/form_rows.h"
 
 namespace graticule {
 
@@ -40,10 +42,16 @@ struct RowKernels {
   void (*norm_forward)(const NormForward& all, int64_t begin, int64_t end);
   /// Adds to dweight_dbias (fp32 [2, C]) the gradients of weight and bias from these rows.
   void (*norm_backward)(const NormBackward& all, int64_t begin, int64_t end, float* dweight_dbias);
+  /// Adds the rows of x [N, width] to sums (fp32 [width]).
+  void (*sum_rows)(Element element, const void* x, int64_t width, int64_t begin, int64_t end, float* sums);
   /// y = x P(x), P the standard normal distribution function.
   void (*gelu_forward)(Element element, const void* x, void* y, int64_t begin, int64_t end);
   /// dx = dy (P(x) + x p(x)), p the normal density.
   void (*gelu_backward)(Element element, const void* x, const void* dy, void* dx, int64_t begin, int64_t end);
+  /// scratch: HeadForm::scratch() numbers.
+  void (*form_forward)(const FormForward& all, const FormPart& part, float* scratch);
+  /// Adds to sums (HeadForm::sums() numbers) those of the part's rows.
+  void (*form_backward)(const FormBackward& all, const FormPart& part, float* scratch, float* sums);
 };
 
 /// The kernels compiled for a level's instruction set (`aten`: for any processor); those of the widest set that is

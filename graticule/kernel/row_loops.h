@@ -1,6 +1,7 @@
 // The row kernels of the instruction set for which a file is compiled (row_kernels.h).
 #pragma once
 
+#include "graticule/kernel/form_loops.h"
 #include "graticule/kernel/row_kernels.h"
 #include "graticule/kernel/vector_lanes.h"
 
@@ -84,6 +85,14 @@ void norm_rows_backward(const NormBackward& all, int64_t begin, int64_t end, flo
   }
 }
 
+template <class T>
+void add_rows(const void* x, int64_t width, int64_t begin, int64_t end, float* sums) {
+  for (int64_t n = begin; n < end; ++n) {
+    const T* from = row<T>(x, n, width);
+    for_lanes(width, [&](const auto& in, const auto& out, const auto&) { out(sums, in(sums) + in(from)); });
+  }
+}
+
 struct Normal {
   Floats probability, density;  ///< P(x) and p(x)
 };
@@ -132,6 +141,9 @@ constexpr RowKernels kernels_of_this_file{
       with_element(all.element,
                    [&]<class T>(const T*) { norm_rows_backward<T>(all, begin, end, dweight_dbias); });
     },
+    [](Element element, const void* x, int64_t width, int64_t begin, int64_t end, float* sums) {
+      with_element(element, [&]<class T>(const T*) { add_rows<T>(x, width, begin, end, sums); });
+    },
     [](Element element, const void* x, void* y, int64_t begin, int64_t end) {
       with_element(element,
                    [&]<class T>(const T*) { gelu(row<T>(x, begin, 1), row<T>(y, begin, 1), end - begin); });
@@ -140,6 +152,13 @@ constexpr RowKernels kernels_of_this_file{
       with_element(element, [&]<class T>(const T*) {
         gelu_back(row<T>(x, begin, 1), row<T>(dy, begin, 1), row<T>(dx, begin, 1), end - begin);
       });
+    },
+    [](const FormForward& all, const FormPart& part, float* scratch) {
+      with_element(all.form.element, [&]<class T>(const T*) { form_rows<T>(all, part, scratch); });
+    },
+    [](const FormBackward& all, const FormPart& part, float* scratch, float* sums) {
+      with_element(all.form.element,
+                   [&]<class T>(const T*) { form_rows_backward<T>(all, part, scratch, sums); });
     }};
 
 }  // namespace

@@ -82,8 +82,8 @@ inline void store_some(T* to, Floats x, int64_t count) {
 }
 
 /// Runs step(in, out, some) for each group of lanes of [0, count). in(x) loads the group's part of x. out(to, v)
-/// rounds v, stores it there, and returns what it stored. The last group may have fewer lanes: then the others are loaded as zeros and not stored, and
-/// some(v) is v with zeros there.
+/// rounds v, stores it there, and returns what it stored. The last group may have fewer lanes: then the others are
+/// loaded as zeros and not stored, and some(v) is v with zeros there.
 template <class Step>
 inline void for_lanes(int64_t count, const Step& step) {
   int64_t i = 0;

@@ -154,7 +154,7 @@ TEST(RowKernels, EveryInstructionSetAgrees) {
                        y = at::empty_like(x), dgelu = at::empty_like(x);
       const auto fp32 = at::TensorOptions(at::kFloat);
       const at::Tensor mean = at::randn({rows}, fp32), r = at::randn({rows}, fp32),
-                       sums = at::randn({2, C}, fp32).zero_();
+                       sums = at::randn({2, C}, fp32).zero_(), totals = x[0].to(at::kFloat, false, true);
       kernels.norm_forward(
           {row_element(x), C, 1e-5F, x.data_ptr(), branch.data_ptr(), sum.data_ptr(), normed.data_ptr(),
            weight.data_ptr(), bias.data_ptr(), mean.data_ptr<float>(), r.data_ptr<float>()},
@@ -164,6 +164,8 @@ TEST(RowKernels, EveryInstructionSetAgrees) {
                             0, rows, sums.data_ptr<float>());
       kernels.gelu_forward(row_element(x), x.data_ptr(), y.data_ptr(), 0, rows * C);
       kernels.gelu_backward(row_element(x), x.data_ptr(), branch.data_ptr(), dgelu.data_ptr(), 0, rows * C);
+      kernels.sum_rows(row_element(x), x.data_ptr(), C, 1, rows, totals.data_ptr<float>());
+      EXPECT_LT(error(totals, wide(x).sum(0)), 1e-6);
       results.push_back({sum, normed, dx, sums, y, dgelu});
     }
     const double limit = dtype == at::kFloat ? 2e-6 : 1e-2;
