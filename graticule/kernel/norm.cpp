@@ -9,7 +9,6 @@
 #include <ATen/record_function.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <algorithm>
 #include <tuple>
 
 #include "graticule/core/error.h"
@@ -25,10 +24,6 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 constexpr double epsilon = 1e-5;
-
-/// Rows are cut into parts of 64 or more, at most 64 parts. Each part has its own sums of the gradients of
-/// weight and bias. The cut depends on the number of rows alone, so the bits do not depend on the threads.
-int64_t parts_of(int64_t rows) { return std::clamp<int64_t>(rows / 64, 1, 64); }
 
 struct Statistics {
   at::Tensor mean, r;
@@ -51,7 +46,7 @@ Statistics normalise(const at::Tensor& x, const at::Tensor& branch, const at::Te
                         bias.const_data_ptr(),
                         statistics.mean.mutable_data_ptr<float>(),
                         statistics.r.mutable_data_ptr<float>()};
-  const int64_t parts = parts_of(rows);
+  const int64_t parts = row_parts(rows);
   for_each_part(parts, [&](int64_t begin, int64_t end) {
     row_kernels().norm_forward(all, span_of(rows, parts, begin).begin, span_of(rows, parts, end - 1).end);
   });
@@ -65,7 +60,7 @@ struct Gradients {
 /// dresidual: the gradient of the sum, or undefined.
 Gradients normalise_backward(const at::Tensor& dresidual, const at::Tensor& dnormed, const at::Tensor& sum,
                              const Statistics& statistics, const at::Tensor& weight) {
-  const int64_t C = sum.size(-1), rows = C > 0 ? sum.numel() / C : 0, parts = parts_of(rows);
+  const int64_t C = sum.size(-1), rows = C > 0 ? sum.numel() / C : 0, parts = row_parts(rows);
   const at::Tensor dx = at::empty_like(sum);
   const at::Tensor sums_P2C = at::zeros({parts, 2, C}, sum.options().dtype(at::kFloat));
   if (!sum.is_meta()) {
