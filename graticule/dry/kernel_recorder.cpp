@@ -128,7 +128,7 @@ void KernelRecorder::begins(const at::RecordFunction& function) {
     call.kernel = attention(inputs, 2);
   } else if (name == "graticule::flash_backward") {
     call.kernel = attention(inputs, 5);
-  } else if (name == "graticule::sum_of_parts") {
+  } else if (name == "graticule::sum_of_parts" || name == "graticule::pointwise") {
     call.kernel.bytes = bytes_of(inputs);
   } else {
     call.is_ours = false;

@@ -1,7 +1,7 @@
 // Records the kernels that a thread runs, through PyTorch's RecordFunction. That reports every operator of
 // ATen. Our own kernels report themselves as graticule::product, graticule::flash_forward,
-// graticule::flash_backward, graticule::sum_of_parts and graticule::update. Only sizes are read, so meta
-// tensors will do. step_trace.h uses it.
+// graticule::flash_backward, graticule::pointwise, graticule::sum_of_parts and graticule::update. Only sizes are
+// read, so meta tensors will do. step_trace.h uses it.
 #pragma once
 
 #include <ATen/record_function.h>

@@ -57,13 +57,18 @@ int64_t lengths(const PassSizes& s, const Widths& w) {
   return is_cosine(s) ? s.b * s.T * w.heads * fp32_bytes : 0;
 }
 
-// The moments of model/query_key: the waves of place, the features that turn and, in backward, the product of a
-// gradient and its value. The CPU makes fp32 copies of what it sums.
+// The moments of model/query_key. The CPU has the waves of place in fp32 and, in backward, sums of each part of the
+// rows. A GPU has the waves, the features that turn and, in backward, the product of a gradient and its value.
 Footprint query_key_scratch(const PassSizes& s, const Widths& w, bool backward) {
-  const int64_t waves = s.shape.waves().count(), content = w.queries * s.shape.content_dim();
-  const int64_t copy = s.e() < fp32_bytes && s.scratch.threads > 0 ? s.b * s.T * content * fp32_bytes : 0;
+  const int64_t waves = s.shape.place == PlaceForm::added ? 0 : s.shape.waves().count();
+  const int64_t content = w.queries * s.shape.content_dim();
   Footprint f;
-  if (is_cosine(s)) f.brief(copy + (backward ? s.group(content) : 0));
+  if (s.scratch.threads > 0) {
+    const int64_t parts = std::max(s.b * s.shape.embedded_variables(), std::min<int64_t>(64, s.b * s.T / 64));
+    const int64_t sums = backward ? parts * (w.W - w.G + w.queries) : 0;
+    return f.brief(3 * s.T * waves * fp32_bytes).brief((2 * s.T * waves + sums) * fp32_bytes);
+  }
+  if (is_cosine(s) && backward) f.brief(s.group(content));
   return f.brief(6 * s.T * waves * s.e() + s.group(2 * w.queries * waves));
 }
 
@@ -98,8 +103,8 @@ Footprint projection_backward(const PassSizes& s, const Widths& w, int64_t freed
     return f.make(s.mine(w.C)).drop(s.mine(w.C) + s.done(norm(s)));
   }
   const bool layer_norm = s.shape.qk_norm == QkNorm::layer;
-  if (layer_norm) {  // the gradients of the two norms are padded to the whole projection and summed
-    f.make(3 * s.group(w.X)).drop(2 * s.group(w.X)).brief(3 * s.group(w.H));
+  if (layer_norm) {  // the gradients of both norms and of v are joined
+    f.make(s.group(w.H + w.G)).brief(2 * s.group(w.G)).make(s.group(w.X)).drop(s.group(w.H + w.G));
     f.drop(s.group(w.X));  // q | k | v before the norms
   }
   f.run(linear_backward(s, qkv_layer(w)));
@@ -168,8 +173,7 @@ BlockMemory kept_block(const PassSizes& s) {
   const Footprint attention = attention_backward(call).whole();
   d.run(attention).drop(s.group(w.H)).undo(attended.left).drop(qkv);
   d.make(s.waits(s.group(w.H)));
-  // The gradients of q, k and v are padded to the width of q | k | v and summed. dk and dv are freed with dq.
-  d.make(s.group(3 * w.X - 2 * w.G)).undo(attention.left).make(s.group(2 * w.G)).drop(s.group(2 * w.X));
+  d.make(s.group(w.X)).undo(attention.left);  // the gradients of q, k and v are joined
   d.run(projection_backward(s, w, s.group(w.X) + formed));
   d.make(s.mine(w.C)).drop(s.mine(w.C) + s.done(s.mine(w.C)));
   d.make(s.waits(s.mine(w.C)));  // the output's gradient

@@ -13,10 +13,11 @@ Footprint weight_gradient(const PassSizes& s, int64_t rows, int64_t in, int64_t 
   return product_memory(s, Account::gradients, out, rows, in, Turned::left);
 }
 
-// The sum of dy over its rows. The CPU makes a copy in fp32 first.
+// The sum of dy over its rows. The CPU sums parts of them first (kernel/row_tensors.h).
 Footprint bias_gradient(const PassSizes& s, int64_t rows, int64_t out) {
   Footprint f;
-  if (s.e() < fp32_bytes && s.scratch.threads > 0) f.brief(Account::gradients, rows * out * fp32_bytes);
+  if (s.scratch.threads > 0)
+    f.brief(Account::gradients, std::clamp<int64_t>(rows / 64, 1, 64) * out * fp32_bytes);
   return f.make(Account::gradients, out * s.e());
 }
 

@@ -10,6 +10,13 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
     set_source_files_properties("${CMAKE_CURRENT_LIST_DIR}/flash_tiles_${set}.cpp" PROPERTIES
       COMPILE_OPTIONS "-O3;-ffp-contract=off;-Wno-maybe-uninitialized;-Wno-uninitialized;${${set}}" SKIP_PRECOMPILE_HEADERS ON)
   endforeach()
+  list(FILTER kernel EXCLUDE REGEX "row_kernels_no_x86\\.cpp$")
 else()
-  list(FILTER kernel EXCLUDE REGEX "flash_tiles_(x86|avx.*)\\.cpp$")
+  list(FILTER kernel EXCLUDE REGEX "(flash_tiles|row_kernels)_(x86|avx.*)\\.cpp$")
 endif()
+
+# The same for row_kernels_<set>.cpp. Products and sums are fused there: they promise no bits across instruction sets.
+foreach(set any avx2 avx512)
+  set_source_files_properties("${CMAKE_CURRENT_LIST_DIR}/row_kernels_${set}.cpp" PROPERTIES
+    COMPILE_OPTIONS "-O3;-ffp-contract=fast;${${set}}" SKIP_PRECOMPILE_HEADERS ON)
+endforeach()

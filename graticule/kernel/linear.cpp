@@ -5,6 +5,7 @@
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
+#include <ATen/ops/zeros.h>
 #include <ATen/record_function.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -12,9 +13,12 @@
 
 #include "graticule/core/error.h"
 #include "graticule/core/ledger.h"
+#include "graticule/core/span.h"
 #include "graticule/core/trace.h"
 #include "graticule/kernel/matrix_product.h"
-#include "graticule/kernel/stand_in.h"
+#include "graticule/kernel/parallel_loop.h"
+#include "graticule/kernel/row_kernels.h"
+#include "graticule/kernel/row_tensors.h"
 
 namespace graticule {
 namespace {
@@ -84,9 +88,23 @@ at::Tensor product(const at::Tensor& a_MK, const at::Tensor& b_KN, const std::op
 }
 
 at::Tensor sum_rows(const at::Tensor& dy_NO) {
-  // On the CPU ATen makes an fp32 copy itself. It is made here, so that a dry run sees it.
-  const at::Tensor wide_NO = kernels_for(dy_NO) ? dy_NO.to(at::kFloat) : dy_NO;
-  return wide_NO.sum({0}, false, at::kFloat).to(dy_NO.scalar_type());
+  const at::ScalarType type = dy_NO.scalar_type();
+  if (!has_row_kernels(dy_NO)) return dy_NO.sum({0}, false, at::kFloat).to(type);
+  const at::Tensor dy = dy_NO.contiguous();  // ATen would make a copy in fp32
+  const int64_t rows = dy.size(0), O = dy.size(1), parts = row_parts(rows);
+  const at::Tensor sums_PO = at::zeros({parts, O}, dy.options().dtype(at::kFloat));
+  RECORD_FUNCTION("graticule::pointwise", std::vector<c10::IValue>({dy}));
+  if (!dy.is_meta()) {
+    auto* sums = sums_PO.mutable_data_ptr<float>();
+    for_each_part(parts, [&](int64_t begin, int64_t end) {
+      for (int64_t part = begin; part < end; ++part) {
+        const Span mine = span_of(rows, parts, part);
+        row_kernels().sum_rows(row_element(dy), dy.const_data_ptr(), O, mine.begin, mine.end,
+                               sums + part * O);
+      }
+    });
+  }
+  return sums_PO.sum(0).to(type);
 }
 
 WeightGradients now_or_later(const std::shared_ptr<DeferredGradients>& deferred, const at::Tensor& weight,

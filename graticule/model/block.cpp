@@ -1,7 +1,5 @@
 #include "graticule/model/block.h"
 
-#include <ATen/TensorOperators.h>
-
 #include "graticule/core/error.h"
 #include "graticule/model/branches.h"
 #include "graticule/model/lean_block.h"
@@ -61,10 +59,10 @@ Block transformer_block(const ModelShape& shape, int64_t index, const Span& toke
           [query_key, index, layers, H, G, all = std::vector{group}, attention = std::move(attention)](
               const Weights& weights, const at::Tensor& x_BtC, const Inputs& inputs) {
             const BranchContext context{query_key->shape, layers, inputs, index, query_key, all};
-            const at::Tensor qkv_BTXD = project_heads(context, weights, x_BtC, H);
-            const at::Tensor out_BTHD =
-                attention(qkv_BTXD.narrow(2, 0, H), qkv_BTXD.narrow(2, H, G), qkv_BTXD.narrow(2, H + G, G));
-            return with_mlp(context, weights, x_BtC + merge_heads(context, weights, out_BTHD));
+            const auto [stream_BtC, normed_BtC] = norm_stream(weights, "norm1", x_BtC);
+            const auto qkv = project_heads(context, weights, normed_BtC, H).split_with_sizes({H, G, G}, 2);
+            const at::Tensor out_BTHD = attention(qkv[0], qkv[1], qkv[2]);
+            return with_mlp(context, weights, stream_BtC, merge_heads(context, weights, out_BTHD));
           },
           std::move(lean)};
 }

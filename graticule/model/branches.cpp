@@ -2,19 +2,15 @@
 
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/gelu.h>
-#include <ATen/ops/layer_norm.h>
 
-#include <numeric>
+#include "graticule/kernel/gelu.h"
 
 namespace graticule {
 
 namespace {
 
-constexpr double norm_epsilon = 1e-5;
-
 at::Tensor layer_norm(const Weights& weights, const std::string& name, const at::Tensor& x) {
-  return at::layer_norm(x, {x.size(-1)}, weights[name + ".weight"], weights[name + ".bias"], norm_epsilon);
+  return graticule::layer_norm(x, weights[name + ".weight"], weights[name + ".bias"]);
 }
 
 at::Tensor column(const BranchContext& context, const Weights& weights, const std::string& name,
@@ -75,19 +71,24 @@ Span tokens_of_group(const TensorLayers& layers, const Span& tokens) {
   return {begin, begin + std::accumulate(first, layers.tokens_of.end(), int64_t{0})};
 }
 
-at::Tensor project_heads(const BranchContext& context, const Weights& weights, const at::Tensor& x_BtC,
+NormedSum norm_stream(const Weights& weights, const std::string& name, const at::Tensor& x_BtC,
+                      const std::optional<at::Tensor>& branch_BtC) {
+  return add_norm(x_BtC, branch_BtC, weights[name + ".weight"], weights[name + ".bias"]);
+}
+
+at::Tensor project_heads(const BranchContext& context, const Weights& weights, const at::Tensor& normed_BtC,
                          int64_t queries) {
   const QkNorm qk_norm = context.shape.qk_norm;
-  const at::Tensor qkv_BTE = column(context, weights, "attention.qkv", layer_norm(weights, "norm1", x_BtC),
+  const at::Tensor qkv_BTE = column(context, weights, "attention.qkv", normed_BtC,
                                     qk_norm == QkNorm::none ? context.value : Value::computed);
   if (context.shape.shapes_queries())
     return queries_and_keys(context.query_key, weights, qkv_BTE, queries, context.tokens);
   const int64_t D = context.shape.head_dim(), heads = qkv_BTE.size(2) / D, keys = (heads - queries) / 2;
   at::Tensor qkv_BTXD = qkv_BTE.unflatten(2, {heads, D});
   if (qk_norm == QkNorm::none) return qkv_BTXD;
-  return at::cat({layer_norm(weights, "attention.q_norm", qkv_BTXD.narrow(2, 0, queries)),
-                  layer_norm(weights, "attention.k_norm", qkv_BTXD.narrow(2, queries, keys)),
-                  qkv_BTXD.narrow(2, queries + keys, keys)},
+  const auto qkv = qkv_BTXD.split_with_sizes({queries, keys, keys}, 2);
+  return at::cat({layer_norm(weights, "attention.q_norm", qkv[0]),
+                  layer_norm(weights, "attention.k_norm", qkv[1]), qkv[2]},
                  2);
 }
 
@@ -95,10 +96,11 @@ at::Tensor merge_heads(const BranchContext& context, const Weights& weights, con
   return drop_path(context, 0, row(context, weights, "attention.out", out_BTHD.flatten(2)));
 }
 
-at::Tensor with_mlp(const BranchContext& context, const Weights& weights, const at::Tensor& x_BtC) {
-  const at::Tensor hidden =
-      at::gelu(column(context, weights, "mlp.fc1", layer_norm(weights, "norm2", x_BtC), Value::computed));
-  return x_BtC + drop_path(context, 1, row(context, weights, "mlp.fc2", hidden));
+at::Tensor with_mlp(const BranchContext& context, const Weights& weights, const at::Tensor& x_BtC,
+                    const std::optional<at::Tensor>& branch_BtC) {
+  const auto [x1_BtC, normed_BtC] = norm_stream(weights, "norm2", x_BtC, branch_BtC);
+  const at::Tensor hidden = gelu(column(context, weights, "mlp.fc1", normed_BtC, Value::computed));
+  return x1_BtC + drop_path(context, 1, row(context, weights, "mlp.fc2", hidden));
 }
 
 }  // namespace graticule

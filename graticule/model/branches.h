@@ -8,6 +8,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "graticule/core/model_shape.h"
+#include "graticule/kernel/norm.h"
 #include "graticule/model/query_key.h"
 #include "graticule/parallel/chain.h"
 #include "graticule/parallel/tensor.h"
@@ -41,14 +42,18 @@ struct BranchContext {
   Value value = Value::computed;  ///< of the last layer; skipped: only derivatives are wanted
 };
 
-/// x_BtC -> q, k, v side by side, [B, T, H + 2 G, D]. x is normalised and projected; q and k get their form
+/// The residual stream x + branch (x itself without a branch), and its layer norm by the weights "<name>.*".
+NormedSum norm_stream(const Weights& weights, const std::string& name, const at::Tensor& x_BtC,
+                      const std::optional<at::Tensor>& branch_BtC = std::nullopt);
+/// normed_BtC -> q, k, v side by side, [B, T, H + 2 G, D]. normed is projected; q and k get their form
 /// (query_key.h) or, with qk_norm = layer, each head of q and k is normalised too. `queries` is the number of
 /// query heads. The number of all heads follows from the rows of the weight "attention.qkv".
-at::Tensor project_heads(const BranchContext& context, const Weights& weights, const at::Tensor& x_BtC,
+at::Tensor project_heads(const BranchContext& context, const Weights& weights, const at::Tensor& normed_BtC,
                          int64_t queries);
 /// out_BTHD of attention -> the output of the branch [B, t, C], which the caller adds to the residual stream.
 at::Tensor merge_heads(const BranchContext& context, const Weights& weights, const at::Tensor& out_BTHD);
-/// x_BtC -> x + the MLP's branch.
-at::Tensor with_mlp(const BranchContext& context, const Weights& weights, const at::Tensor& x_BtC);
+/// x_BtC and the branch of attention (nothing: it is already in x) -> their sum + the MLP's branch.
+at::Tensor with_mlp(const BranchContext& context, const Weights& weights, const at::Tensor& x_BtC,
+                    const std::optional<at::Tensor>& branch_BtC = std::nullopt);
 
 }  // namespace graticule

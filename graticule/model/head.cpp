@@ -4,11 +4,11 @@
 #include "graticule/model/head.h"
 
 #include <ATen/ops/cat.h>
-#include <ATen/ops/gelu.h>
-#include <ATen/ops/layer_norm.h>
 
 #include "graticule/core/error.h"
+#include "graticule/kernel/gelu.h"
 #include "graticule/kernel/linear.h"
+#include "graticule/kernel/norm.h"
 #include "graticule/parallel/tiles.h"
 
 namespace graticule {
@@ -48,11 +48,10 @@ std::vector<Parameter> head_weights(const ModelShape& shape) {
 Block prediction_head(const ModelShape& shape, const Span& tokens, int64_t tile_tokens) {
   const TokenFunction predict = [shape, tokens](const Weights& weights, const at::Tensor& input_BTC,
                                                 const Inputs& inputs, const Span& tile) {
-    at::Tensor x_BTC =
-        at::layer_norm(input_BTC, {shape.dim}, weights["norm.weight"], weights["norm.bias"], 1e-5);
+    at::Tensor x_BTC = layer_norm(input_BTC, weights["norm.weight"], weights["norm.bias"]);
     for (int64_t i = 0; i < shape.head_layers; ++i) {
-      x_BTC = at::gelu(graticule::linear(x_BTC, weights[text("hidden.", i, ".weight")],
-                                         weights[text("hidden.", i, ".bias")], inputs.deferred));
+      x_BTC = gelu(graticule::linear(x_BTC, weights[text("hidden.", i, ".weight")],
+                                     weights[text("hidden.", i, ".bias")], inputs.deferred));
     }
     if (shape.grid.mode == TokenMode::full) {
       const Span span{tokens.begin + tile.begin, tokens.begin + tile.end};

@@ -118,7 +118,8 @@ Weights weights_of(const Pass& pass, const std::string& prefix, const std::strin
 
 TileFunction projection(const Pass& pass, const HeadGroup& group) {
   return [&pass, &group](const Weights& weights, const std::vector<at::Tensor>& x, size_t tile) {
-    return project_heads(pass.context(tile), weights, x[0], group.queries.size());
+    const at::Tensor normed = norm_stream(weights, "norm1", x[0]).normed_NC;
+    return project_heads(pass.context(tile), weights, normed, group.queries.size());
   };
 }
 

@@ -1,6 +1,6 @@
 #include "graticule/parallel/shard.h"
 
-#include <ATen/ops/zeros.h>
+#include <ATen/ops/empty.h>
 
 #include "graticule/core/error.h"
 #include "graticule/core/ledger.h"
@@ -133,10 +133,11 @@ void ShardedPart::release() {
 void ShardedPart::refresh() { stale_ = true; }
 
 at::Tensor ShardedPart::flatten_gradients() const {
-  at::Tensor flat = at::zeros({numel_}, whole_.options());
+  at::Tensor flat = at::empty({numel_}, whole_.options());
   int64_t offset = 0;
   for (const auto& [name, leaf] : leaves_.items()) {
-    if (leaf.grad().defined()) flat.narrow(0, offset, leaf.numel()).copy_(leaf.grad().reshape(-1));
+    const at::Tensor place = flat.narrow(0, offset, leaf.numel());
+    leaf.grad().defined() ? place.copy_(leaf.grad().reshape(-1)) : place.zero_();
     offset += leaf.numel();
     leaf.mutable_grad().reset();
   }

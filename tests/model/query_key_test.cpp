@@ -1,10 +1,12 @@
 // Compares queries and keys, and their gradients, with the formulas of docs/model.md under autograd, over
-// random forms, heads, grids and ranges of tokens.
+// random forms, heads, grids and ranges of tokens; and the loops over rows with ATen's operators.
 
 #include "graticule/model/query_key.h"
 
 #include <ATen/Context.h>
+#include <ATen/Parallel.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/equal.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/randn_like.h>
 #include <ATen/ops/stack.h>
@@ -16,6 +18,7 @@
 #include <numbers>
 #include <random>
 
+#include "graticule/model/query_key_form.h"
 #include "tests/seed.h"
 
 namespace graticule {
@@ -177,6 +180,64 @@ TEST(QueryKey, IsThatOfTheFormulas) {
     expect_close(got.dprojected, expected.dprojected, "gradient of the projection");
     for (size_t w = 0; w < expected.gradients.size(); ++w)
       expect_close(got.gradients[w], expected.gradients[w], weights.items()[w].first);
+  }
+}
+
+using FormResults = std::vector<std::pair<std::string, at::Tensor>>;
+
+FormResults results_of(const Formed& y, const FormGradients& d) {
+  return {{"q | k | v", y.heads_BTXD},     {"1 / length of q", y.of_q_BTH},
+          {"1 / length of k", y.of_k_BTG}, {"gradient of the projection", d.projected_BTW},
+          {"of_query", d.of_query_HVD},    {"of_key", d.of_key_GVK},
+          {"temperature", d.log_scale_H}};
+}
+
+TEST(QueryKey, RowsAreTheOperatorsInFp32OnAnyNumberOfThreads) {
+  const auto seed = test_seed();
+  std::mt19937_64 random(seed);
+  at::manual_seed(seed);
+  const int threads = at::get_num_threads();
+  for (int i = 0; i < 60; ++i) {
+    const Draw draw = draw_of(random);
+    if (!draw.shape.shapes_queries()) continue;
+    const FormCall call{std::make_shared<const QueryKey>(query_key_of(draw.shape)), draw.tokens, draw.H,
+                        draw.G};
+    int64_t T = 0;
+    for (const Span& span : draw.tokens) T += span.size();
+    for (const auto dtype : {at::kFloat, at::kBFloat16}) {
+      SCOPED_TRACE(::testing::Message() << "seed " << seed << ", draw " << i << ", " << dtype);
+      const auto drawn = [&](at::IntArrayRef sizes) { return at::randn(sizes).to(dtype); };
+      FormWeights weights;
+      if (call.adds_to_queries()) weights.of_query_HVD = drawn({call.H, call.V(), call.D()});
+      if (call.adds_to_keys()) weights.of_key_GVK = drawn({call.G, call.V(), call.K()});
+      if (call.cosine()) weights.scale_H = at::randn({call.H}).exp();
+      const at::Tensor projected = drawn({draw.batch, T, draw.shape.projection_rows(call.H, call.G)}),
+                       dheads = drawn({draw.batch, T, call.H + 2 * call.G, call.D()});
+      const auto by_rows = [&](int n) {
+        at::set_num_threads(n);
+        const Formed y = form_by_rows(call, weights, projected);
+        return results_of(y, form_by_rows_backward(call, weights.scale_H, y, dheads));
+      };
+      const FormResults rows = by_rows(1), again = by_rows(5);
+      at::set_num_threads(threads);
+      const auto wide = [](const at::Tensor& x) { return x.defined() ? x.to(at::kFloat) : x; };
+      const FormWeights wider{wide(weights.of_query_HVD), wide(weights.of_key_GVK), weights.scale_H};
+      const Formed y = form_by_operators(call, wider, wide(projected));
+      // The derivative reads q and k as attention got them: rounded.
+      const Formed rounded{wide(rows[0].second), y.of_q_BTH, y.of_k_BTG};
+      const FormResults exact =
+          results_of(y, form_by_operators_backward(call, weights.scale_H, rounded, wide(dheads)));
+      for (size_t r = 0; r < rows.size(); ++r) {
+        const auto& [name, x] = rows[r];
+        ASSERT_EQ(x.defined(), exact[r].second.defined()) << name;
+        if (!x.defined() || x.numel() == 0) continue;
+        EXPECT_TRUE(at::equal(x, again[r].second)) << name;
+        const double size = std::max(1.0, exact[r].second.abs().max().item<double>());
+        EXPECT_LT((wide(x) - exact[r].second).abs().max().item<double>(),
+                  (x.scalar_type() == at::kFloat ? 2e-5 : 5e-3) * size)
+            << name;
+      }
+    }
   }
 }
 

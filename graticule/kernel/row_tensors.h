@@ -1,0 +1,27 @@
+// Which tensors the row kernels take.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <algorithm>
+
+#include "graticule/kernel/row_kernels.h"
+#include "graticule/kernel/stand_in.h"
+
+namespace graticule {
+
+/// Whether x is an fp32 or bf16 tensor of a CPU, or a meta tensor that represents one. Others take ATen's
+/// kernels.
+inline bool has_row_kernels(const at::Tensor& x) {
+  return kernels_for(x) && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
+}
+
+inline Element row_element(const at::Tensor& x) {
+  return x.scalar_type() == at::kFloat ? Element::fp32 : Element::bf16;
+}
+
+/// Into how many parts rows are cut, each with sums of its own: 64 rows or more a part, at most 64 parts. The
+/// cut depends on the number of rows alone, so the bits do not depend on the threads.
+inline int64_t row_parts(int64_t rows) { return std::clamp<int64_t>(rows / 64, 1, 64); }
+
+}  // namespace graticule
