@@ -65,7 +65,8 @@ struct TrainOptions {
   double weight_decay = 0.01, beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8;
   double clip = 1;  ///< largest norm of the whole gradient; 0: no clipping
   LossWeights loss_weights;
-  double ema = 0;  ///< decay of the exponential average of the weights; 0: no average
+  int64_t patience = 0;  ///< evaluations without a better score that end the run; 0: none do
+  double ema = 0;        ///< decay of the exponential average of the weights; 0: no average
   Precision precision = Precision::fp32;
   std::optional<Activations> activations = Activations::keep;  ///< absent ("auto"): the fastest that fits
   std::string offload_to;               ///< folder for activations = offload; empty: host memory

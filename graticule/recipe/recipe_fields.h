@@ -83,6 +83,7 @@ void visit_fields(Visitor& visitor, Options& options) {
   visitor.field("epsilon", course, train.epsilon, at_least(1e-30));
   visitor.field("clip", course, train.clip, at_least(0, "0: no clipping"));
   visitor.field("loss_weights", course, train.loss_weights, at_least(0));
+  visitor.field("patience", course, train.patience, at_least(0, "0: train all steps"));
   visitor.field("ema", course, train.ema, within(0, 1, "0: no average"));
   visitor.choice("precision", course, train.precision);
   visitor.choice("activations", execution, train.activations);

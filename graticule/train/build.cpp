@@ -172,8 +172,7 @@ Run assemble(const Problem& problem, const World& world, bool for_training,
   std::optional<Chain> chain;
   agree(world, mesh.world, [&] { chain.emplace(chain_of(shape, layers)); });
 
-  Run run{options, mesh, problem.source, {}, shape, layers.tokens, std::move(*chain), std::nullopt, 0,
-          {},      {}};
+  Run run{options, mesh, problem.source, {}, shape, layers.tokens, std::move(*chain), std::nullopt};
   run.statistics = statistics ? *statistics : statistics_of_run(options, *problem.source, world, mesh.world);
   if (for_training) {
     // Stages between the first and the last read no fields, so their loader gets no tokens.
