@@ -70,7 +70,8 @@ StepWork work_of_step(const Options& options, const ModelShape& shape, const Axe
   for (const auto& [runs, count] : alike_blocks(runs_of(options, shape, axes, share), shape.depth)) {
     const auto blocks = static_cast<double>(count);
     const Work forward = Work{blocks, blocks} * forward_of(runs.block, share, shape);
-    step.forward = step.forward + forward * samples(runs.once, runs.once);
+    const Runs runs_forward = runs.once + runs.ahead;
+    step.forward = step.forward + forward * samples(runs_forward, runs_forward);
     step.backward = step.backward + by_backward * forward * samples(runs.once, runs.once);
     if (!is_lean(options.train.activations.value_or(Activations::keep))) continue;
     const bool transformer = runs.block > 0 && runs.block <= shape.depth;

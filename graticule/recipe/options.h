@@ -20,6 +20,7 @@ struct DataOptions {
   std::vector<std::string> variables;  ///< empty: all variables of the data
   std::vector<std::string> targets;    ///< empty: all variables that are not constant
   std::vector<int64_t> lead_hours = {24};
+  int64_t history = 1;                          ///< states that the model reads: at t, t - lead, ...
   std::vector<std::string> train, valid, test;  ///< [first, last] as text
   bool allow_overlap = false;                   ///< the times of train may overlap those of valid or test
   int64_t batch = 1;                            ///< samples a step over all ranks
@@ -60,6 +61,7 @@ struct LossWeights {
 
 struct TrainOptions {
   int64_t steps = 100;
+  int64_t rollout = 1;  ///< steps of the forecast that the loss judges
   double lr = 1e-3, min_lr = 0;
   int64_t warmup = 10;
   double weight_decay = 0.01, beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8;

@@ -26,6 +26,7 @@ void visit_fields(Visitor& visitor, Options& options) {
   visitor.field("variables", meaning, data.variables);
   visitor.field("targets", meaning, data.targets);
   visitor.field("lead_hours", meaning, data.lead_hours, at_least(1));
+  visitor.field("history", meaning, data.history, between(1, most_int));
   visitor.field("train", course, data.train);
   visitor.field("valid", execution, data.valid);
   visitor.field("test", execution, data.test);
@@ -74,6 +75,7 @@ void visit_fields(Visitor& visitor, Options& options) {
   visitor.section("train");
   TrainOptions& train = options.train;
   visitor.field("steps", course, train.steps, at_least(1));
+  visitor.field("rollout", course, train.rollout, between(1, most_int));
   visitor.field("lr", course, train.lr, above(0));
   visitor.field("min_lr", course, train.min_lr, at_least(0));
   visitor.field("warmup", course, train.warmup, at_least(0));
