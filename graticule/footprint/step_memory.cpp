@@ -67,6 +67,9 @@ class Step {
       if (task.action.kind == Kind::backward_weight) backward_weight(task);
     }
     expected_ = nullptr;
+    if (last || !reducing_) return;
+    for (PartSizes& part : parts_[*reducing_]) part.collect(f_);
+    reducing_.reset();
   }
 
   bool is_first(const BlockTask& task) const { return blocks_[task.block] == 0; }

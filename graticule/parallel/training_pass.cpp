@@ -81,6 +81,7 @@ at::Tensor TrainingPass::run() {
         break;
     }
   }
+  if (reducing_ && !pass_.last) chain_.weights_[*reducing_].collect();
   messages_.finish();
   return loss_;
 }

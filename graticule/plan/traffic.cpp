@@ -235,29 +235,34 @@ void bill_block_weights(Bill& bill, const Step& step, const BlockRuns& runs) {
                n.cut, runs.gathers);
 }
 
-// The exchanges of `blocks` equal transformer blocks.
-void bill_blocks(Bill& bill, const Step& step, const BlockRuns& runs, int64_t blocks) {
-  const ParallelOptions& parallel = step.options.parallel;
-  bill.repeat(blocks);
-  if (!is_lean(step.options.train.activations.value_or(Activations::keep))) {
-    const Runs forward = runs.once + runs.ahead;
-    bill_tensor(bill, step, forward, runs.once);
-    bill_ulysses(bill, step, step.share, parallel.head_groups, parallel.keep_exchanged, forward, runs.once);
-    bill_context(bill, step, step.share, forward, runs.once);
-    return;
-  }
+// The exchanges of `blocks` equal transformer blocks that run as lean pairs.
+void bill_lean_blocks(Bill& bill, const Step& step, const BlockRuns& runs, int64_t blocks) {
   RankShare one = step.share;
   one.micro_batches.clear();  // the exchange of a group depends only on its heads
   const auto shares = head_group_shares(one, step.options, step.shape, step.axes);
   bill_lean_tensor(bill, step, runs, std::ssize(shares));
+  const Runs forward = runs.once + runs.ahead + runs.attention_again;
   for (auto first = shares.begin(), next = first; first != shares.end(); first = next) {
     next = std::find_if(first, shares.end(),
                         [&](const RankShare& share) { return share.keys.size() != first->keys.size(); });
     bill.repeat(blocks * (next - first));
-    const Runs forward = runs.once + runs.ahead + runs.attention_again;
     bill_ulysses(bill, step, *first, 1, false, forward, runs.once);
     bill_context(bill, step, *first, forward, runs.once);
   }
+}
+
+// The exchanges of `blocks` equal transformer blocks. What runs forward alone runs as a lean pair's forward.
+void bill_blocks(Bill& bill, const Step& step, const BlockRuns& runs, int64_t blocks) {
+  bill.repeat(blocks);
+  if (is_lean(step.options.train.activations.value_or(Activations::keep))) {
+    bill_lean_blocks(bill, step, runs, blocks);
+    return;
+  }
+  const ParallelOptions& parallel = step.options.parallel;
+  bill_tensor(bill, step, runs.once, runs.once);
+  bill_ulysses(bill, step, step.share, parallel.head_groups, parallel.keep_exchanged, runs.once, runs.once);
+  bill_context(bill, step, step.share, runs.once, runs.once);
+  if (runs.ahead.times > 0) bill_lean_blocks(bill, step, {.block = runs.block, .ahead = runs.ahead}, blocks);
 }
 
 }  // namespace

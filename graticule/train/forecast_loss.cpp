@@ -1,7 +1,6 @@
 #include "graticule/train/forecast_loss.h"
 
 #include <ATen/ops/cat.h>
-#include <ATen/ops/where.h>
 
 #include "graticule/core/ledger.h"
 #include "graticule/train/loss.h"
@@ -32,12 +31,11 @@ at::Tensor state_of(const Batch& part, const at::Tensor& input_BTKI) {
 }
 
 // s_(k+1). Where a target has no value at the initial time, its state stays 0, as in a forecast (rollout.h).
+// What is given is 0 for targets, and the unit is 0 for all other variables.
 at::Tensor state_after(const Batch& part, size_t step, const at::Tensor& state_BTKP,
                        const at::Tensor& prediction_BTKP, Predict predict) {
-  const at::Tensor change_BTKP = part.unit_BTKP * prediction_BTKP;
-  return at::where(part.unit_BTKP != 0,
-                   predict == Predict::difference ? state_BTKP + change_BTKP : change_BTKP,
-                   part.later[step].given_BTKP);
+  const at::Tensor told_BTKP = part.unit_BTKP * prediction_BTKP + part.later[step].given_BTKP;
+  return predict == Predict::difference ? told_BTKP + state_BTKP * (part.unit_BTKP != 0) : told_BTKP;
 }
 
 // The input of the step after `step`: the state, then the states that this step read, but the earliest.
@@ -71,8 +69,9 @@ LossFunction loss_of(const Way& way, size_t step, const at::Tensor& state_BTKP, 
       return squared_error_sum(prediction_BTKP, part.target_BTKP, part.weight_BTKP);
     at::Tensor judged_BTKP = prediction_BTKP;
     if (step > 0 && predict == Predict::difference) {  // the target is a state: so is what is judged
-      const at::Tensor told = part.unit_BTKP != 0;
-      judged_BTKP = prediction_BTKP + state_BTKP * told / at::where(told, part.unit_BTKP, 1);
+      const at::Tensor none_BTKP = part.unit_BTKP == 0;
+      judged_BTKP =
+          prediction_BTKP + state_BTKP * (1 - none_BTKP.to(at::kFloat)) / (part.unit_BTKP + none_BTKP);
     }
     const at::Tensor error = step == 0 ? squared_error_sum(judged_BTKP, part.target_BTKP, part.weight_BTKP)
                                        : squared_error_sum(judged_BTKP, part.later[step - 1].target_BTKP,
