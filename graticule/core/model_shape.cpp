@@ -82,15 +82,15 @@ void validate(const ModelShape& shape) {
 }
 
 int64_t tokenizer_parameters(const ModelShape& shape) {
-  const int64_t V = shape.grid.variables, P = shape.grid.pixels(), C = shape.dim;
+  const int64_t V = shape.grid.variables, I = shape.grid.inputs(), C = shape.dim;
   const int64_t time = linear(1, C) + (shape.calendar ? calendar_features * C : 0);
   switch (shape.grid.mode) {
     case TokenMode::full:
-      return V * linear(P, C) + V * C + time;
+      return V * linear(I, C) + V * C + time;
     case TokenMode::aggregated:
-      return V * linear(P, C) + V * C + C + 4 * linear(C, C) + time;
+      return V * linear(I, C) + V * C + C + 4 * linear(C, C) + time;
     case TokenMode::channels:
-      return linear(V * P, C) + time;
+      return linear(V * I, C) + time;
   }
   GRATICULE_CHECK(false, "token mode");
 }
@@ -124,7 +124,7 @@ Flops flops(const ModelShape& shape) {
   const auto depth = static_cast<double>(shape.depth), hidden = static_cast<double>(shape.hidden());
   const auto rows = static_cast<double>(shape.projection_rows(shape.heads, shape.key_heads()));
   Flops count;
-  count.tokenizer = 2 * V * PS * C;
+  count.tokenizer = 2 * V * PS * static_cast<double>(shape.grid.states) * C;
   // One query a place: k and v projections of every variable's token, q and out of one, scores and sums over
   // V.
   if (shape.grid.mode == TokenMode::aggregated)

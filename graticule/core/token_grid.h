@@ -25,6 +25,7 @@ struct TokenGrid {
   int64_t rows = 1;       ///< Y, latitudes, south to north
   int64_t columns = 1;    ///< X, longitudes, eastwards
   int64_t patch = 1;      ///< p, pixels along one side
+  int64_t states = 1;     ///< N, states that the model reads: the present one and earlier ones
 
   int64_t patch_rows() const { return (rows + patch - 1) / patch; }
   int64_t patch_columns() const { return (columns + patch - 1) / patch; }
@@ -36,6 +37,9 @@ struct TokenGrid {
   int64_t variables_per_token() const { return mode == TokenMode::full ? 1 : variables; }
   /// P, the pixels of one patch.
   int64_t pixels() const { return patch * patch; }
+  /// I = N P, the input values of one variable of a token: the pixels at the initial time, then at the times
+  /// before it, the latest first.
+  int64_t inputs() const { return states * pixels(); }
 
   /// A token's variable and patch.
   struct Place {

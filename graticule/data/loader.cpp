@@ -26,10 +26,15 @@ constexpr int64_t waiting_bytes = int64_t{64} << 20;
 
 }  // namespace
 
+int64_t fields_of_sample(int64_t states, int64_t steps) {
+  return states + 1 + (steps > 1 ? 1 + 2 * (steps - 1) : 0);
+}
+
 int64_t steps_ahead(const LoaderOptions& options) {
   const int64_t values = options.samples.size() * options.tokens.size() * options.grid.variables_per_token() *
                          options.grid.pixels();
-  const int64_t bytes = 2 * values * static_cast<int64_t>(sizeof(float));
+  const int64_t bytes =
+      fields_of_sample(options.grid.states, options.steps) * values * static_cast<int64_t>(sizeof(float));
   return std::clamp<int64_t>(waiting_bytes / std::max<int64_t>(1, bytes), 1, options.prefetch);
 }
 
@@ -77,21 +82,34 @@ struct Loader::State {
 Batch Loader::State::read(int64_t from) {
   Span ids = {from + options.samples.begin, from + options.samples.end};
   if (!options.shuffle) ids = intersect(ids, {0, order.size()});
-  const TokenGrid& grid = options.grid;
-  const std::vector<int64_t> shape = {ids.size(), options.tokens.size(), grid.variables_per_token(),
-                                      grid.pixels()};
-  Batch batch{at::empty(shape), at::zeros(shape), {}, at::empty({ids.size()}), {}, {}};
-  std::vector<at::Tensor> weights;
-  const int64_t stride = shape[1] * shape[2] * shape[3];
+  const auto zeros = [&](int64_t last) {
+    return at::zeros({ids.size(), options.tokens.size(), options.grid.variables_per_token(), last});
+  };
+  const int64_t P = options.grid.pixels(), steps = options.steps;
+  Batch batch{zeros(options.grid.inputs()), zeros(P), {}, at::empty({ids.size()}), {}, {}};
+  if (steps > 1) batch.unit_BTKP = zeros(P);
+  for (int64_t k = 1; k < steps; ++k) batch.later.push_back({{}, zeros(P), zeros(P), {}});
+  std::vector<std::vector<at::Tensor>> weights(static_cast<size_t>(steps));  // by step and sample
   for (int64_t b = 0; b < ids.size(); ++b) {
     const SampleOrder::Sample sample = order.at(ids.begin + b);
-    weights.push_back(reader.read_sample(sample, batch.input_BTKP.mutable_data_ptr<float>() + b * stride,
-                                         batch.target_BTKP.mutable_data_ptr<float>() + b * stride));
+    const auto of_sample = [b](const at::Tensor& all) {
+      return all.mutable_data_ptr<float>() + b * all.stride(0);
+    };
+    SampleFields fields{of_sample(batch.input_BTKI), nullptr, {{nullptr, of_sample(batch.target_BTKP), {}}}};
+    if (steps > 1) fields.unit_TKP = of_sample(batch.unit_BTKP);
+    for (const LaterStep& step : batch.later)
+      fields.steps.push_back({of_sample(step.given_BTKP), of_sample(step.target_BTKP), {}});
+    reader.read_sample(sample, fields);
+    for (size_t k = 0; k < weights.size(); ++k) weights[k].push_back(fields.steps[k].weight_TKP);
     batch.lead_hours_B.mutable_data_ptr<float>()[b] = static_cast<float>(sample.lead_hours);
-    batch.times.push_back(source->catalog().times[static_cast<size_t>(sample.time_index)]);
+    batch.times.push_back(source->catalog().times[static_cast<size_t>(sample.states.front())]);
     batch.sample_ids.push_back(ids.begin + b);
+    for (size_t k = 0; k < batch.later.size(); ++k)
+      batch.later[k].times.push_back(source->catalog().times[static_cast<size_t>(sample.later[k])]);
   }
-  batch.weight_BTKP = stacked(weights, batch.target_BTKP);
+  batch.weight_BTKP = stacked(weights[0], batch.target_BTKP);
+  for (size_t k = 0; k < batch.later.size(); ++k)
+    batch.later[k].weight_BTKP = stacked(weights[k + 1], batch.target_BTKP);
   return batch;
 }
 

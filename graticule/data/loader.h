@@ -4,6 +4,7 @@
 //
 // Legend: B this rank's samples of a step, T this rank's tokens, S all tokens, K variables a token carries, P
 // = patch * patch pixels (row-major), t this rank's tokens of one variable, Y rows and X columns of the grid.
+// I = N P, the values of the N states that the model reads (grid.states).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -26,7 +27,8 @@ struct LoaderOptions {
   std::vector<std::string> targets;    ///< a subset of variables: those that the loss counts
   std::vector<double> target_weights;  ///< of each target in the loss; empty: 1
   std::vector<int> lead_hours;         ///< a sample's lead is drawn from these
-  TimeRange range;                     ///< contains the initial time and initial time + lead
+  TimeRange range;                     ///< contains every time of a sample
+  int64_t steps = 1;                   ///< leads that a sample reaches ahead: the steps of a roll-out
   int64_t batch = 1;                   ///< samples a step over all data ranks
   /// This rank's samples of a step: span_of(batch, data degree, data coordinate).
   Span samples = {0, 1};
@@ -42,8 +44,22 @@ struct LoaderOptions {
   int prefetch = 2;
 };
 
+/// A step after the first of a roll-out, which begins at the forecast of the step before.
+struct LaterStep {
+  std::vector<int64_t> times;  ///< when the step begins, by sample, seconds since 1970
+  /// fp32: the input of the variables that are no targets, at the time when the step begins; 0 for targets.
+  at::Tensor given_BTKP;
+  /// fp32: the state at the time when the step ends, in the unit of the model's output: (x - mean) /
+  /// difference_deviation or (x - mean) / deviation.
+  at::Tensor target_BTKP;
+  /// As Batch::weight_BTKP; also 0 where the target is missing at the initial time.
+  at::Tensor weight_BTKP;
+};
+
 struct Batch {
-  at::Tensor input_BTKP;  ///< fp32, (x - mean) / deviation
+  /// fp32, (x - mean) / deviation: the state at the initial time t, then, for targets alone, the states at t
+  /// - lead, t - 2 lead, ...; 0 there for other variables, which the model reads once.
+  at::Tensor input_BTKI;
   /// fp32. Predict::difference: (x(t + lead) - x(t)) / difference_deviation; Predict::state: (x(t + lead) -
   /// mean) / deviation.
   at::Tensor target_BTKP;
@@ -54,6 +70,10 @@ struct Batch {
   at::Tensor lead_hours_B;          ///< fp32
   std::vector<int64_t> times;       ///< initial times, seconds since 1970
   std::vector<int64_t> sample_ids;  ///< position in the run's sequence of samples; seeds drop path
+  /// fp32, only with later steps: the unit of the model's output over the deviation, for targets where they
+  /// have a value at the initial time; 0 elsewhere.
+  at::Tensor unit_BTKP = {};
+  std::vector<LaterStep> later = {};  ///< options.steps - 1 of them
 };
 
 /// Weights of the rows by WeatherBench 2's rule: sin(upper edge) - sin(lower edge) of each row's cell,
@@ -61,8 +81,12 @@ struct Batch {
 /// outwards where a regional grid ends. Latitudes ascending, in degrees.
 std::vector<double> latitude_weights(const std::vector<double>& latitudes);
 
-/// How many steps a loader reads ahead: as many as fit into 64 MiB of inputs and targets, at least 1 and at
-/// most `prefetch`.
+/// How many fields of the size T K P a sample has, besides its weights: its input has as many as the model
+/// reads states, then come the target and, with later steps, the unit and two of each of them.
+int64_t fields_of_sample(int64_t states, int64_t steps);
+
+/// How many steps a loader reads ahead: as many as fit into 64 MiB (without weights), at least 1 and at most
+/// `prefetch`.
 int64_t steps_ahead(const LoaderOptions& options);
 
 /// After the first `next`, a background thread reads `source`. Nobody else may read it until the loader is
@@ -70,9 +94,9 @@ int64_t steps_ahead(const LoaderOptions& options);
 /// memory watch.
 class Loader {
  public:
-  /// An initial time is a sample when time + lead is present and in the range for every lead; the lead is
-  /// drawn by (seed, sample id). Refuses an unknown variable, a target that is not among the inputs, a range
-  /// without samples, and missing statistics.
+  /// An initial time is a sample when its earlier states and later steps are present and in the range for
+  /// every lead; the lead is drawn by (seed, sample id). Refuses an unknown variable, a target that is not
+  /// among the inputs, a range without samples, and missing statistics.
   Loader(std::shared_ptr<Source> source, const Statistics& statistics, LoaderOptions options);
   ~Loader();
   Loader(Loader&&) noexcept;
@@ -95,11 +119,11 @@ class Loader {
   std::unique_ptr<State> state_;
 };
 
-/// The normalised state at `time_index` (T K P), read without a thread, for evaluation and forecasts. It is
-/// NaN where a value is missing (refused unless options.missing allows it) and off the grid; callers replace
-/// NaN by 0 for the model.
+/// The normalised input (T K I), read without a thread, for evaluation and forecasts. `states`: the time
+/// indices of t, t - lead, ..., as many as the model reads. It is NaN where a value is missing (refused
+/// unless options.missing allows it) and off the grid; callers replace NaN by 0 for the model.
 at::Tensor read_tokens(Source& source, const Statistics& statistics, const LoaderOptions& options,
-                       int64_t time_index);
+                       const std::vector<int64_t>& states);
 
 /// One variable on this rank's tokens at one time (t P), in physical units: NaN where missing (refused unless
 /// options.missing allows it), 0 off the grid. Always refuses an infinite value. With `statistics` the values

@@ -25,18 +25,34 @@ std::string list(const std::vector<int>& values) {
   return joined;
 }
 
+// What a sample needs besides the state one lead later, in words.
+std::string and_around(int64_t states, int64_t steps) {
+  std::string words;
+  if (steps > 1) words += text(", at all ", steps, " steps of train.rollout");
+  if (states > 1) words += text(", and at ", states - 1, " leads before it (data.history = ", states, ")");
+  return words;
+}
+
 }  // namespace
 
 SampleOrder::SampleOrder(const Catalog& catalog, const LoaderOptions& options)
-    : times_(catalog.times), lead_hours_(options.lead_hours), seed_(options.seed), shuffle_(options.shuffle) {
+    : times_(catalog.times),
+      lead_hours_(options.lead_hours),
+      states_(options.grid.states),
+      steps_(options.steps),
+      seed_(options.seed),
+      shuffle_(options.shuffle) {
   if (lead_hours_.empty()) refuse("data", "no lead time: give lead_hours, for example [6, 24]");
   for (size_t t = 0; t < times_.size(); ++t) {
     const auto usable = [&](int lead) {
-      const int64_t later = times_[t] + int64_t{3600} * lead;
-      return later <= options.range.end && find(times_, later) >= 0;
+      for (int64_t k = 1 - states_; k <= steps_; ++k) {
+        const int64_t time = times_[t] + k * lead * 3600;
+        const bool inside = time >= options.range.begin && time <= options.range.end;
+        if (!inside || find(times_, time) < 0) return false;
+      }
+      return true;
     };
-    const bool inside = times_[t] >= options.range.begin && times_[t] <= options.range.end;
-    if (inside && std::all_of(lead_hours_.begin(), lead_hours_.end(), usable)) {
+    if (std::all_of(lead_hours_.begin(), lead_hours_.end(), usable)) {
       initial_.push_back(static_cast<int64_t>(t));
     }
   }
@@ -44,8 +60,8 @@ SampleOrder::SampleOrder(const Catalog& catalog, const LoaderOptions& options)
     const std::string held =
         times_.empty() ? "no time" : format_time(times_.front()) + " to " + format_time(times_.back());
     refuse("data", "no sample from ", format_time(options.range.begin), " to ",
-           format_time(options.range.end), ": no time there has data ", list(lead_hours_),
-           " hours later too. ", catalog.path, " has ", times_.size(), " times, ", held,
+           format_time(options.range.end), ": no time there has data ", list(lead_hours_), " hours later too",
+           and_around(states_, steps_), ". ", catalog.path, " has ", times_.size(), " times, ", held,
            ". Choose a longer range within them, or leads that are multiples of their step");
   }
 }
@@ -63,7 +79,13 @@ SampleOrder::Sample SampleOrder::at(int64_t id) {
   const int64_t time_index = order_[static_cast<size_t>(id % size())];
   Random random(seed_, lead_stream + static_cast<uint64_t>(id));
   const int lead = lead_hours_[static_cast<size_t>(random.below(static_cast<int64_t>(lead_hours_.size())))];
-  return {time_index, find(times_, times_[static_cast<size_t>(time_index)] + int64_t{3600} * lead), lead};
+  Sample sample{{}, {}, lead};
+  const auto at = [&](int64_t k) {
+    return find(times_, times_[static_cast<size_t>(time_index)] + k * lead * 3600);
+  };
+  for (int64_t k = 0; k < states_; ++k) sample.states.push_back(at(-k));
+  for (int64_t k = 1; k <= steps_; ++k) sample.later.push_back(at(k));
+  return sample;
 }
 
 }  // namespace graticule

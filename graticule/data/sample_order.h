@@ -11,12 +11,14 @@ namespace graticule {
 
 class SampleOrder {
  public:
-  /// Lists the initial times: those for which time + lead is present and inside options.range for every lead.
+  /// Lists the initial times: those whose earlier states and later steps (Sample) are present and inside
+  /// options.range, for every lead.
   /// Refuses a range without any, and an empty list of leads.
   SampleOrder(const Catalog& catalog, const LoaderOptions& options);
 
   struct Sample {
-    int64_t time_index, later_index;  ///< of the initial time and of initial time + lead
+    std::vector<int64_t> states;  ///< indices of the times t, t - lead, ...: options.grid.states of them
+    std::vector<int64_t> later;   ///< indices of the times t + lead, t + 2 lead, ...: options.steps of them
     int lead_hours;
   };
   /// The sample with this id. The epoch is id / size(). Its order is shuffled by (seed, epoch), unless
@@ -28,6 +30,7 @@ class SampleOrder {
  private:
   std::vector<int64_t> times_, initial_;  // of the catalogue; indices of initial times, ascending
   std::vector<int> lead_hours_;
+  int64_t states_, steps_;
   uint64_t seed_;
   bool shuffle_;
   int64_t epoch_ = -1;  // the one that order_ is of

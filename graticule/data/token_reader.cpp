@@ -14,10 +14,12 @@ namespace graticule {
 
 namespace {
 
-// Replaces x by (x - mean) / deviation, and by `none` where x is missing.
-void normalise(std::vector<float>& values, double mean, double deviation, float none = 0) {
+constexpr float none = std::numeric_limits<float>::quiet_NaN();
+
+// Replaces x by (x - mean) / deviation, and by `missing` where it is.
+void normalise(std::vector<float>& values, double mean, double deviation, float missing = 0) {
   const auto centre = static_cast<float>(mean), scale = static_cast<float>(1 / deviation);
-  for (float& x : values) x = std::isnan(x) ? none : (x - centre) * scale;
+  for (float& x : values) x = std::isnan(x) ? missing : (x - centre) * scale;
 }
 
 // Reads rows of one variable and returns the number of missing values (NaN; refused unless allowed). Infinite
@@ -83,13 +85,12 @@ TokenReader::TokenReader(Source& source, const Statistics& statistics, const Loa
     const Span tokens = grid_.tokens_of(options.tokens, v), places = places_of(grid_, options.tokens, v);
     if (tokens.empty()) continue;
     const int64_t k = grid_.mode == TokenMode::full ? 0 : v;
-    const int64_t offset =
-        ((tokens.begin - options.tokens.begin) * grid_.variables_per_token() + k) * grid_.pixels();
+    const int64_t first = (tokens.begin - options.tokens.begin) * grid_.variables_per_token() + k;
     const auto number = static_cast<size_t>(std::find(options.targets.begin(), options.targets.end(), name) -
                                             options.targets.begin());
     const bool target = number < options.targets.size();
     const double weight = target && !options.target_weights.empty() ? options.target_weights.at(number) : 1;
-    pieces_.push_back({name, catalog.variables[catalog.index_of(name)].constant, target, weight, offset,
+    pieces_.push_back({name, catalog.variables[catalog.index_of(name)].constant, target, weight, first,
                        places, rows_of_places(grid_, places), statistics.of(name)});
   }
   weight_TKP_ = at::zeros({options.tokens.size(), grid_.variables_per_token(), grid_.pixels()});
@@ -119,56 +120,96 @@ int64_t TokenReader::read_rows(const Piece& piece, int64_t time_index, std::vect
 }
 
 void TokenReader::cut(const Piece& piece, std::span<const float> rows, float* out_TKP, float off_grid) const {
-  cut_patches(rows, piece.rows, grid_, piece.places, out_TKP + piece.offset,
-              grid_.variables_per_token() * grid_.pixels(), off_grid);
+  const int64_t P = grid_.pixels();
+  cut_patches(rows, piece.rows, grid_, piece.places, out_TKP + piece.first * P,
+              grid_.variables_per_token() * P, off_grid);
 }
 
-void TokenReader::read_state(int64_t time_index, float* state_TKP) {
-  constexpr float none = std::numeric_limits<float>::quiet_NaN();
-  for (const Piece& piece : pieces_) {
-    read_rows(piece, time_index, now_);
-    normalise(now_, piece.statistics.mean, piece.statistics.deviation, none);
-    cut(piece, now_, state_TKP, none);
+void TokenReader::cut_state(const Piece& piece, std::span<const float> rows, int64_t state, float* input_TKI,
+                            float off_grid) const {
+  const int64_t I = grid_.inputs();
+  cut_patches(rows, piece.rows, grid_, piece.places, input_TKI + piece.first * I + state * grid_.pixels(),
+              grid_.variables_per_token() * I, off_grid);
+}
+
+// The states before the present one, the earliest first: so chunks are read in the order of time.
+void TokenReader::read_past(const Piece& piece, const std::vector<int64_t>& states, bool fill,
+                            float* input_TKI) {
+  for (int64_t n = std::ssize(states) - 1; n > 0 && piece.target; --n) {
+    read_rows(piece, states[static_cast<size_t>(n)], now_);
+    normalise(now_, piece.statistics.mean, piece.statistics.deviation, fill ? 0 : none);
+    cut_state(piece, now_, n, input_TKI, fill ? 0 : none);
   }
 }
 
-// Needs the rows at the initial time in now_.
-void TokenReader::read_target(const Piece& piece, const SampleOrder::Sample& sample, bool missing_now,
-                              float* target_TKP, at::Tensor& weight_TKP) {
-  const bool difference = predict_ == Predict::difference;
-  const bool missing = read_rows(piece, sample.later_index, later_) > 0 || (difference && missing_now);
-  for (size_t i = 0; difference && i < later_.size(); ++i) later_[i] -= now_[i];
+void TokenReader::read_input(const std::vector<int64_t>& states, bool fill, float* input_TKI) {
+  for (const Piece& piece : pieces_) {
+    read_past(piece, states, fill, input_TKI);
+    read_rows(piece, states.front(), now_);
+    normalise(now_, piece.statistics.mean, piece.statistics.deviation, fill ? 0 : none);
+    cut_state(piece, now_, 0, input_TKI, fill ? 0 : none);
+  }
+}
+
+// The unit of the model's output, in that of the variable.
+double TokenReader::unit_of(const Piece& piece, int lead_hours) const {
+  return predict_ == Predict::difference ? piece.statistics.difference_deviation.at(lead_hours)
+                                         : piece.statistics.deviation;
+}
+
+// Needs the rows at the initial time in now_. Later steps have the state itself as their target, because they
+// do not begin at a state of the data.
+void TokenReader::read_target(const Piece& piece, const SampleOrder::Sample& sample, size_t step,
+                              bool missing_now, SampleFields::Step& fields) {
+  const bool difference = predict_ == Predict::difference && step == 0, needs_now = difference || step > 0;
+  const bool missing = read_rows(piece, sample.later[step], later_) > 0 || (needs_now && missing_now);
+  for (size_t i = 0; needs_now && i < later_.size(); ++i) {
+    if (difference) later_[i] -= now_[i];
+    if (std::isnan(now_[i])) later_[i] = none;
+  }
   if (missing) {
     std::vector<float> weights = weights_of(piece);
     for (size_t i = 0; i < weights.size(); ++i) weights[i] = std::isnan(later_[i]) ? 0 : weights[i];
-    if (weight_TKP.is_same(weight_TKP_)) weight_TKP = weight_TKP_.clone();
-    cut(piece, weights, weight_TKP.mutable_data_ptr<float>());
+    if (fields.weight_TKP.is_same(weight_TKP_)) fields.weight_TKP = weight_TKP_.clone();
+    cut(piece, weights, fields.weight_TKP.mutable_data_ptr<float>());
   }
-  normalise(
-      later_, difference ? 0 : piece.statistics.mean,
-      difference ? piece.statistics.difference_deviation.at(sample.lead_hours) : piece.statistics.deviation);
-  cut(piece, later_, target_TKP);
+  normalise(later_, difference ? 0 : piece.statistics.mean, unit_of(piece, sample.lead_hours));
+  cut(piece, later_, fields.target_TKP);
 }
 
-at::Tensor TokenReader::read_sample(const SampleOrder::Sample& sample, float* input_TKP, float* target_TKP) {
-  at::Tensor weight_TKP = weight_TKP_;
-  for (const Piece& piece : pieces_) {
-    const bool missing_now = read_rows(piece, sample.time_index, now_) > 0;
-    if (piece.target) read_target(piece, sample, missing_now, target_TKP, weight_TKP);
-    normalise(now_, piece.statistics.mean, piece.statistics.deviation);
-    cut(piece, now_, input_TKP);
+// What the later steps read of a variable that is no target.
+void TokenReader::read_given(const Piece& piece, const SampleOrder::Sample& sample, SampleFields& fields) {
+  for (size_t step = 1; step < fields.steps.size(); ++step) {
+    read_rows(piece, sample.later[step - 1], later_);
+    normalise(later_, piece.statistics.mean, piece.statistics.deviation);
+    cut(piece, later_, fields.steps[step].given_TKP);
   }
-  return weight_TKP;
+}
+
+void TokenReader::read_sample(const SampleOrder::Sample& sample, SampleFields& fields) {
+  for (SampleFields::Step& step : fields.steps) step.weight_TKP = weight_TKP_;
+  for (const Piece& piece : pieces_) {
+    read_past(piece, sample.states, true, fields.input_TKI);
+    const bool missing_now = read_rows(piece, sample.states.front(), now_) > 0;
+    if (!piece.target) read_given(piece, sample, fields);
+    for (size_t step = 0; step < fields.steps.size() && piece.target; ++step)
+      read_target(piece, sample, step, missing_now, fields.steps[step]);
+    if (piece.target && fields.unit_TKP) {
+      const double unit = unit_of(piece, sample.lead_hours) / piece.statistics.deviation;
+      for (size_t i = 0; i < now_.size(); ++i) later_[i] = std::isnan(now_[i]) ? 0 : static_cast<float>(unit);
+      cut(piece, later_, fields.unit_TKP);
+    }
+    normalise(now_, piece.statistics.mean, piece.statistics.deviation);
+    cut_state(piece, now_, 0, fields.input_TKI, 0);
+  }
 }
 
 at::Tensor read_tokens(Source& source, const Statistics& statistics, const LoaderOptions& options,
-                       int64_t time_index) {
-  at::Tensor state_TKP =
-      at::empty({options.tokens.size(), options.grid.variables_per_token(), options.grid.pixels()});
-  LoaderOptions inputs = options;
-  inputs.targets.clear();
-  TokenReader(source, statistics, inputs).read_state(time_index, state_TKP.mutable_data_ptr<float>());
-  return state_TKP;
+                       const std::vector<int64_t>& states) {
+  at::Tensor input_TKI =
+      at::zeros({options.tokens.size(), options.grid.variables_per_token(), options.grid.inputs()});
+  TokenReader(source, statistics, options).read_input(states, false, input_TKI.mutable_data_ptr<float>());
+  return input_TKI;
 }
 
 at::Tensor read_patches(Source& source, const LoaderOptions& options, int64_t variable, int64_t time_index,

@@ -14,27 +14,37 @@
 
 namespace graticule {
 
+/// Where the fields of one sample go (loader.h): pointers to as many zeros as the field has values.
+struct SampleFields {
+  float* input_TKI;
+  float* unit_TKP;  ///< null without later steps
+  struct Step {
+    float* given_TKP;  ///< null in the first step
+    float* target_TKP;
+    at::Tensor weight_TKP;  ///< the same tensor for all samples and steps, unless target values are missing
+  };
+  std::vector<Step> steps;
+};
+
 class TokenReader {
  public:
   /// Refuses an unknown variable, a target that is not among the inputs, and missing statistics. Each rank
   /// checks all names, so all ranks refuse alike. `source` must outlive the reader.
   TokenReader(Source& source, const Statistics& statistics, const LoaderOptions& options);
 
-  /// Writes the normalised state of one time into `state_TKP` (T K P floats): NaN where a value is missing or
-  /// off the grid.
-  void read_state(int64_t time_index, float* state_TKP);
-  /// Writes input and target of one sample, normalised, T K P floats each; `target_TKP` must contain zeros.
-  /// Returns the sample's weights (T K P): the same tensor for all samples, except for a sample with missing
-  /// target values.
-  at::Tensor read_sample(const SampleOrder::Sample& sample, float* input_TKP, float* target_TKP);
+  /// Writes the normalised input of the times `states` (indices, the present one first) into `input_TKI`,
+  /// which must contain zeros. Where a value is missing or off the grid it is NaN, or 0 with `fill`.
+  void read_input(const std::vector<int64_t>& states, bool fill, float* input_TKI);
+  /// Writes the fields of one sample, normalised, and sets their weights.
+  void read_sample(const SampleOrder::Sample& sample, SampleFields& fields);
 
  private:
   // One variable of this rank's tokens.
   struct Piece {
     std::string variable;
     bool constant, target;
-    double weight;   // of a target in the loss
-    int64_t offset;  // of its first patch in T K P, in floats
+    double weight;  // of a target in the loss
+    int64_t first;  // of T K, its first patch
     Span places, rows;
     VariableStatistics statistics;
   };
@@ -42,8 +52,13 @@ class TokenReader {
   // target).
   int64_t read_rows(const Piece& piece, int64_t time_index, std::vector<float>& rows);
   void cut(const Piece& piece, std::span<const float> rows, float* out_TKP, float off_grid = 0) const;
-  void read_target(const Piece& piece, const SampleOrder::Sample& sample, bool missing_now, float* target_TKP,
-                   at::Tensor& weight_TKP);
+  void cut_state(const Piece& piece, std::span<const float> rows, int64_t state, float* input_TKI,
+                 float off_grid) const;
+  void read_past(const Piece& piece, const std::vector<int64_t>& states, bool fill, float* input_TKI);
+  void read_given(const Piece& piece, const SampleOrder::Sample& sample, SampleFields& fields);
+  void read_target(const Piece& piece, const SampleOrder::Sample& sample, size_t step, bool missing_now,
+                   SampleFields::Step& fields);
+  double unit_of(const Piece& piece, int lead_hours) const;
   std::vector<float> weights_of(const Piece& piece) const;
 
   Source& source_;

@@ -29,11 +29,17 @@ Batch meta_batch(const LoaderOptions& loader, const at::Tensor& weight_TKP) {
   sizes.insert(sizes.begin(), loader.samples.size());
   const at::Tensor weight_BTKP =
       loader.missing == Missing::mean ? blank(sizes) : weight_TKP.unsqueeze(0).expand(sizes);
-  Batch batch{blank(sizes), blank(sizes), weight_BTKP, blank({sizes[0]}), {}, {}};
+  std::vector<int64_t> input = sizes;
+  input.back() = loader.grid.inputs();
+  Batch batch{blank(input), blank(sizes), weight_BTKP, blank({sizes[0]}), {}, {}};
   for (int64_t id = loader.samples.begin; id < loader.samples.end; ++id) {
     batch.times.push_back(0);
     batch.sample_ids.push_back(id);
   }
+  if (loader.steps > 1) batch.unit_BTKP = blank(sizes);
+  for (int64_t k = 1; k < loader.steps; ++k)
+    batch.later.push_back({batch.times, blank(sizes), blank(sizes),
+                           loader.missing == Missing::mean ? blank(sizes) : weight_BTKP});
   return batch;
 }
 

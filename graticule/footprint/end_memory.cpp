@@ -1,6 +1,7 @@
 // The bytes of tokenizer and head. The formulas follow model/{tokenizer,head} and parallel/tiles.
 //
-// Legend: layer_memory.h; K variables a token carries, V all variables, p pixels of a patch.
+// Legend: layer_memory.h; K variables a token carries, V all variables, p pixels of a patch, I input values
+// of a variable of a token.
 
 #include <algorithm>
 
@@ -19,8 +20,9 @@ struct EndSizes {
   Footprint weights = {};  ///< the weight gradients of deferred layers
 };
 
-int64_t values(const PassSizes& s, int64_t element) {
-  return s.b * s.t * s.shape.grid.variables_per_token() * s.shape.grid.pixels() * element;
+// The bytes of `each` values (p or I) of every variable of every token.
+int64_t values(const PassSizes& s, int64_t each, int64_t element) {
+  return s.b * s.t * s.shape.grid.variables_per_token() * each * element;
 }
 
 // The aggregation of variables: one query for each patch attends to the tokens of all V variables there.
@@ -47,17 +49,18 @@ void aggregate(const PassSizes& s, EndSizes& end) {
 
 EndSizes tokenizer_run(const PassSizes& s) {
   const TokenGrid& grid = s.shape.grid;
-  const int64_t x = s.mine(s.C()), cast = s.e() < fp32_bytes ? values(s, s.e()) : 0, rows = s.b * s.t;
+  const int64_t x = s.mine(s.C()), cast = s.e() < fp32_bytes ? values(s, grid.inputs(), s.e()) : 0,
+                rows = s.b * s.t;
   EndSizes end{{}, {}, x, cast};
   end.run.make(cast);
   if (grid.mode == TokenMode::aggregated) aggregate(s, end);
   if (grid.mode == TokenMode::channels) {
-    end.run.run(plain_forward(s, rows, grid.variables * grid.pixels(), s.C()));
-    end.derivative.run(plain_backward(s, rows, grid.variables * grid.pixels(), s.C(), false));
+    end.run.run(plain_forward(s, rows, grid.variables * grid.inputs(), s.C()));
+    end.derivative.run(plain_backward(s, rows, grid.variables * grid.inputs(), s.C(), false));
   }
   if (grid.mode == TokenMode::full) {
     end.run.make(2 * x).drop(x);
-    end.derivative.run(plain_backward(s, rows, grid.pixels(), s.C(), false));
+    end.derivative.run(plain_backward(s, rows, grid.inputs(), s.C(), false));
   }
   const int64_t places = s.t * s.C() * s.e();
   end.run.make(2 * places).drop(places).make(2 * x);
@@ -69,8 +72,8 @@ EndSizes tokenizer_run(const PassSizes& s) {
 EndSizes head_run(const PassSizes& s) {
   const TokenGrid& grid = s.shape.grid;
   const int64_t x = s.mine(s.C()), rows = s.b * s.t, normed = s.mine(s.C() + 2);
-  const int64_t width = grid.variables_per_token() * grid.pixels(), out = values(s, s.e());
-  EndSizes end{{}, {}, values(s, fp32_bytes), normed + 2 * s.shape.head_layers * x};
+  const int64_t width = grid.variables_per_token() * grid.pixels(), out = values(s, grid.pixels(), s.e());
+  EndSizes end{{}, {}, values(s, grid.pixels(), fp32_bytes), normed + 2 * s.shape.head_layers * x};
   Footprint& f = end.run;
   f.make(normed);
   for (int64_t i = 0; i < s.shape.head_layers; ++i) {

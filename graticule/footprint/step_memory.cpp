@@ -20,6 +20,9 @@ using Kind = StageAction::Kind;
 // Constants of data/loader: bytes, and steps, that it reads ahead.
 constexpr int64_t most_waiting = int64_t{64} << 20, most_ahead = 2;
 
+// Fields that the loss of a step of train.rollout makes besides its gradient (train/forecast_loss).
+constexpr int64_t later_steps_fields = 5;
+
 bool goes_back(const BlockTask& task) {
   return task.action.kind == Kind::backward || task.action.kind == Kind::backward_input;
 }
@@ -44,7 +47,17 @@ class Step {
 
   void run() {
     each_part([&](PartSizes& part) { part.zero_gradients(f_); });
+    // Each step of train.rollout is a pass; all but the last leave gradients that are not reduced yet.
+    for (int64_t pass = std::min<int64_t>(2, s_.options.train.rollout); pass > 0; --pass) run_pass(pass == 1);
+    finish();
+  }
+
+  const Booked& peak() const { return f_.most; }
+
+ private:
+  void run_pass(bool last) {
     taken_.assign(blocks_.size(), 0);
+    last_pass_ = last;
     for (at_ = 0; at_ < tasks_.size(); ++at_) {
       const BlockTask& task = tasks_[at_];
       expect(task.begins ? &task : nullptr);
@@ -53,12 +66,12 @@ class Step {
       if (goes_back(task)) backward(task);
       if (task.action.kind == Kind::backward_weight) backward_weight(task);
     }
-    finish();
+    expected_ = nullptr;
+    if (last || !reducing_) return;
+    for (PartSizes& part : parts_[*reducing_]) part.collect(f_);
+    reducing_.reset();
   }
 
-  const Booked& peak() const { return f_.most; }
-
- private:
   bool is_first(const BlockTask& task) const { return blocks_[task.block] == 0; }
   bool is_last(const BlockTask& task) const { return blocks_[task.block] > s_.shape.depth; }
   Activations policy() const { return s_.options.train.activations.value_or(Activations::keep); }
@@ -81,17 +94,20 @@ class Step {
     }
   }
 
-  // Input and target of the current step and of the steps read ahead. The weights of the loss are one tensor
-  // for all samples if no value is missing, else one for each sample.
+  // The fields of the current step and of the steps read ahead (data/loader.h). The weights of the loss are
+  // one tensor for all samples if no value is missing, else one for each sample.
   void make_batches() {
     const TokenGrid& grid = s_.shape.grid;
     if (blocks_.front() != 0 && blocks_.back() <= s_.shape.depth) return;
     field_ = s_.t * grid.variables_per_token() * grid.pixels() * fp32_bytes;
-    const int64_t fields = 2 * s_.share.samples() * field_;
+    const int64_t steps = s_.options.train.rollout, all = s_.share.samples() * field_;
+    const int64_t fields = (grid.states + 1 + (steps > 1 ? 2 * steps - 1 : 0)) * all;
     const int64_t ahead = std::clamp<int64_t>(most_waiting / std::max<int64_t>(1, fields), 1, most_ahead);
     const bool masks = s_.options.data.missing == Missing::mean;
-    const int64_t batch = fields + (masks ? s_.share.samples() * field_ : 0);
+    const int64_t batch = fields + (masks ? steps * all : 0);
     f_.make(Account::data, field_ + batch * (1 + (s_.options.train.device == DeviceKind::cpu ? ahead : 0)));
+    // The inputs of the later steps (train/forecast_loss), and the gradient of one.
+    f_.make(Account::data, (steps - 1) * grid.states * all + (steps > 1 ? all : 0));
   }
 
   const BlockMemory& memory(const BlockTask& task) {
@@ -159,6 +175,7 @@ class Step {
     if (!task.ends) return;
     const int64_t goes = policy() == Activations::keep ? 0 : block.output;
     if (is_last(task)) {  // the loss: its gradient is made
+      if (s_.options.train.rollout > 1) f_.brief(later_steps_fields * samples(task) * field_);
       f_.make(samples(task) * field_).drop(goes);
     } else {
       send(sent_ahead_, goes);
@@ -196,7 +213,7 @@ class Step {
 
   // The gradients of a block are reduced while the block before it computes.
   void take_gradients(size_t block) {
-    const bool last = ++taken_[block] == s_.share.micro_batches.size();
+    const bool last = ++taken_[block] == s_.share.micro_batches.size() && last_pass_;
     const auto collect = [&](size_t of) {
       for (PartSizes& part : parts_[of]) part.collect(f_);
     };
@@ -229,6 +246,7 @@ class Step {
   int64_t field_ = 0;                       ///< bytes of a sample's fields on this rank
   int64_t sent_ahead_ = 0, sent_back_ = 0;  ///< bytes of the messages that were sent last
   const BlockTask* expected_ = nullptr;
+  bool last_pass_ = true;
   std::vector<size_t> taken_;  ///< by block: micro-batches whose weight gradients were taken
   std::optional<size_t> reducing_;
   Footprint f_;

@@ -48,28 +48,28 @@ at::Tensor time_embedding(const Weights& weights, const Inputs& inputs, bool cal
   return (lead_BC + at::matmul(calendar_B4, weights["calendar.weight"].t())).unsqueeze(1);
 }
 
-// One linear map for each variable that this rank's tokens belong to: [B, T, 1, P] -> [B, T, C].
-at::Tensor embed_each_variable(const Weights& weights, const at::Tensor& input_BTKP, const TokenGrid& grid,
+// One linear map for each variable that this rank's tokens belong to: [B, T, 1, I] -> [B, T, C].
+at::Tensor embed_each_variable(const Weights& weights, const at::Tensor& input_BTKI, const TokenGrid& grid,
                                const Span& span) {
   const Span variables = grid.variables_of(span);
   std::vector<at::Tensor> parts;
   for (int64_t v = variables.begin; v < variables.end; ++v) {
     const Span tokens = grid.tokens_of(span, v);
-    const at::Tensor patches_BtP =
-        input_BTKP.narrow(1, tokens.begin - span.begin, tokens.size()).select(2, 0);
-    parts.push_back(graticule::linear(patches_BtP, weights["patch.weight"][v], weights["patch.bias"][v]) +
+    const at::Tensor patches_BtI =
+        input_BTKI.narrow(1, tokens.begin - span.begin, tokens.size()).select(2, 0);
+    parts.push_back(graticule::linear(patches_BtI, weights["patch.weight"][v], weights["patch.bias"][v]) +
                     weights["variable"][v]);
   }
   return at::cat(parts, 1);
 }
 
 // Embeds every variable of every place. Then one learned query attends over the variables of each place
-// (ClimaX, arXiv 2301.10343, section 3.2): [B, T, V, P] -> [B, T, C].
-at::Tensor aggregate_variables(const Weights& weights, const at::Tensor& input_BTKP,
+// (ClimaX, arXiv 2301.10343, section 3.2): [B, T, V, I] -> [B, T, C].
+at::Tensor aggregate_variables(const Weights& weights, const at::Tensor& input_BTKI,
                                const ModelShape& shape) {
-  const int64_t B = input_BTKP.size(0), T = input_BTKP.size(1), V = input_BTKP.size(2), C = shape.dim;
+  const int64_t B = input_BTKI.size(0), T = input_BTKI.size(1), V = input_BTKI.size(2), C = shape.dim;
   const int64_t H = shape.heads, D = shape.head_dim();
-  const at::Tensor x_BTVC = at::einsum("btvp,vcp->btvc", {input_BTKP, weights["patch.weight"]}) +
+  const at::Tensor x_BTVC = at::einsum("btvi,vci->btvc", {input_BTKI, weights["patch.weight"]}) +
                             (weights["patch.bias"] + weights["variable"]);
   const at::Tensor q_HD = graticule::linear(weights["aggregate.query"].view({1, C}),
                                             weights["aggregate.q.weight"], weights["aggregate.q.bias"])
@@ -87,7 +87,7 @@ at::Tensor aggregate_variables(const Weights& weights, const at::Tensor& input_B
 }
 
 std::vector<Parameter> tokenizer_weights(const ModelShape& shape) {
-  const int64_t V = shape.grid.variables, P = shape.grid.pixels(), C = shape.dim;
+  const int64_t V = shape.grid.variables, I = shape.grid.inputs(), C = shape.dim;
   std::vector<Parameter> list;
   const auto weight = [&](std::string name, std::vector<int64_t> sizes) {
     list.push_back({std::move(name), std::move(sizes)});
@@ -97,11 +97,11 @@ std::vector<Parameter> tokenizer_weights(const ModelShape& shape) {
   };
   if (shape.grid.mode == TokenMode::channels) {
     list.push_back(
-        {"patch.weight", {C, V * P}, Init::truncated_normal, 1 / std::sqrt(static_cast<double>(V * P))});
+        {"patch.weight", {C, V * I}, Init::truncated_normal, 1 / std::sqrt(static_cast<double>(V * I))});
     free("patch.bias", {C}, Init::zeros);
   } else {
     list.push_back(
-        {"patch.weight", {V, C, P}, Init::truncated_normal, 1 / std::sqrt(static_cast<double>(P))});
+        {"patch.weight", {V, C, I}, Init::truncated_normal, 1 / std::sqrt(static_cast<double>(I))});
     free("patch.bias", {V, C}, Init::zeros);
     free("variable", {V, C}, Init::truncated_normal);
     list.back().deviation = 0.5;
@@ -161,17 +161,17 @@ Block tokenizer(const ModelShape& shape, const Span& tokens, int64_t tile_tokens
                                   const Weights& weights, const at::Tensor& input, const Inputs& inputs,
                                   const Span& tile) {
     const Span span{tokens.begin + tile.begin, tokens.begin + tile.end};
-    const at::Tensor input_BTKP = input.to(weights["lead.weight"].scalar_type());
+    const at::Tensor input_BTKI = input.to(weights["lead.weight"].scalar_type());
     at::Tensor x_BTC;
     switch (shape.grid.mode) {
       case TokenMode::full:
-        x_BTC = embed_each_variable(weights, input_BTKP, shape.grid, span);
+        x_BTC = embed_each_variable(weights, input_BTKI, shape.grid, span);
         break;
       case TokenMode::aggregated:
-        x_BTC = aggregate_variables(weights, input_BTKP, shape);
+        x_BTC = aggregate_variables(weights, input_BTKI, shape);
         break;
       case TokenMode::channels:
-        x_BTC = graticule::linear(input_BTKP.flatten(2), weights["patch.weight"], weights["patch.bias"]);
+        x_BTC = graticule::linear(input_BTKI.flatten(2), weights["patch.weight"], weights["patch.bias"]);
         break;
     }
     return x_BTC + look_up(tables, shape.grid, span, x_BTC.options()) +

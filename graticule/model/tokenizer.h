@@ -1,8 +1,8 @@
 // The first block of the chain: it turns patches of fields into tokens and adds the embeddings of variable,
 // place and lead time.
 //
-// Legend: B batch, T this rank's tokens, K variables a token carries, V all variables, P pixels of a patch, C
-// width.
+// Legend: B batch, T this rank's tokens, K variables a token carries, V all variables, I input values of a
+// variable of a token (the pixels of all states that the model reads, core/token_grid.h), C width.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,7 +13,7 @@
 
 namespace graticule {
 
-/// The tokenizer of the tokens `tokens`: input_BTKP -> x_BTC in the dtype of the weights. Its lean pair works
+/// The tokenizer of the tokens `tokens`: input_BTKI -> x_BTC in the dtype of the weights. Its lean pair works
 /// on tiles of `tile_tokens` tokens.
 Block tokenizer(const ModelShape& shape, const Span& tokens, int64_t tile_tokens = 4096);
 

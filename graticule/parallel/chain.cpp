@@ -65,6 +65,11 @@ std::vector<ShardedPart*> Chain::parts() {
   return all;
 }
 
+at::Tensor Chain::empty_of(std::vector<int64_t> sizes, const Inputs& inputs) const {
+  sizes.insert(sizes.begin(), inputs.lead_hours_B.size(0));
+  return at::empty(sizes, at::TensorOptions(at::kFloat).device(options_.shard.device));
+}
+
 at::Tensor Chain::predict(const at::Tensor& x, const Inputs& inputs) {
   const at::NoGradGuard no_grad;
   const PipelineOptions& pipeline = options_.pipeline;
@@ -84,16 +89,21 @@ at::Tensor Chain::predict(const at::Tensor& x, const Inputs& inputs) {
     if (!messages.is_last(chunk)) messages.send_activation(chunk, 0, output);
   }
   messages.finish();
-  if (!last_stage()) {
-    std::vector<int64_t> sizes = {samples};
-    sizes.insert(sizes.end(), pipeline.output.begin(), pipeline.output.end());
-    output = at::empty(sizes, at::TensorOptions(at::kFloat).device(options_.shard.device));
-  }
+  if (!last_stage()) output = empty_of(pipeline.output, inputs);
   return pipeline.ahead.broadcast(output, pipeline.ahead.size() - 1).wait();
 }
 
-at::Tensor Chain::train(const std::vector<MicroBatch>& micro_batches) {
-  return TrainingPass(*this, micro_batches).run();
+at::Tensor Chain::train(const std::vector<MicroBatch>& micro_batches, const PassOptions& pass) {
+  const at::Tensor loss = TrainingPass(*this, micro_batches, pass).run();
+  if (!pass.input_gradients) return loss;
+  const PipelineOptions& pipeline = options_.pipeline;
+  pass.input_gradients->resize(micro_batches.size());
+  for (size_t m = 0; m < micro_batches.size(); ++m) {
+    at::Tensor& gradient = (*pass.input_gradients)[m];
+    if (!first_stage()) gradient = empty_of(pipeline.input, micro_batches[m].inputs);
+    gradient = pipeline.ahead.broadcast(gradient, 0).wait();
+  }
+  return loss;
 }
 
 void Chain::finish_reduce() {

@@ -72,6 +72,7 @@ struct PipelineOptions {
   Group back;   ///< the same ranks, for gradients
   ScheduleKind schedule = ScheduleKind::one_f_one_b;
   int chunks = 1;               ///< parts of the chain that a rank has
+  std::vector<int64_t> input;   ///< sizes of one sample of the chain's input (fp32)
   std::vector<int64_t> hidden;  ///< sizes of one sample between blocks: this rank's tokens, width
   std::vector<int64_t> output;  ///< sizes of one sample of the chain's output (fp32)
 };
@@ -82,6 +83,12 @@ struct ChainOptions {
       {};                       ///< by block of the model; the last is for all later ones; empty: keep
   std::string offload_to = {};  ///< folder for offloaded activations; empty: host memory
   PipelineOptions pipeline;
+};
+
+/// How train() runs, when a step calls it more than once.
+struct PassOptions {
+  bool last = true;  ///< no pass follows before finish_reduce(): reductions that come once a step start
+  std::vector<at::Tensor>* input_gradients = nullptr;  ///< gets the gradient of each micro-batch's input
 };
 
 /// This rank's blocks with their weights. Its methods are collective over the pipeline and the replicas.
@@ -102,7 +109,8 @@ class Chain {
   at::Tensor predict(const at::Tensor& x, const Inputs& inputs);
   /// Forward and backward of all micro-batches of a step, in the order of the schedule. Gradients are added
   /// up in the parts. Returns the summed loss: an fp32 scalar on the device, 0 on all stages but the last.
-  at::Tensor train(const std::vector<MicroBatch>& micro_batches);
+  /// Every stage gets the input gradients, if they are asked for.
+  at::Tensor train(const std::vector<MicroBatch>& micro_batches, const PassOptions& pass = {});
   /// Waits until the owned gradient of every part is summed over all its replicas. Call it once a step, after
   /// train().
   void finish_reduce();
@@ -113,6 +121,9 @@ class Chain {
 
  private:
   friend class TrainingPass;
+
+  /// An fp32 tensor for the samples of `inputs`, of these sizes a sample.
+  at::Tensor empty_of(std::vector<int64_t> sizes, const Inputs& inputs) const;
 
   ChainOptions options_;
   int64_t model_blocks_;

@@ -22,8 +22,10 @@ bool needs_weights(const StageAction& action) { return action.kind != Kind::back
 
 }  // namespace
 
-TrainingPass::TrainingPass(Chain& chain, const std::vector<MicroBatch>& micro_batches)
+TrainingPass::TrainingPass(Chain& chain, const std::vector<MicroBatch>& micro_batches,
+                           const PassOptions& pass)
     : chain_(chain),
+      pass_(pass),
       micro_batches_(micro_batches),
       messages_(chain.options_.pipeline,
                 at::TensorOptions(chain.options_.shard.compute).device(chain.options_.shard.device),
@@ -32,7 +34,9 @@ TrainingPass::TrainingPass(Chain& chain, const std::vector<MicroBatch>& micro_ba
       kept_(micro_batches.size(), std::vector<Kept>(chain.blocks_.size())),
       output_gradients_(micro_batches.size()),
       taken_(chain.blocks_.size(), 0),
-      loss_(at::zeros({}, at::TensorOptions(at::kFloat).device(chain.options_.shard.device))) {}
+      loss_(at::zeros({}, at::TensorOptions(at::kFloat).device(chain.options_.shard.device))) {
+  if (pass.input_gradients) pass.input_gradients->assign(micro_batches.size(), {});
+}
 
 std::vector<TrainingPass::Task> TrainingPass::tasks() const {
   const PipelineOptions& pipeline = chain_.options_.pipeline;
@@ -77,6 +81,7 @@ at::Tensor TrainingPass::run() {
         break;
     }
   }
+  if (reducing_ && !pass_.last) chain_.weights_[*reducing_].collect();
   messages_.finish();
   return loss_;
 }
@@ -102,7 +107,7 @@ void TrainingPass::prefetch() {
 at::Tensor TrainingPass::forward_kept(const Task& task, const Weights& weights) {
   Kept& here = kept(task);
   if (defers_) here.deferred = std::make_shared<DeferredGradients>();
-  if (!is_model_input(task)) here.input.requires_grad_();
+  if (!ends_backward(task)) here.input.requires_grad_();
   Inputs inputs = micro(task).inputs;
   inputs.deferred = here.deferred;
   const at::AutoGradMode grad_mode(true);
@@ -137,7 +142,7 @@ at::Tensor TrainingPass::backward_lean(const Task& task, const Weights& weights)
   }
   const bool recalls = chain_.activations_[task.block] != Activations::recompute;
   return chain_.blocks_[task.block].lean->backward(weights, here.input, flow_, micro(task).inputs,
-                                                   recalls ? &here.memo : nullptr, !is_model_input(task));
+                                                   recalls ? &here.memo : nullptr, !ends_backward(task));
 }
 
 void TrainingPass::offload(Kept& kept) {
@@ -210,6 +215,8 @@ void TrainingPass::backward(const Task& task, const Task* next) {
   }
   if (!stays(task, next)) chain_.weights_[task.block].release();
   if (task.ends && !messages_.is_first(chunk)) messages_.send_gradient(chunk, index, flow_);
+  if (task.ends && messages_.is_first(chunk) && pass_.input_gradients)
+    (*pass_.input_gradients)[static_cast<size_t>(index)] = flow_;
   if (task.ends) flow_.reset();
 }
 
@@ -226,7 +233,7 @@ void TrainingPass::backward_weight(const Task& task) {
 // The reduction of a block is under way while the block before it computes. It is waited for when the
 // reduction of that block begins.
 void TrainingPass::take_gradients(size_t block) {
-  const bool last = ++taken_[block] == micro_batches_.size();
+  const bool last = ++taken_[block] == micro_batches_.size() && pass_.last;
   if (reducing_ == block) chain_.weights_[block].collect();  // a stage of one block
   chain_.weights_[block].take_gradients(last);
   if (reducing_ && *reducing_ != block) chain_.weights_[*reducing_].collect();

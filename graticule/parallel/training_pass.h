@@ -13,7 +13,7 @@ namespace graticule {
 /// One use is one step.
 class TrainingPass {
  public:
-  TrainingPass(Chain& chain, const std::vector<MicroBatch>& micro_batches);
+  TrainingPass(Chain& chain, const std::vector<MicroBatch>& micro_batches, const PassOptions& pass);
 
   /// Runs all tasks and returns the summed loss (chain.h). Collective, as Chain::train.
   at::Tensor run();
@@ -58,7 +58,11 @@ class TrainingPass {
     return task.block == 0 && messages_.is_first(task.action.chunk);
   }
 
+  /// Whether the gradient of the task's input has no use.
+  bool ends_backward(const Task& task) const { return is_model_input(task) && !pass_.input_gradients; }
+
   Chain& chain_;
+  const PassOptions& pass_;
   const std::vector<MicroBatch>& micro_batches_;
   StageMessages messages_;
   bool defers_;                               ///< whether weight gradients are tasks of their own

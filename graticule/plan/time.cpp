@@ -47,15 +47,16 @@ double pointwise_bytes(const std::vector<BlockRuns>& blocks, const RankShare& sh
   double elements = 0;
   for (const BlockRuns& runs : blocks) {
     if (runs.block == 0 || runs.block > shape.depth) continue;
-    elements += of_sample(forward_elements) * static_cast<double>((runs.once + runs.linear_again).samples) +
+    elements += of_sample(forward_elements) *
+                    static_cast<double>((runs.once + runs.ahead + runs.linear_again).samples) +
                 of_sample(backward_elements) * static_cast<double>(runs.once.samples);
   }
   return elements * static_cast<double>(share.element);
 }
 
 // AdamW reads weight, gradient and two moments, and writes all but the gradient. Before it the gradient is
-// squared and scaled; after it the weight is converted to the compute dtype. An average of the weights is read
-// and written beside a weight that is read.
+// squared and scaled; after it the weight is converted to the compute dtype. An average of the weights is
+// read and written beside a weight that is read.
 double optimizer_bytes(const std::vector<BlockRuns>& blocks, const RankShare& share, const Options& options,
                        const ModelShape& shape, const Axes& axes) {
   const int64_t replicas = int64_t{axes.data} * axes.sequence();
@@ -156,10 +157,12 @@ int64_t narrowest_of(const RankShare& share, const ModelShape& shape) {
   return std::min({shape.dim, share.queries.size() * shape.head_dim(), share.hidden.size()});
 }
 
-// The number of passes: forward, backward and repeated forward of each block, for each micro-batch.
+// The number of passes: forward, backward and repeated forward of each block, for each micro-batch and each
+// step of train.rollout.
 int64_t passes_through(const std::vector<BlockRuns>& blocks) {
   int64_t passes = 0;
-  for (const BlockRuns& runs : blocks) passes += 2 * runs.once.times + runs.linear_again.times;
+  for (const BlockRuns& runs : blocks)
+    passes += 2 * runs.once.times + runs.ahead.times + runs.linear_again.times;
   return passes;
 }
 
@@ -188,7 +191,7 @@ StepTime time_of_rank(const Cluster& cluster, const Options& options, const Mode
   // Backward is 2/3 of the work of a linear layer and 5/7 of that of attention.
   Cover cover{
       time.attention, compute,
-      (2.0 / 3 * compute + 5.0 / 7 * time.attention) / static_cast<double>(share.micro_batches.size())};
+      (2.0 / 3 * compute + 5.0 / 7 * time.attention) / static_cast<double>(blocks.front().once.times)};
   double sends = 0;
   for (const Exchange& exchange : exchanges_of_step(options, shape, axes, rank)) {
     const double seconds = seconds_of(exchange, cluster);

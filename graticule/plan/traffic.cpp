@@ -102,7 +102,7 @@ void bill_lean_tensor(Bill& bill, const Step& step, const BlockRuns& runs, int64
     bill.add(group, Pattern::pairwise, count * (share.layer_tokens - t) * row * of.samples,
              tiles * count * of.times);
   };
-  gathers(groups + 1, runs.once), scatters(2, runs.once);
+  gathers(groups + 1, runs.once + runs.ahead), scatters(2, runs.once + runs.ahead);
   gathers(groups, runs.attention_again);
   gathers(4 + projections, runs.once), scatters(2 + groups, runs.once);
 }
@@ -158,20 +158,27 @@ void bill_context(Bill& bill, const Step& step, const RankShare& share, const Ru
   }
 }
 
-// The pipeline axis. For each micro-batch a stage sends activations from each chunk to the next one, and
-// gradients to the one before.
+// The pipeline axis. For each step of train.rollout and each micro-batch a stage sends activations from each
+// chunk to the next one, and gradients to the one before.
 void bill_pipeline(Bill& bill, const Step& step) {
   const RankShare& share = step.share;
   const int64_t stages = step.axes.pipeline, chunks = step.options.parallel.chunks;
   const int64_t stride = step.axes.world() / stages, stage = share.place.pipeline;
   const int64_t activation = share.tokens.size() * step.shape.dim * share.element * share.samples();
   const auto micro_batches = std::ssize(share.micro_batches);
-  const auto send = [&](GroupOf group, bool end_of_model) {
-    const int64_t sent = chunks - (end_of_model ? 1 : 0);
+  const auto send = [&](GroupOf group, bool end_of_model, int64_t times) {
+    const int64_t sent = (chunks - (end_of_model ? 1 : 0)) * times;
     bill.add({group, stages, stride, stage}, Pattern::neighbour, sent * activation, sent * micro_batches);
   };
-  send(GroupOf::pipeline, stage + 1 == stages);
-  send(GroupOf::pipeline_back, stage == 0);
+  const int64_t steps = step.options.train.rollout;  // all but the last also run ahead
+  send(GroupOf::pipeline, stage + 1 == stages, 2 * steps - 1);
+  send(GroupOf::pipeline_back, stage == 0, steps);
+  // The last stage sends predictions to all, and the first stage the gradients of the inputs.
+  const TokenGrid& grid = step.shape.grid;
+  const int64_t values = share.tokens.size() * grid.variables_per_token() * share.samples() * (steps - 1) *
+                         ((stage + 1 == stages ? grid.pixels() : 0) + (stage == 0 ? grid.inputs() : 0));
+  bill.add({GroupOf::pipeline, stages, stride, stage}, Pattern::neighbour, (stages - 1) * values * fp32_bytes,
+           values > 0 ? (stages - 1) * (steps - 1) * micro_batches : 0);
 }
 
 /// The groups of ranks that hold the same weights: `shard` holds them once, `copies` hold the same span of
@@ -191,7 +198,7 @@ void bill_weights(Bill& bill, const Step& step, const Holders& holders, int64_t 
   const Members& group = holders.shard;
   const Shard level = step.options.parallel.shard;
   const int64_t own = span_of(n, group.ranks, group.rank).size(), e = step.share.element;
-  const auto micro_batches = std::ssize(step.share.micro_batches);
+  const int64_t passes = std::ssize(step.share.micro_batches) * step.options.train.rollout;
   if (level != Shard::none) {
     const int64_t times = level == Shard::full ? gathers : 1;
     bill.add(group, Pattern::ring, own * (group.ranks - 1) * e * times, (group.ranks - 1) * times);
@@ -205,7 +212,7 @@ void bill_weights(Bill& bill, const Step& step, const Holders& holders, int64_t 
       break;
     case Shard::gradients:
     case Shard::full:
-      bill.add(group, Pattern::pairwise, (n - own) * e * micro_batches, micro_batches);
+      bill.add(group, Pattern::pairwise, (n - own) * e * passes, passes);
       break;
   }
   bill.all_reduce(holders.copies, level == Shard::none ? n : own, fp32_bytes);
@@ -228,27 +235,34 @@ void bill_block_weights(Bill& bill, const Step& step, const BlockRuns& runs) {
                n.cut, runs.gathers);
 }
 
-// The exchanges of `blocks` equal transformer blocks.
-void bill_blocks(Bill& bill, const Step& step, const BlockRuns& runs, int64_t blocks) {
-  const ParallelOptions& parallel = step.options.parallel;
-  bill.repeat(blocks);
-  if (!is_lean(step.options.train.activations.value_or(Activations::keep))) {
-    bill_tensor(bill, step, runs.once, runs.once);
-    bill_ulysses(bill, step, step.share, parallel.head_groups, parallel.keep_exchanged, runs.once, runs.once);
-    bill_context(bill, step, step.share, runs.once, runs.once);
-    return;
-  }
+// The exchanges of `blocks` equal transformer blocks that run as lean pairs.
+void bill_lean_blocks(Bill& bill, const Step& step, const BlockRuns& runs, int64_t blocks) {
   RankShare one = step.share;
   one.micro_batches.clear();  // the exchange of a group depends only on its heads
   const auto shares = head_group_shares(one, step.options, step.shape, step.axes);
   bill_lean_tensor(bill, step, runs, std::ssize(shares));
+  const Runs forward = runs.once + runs.ahead + runs.attention_again;
   for (auto first = shares.begin(), next = first; first != shares.end(); first = next) {
     next = std::find_if(first, shares.end(),
                         [&](const RankShare& share) { return share.keys.size() != first->keys.size(); });
     bill.repeat(blocks * (next - first));
-    bill_ulysses(bill, step, *first, 1, false, runs.once + runs.attention_again, runs.once);
-    bill_context(bill, step, *first, runs.once + runs.attention_again, runs.once);
+    bill_ulysses(bill, step, *first, 1, false, forward, runs.once);
+    bill_context(bill, step, *first, forward, runs.once);
   }
+}
+
+// The exchanges of `blocks` equal transformer blocks. What runs forward alone runs as a lean pair's forward.
+void bill_blocks(Bill& bill, const Step& step, const BlockRuns& runs, int64_t blocks) {
+  bill.repeat(blocks);
+  if (is_lean(step.options.train.activations.value_or(Activations::keep))) {
+    bill_lean_blocks(bill, step, runs, blocks);
+    return;
+  }
+  const ParallelOptions& parallel = step.options.parallel;
+  bill_tensor(bill, step, runs.once, runs.once);
+  bill_ulysses(bill, step, step.share, parallel.head_groups, parallel.keep_exchanged, runs.once, runs.once);
+  bill_context(bill, step, step.share, runs.once, runs.once);
+  if (runs.ahead.times > 0) bill_lean_blocks(bill, step, {.block = runs.block, .ahead = runs.ahead}, blocks);
 }
 
 }  // namespace

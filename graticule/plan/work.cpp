@@ -46,14 +46,14 @@ Work forward_of(int64_t block, const RankShare& share, const ModelShape& shape) 
   return {part * (block == 0 ? all.tokenizer : all.head), 0};
 }
 
-// The query heads that this rank attends with. A lean block cuts each group of heads over the ulysses ranks
-// by itself.
-Span queries_of(const RankShare& share, const Options& options, const ModelShape& shape, const Axes& axes) {
-  if (!is_lean(options.train.activations.value_or(Activations::keep))) return share.own_queries;
+// The share as a lean block has it: it cuts each group of heads over the ulysses ranks by itself, so the rank
+// may attend with other query heads.
+RankShare lean_share(RankShare share, const Options& options, const ModelShape& shape, const Axes& axes) {
   int64_t queries = 0;
   for (const RankShare& group : head_group_shares(share, options, shape, axes))
     queries += group.own_queries.size();
-  return {0, queries};
+  share.own_queries = {0, queries};
+  return share;
 }
 
 Work samples(const Runs& linear, const Runs& attention) {
@@ -65,12 +65,15 @@ Work samples(const Runs& linear, const Runs& attention) {
 StepWork work_of_step(const Options& options, const ModelShape& shape, const Axes& axes, int rank) {
   const Work by_backward{2, 2.5};  // backward / forward: 2 products for each one; 5 for the 2 of attention
   RankShare share = rank_share(options, shape, axes, rank);
-  share.own_queries = queries_of(share, options, shape, axes);
+  const RankShare lean = lean_share(share, options, shape, axes);  // also of what runs forward alone
+  if (is_lean(options.train.activations.value_or(Activations::keep))) share = lean;
   StepWork step;
   for (const auto& [runs, count] : alike_blocks(runs_of(options, shape, axes, share), shape.depth)) {
     const auto blocks = static_cast<double>(count);
     const Work forward = Work{blocks, blocks} * forward_of(runs.block, share, shape);
-    step.forward = step.forward + forward * samples(runs.once, runs.once);
+    step.forward =
+        step.forward + forward * samples(runs.once, runs.once) +
+        Work{blocks, blocks} * forward_of(runs.block, lean, shape) * samples(runs.ahead, runs.ahead);
     step.backward = step.backward + by_backward * forward * samples(runs.once, runs.once);
     if (!is_lean(options.train.activations.value_or(Activations::keep))) continue;
     const bool transformer = runs.block > 0 && runs.block <= shape.depth;

@@ -276,6 +276,8 @@ void check_rules(const Options& o, const std::string& where) {
           text("train.state_in = \"", o.train.state_in, "\" with train.device = \"", name_of(o.train.device),
                "\": the update reads its state from the device's memory; leave state_in out, or set "
                "train.moments = \"bf16\" or parallel.shard to make the state smaller"));
+  require(o.train.patience == 0 || o.run.eval_every > 0, where,
+          text("train.patience = ", o.train.patience, " counts evaluations: set run.eval_every too"));
   require(!o.run.out.empty(), where, "run.out is empty: name a folder for the run");
 }
 

@@ -20,6 +20,7 @@ struct DataOptions {
   std::vector<std::string> variables;  ///< empty: all variables of the data
   std::vector<std::string> targets;    ///< empty: all variables that are not constant
   std::vector<int64_t> lead_hours = {24};
+  int64_t history = 1;                          ///< states that the model reads: at t, t - lead, ...
   std::vector<std::string> train, valid, test;  ///< [first, last] as text
   bool allow_overlap = false;                   ///< the times of train may overlap those of valid or test
   int64_t batch = 1;                            ///< samples a step over all ranks
@@ -60,12 +61,14 @@ struct LossWeights {
 
 struct TrainOptions {
   int64_t steps = 100;
+  int64_t rollout = 1;  ///< steps of the forecast that the loss judges
   double lr = 1e-3, min_lr = 0;
   int64_t warmup = 10;
   double weight_decay = 0.01, beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8;
   double clip = 1;  ///< largest norm of the whole gradient; 0: no clipping
   LossWeights loss_weights;
-  double ema = 0;  ///< decay of the exponential average of the weights; 0: no average
+  int64_t patience = 0;  ///< evaluations without a better score that end the run; 0: none do
+  double ema = 0;        ///< decay of the exponential average of the weights; 0: no average
   Precision precision = Precision::fp32;
   std::optional<Activations> activations = Activations::keep;  ///< absent ("auto"): the fastest that fits
   std::string offload_to;               ///< folder for activations = offload; empty: host memory

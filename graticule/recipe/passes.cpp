@@ -87,15 +87,17 @@ std::vector<BlockRuns> runs_of(const Options& options, const ModelShape& shape, 
                                const RankShare& share) {
   const std::vector<Span> chunks = chunks_of(options, shape, axes, share);
   const Uses uses = uses_of(actions_of(options, axes, share), chunks);
-  const Runs once{std::ssize(share.micro_batches), share.samples()};
+  const Runs all{std::ssize(share.micro_batches), share.samples()};
+  const int64_t steps = options.train.rollout;
+  const Runs once = all * steps, ahead = all * (steps - 1);
   const Again again = runs_again(options.train.activations.value_or(Activations::keep));
   std::vector<BlockRuns> blocks;
   for (size_t i = 0; i < chunks.size(); ++i) {
     for (int64_t block = chunks[i].begin; block < chunks[i].end; ++block) {
       const int64_t saved = (block == chunks[i].begin ? uses.saved_at_first[i] : 0) +
                             (block == chunks[i].end - 1 ? uses.saved_at_last[i] : 0);
-      blocks.push_back({block, once, again.linear ? once : Runs{}, again.attention ? once : Runs{},
-                        uses.of_chunk[i] - saved});
+      blocks.push_back({block, once, ahead, again.linear ? once : Runs{}, again.attention ? once : Runs{},
+                        (uses.of_chunk[i] - saved) * steps + ahead.times});
     }
   }
   return blocks;

@@ -31,12 +31,15 @@ std::vector<BlockTask> tasks_of(const Options& options, const Axes& axes, const 
 struct Runs {
   int64_t times = 0, samples = 0;
   Runs operator+(const Runs& other) const { return {times + other.times, samples + other.samples}; }
+  Runs operator*(int64_t by) const { return {times * by, samples * by}; }
 };
 
-/// How often one block runs in a step. Each micro-batch runs once forward and once backward.
+/// How often one block runs in a step. Each micro-batch runs once forward and once backward, for each step of
+/// train.rollout; the steps but the last run ahead before.
 struct BlockRuns {
   int64_t block = 0;          ///< 0 tokenizer, 1 .. depth transformer blocks, depth + 1 head
   Runs once = {};             ///< forward and also backward
+  Runs ahead = {};            ///< forward alone
   Runs linear_again = {};     ///< its linear layers a second time, during backward
   Runs attention_again = {};  ///< its attention a second time, during backward
   int64_t gathers = 0;        ///< of its weights, when they are released after use (shard = full)

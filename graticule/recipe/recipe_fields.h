@@ -26,6 +26,7 @@ void visit_fields(Visitor& visitor, Options& options) {
   visitor.field("variables", meaning, data.variables);
   visitor.field("targets", meaning, data.targets);
   visitor.field("lead_hours", meaning, data.lead_hours, at_least(1));
+  visitor.field("history", meaning, data.history, between(1, most_int));
   visitor.field("train", course, data.train);
   visitor.field("valid", execution, data.valid);
   visitor.field("test", execution, data.test);
@@ -74,6 +75,7 @@ void visit_fields(Visitor& visitor, Options& options) {
   visitor.section("train");
   TrainOptions& train = options.train;
   visitor.field("steps", course, train.steps, at_least(1));
+  visitor.field("rollout", course, train.rollout, between(1, most_int));
   visitor.field("lr", course, train.lr, above(0));
   visitor.field("min_lr", course, train.min_lr, at_least(0));
   visitor.field("warmup", course, train.warmup, at_least(0));
@@ -83,6 +85,7 @@ void visit_fields(Visitor& visitor, Options& options) {
   visitor.field("epsilon", course, train.epsilon, at_least(1e-30));
   visitor.field("clip", course, train.clip, at_least(0, "0: no clipping"));
   visitor.field("loss_weights", course, train.loss_weights, at_least(0));
+  visitor.field("patience", course, train.patience, at_least(0, "0: train all steps"));
   visitor.field("ema", course, train.ema, within(0, 1, "0: no average"));
   visitor.choice("precision", course, train.precision);
   visitor.choice("activations", execution, train.activations);

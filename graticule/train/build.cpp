@@ -36,6 +36,22 @@ void fill_variables(DataOptions& data, const Catalog& catalog) {
   }
 }
 
+// Whether a variable's future is computed and not observed, so that a forecast may read it at later times.
+bool known_ahead(const std::string& name) { return name.starts_with("toa_incident_solar_radiation"); }
+
+// Refuses variables that a step of train.rollout would have to read from the future.
+void refuse_unpredicted(const Options& options, const DataOptions& data, const Catalog& catalog) {
+  std::string names;
+  for (const std::string& name : data.variables) {
+    const bool target = std::find(data.targets.begin(), data.targets.end(), name) != data.targets.end();
+    if (target || known_ahead(name) || catalog.variables[catalog.index_of(name)].constant) continue;
+    names += (names.empty() ? "" : ", ") + name;
+  }
+  if (options.train.rollout == 1 || names.empty()) return;
+  refuse("train", "train.rollout = ", options.train.rollout, " feeds forecasts back, but no forecast has ",
+         names, ": add them to data.targets, or leave them out of data.variables");
+}
+
 // Refuses training times that are scored later: the scores would be worthless.
 void refuse_overlap(const DataOptions& data) {
   if (data.allow_overlap || data.train.empty()) return;
@@ -71,11 +87,13 @@ Problem define_problem(const Options& options) {
   const Catalog& catalog = problem.source->catalog();
   fill_variables(problem.options.data, catalog);
   refuse_overlap(options.data);
+  refuse_unpredicted(options, problem.options.data, catalog);
   target_weights(options.train.loss_weights,
                  problem.options.data.targets);  // refuses names that are no targets
   problem.shape = shape_of(options.model, static_cast<int64_t>(problem.options.data.variables.size()),
                            static_cast<int64_t>(catalog.latitudes.size()),
                            static_cast<int64_t>(catalog.longitudes.size()));
+  problem.shape.grid.states = options.data.history;
   return problem;
 }
 
@@ -86,6 +104,7 @@ LoaderOptions loader_options(const Options& options, const ModelShape& shape, co
   loader.targets = options.data.targets;
   loader.target_weights = target_weights(options.train.loss_weights, options.data.targets);
   loader.lead_hours.assign(options.data.lead_hours.begin(), options.data.lead_hours.end());
+  loader.steps = options.train.rollout;
   loader.batch = options.data.batch;
   loader.samples = span_of(options.data.batch, mesh.axes.data, mesh.coordinate(Axis::data));
   loader.grid = shape.grid;
@@ -149,6 +168,7 @@ Layers layers_of(const Options& options, const ModelShape& shape, const Mesh& me
   pipeline.ahead = mesh.pipeline, pipeline.back = mesh.pipeline_back;
   pipeline.schedule = parallel.schedule;
   pipeline.chunks = static_cast<int>(parallel.chunks);
+  pipeline.input = {layers.tokens.size(), shape.grid.variables_per_token(), shape.grid.inputs()};
   pipeline.hidden = {layers.tokens.size(), shape.dim};
   pipeline.output = {layers.tokens.size(), shape.grid.variables_per_token(), shape.grid.pixels()};
   return layers;
@@ -172,8 +192,7 @@ Run assemble(const Problem& problem, const World& world, bool for_training,
   std::optional<Chain> chain;
   agree(world, mesh.world, [&] { chain.emplace(chain_of(shape, layers)); });
 
-  Run run{options, mesh, problem.source, {}, shape, layers.tokens, std::move(*chain), std::nullopt, 0,
-          {},      {}};
+  Run run{options, mesh, problem.source, {}, shape, layers.tokens, std::move(*chain), std::nullopt};
   run.statistics = statistics ? *statistics : statistics_of_run(options, *problem.source, world, mesh.world);
   if (for_training) {
     // Stages between the first and the last read no fields, so their loader gets no tokens.

@@ -35,6 +35,13 @@ json parent_of(const Run& run) {
                                                        : fs::absolute(parent).string();
 }
 
+json to_json(const Validation& validation) {
+  return {{"best", validation.best},  // null while there is none
+          {"best_step", validation.best_step},
+          {"without", validation.without},
+          {"evaluated", validation.evaluated}};
+}
+
 json manifest_of(Run& run, const std::vector<std::string>& told) {
   json files = json::array();
   std::vector<json> weights;
@@ -49,6 +56,8 @@ json manifest_of(Run& run, const std::vector<std::string>& told) {
           {"step", run.step},
           {"position", run.loader ? run.loader->position() : 0},
           {"parent", parent_of(run)},
+          {"started_from", run.started_from},
+          {"validation", to_json(run.validation)},
           {"recipe", to_toml(run.options)},
           {"data", to_json(form_of(run.source->catalog(), run.options.data.variables, run.known_units))},
           {"statistics", json::parse(to_json(run.statistics))},
@@ -106,6 +115,19 @@ std::optional<DataForm> data_in(const json& manifest, const fs::path& folder) {
                   entry<std::map<std::string, std::string>>(data, "units", folder)};
 }
 
+// The default for old checkpoints, which do not have the entry.
+Validation validation_in(const json& manifest, const fs::path& folder) {
+  Validation validation;
+  if (!manifest.contains("validation")) return validation;
+  const json saved = entry<json>(manifest, "validation", folder);
+  if (saved.contains("best") && !saved["best"].is_null())
+    validation.best = entry<double>(saved, "best", folder);
+  validation.best_step = entry<int64_t>(saved, "best_step", folder);
+  validation.without = entry<int64_t>(saved, "without", folder);
+  validation.evaluated = entry<int64_t>(saved, "evaluated", folder);
+  return validation;
+}
+
 // Removes the unfinished checkpoints of jobs that died while they wrote.
 void remove_unfinished(const fs::path& folder) {
   std::error_code error;
@@ -160,7 +182,8 @@ std::vector<std::string> save_checkpoint(Run& run, const World& world) {
       if (world.rank != 0) return;
       write_manifest(aside, manifest_of(run, of_ranks));
       const std::string left = append_to_line(run_folder, aside.string(), run.step, run.parent);
-      told = remove_old(run_folder, run.options.run.keep);
+      if (run.options.train.patience > 0) name_best(run_folder, run.validation.best_step);
+      told = remove_old(run_folder, run.options.run.keep, run.validation.best_step);
       if (!left.empty()) told.insert(told.begin(), left);
     });
   } catch (...) {
@@ -173,7 +196,9 @@ std::vector<std::string> save_checkpoint(Run& run, const World& world) {
 }
 
 CheckpointInfo read_checkpoint_info(const std::string& named) {
-  const fs::path folder = (fs::path(named) / "").lexically_normal().parent_path();
+  fs::path folder = (fs::path(named) / "").lexically_normal().parent_path();
+  std::error_code none;
+  if (fs::is_symlink(folder, none)) folder = folder.parent_path() / fs::read_symlink(folder, none);
   const json manifest = read_manifest(folder);
   const auto format = entry<json>(manifest, "format", folder);
   if (format != format_version) {
@@ -185,7 +210,9 @@ CheckpointInfo read_checkpoint_info(const std::string& named) {
           entry<int64_t>(manifest, "position", folder),
           parse_recipe(entry<std::string>(manifest, "recipe", folder), manifest_path(folder)),
           statistics_in(manifest, folder),
-          data_in(manifest, folder)};
+          data_in(manifest, folder),
+          manifest.contains("started_from") ? entry<std::string>(manifest, "started_from", folder) : "",
+          validation_in(manifest, folder)};
 }
 
 void verify_checkpoint(const CheckpointInfo& info) {

@@ -28,15 +28,18 @@ struct CheckpointInfo {
   Options options;       ///< of the run that wrote it, resolved
   Statistics statistics;
   std::optional<DataForm> data;  ///< absent in older checkpoints
+  std::string started_from;      ///< Run::started_from
+  Validation validation;         ///< Run::validation
 };
 
 /// Writes RUN/checkpoints/step-N for N = run.step, with `run.parent` as its parent, and sets `run.parent` to
-/// it. Then removes all checkpoints of the run's line except the newest `run.options.run.keep`. Returns on
-/// rank 0 sentences for the user. Fails when a disk refuses. Collective over the world.
+/// it. Then removes all checkpoints of the run's line except the newest `run.options.run.keep` and the best, to
+/// which RUN/checkpoints/best points (train.patience). Returns on rank 0 sentences for the user. Fails when a
+/// disk refuses. Collective over the world.
 std::vector<std::string> save_checkpoint(Run& run, const World& world);
 
-/// Reads a manifest. Refuses a folder without one and another format version. Fails on a damaged manifest,
-/// naming file and entry.
+/// Reads a manifest. `folder` may be a link, such as RUN/checkpoints/best. Refuses a folder without one and
+/// another format version. Fails on a damaged manifest, naming file and entry.
 CheckpointInfo read_checkpoint_info(const std::string& folder);
 
 /// Compares the checksums of all files. Fails on the first file that is missing or differs; the message also

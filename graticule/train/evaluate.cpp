@@ -25,24 +25,30 @@ struct Sample {
   std::vector<int64_t> valid;
 };
 
-std::vector<Sample> samples_of(const Catalog& catalog, const EvaluationOptions& options, int64_t lead_hours) {
+// `states`: how many the model reads (data.history).
+std::vector<Sample> samples_of(const Catalog& catalog, const EvaluationOptions& options, int64_t lead_hours,
+                               int64_t states) {
   std::vector<Sample> all;
   const auto& times = catalog.times;
   for (size_t i = 0; i < times.size(); ++i) {
     if (times[i] < options.range.begin || times[i] > options.range.end) continue;
     Sample sample{static_cast<int64_t>(i), {}};
-    for (int64_t k = 1; k <= options.steps; ++k) {
-      const int64_t valid = times[i] + k * lead_hours * 3600;
-      const auto found = std::lower_bound(times.begin(), times.end(), valid);
-      if (valid > options.range.end || found == times.end() || *found != valid) break;
-      sample.valid.push_back(found - times.begin());
+    bool whole = true;
+    for (int64_t k = 1 - states; k <= options.steps && whole; ++k) {
+      const int64_t time = times[i] + k * lead_hours * 3600;
+      const auto found = std::lower_bound(times.begin(), times.end(), time);
+      whole =
+          time >= options.range.begin && time <= options.range.end && found != times.end() && *found == time;
+      if (whole && k > 0) sample.valid.push_back(found - times.begin());
     }
-    if (static_cast<int64_t>(sample.valid.size()) == options.steps) all.push_back(sample);
+    if (whole) all.push_back(sample);
   }
   if (all.empty()) {
     refuse("eval", "no initial time from ", format_time(options.range.begin), " to ",
            format_time(options.range.end), " has all of its ", options.steps, " valid times ", lead_hours,
-           " h apart in the data: widen the range or take fewer steps");
+           " h apart in the data",
+           states > 1 ? text(", and the ", states - 1, " times before it that the model reads") : "",
+           ": widen the range or take fewer steps");
   }
   const auto count = static_cast<int64_t>(all.size());
   if (options.max_samples <= 0 || count <= options.max_samples) return all;
@@ -168,7 +174,7 @@ Evaluation evaluate(Run& run, const World& world, const EvaluationOptions& optio
   std::optional<Climatology> climatology;
   agree(world, run.mesh.world, [&] {
     lead = chosen_lead(run, options.lead_hours);
-    samples = samples_of(catalog, options, lead);
+    samples = samples_of(catalog, options, lead, run.shape.grid.states);
     mine = span_of(std::ssize(samples), run.mesh.data.size(), run.mesh.data.rank());
     if (!options.baselines) return;
     std::vector<int64_t> valid_times;
@@ -194,7 +200,7 @@ Evaluation evaluate(Run& run, const World& world, const EvaluationOptions& optio
     const bool counts = round < mine.size();
     const int64_t index = counts ? mine.begin + round : 0;
     const Sample& sample = samples[static_cast<size_t>(index)];
-    State state = state_at(run, scales, sample.initial);
+    State state = state_at(run, scales, states_before(run, sample.initial, lead));
     for (int64_t step = 0; step < options.steps; ++step) {
       advance(run, world, scales, state, lead);
       const int64_t valid = sample.valid[static_cast<size_t>(step)],

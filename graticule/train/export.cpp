@@ -29,6 +29,7 @@ std::string model_json(const Problem& problem) {
               {"variables", data.variables},
               {"targets", data.targets},
               {"lead_hours", data.lead_hours},
+              {"history", shape.grid.states},
               {"predict", data.predict == Predict::difference ? "difference" : "state"},
               {"dim", shape.dim},
               {"depth", shape.depth},

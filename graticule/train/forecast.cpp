@@ -98,14 +98,14 @@ void write_forecast(Run& run, const World& world, const ForecastOptions& options
   int lead = 0;
   int64_t lead_seconds = 0;
   std::vector<VariableScale> scales;
-  std::vector<int64_t> initial;             // in the catalogue
-  std::vector<std::vector<int64_t>> valid;  // likewise, by initial time and step
+  std::vector<std::vector<int64_t>> initial;  // the times that the first step reads, in the catalogue
+  std::vector<std::vector<int64_t>> valid;    // likewise, by initial time and step
   agree(world, run.mesh.world, [&] {
     lead = chosen_lead(run, options.lead_hours);
     lead_seconds = int64_t{lead} * 3600;
     scales = variable_scales(run, lead);
     for (const int64_t time : options.initial_times) {
-      initial.push_back(index_of_time(catalog, time));
+      initial.push_back(states_before(run, index_of_time(catalog, time), lead));
       if (with_truth) valid.push_back(truth_of(catalog, time, lead_seconds, options.steps));
       for (int64_t k = 1; k < options.steps; ++k) require_forcings(run, scales, time + k * lead_seconds);
     }

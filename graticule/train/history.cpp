@@ -243,10 +243,23 @@ std::string append_to_line(const std::string& run_folder, const std::string& asi
               (folder / left).string(), "; resume from one by its path, or remove the folder");
 }
 
-std::vector<std::string> remove_old(const std::string& run_folder, int64_t keep) {
+void name_best(const std::string& run_folder, int64_t step) {
+  const fs::path folder = fs::path(run_folder) / "checkpoints", link = folder / "best";
+  const std::string name = text(step_prefix, step);
+  std::error_code error;
+  fs::remove(link, error);
+  if (step == 0 || !fs::exists(folder / name, error)) return;
+  fs::create_directory_symlink(name, link, error);
+  if (error)
+    fail("checkpoint", link.string(), " cannot be made a link to ", name, ": ", error.message(),
+         "; choose another run.out, or leave out train.patience");
+}
+
+std::vector<std::string> remove_old(const std::string& run_folder, int64_t keep, int64_t best_step) {
   const auto all = checkpoints_of(run_folder);
   std::vector<std::string> told;
   for (size_t i = 0; i + static_cast<size_t>(keep) < all.size(); ++i) {
+    if (best_step > 0 && step_in_name(all[i]) == best_step) continue;
     std::error_code error;
     fs::remove_all(all[i], error);
     if (error)

@@ -6,6 +6,7 @@
 //   checkpoints/step-6           the new one
 //   checkpoints/left-1/step-6    the old one: kept, never again the newest, not counted by run.keep
 //   metrics.left-1.jsonl         the metrics lines of what was left
+//   checkpoints/best             a link to the checkpoint with the best validation score (train.patience)
 //
 // A job may end at any moment, so two files record what is under way:
 //
@@ -54,8 +55,12 @@ void start_record(const std::string& run_folder, const std::string& parent, int6
 std::string append_to_line(const std::string& run_folder, const std::string& aside, int64_t step,
                            const std::string& parent);
 
-/// Removes all checkpoints of the line except the newest `keep`. Returns a sentence for each one that cannot
-/// be removed.
-std::vector<std::string> remove_old(const std::string& run_folder, int64_t keep);
+/// Makes checkpoints/best a link to step-`step` of the line, or removes it when there is no such checkpoint
+/// (0: none). Fails when the link cannot be made.
+void name_best(const std::string& run_folder, int64_t step);
+
+/// Removes all checkpoints of the line except the newest `keep` and the one of `best_step` (0: none). Returns
+/// a sentence for each one that cannot be removed.
+std::vector<std::string> remove_old(const std::string& run_folder, int64_t keep, int64_t best_step);
 
 }  // namespace graticule

@@ -8,10 +8,12 @@
 #include "graticule/train/average.h"
 #include "graticule/train/checkpoint.h"
 #include "graticule/train/evaluate.h"
+#include "graticule/train/history.h"
 #include "graticule/train/memory.h"
 #include "graticule/train/run_log.h"
 #include "graticule/train/step.h"
 #include "graticule/train/stop_signal.h"
+#include "graticule/train/validation.h"
 
 namespace graticule {
 
@@ -19,7 +21,7 @@ namespace {
 
 // A short evaluation during training: the first lead, few samples, no baselines. It scores the average of the
 // weights if the run has one, because `eval` will.
-void evaluate_on_valid(Run& run, const World& world, RunLog* log) {
+Evaluation evaluate_on_valid(Run& run, const World& world, RunLog* log) {
   const auto& valid = run.options.data.valid;
   EvaluationOptions options;
   options.range = parse_time_range(valid[0], valid[1]);
@@ -29,9 +31,25 @@ void evaluate_on_valid(Run& run, const World& world, RunLog* log) {
   if (averages) exchange_average(run.chain);
   const Evaluation evaluation = evaluate(run, world, options);
   if (averages) exchange_average(run.chain);
-  if (!log) return;
-  log->evaluation(run.step, evaluation);
-  for (const std::string& gap : evaluation.gaps) log->say(gap);
+  if (log) log->evaluation(run.step, evaluation);
+  for (size_t i = 0; log && i < evaluation.gaps.size(); ++i) log->say(evaluation.gaps[i]);
+  return evaluation;
+}
+
+// Whether the validation score did not improve for as long as the recipe waits.
+bool is_over(const Run& run) {
+  const int64_t patience = run.options.train.patience;
+  return patience > 0 && run.validation.without >= patience;
+}
+
+// Notes the score of an evaluation. Returns whether it is the best so far: rank 0 decides for all.
+bool note_evaluation(Run& run, const Evaluation& evaluation, RunLog* log) {
+  const at::Tensor score = at::tensor({validation_score(run, evaluation)}, at::kDouble);
+  Validation& validation = run.validation;
+  const bool better =
+      note_score(validation, run.mesh.world.broadcast(score, 0).wait().item<double>(), run.step);
+  if (log) log->validation(run.step, score.item<double>(), validation);
+  return better;
 }
 
 bool is_due(int64_t step, int64_t every) { return every > 0 && step % every == 0; }
@@ -73,10 +91,23 @@ bool train(Run& run, const World& world, bool json, const Ledger& ledger) {
     log->say(text("checkpoint ", run.parent));
     for (const std::string& sentence : told) log->say(sentence);
   };
+  // Evaluates. With train.patience, the checkpoint of the best score is kept.
+  const auto validate = [&] {
+    const Evaluation evaluation = evaluate_on_valid(run, world, log ? &*log : nullptr);
+    if (options.train.patience == 0 || !note_evaluation(run, evaluation, log ? &*log : nullptr)) return;
+    if (saved_step != run.step) return save();
+    agree(world, run.mesh.world, [&] {
+      if (world.rank == 0) name_best(options.run.out, run.step);
+    });
+  };
+  // A signal may have come before the evaluation of the resumed step.
+  if (options.train.patience > 0 && run.step > run.validation.evaluated &&
+      is_due(run.step, options.run.eval_every))
+    validate();
   if (log && run.step >= options.train.steps)
     log->say(text("nothing to train: ", run.step, " steps were made, train.steps = ", options.train.steps,
                   "; raise train.steps to continue"));
-  while (run.step < options.train.steps && !stopped) {
+  while (run.step < options.train.steps && !stopped && !is_over(run)) {
     const auto start = std::chrono::steady_clock::now();
     world.watch->set_step(run.step + 1);
     const StepResult result = train_step(run, signal.raised());
@@ -93,11 +124,14 @@ bool train(Run& run, const World& world, bool json, const Ledger& ledger) {
         log->step(run.step, options.train.steps, result,
                   {elapsed.count(), tokens_a_step / elapsed.count(), waited, resident, tensors});
     }
-    if (is_due(run.step, options.run.eval_every) && !stopped)
-      evaluate_on_valid(run, world, log ? &*log : nullptr);
+    if (is_due(run.step, options.run.eval_every) && !stopped) validate();
     if (is_due(run.step, options.run.checkpoint_every)) save();
   }
   save();
+  if (is_over(run) && log)
+    log->say(text("ended after step ", run.step, ": ", run.validation.without,
+                  " evaluations without a better score than that of step ", run.validation.best_step, " (",
+                  options.run.out, "/checkpoints/best); raise train.patience to go on"));
   if (stopped && log)
     log->say(text("stopped by a signal after step ", run.step, "; go on with --resume auto"));
   return !stopped;

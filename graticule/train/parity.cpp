@@ -21,15 +21,16 @@ constexpr int64_t small_head_width = 8, small_variables = 5;
 
 // Random fields of all tokens. Each rank cuts its part out.
 struct Data {
-  at::Tensor input_BSKP, target_BSKP, weight_BSKP;
+  at::Tensor input_BSKI, target_BSKP, weight_BSKP;
 };
 
 Data random_data(const ModelShape& shape, int64_t batch) {
   auto generator = at::detail::createCPUGenerator(17);
   const TokenGrid& grid = shape.grid;
-  const std::vector<int64_t> sizes = {batch, grid.tokens(), grid.variables_per_token(), grid.pixels()};
-  const auto draw = [&] { return at::randn(sizes, generator, at::kFloat); };
-  return {draw(), draw(), draw().abs()};
+  const auto draw = [&](int64_t last) {
+    return at::randn({batch, grid.tokens(), grid.variables_per_token(), last}, generator, at::kFloat);
+  };
+  return {draw(grid.inputs()), draw(grid.pixels()), draw(grid.pixels()).abs()};
 }
 
 // The model in one layout after one forward and backward.
@@ -64,7 +65,7 @@ Outcome run_layout(Options options, const ModelShape& shape, const World& world,
         .to(chain.device());
   };
   outcome.output_BTKP =
-      chain.predict(cut(data.input_BSKP, samples), inputs_of(samples, seed, chain.device())).cpu();
+      chain.predict(cut(data.input_BSKI, samples), inputs_of(samples, seed, chain.device())).cpu();
   std::vector<MicroBatch> micro_batches;
   for (int64_t m = 0; m < options.parallel.micro_batches; ++m) {
     const Span local = span_of(samples.size(), options.parallel.micro_batches, m);
@@ -72,7 +73,7 @@ Outcome run_layout(Options options, const ModelShape& shape, const World& world,
     Inputs inputs = inputs_of(part, seed, chain.device());
     inputs.training = true;
     micro_batches.push_back(
-        {cut(data.input_BSKP, part), inputs,
+        {cut(data.input_BSKI, part), inputs,
          [target = cut(data.target_BSKP, part), weight = cut(data.weight_BSKP, part)](
              const at::Tensor& prediction) { return squared_error_sum(prediction, target, weight); }});
   }
@@ -141,7 +142,8 @@ std::pair<Options, ModelShape> small_case(const Options& recipe, int ranks) {
   model.depth = std::min(full.depth, std::max<int64_t>(2, stages + 1));
   // Sizes that nothing divides: 3 rows of an odd number of patches, more tokens than ranks.
   const int64_t columns = std::max<int64_t>(5, ranks / 3 + 2) | 1;
-  const ModelShape shape = shape_of(model, small_variables, 3 * model.patch, columns * model.patch);
+  ModelShape shape = shape_of(model, small_variables, 3 * model.patch, columns * model.patch);
+  shape.grid.states = options.data.history;
   options.data.batch = ranks * recipe.parallel.micro_batches;  // enough for any degree of data
   const Axes axes = resolve_axes(options, ranks, shape);
   fill_in(options.parallel, axes);

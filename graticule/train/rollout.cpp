@@ -1,5 +1,6 @@
 #include "graticule/train/rollout.h"
 
+#include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
 
 #include <algorithm>
@@ -22,13 +23,18 @@ at::Tensor part_of(const Run& run, const at::Tensor& x_TKP, int64_t variable) {
   return of_variable(x_TKP, run.shape.grid, run.tokens, variable);
 }
 
+// A variable at the time of the state.
+at::Tensor present_of(const Run& run, const at::Tensor& x_TKI, int64_t variable) {
+  return part_of(run, x_TKI, variable).narrow(1, 0, run.shape.grid.pixels());
+}
+
 // Fails on a value that is not finite: in a file it would look like a missing value. Only the smallest and
 // the largest value are looked at, so no field is copied.
 void require_finite(const Run& run, const std::vector<VariableScale>& scales, const State& state) {
   const Span variables = run.shape.grid.variables_of(run.tokens);
   for (int64_t v = variables.begin; v < variables.end; ++v) {
     const VariableScale& scale = scales[static_cast<size_t>(v)];
-    const at::Tensor values_tP = part_of(run, state.values_TKP, v);
+    const at::Tensor values_tP = present_of(run, state.values_TKI, v);
     if (!scale.target || values_tP.numel() == 0) continue;
     const auto [low, high] = values_tP.aminmax();  // NaN if any value is NaN
     const auto finite = [&](const at::Tensor& end) {
@@ -69,19 +75,33 @@ std::vector<VariableScale> variable_scales(const Run& run, int lead_hours) {
   return scales;
 }
 
-State state_at(const Run& run, const std::vector<VariableScale>& scales, int64_t time_index) {
+std::vector<int64_t> states_before(const Run& run, int64_t time_index, int lead_hours) {
+  const auto& times = run.source->catalog().times;
+  const int64_t initial = times[static_cast<size_t>(time_index)], states = run.shape.grid.states;
+  std::vector<int64_t> indices;
+  for (int64_t n = 0; n < states; ++n) {
+    const int64_t time = initial - n * lead_hours * 3600;
+    const auto found = std::lower_bound(times.begin(), times.end(), time);
+    if (found == times.end() || *found != time)
+      refuse("forecast", "the model reads ", states, " states, ", lead_hours,
+             " h apart (data.history), but the data have nothing at ", format_time(time),
+             ": choose an initial time later than ", format_time(initial));
+    indices.push_back(found - times.begin());
+  }
+  return indices;
+}
+
+State state_at(const Run& run, const std::vector<VariableScale>& scales, const std::vector<int64_t>& states) {
   State state{read_tokens(*run.source, run.statistics,
-                          loader_options(run.options, run.shape, run.mesh, run.tokens), time_index),
+                          loader_options(run.options, run.shape, run.mesh, run.tokens), states),
               {},
-              run.source->catalog().times[static_cast<size_t>(time_index)]};
+              run.source->catalog().times[static_cast<size_t>(states.front())]};
   const Span variables = run.shape.grid.variables_of(run.tokens);
   for (int64_t v = variables.begin; v < variables.end; ++v) {
-    at::Tensor values_tP = part_of(run, state.values_TKP, v);
-    const at::Tensor none_tP = values_tP.isnan();
-    if (!none_tP.any().item<bool>()) continue;
-    values_tP.masked_fill_(none_tP, 0);
-    if (scales[static_cast<size_t>(v)].target) state.none_tP[v] = none_tP;
+    const at::Tensor none_tP = present_of(run, state.values_TKI, v).isnan();
+    if (scales[static_cast<size_t>(v)].target && none_tP.any().item<bool>()) state.none_tP[v] = none_tP;
   }
+  state.values_TKI.masked_fill_(state.values_TKI.isnan(), 0);
   return state;
 }
 
@@ -100,15 +120,17 @@ void advance(Run& run, const World& world, const std::vector<VariableScale>& sca
                       false,
                       nullptr};
   // The next state is computed in the memory of the prediction.
-  const at::Tensor next_TKP =
-      run.chain.predict(state.values_TKP.unsqueeze(0).to(device), inputs).cpu().squeeze(0);
+  const TokenGrid& grid = run.shape.grid;
+  at::Tensor next_TKI = run.chain.predict(state.values_TKI.unsqueeze(0).to(device), inputs).cpu().squeeze(0);
+  if (grid.states > 1)  // the states that were read, but the earliest, are earlier ones now
+    next_TKI = at::cat({next_TKI, state.values_TKI.narrow(2, 0, grid.inputs() - grid.pixels())}, 2);
   const Span variables = run.shape.grid.variables_of(run.tokens);
   for (int64_t v = variables.begin; v < variables.end; ++v) {
     const VariableScale& scale = scales[static_cast<size_t>(v)];
-    at::Tensor next_tP = part_of(run, next_TKP, v);
-    const at::Tensor now_tP = part_of(run, state.values_TKP, v);
+    at::Tensor next_tP = present_of(run, next_TKI, v);
+    const at::Tensor now_tP = present_of(run, state.values_TKI, v);
     if (!scale.target) {
-      next_tP.copy_(now_tP);
+      part_of(run, next_TKI, v).copy_(part_of(run, state.values_TKI, v));
     } else if (run.options.data.predict == Predict::difference) {
       next_tP.mul_(scale.difference / scale.deviation).add_(now_tP);
     }
@@ -116,7 +138,7 @@ void advance(Run& run, const World& world, const std::vector<VariableScale>& sca
       next_tP.masked_fill_(none->second, 0);
     }
   }
-  state.values_TKP = next_TKP;
+  state.values_TKI = next_TKI;
   state.hours += lead_hours;
   agree(world, run.mesh.world, [&] { require_finite(run, scales, state); });
 }
@@ -124,7 +146,7 @@ void advance(Run& run, const World& world, const std::vector<VariableScale>& sca
 at::Tensor forecast_of(const Run& run, const std::vector<VariableScale>& scales, const State& state,
                        int64_t variable) {
   const VariableScale& scale = scales[static_cast<size_t>(variable)];
-  at::Tensor forecast_tP = (part_of(run, state.values_TKP, variable) * scale.deviation).add_(scale.mean);
+  at::Tensor forecast_tP = (present_of(run, state.values_TKI, variable) * scale.deviation).add_(scale.mean);
   const auto none = state.none_tP.find(variable);
   if (none != state.none_tP.end()) {
     forecast_tP.masked_fill_(none->second, std::numeric_limits<double>::quiet_NaN());
@@ -153,7 +175,7 @@ void read_forcings(const Run& run, const std::vector<VariableScale>& scales, Sta
     const auto variable = static_cast<size_t>(v);
     if (!scales[variable].forcing) continue;
     const VariableStatistics& statistics = run.statistics.of(run.options.data.variables[variable]);
-    part_of(run, state.values_TKP, v)
+    present_of(run, state.values_TKI, v)
         .copy_(read_patches(*run.source, loader_options(run.options, run.shape, run.mesh, run.tokens), v,
                             found - times.begin(), &statistics));
   }

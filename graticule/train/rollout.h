@@ -2,10 +2,11 @@
 // stays spread over the ranks and no field is gathered. evaluate.h and forecast.h use it.
 //
 // A *target* is predicted. A *forcing* changes in time and is no target; it is read from the data at each
-// step.
+// step. A model with data.history reads earlier states of its targets too: at one lead before, two leads
+// before, and so on; so the state before a forecast step becomes the latest of them.
 //
-// Legend: T this rank's tokens, K variables a token carries, P pixels of a patch, t this rank's tokens of one
-// variable.
+// Legend: T this rank's tokens, K variables a token carries, P pixels of a patch, N states that the model
+// reads, I = N P, t this rank's tokens of one variable.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -39,14 +40,19 @@ std::vector<VariableScale> variable_scales(const Run& run, int lead_hours);
 /// every step: the model read 0 there in training, and no loss judged what it predicts there. Other variables
 /// are 0 where the data have no value.
 struct State {
-  at::Tensor values_TKP;
+  at::Tensor values_TKI;                  ///< the present state, then the earlier ones
   std::map<int64_t, at::Tensor> none_tP;  ///< by target with such places; true there
   int64_t initial_time = 0;
   int64_t hours = 0;  ///< since then
 };
 
-/// The state at one time of the data. Reads only this rank's tokens; not collective.
-State state_at(const Run& run, const std::vector<VariableScale>& scales, int64_t time_index);
+/// The indices of the times that the model reads for a forecast from `time_index`: that time, one lead
+/// before, two leads before. Refuses a time whose history is not in the data.
+std::vector<int64_t> states_before(const Run& run, int64_t time_index, int lead_hours);
+
+/// The state at one time of the data. `states`: of states_before. Reads only this rank's tokens; not
+/// collective.
+State state_at(const Run& run, const std::vector<VariableScale>& scales, const std::vector<int64_t>& states);
 
 /// One variable at one time of the data, in physical units, NaN where missing (t P).
 at::Tensor variable_at(const Run& run, int64_t variable, int64_t time_index);

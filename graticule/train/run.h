@@ -13,6 +13,7 @@
 #include "graticule/data/statistics.h"
 #include "graticule/parallel/chain.h"
 #include "graticule/recipe/options.h"
+#include "graticule/train/validation.h"
 
 namespace graticule {
 
@@ -24,10 +25,12 @@ struct Run {
   ModelShape shape;
   Span tokens;  ///< this rank's tokens
   Chain chain;
-  std::optional<Loader> loader;  ///< of the training range; absent when only evaluating
-  int64_t step = 0;              ///< updates made
-  std::string parent;            ///< folder of the checkpoint it continues from; "": from the start
-  std::map<std::string, std::string> known_units;  ///< of that checkpoint, where the data name none
+  std::optional<Loader> loader;   ///< of the training range; absent when only evaluating
+  int64_t step = 0;               ///< updates made
+  std::string parent = {};        ///< folder of the checkpoint it continues from; "": from the start
+  std::string started_from = {};  ///< checkpoint whose weights the run began with; "": random weights
+  Validation validation = {};     ///< what the evaluations during training have shown
+  std::map<std::string, std::string> known_units = {};  ///< of that checkpoint, where the data name none
 
   at::Device device() const { return chain.device(); }
 };

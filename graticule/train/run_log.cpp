@@ -96,6 +96,17 @@ void RunLog::evaluation(int64_t step, const Evaluation& evaluation) {
   }
 }
 
+void RunLog::validation(int64_t step, double score, const Validation& validation) {
+  line(nlohmann::json{
+      {"step", step}, {"kind", "validation"}, {"score", number(score)}, {"best_step", validation.best_step}}
+           .dump());
+  events_.scalar("valid/score", step, score);
+  say(validation.best_step == step
+          ? fmt::format("validation score {:.5f} at step {}: the best so far", score, step)
+          : fmt::format("validation score {:.5f} at step {}: {} without a better one than {:.5f} at step {}",
+                        score, step, validation.without, validation.best, validation.best_step));
+}
+
 void RunLog::say(const std::string& sentence) {
   log_ << sentence << std::endl;
   if (!json_) show(text(terminal_ ? "\r\033[K" : "", sentence, "\n"));

@@ -33,6 +33,8 @@ class RunLog {
   void step(int64_t step, int64_t steps, const StepResult& result, const StepMeasures& measures);
   /// Records the scores of an evaluation after a step.
   void evaluation(int64_t step, const Evaluation& evaluation);
+  /// Records the validation score of a step, which `validation` has noted, and says it.
+  void validation(int64_t step, double score, const Validation& validation);
   /// Writes a sentence to the terminal and to log.txt. A closed terminal is ignored.
   void say(const std::string& sentence);
 

@@ -3,8 +3,8 @@
 #include "graticule/core/error.h"
 #include "graticule/core/ledger.h"
 #include "graticule/train/average.h"
+#include "graticule/train/forecast_loss.h"
 #include "graticule/train/learning_rate.h"
-#include "graticule/train/loss.h"
 #include "graticule/train/optimizer.h"
 
 namespace graticule {
@@ -15,12 +15,17 @@ namespace {
 Batch micro_batch(const Batch& batch, const Span& part, const at::Device& device) {
   const Accounted booked(Account::data);
   const auto cut = [&](const at::Tensor& all) { return all.narrow(0, part.begin, part.size()).to(device); };
-  return {cut(batch.input_BTKP),
-          cut(batch.target_BTKP),
-          cut(batch.weight_BTKP),
-          cut(batch.lead_hours_B),
-          {batch.times.begin() + part.begin, batch.times.begin() + part.end},
-          {batch.sample_ids.begin() + part.begin, batch.sample_ids.begin() + part.end}};
+  const auto cut_list = [&](const std::vector<int64_t>& all) {
+    return std::vector<int64_t>(all.begin() + part.begin, all.begin() + part.end);
+  };
+  Batch micro{cut(batch.input_BTKI),   cut(batch.target_BTKP), cut(batch.weight_BTKP),
+              cut(batch.lead_hours_B), cut_list(batch.times),  cut_list(batch.sample_ids)};
+  if (batch.unit_BTKP.defined()) micro.unit_BTKP = cut(batch.unit_BTKP);
+  for (const LaterStep& step : batch.later) {
+    micro.later.push_back(
+        {cut_list(step.times), cut(step.given_BTKP), cut(step.target_BTKP), cut(step.weight_BTKP)});
+  }
+  return micro;
 }
 
 // The next batch in which some target has a value on some rank. With missing = "mean", all targets of a step
@@ -31,7 +36,7 @@ Batch next_that_counts(Run& run) {
     Batch batch = run.loader->next();
     if (run.options.data.missing == Missing::refuse) return batch;
     at::Tensor counts = batch.weight_BTKP.new_zeros({1}, at::kDouble);
-    if (run.chain.last_stage()) counts.add_(weight_sum(batch.weight_BTKP));
+    if (run.chain.last_stage()) counts.add_(weight_of_steps(batch));
     if (run.mesh.world.all_reduce(counts).wait().item<double>() > 0) return batch;
     const int64_t passed = run.loader->position() - first;
     if (passed < run.loader->samples_an_epoch()) continue;
@@ -46,24 +51,18 @@ Batch next_that_counts(Run& run) {
 at::Tensor step_on(const Batch& batch, Chain& chain, const Mesh& mesh, const Options& options, int64_t update,
                    bool stop) {
   const TrainOptions& train = options.train;
-  const int64_t samples = batch.input_BTKP.size(0), count = options.parallel.micro_batches;
+  const int64_t samples = batch.input_BTKI.size(0), count = options.parallel.micro_batches;
   chain.zero_gradients();
-  std::vector<MicroBatch> micro_batches;
+  std::vector<Batch> parts;
   // Squared error, weight, and wish to stop.
   const at::Tensor mine =
-      batch.input_BTKP.new_zeros({3}, at::TensorOptions(at::kDouble).device(chain.device()));
+      batch.input_BTKI.new_zeros({3}, at::TensorOptions(at::kDouble).device(chain.device()));
   const at::Tensor my_error = mine.select(0, 0), my_weight = mine.select(0, 1), my_stop = mine.select(0, 2);
   for (int64_t m = 0; m < count; ++m) {
-    Batch part = micro_batch(batch, span_of(samples, count, m), chain.device());
-    if (chain.last_stage()) my_weight.add_(weight_sum(part.weight_BTKP));
-    micro_batches.push_back(
-        {part.input_BTKP,
-         {part.lead_hours_B, part.times, part.sample_ids, static_cast<uint64_t>(train.seed), true, nullptr},
-         [target = part.target_BTKP, weight = part.weight_BTKP](const at::Tensor& prediction) {
-           return squared_error_sum(prediction, target, weight);
-         }});
+    parts.push_back(micro_batch(batch, span_of(samples, count, m), chain.device()));
+    if (chain.last_stage()) my_weight.add_(weight_of_steps(parts.back()));
   }
-  my_error.add_(chain.train(micro_batches));
+  my_error.add_(train_forecast(chain, parts, options));
   my_stop.add_(stop ? 1 : 0);
   chain.finish_reduce();
 

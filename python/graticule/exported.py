@@ -92,10 +92,16 @@ def calendar(time):
     return torch.tensor([f(angle) for angle in angles for f in (math.cos, math.sin)])
 
 
+def is_target(model):
+    return by_variable(model, lambda v: v in model["targets"])
+
+
 def embed(w, model, fields, lead_hours, time=None):
-    """Normalised fields [V, Y, X] -> the first block's input [S, C]. `time`: as of run_model."""
-    x_VSP, R, Q = patches(fields, model["patch"])
-    x = tokenize(w, model, x_VSP)
+    """Normalised fields -> the first block's input [S, C]. `fields` and `time`: as of run_model."""
+    present, *past = fields if model.get("history", 1) > 1 else [fields]
+    x_VSP, R, Q = patches(present, model["patch"])
+    past = [patches(field * is_target(model), model["patch"])[0] for field in past]
+    x = tokenize(w, model, torch.cat([x_VSP, *past], 2))
     x = x + positions(model, R, Q).repeat(x.shape[0] // (R * Q), 1)
     x = x + lead_hours / 100 * w["tokenizer.lead.weight"] + w["tokenizer.lead.bias"]
     return x + w["tokenizer.calendar.weight"] @ calendar(time) if model.get("calendar") else x
@@ -173,6 +179,8 @@ def block(w, model, x_SC, i):
 def run_model(w, model, fields, lead_hours, time=None):
     """Normalised fields [V, Y, X] -> the model's output [V, Y, X].
 
+    A model with `history` N > 1 reads fields [N, V, Y, X]: at the initial time, one lead before it, and so on. Of the
+    earlier ones it reads the targets alone.
     `time`: the initial time in seconds since 1970 UTC; only a model with `calendar` reads it.
     """
     p, V = model["patch"], len(model["variables"])
@@ -196,6 +204,7 @@ def run_model(w, model, fields, lead_hours, time=None):
 def roll_out(w, model, statistics, fields, lead_hours, steps, later=None, time=None):
     """Rolls the model out: [V, Y, X] in physical units, NaN where missing -> forecasts [steps, V, Y, X] at 1, 2, ...
     steps leads. A forecast is NaN for variables that are no target, and for a target where it is missing in `fields`.
+    With `history`, `fields` are [N, V, Y, X], as of run_model.
 
     `later(step)`, if given, returns the data [V, Y, X] at `step` leads; variables that are no target come from it.
     `time`: the time of `fields`, as of run_model.
@@ -203,17 +212,19 @@ def roll_out(w, model, statistics, fields, lead_hours, steps, later=None, time=N
     of, forecasts = statistics["variables"], []
     mean, deviation = (by_variable(model, lambda v, key=key: of[v][key]).float() for key in ("mean", "deviation"))
     change = by_variable(model, lambda v: of[v]["difference_deviation"][str(lead_hours)] / of[v]["deviation"]).float()
-    x = normalise(fields, model, statistics)
-    told = by_variable(model, lambda v: v in model["targets"]) & ~x.isnan()
-    x = x.nan_to_num(0)  # a missing value is the mean in every step, as in training
+    states = model.get("history", 1)
+    x, *past = normalise(fields if states > 1 else fields[None], model, statistics)
+    told = is_target(model) & ~x.isnan()
+    x, past = x.nan_to_num(0), [field.nan_to_num(0) for field in past]  # a missing value is the mean, as in training
     for step in range(1, steps + 1):
         now = None if time is None else time + (step - 1) * lead_hours * 3600
-        out = run_model(w, model, x, lead_hours, now)
+        out = run_model(w, model, torch.stack([x, *past]) if past else x, lead_hours, now)
+        past = [x, *past][: states - 1]
         x = torch.where(told, x + out * change if model["predict"] == "difference" else out, x)
         forecasts.append((x * deviation + mean).where(told, torch.nan))
         if later and step < steps:
             read = normalise(later(step), model, statistics).nan_to_num(0)
-            x = torch.where(by_variable(model, lambda v: v in model["targets"]), x, read)
+            x = torch.where(is_target(model), x, read)
     return torch.stack(forecasts)
 
 

@@ -65,7 +65,9 @@ std::string message_of(const std::function<void()>& action) {
 TEST(Loader, layouts_cut_one_and_the_same_batch) {
   for (uint64_t seed = 0; seed < 24; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
-    const Case whole(seed, static_cast<TokenMode>(seed % 3));
+    Case whole(seed, static_cast<TokenMode>(seed % 3));
+    whole.options.grid.states = 1 + static_cast<int64_t>(seed) % 2;
+    whole.options.steps = 1 + static_cast<int64_t>(seed / 2) % 3;
     Random random(seed, 1);
     const int64_t sequence = 1 + random.below(std::min<int64_t>(5, whole.options.grid.tokens())),
                   data = 1 + random.below(3);
@@ -84,9 +86,15 @@ TEST(Loader, layouts_cut_one_and_the_same_batch) {
             return x_BTKP.narrow(0, mine.samples.begin, mine.samples.size())
                 .narrow(1, mine.tokens.begin, mine.tokens.size());
           };
-          EXPECT_TRUE(at::equal(held.input_BTKP, cut(batch.input_BTKP)));
+          EXPECT_TRUE(at::equal(held.input_BTKI, cut(batch.input_BTKI)));
           EXPECT_TRUE(at::equal(held.target_BTKP, cut(batch.target_BTKP)));
           EXPECT_TRUE(at::equal(held.weight_BTKP, cut(batch.weight_BTKP)));
+          for (size_t k = 0; k < held.later.size(); ++k) {
+            EXPECT_TRUE(at::equal(held.unit_BTKP, cut(batch.unit_BTKP)));
+            EXPECT_TRUE(at::equal(held.later[k].given_BTKP, cut(batch.later[k].given_BTKP)));
+            EXPECT_TRUE(at::equal(held.later[k].target_BTKP, cut(batch.later[k].target_BTKP)));
+            EXPECT_TRUE(at::equal(held.later[k].weight_BTKP, cut(batch.later[k].weight_BTKP)));
+          }
           EXPECT_TRUE(at::equal(held.lead_hours_B,
                                 batch.lead_hours_B.narrow(0, mine.samples.begin, mine.samples.size())));
         }
@@ -103,9 +111,11 @@ TEST(Loader, values_are_what_the_header_says) {
     const TokenGrid& grid = c.options.grid;
     const auto weights = latitude_weights(c.source->listing.latitudes);
     c.options.target_weights = {0.5, 3};
+    c.options.grid.states = 1 + static_cast<int64_t>(seed / 3) % 3;
+    c.options.steps = 1 + static_cast<int64_t>(seed / 2) % 2;
     Loader loader = c.loader();
     const Batch batch = loader.next();
-    const auto input = batch.input_BTKP.accessor<float, 4>(), target = batch.target_BTKP.accessor<float, 4>();
+    const auto input = batch.input_BTKI.accessor<float, 4>(), target = batch.target_BTKP.accessor<float, 4>();
     const auto weight = batch.weight_BTKP.accessor<float, 4>();
     for (int64_t b = 0; b < c.options.batch; ++b) {
       const int64_t now = (batch.times[static_cast<size_t>(b)] - c.source->listing.times[0]) / 21600;
@@ -129,17 +139,36 @@ TEST(Loader, values_are_what_the_header_says) {
                                     : c.options.predict == Predict::state
                                         ? (later - of.mean) / of.deviation
                                         : (later - value(now)) / of.difference_deviation.at(lead);
-            ASSERT_NEAR(input[b][token][k][p], on ? (value(now) - of.mean) / of.deviation : 0, 1e-5);
+            const auto normal = [&](int64_t t) { return (value(t) - of.mean) / of.deviation; };
+            ASSERT_NEAR(input[b][token][k][p], on ? normal(now) : 0, 1e-5);
+            for (int64_t n = 1; n < grid.states; ++n)
+              ASSERT_NEAR(input[b][token][k][n * grid.pixels() + p], counted ? normal(now - n * lead / 6) : 0,
+                          1e-5);
             ASSERT_NEAR(target[b][token][k][p], expected, 1e-5);
             ASSERT_NEAR(weight[b][token][k][p],
                         counted ? weights[static_cast<size_t>(y)] * (name == "a" ? 0.5 : 3) : 0, 1e-6);
+            for (size_t s = 0; s < batch.later.size(); ++s) {
+              const auto at = [&](const at::Tensor& x_BTKP) { return x_BTKP[b][token][k][p].item<double>(); };
+              const LaterStep& step = batch.later[s];
+              const int64_t begin = now + (static_cast<int64_t>(s) + 1) * lead / 6;
+              const double unit =
+                  c.options.predict == Predict::state ? of.deviation : of.difference_deviation.at(lead);
+              ASSERT_NEAR(at(batch.unit_BTKP), counted ? unit / of.deviation : 0, 1e-6);
+              ASSERT_NEAR(at(step.given_BTKP), on && !counted ? normal(begin) : 0, 1e-5);
+              ASSERT_NEAR(at(step.target_BTKP), counted ? normal(begin + lead / 6) * of.deviation / unit : 0,
+                          1e-4);
+              ASSERT_EQ(at(step.weight_BTKP), weight[b][token][k][p]);
+            }
           }
         }
       }
     }
-    const at::Tensor state_TKP = read_tokens(*c.source, c.statistics, c.options,
-                                             (batch.times[0] - c.source->listing.times[0]) / 21600);
-    EXPECT_TRUE(at::equal(state_TKP.nan_to_num(0), batch.input_BTKP[0]));
+    std::vector<int64_t> states;
+    for (int64_t n = 0; n < grid.states; ++n)
+      states.push_back((batch.times[0] - c.source->listing.times[0]) / 21600 -
+                       n * static_cast<int64_t>(batch.lead_hours_B[0].item<float>()) / 6);
+    const at::Tensor input_TKI = read_tokens(*c.source, c.statistics, c.options, states);
+    EXPECT_TRUE(at::equal(input_TKI.nan_to_num(0), batch.input_BTKI[0]));
   }
 }
 
@@ -165,6 +194,21 @@ TEST(Loader, an_epoch_holds_every_sample_once_and_skips_gaps) {
       std::equal(order.begin(), order.begin() + epoch, order.begin() + epoch));  // a new order each epoch
 }
 
+// Of the times 2 to 17, with leads of 6 and 12 hours.
+TEST(Loader, no_sample_leaves_the_range) {
+  Case c(3);
+  c.options.grid.states = 3;
+  EXPECT_EQ(c.loader().samples_an_epoch(), 16 - 4 - 2);
+  c.options.steps = 2;
+  EXPECT_EQ(c.loader().samples_an_epoch(), 16 - 4 - 4);
+  c.options.grid.states = 4, c.options.steps = 5;
+  const std::string message = message_of([&] { c.loader(); });
+  for (const char* part : {"no time there has data 6, 12 hours later too, at all 5 steps of train.rollout",
+                           "at 3 leads before it (data.history = 4)"}) {
+    EXPECT_NE(message.find(part), std::string::npos) << message;
+  }
+}
+
 TEST(Loader, seek_gives_the_same_batches_as_reading_on) {
   const Case c(5);
   Loader loader = c.loader();
@@ -177,7 +221,7 @@ TEST(Loader, seek_gives_the_same_batches_as_reading_on) {
   resumed.seek(position);
   const Batch batch = resumed.next();
   EXPECT_EQ(batch.sample_ids, expected.sample_ids);
-  EXPECT_TRUE(at::equal(batch.input_BTKP, expected.input_BTKP));
+  EXPECT_TRUE(at::equal(batch.input_BTKI, expected.input_BTKI));
   EXPECT_TRUE(at::equal(batch.target_BTKP, expected.target_BTKP));
   EXPECT_GE(loader.take_waited_seconds(), 0);
 }
@@ -191,7 +235,7 @@ TEST(Loader, in_time_order_once_with_a_short_last_step) {
   std::vector<int64_t> times;
   while (loader.position() < loader.samples_an_epoch()) {
     const Batch batch = loader.next();
-    EXPECT_EQ(batch.input_BTKP.size(0), static_cast<int64_t>(batch.times.size()));
+    EXPECT_EQ(batch.input_BTKI.size(0), static_cast<int64_t>(batch.times.size()));
     times.insert(times.end(), batch.times.begin(), batch.times.end());
   }
   EXPECT_EQ(static_cast<int64_t>(times.size()), loader.samples_an_epoch());
@@ -226,7 +270,7 @@ TEST(Loader, missing_values_are_refused_or_count_nothing) {
   c.options.missing = Missing::mean;
   Loader loader = c.loader();
   const Batch batch = loader.next();
-  EXPECT_EQ(batch.input_BTKP[0][0][0][0].item<float>(), 0);
+  EXPECT_EQ(batch.input_BTKI[0][0][0][0].item<float>(), 0);
   EXPECT_EQ(batch.weight_BTKP[0][0][0][0].item<float>(), 0);
   EXPECT_GT(batch.weight_BTKP[0][0][3][0].item<float>(), 0);
   EXPECT_FALSE(at::isnan(batch.target_BTKP).any().item<bool>());
@@ -255,7 +299,7 @@ TEST(Loader, a_missing_input_is_the_mean_and_a_missing_target_counts_nothing) {
         const at::Tensor field_YX = at::tensor(copy).view({grid.rows, grid.columns});
         return to_patches(field_YX, {0, grid.rows}, grid, {0, grid.places()}).isnan().logical_not_();
       };
-      const at::Tensor state_TKP = read_tokens(*c.source, c.statistics, c.options, now);
+      const at::Tensor state_TKP = read_tokens(*c.source, c.statistics, c.options, {now});
       for (int64_t v = 0; v < grid.variables; ++v) {
         const auto part = [&](const at::Tensor& x_TKP) {
           return of_variable(x_TKP, grid, c.options.tokens, v);
@@ -263,10 +307,10 @@ TEST(Loader, a_missing_input_is_the_mean_and_a_missing_target_counts_nothing) {
         const at::Tensor read = known(v, now), differs = c.options.predict == Predict::difference
                                                              ? read & known(v, later)
                                                              : known(v, later);
-        EXPECT_TRUE(at::equal(part(batch.input_BTKP[b]), part(whole.input_BTKP[b]) * read));
+        EXPECT_TRUE(at::equal(part(batch.input_BTKI[b]), part(whole.input_BTKI[b]) * read));
         EXPECT_TRUE(at::equal(part(batch.target_BTKP[b]), part(whole.target_BTKP[b]) * differs));
         EXPECT_TRUE(at::equal(part(batch.weight_BTKP[b]), part(whole.weight_BTKP[b]) * differs));
-        EXPECT_TRUE(at::equal(part(state_TKP).nan_to_num(0), part(batch.input_BTKP[b])));
+        EXPECT_TRUE(at::equal(part(state_TKP).nan_to_num(0), part(batch.input_BTKI[b])));
         EXPECT_TRUE(part(state_TKP).isnan().masked_select(read.logical_not()).all().item<bool>());
       }
     }
@@ -277,7 +321,7 @@ TEST(Loader, a_state_has_no_value_off_the_grid) {
   Case c(4, TokenMode::channels);
   c.options.grid.patch = c.options.grid.rows - 1;  // the upper patches hold one row
   c.options.tokens = {0, c.options.grid.tokens()};
-  const at::Tensor state_TKP = read_tokens(*c.source, c.statistics, c.options, 3);
+  const at::Tensor state_TKP = read_tokens(*c.source, c.statistics, c.options, {3});
   EXPECT_EQ(state_TKP.isnan().logical_not().sum().item<int64_t>(),
             c.options.grid.variables * c.options.grid.rows * c.options.grid.columns);
 }
@@ -294,7 +338,7 @@ TEST(Loader, an_infinite_value_is_refused_whatever_is_allowed) {
     for (const std::string& message :
          {message_of([&] { c.loader().next(); }),
           message_of([&] { read_patches(*c.source, c.options, 0, 2); }),
-          message_of([&] { read_tokens(*c.source, c.statistics, c.options, 2); })}) {
+          message_of([&] { read_tokens(*c.source, c.statistics, c.options, {2}); })}) {
       for (const char* part : {"a at 2001-01-", " has 1 infinite values of ", "write NaN in their place"}) {
         EXPECT_NE(message.find(part), std::string::npos) << message;
       }

@@ -82,8 +82,8 @@ void expect_in_order(const StepTrace& trace) {
   }
 }
 
-// The closed form gives the tokenizer's patches an input gradient, which nobody wants, and leaves out its
-// embedding of lead times; its q for aggregation is one for all places.
+// The closed form gives the tokenizer's patches an input gradient, which nobody wants of the first step, and
+// leaves out its embedding of lead times; its q for aggregation is one for all places.
 struct Tokenizer {
   double unwanted, slack;
 };
@@ -94,9 +94,10 @@ Tokenizer tokenizer_of(const Draw& draw, int rank) {
                     static_cast<double>(draw.shape.grid.tokens());
   const auto C = static_cast<double>(draw.shape.dim);
   const double patches = 2 * static_cast<double>(draw.shape.grid.variables) * C *
-                         static_cast<double>(draw.shape.grid.pixels() * draw.shape.grid.places());
+                         static_cast<double>(draw.shape.grid.inputs() * draw.shape.grid.places());
   const double aggregation = flops(draw.shape).tokenizer - patches;
-  return {part * patches, 4 * part * aggregation + 8 * C * static_cast<double>(share.samples())};
+  const auto forwards = static_cast<double>(2 * draw.options.train.rollout - 1);
+  return {part * patches, forwards * (4 * part * aggregation + 8 * C * static_cast<double>(share.samples()))};
 }
 
 TEST(StepTrace, HasTheProductsAndBytesOfTheClosedForms) {

@@ -29,9 +29,13 @@ TEST(Work, OfAllRanksIsTheModels) {
     const StepWork all = of_all_ranks(draw);
     const auto batch = static_cast<double>(draw.options.data.batch);
     const Flops one = flops(draw.shape);
-    EXPECT_NEAR(all.forward.linear / (batch * (one.tokenizer + one.linear + one.head)), 1, 1e-12);
-    EXPECT_NEAR(all.forward.attention / (batch * one.attention), 1, 1e-12);
-    EXPECT_NEAR((all.all().linear + all.all().attention) / (batch * one.step()), 1, 1e-12);
+    const auto steps = static_cast<double>(draw.options.train.rollout);  // all but one run ahead too
+    const double forwards = batch * (2 * steps - 1);
+    EXPECT_NEAR(all.forward.linear / (forwards * (one.tokenizer + one.linear + one.head)), 1, 1e-12);
+    EXPECT_NEAR(all.forward.attention / (forwards * one.attention), 1, 1e-12);
+    EXPECT_NEAR((all.all().linear + all.all().attention) /
+                    (batch * (steps * one.step() + (steps - 1) * one.forward())),
+                1, 1e-12);
     EXPECT_EQ(all.again.linear, 0);
   }
 }
@@ -43,7 +47,8 @@ TEST(Work, PoliciesRunForwardsAgain) {
     Draw draw = draw_layout(random, {Activations::recompute}, 60);
     SCOPED_TRACE(text("seed ", seed, ", draw ", i, "\n", described(draw)));
     const StepWork recompute = of_all_ranks(draw);
-    EXPECT_NEAR(recompute.again.attention / recompute.forward.attention, 1, 1e-12);
+    const auto steps = static_cast<double>(draw.options.train.rollout);
+    EXPECT_NEAR(recompute.again.attention / recompute.forward.attention, steps / (2 * steps - 1), 1e-12);
     draw.options.train.activations = Activations::recompute_but_attention;
     const StepWork lean = of_all_ranks(draw);
     EXPECT_EQ(lean.again.attention, 0);

@@ -44,9 +44,9 @@ def folder(tmp_path_factory):
     return folder
 
 
-def train(folder, predict, tokens, ranks=1):
+def train(folder, predict, tokens, history=1, ranks=1):
     targets = 'targets = ["sea_surface_temperature", "mean_sea_level_pressure"]'
-    path = f'"{folder}/data.nc"\nmissing = "mean"\npredict = "{predict}"\n{targets}'
+    path = f'"{folder}/data.nc"\nmissing = "mean"\npredict = "{predict}"\nhistory = {history}\n{targets}'
     replace = [
         ('"synthetic:rows=8,columns=12,variables=6,times=200"', path),
         ("dim = 32", f'dim = 32\ntokens = "{tokens}"\npatch = 3'),  # 8 rows: some pixels of a patch lie off the grid
@@ -65,9 +65,12 @@ def written(path, name):
         return torch.from_numpy(array.values), opened[name].encoding["_FillValue"]
 
 
-@pytest.mark.parametrize(("predict", "tokens"), [("difference", "full"), ("state", "channels")])
-def test_a_roll_out_is_that_of_the_exported_model(predict, tokens, folder):
-    run = train(folder, predict, tokens, ranks=2)
+@pytest.mark.parametrize(
+    ("predict", "tokens", "history"),
+    [("difference", "full", 1), ("state", "channels", 2), ("difference", "aggregated", 3)],
+)
+def test_a_roll_out_is_that_of_the_exported_model(predict, tokens, history, folder):
+    run = train(folder, predict, tokens, history, ranks=2)
     graticule("export", run / "run", run / "weights", check=True)
     weights, model, statistics = exported.read(run / "weights")
     data = xarray.load_dataset(folder / "data.nc")
@@ -77,7 +80,8 @@ def test_a_roll_out_is_that_of_the_exported_model(predict, tokens, folder):
         at = data.sel(time=np.datetime64(INIT, "ns") + np.timedelta64(24 * step, "h"))
         return torch.from_numpy(np.stack([at[short.get(name, "tisr")].values for name in model["variables"]]))
 
-    expected = exported.roll_out(weights, model, statistics, fields(0), 24, STEPS, later=fields)
+    read = torch.stack([fields(-n) for n in range(history)]) if history > 1 else fields(0)
+    expected = exported.roll_out(weights, model, statistics, read, 24, STEPS, later=fields)
     for ranks, suffix in ((1, "nc"), (2, "zarr")):
         out, truth = (run / f"{kind}-{ranks}.{suffix}" for kind in ("forecast", "truth"))
         options = ("--init", INIT, "--steps", STEPS, "--out", out, "--truth", truth)

@@ -42,6 +42,7 @@ TEST(Recipe, SaysWhatIsWrongAndWhatWouldBeRight) {
       {minimal + "[train]\nmoments = \"fp16\"", "one of \"fp32\", \"bf16\""},
       {minimal + "[train]\nstate_in = \"/tmp\"\ndevice = \"cuda\"",
        "train.state_in = \"/tmp\" with train.device = \"cuda\""},
+      {minimal + "[train]\npatience = 3", "train.patience = 3 counts evaluations: set run.eval_every too"},
       {minimal + "[data]\nbatch = 1", "r.toml"},
       {"[data]\nbatch = 1", "data.path is missing"},
       {minimal + "train = [\"2001-01-01\"]", "data.train: give two times, [first, last]"},

@@ -179,11 +179,11 @@ TEST(Average, IsExchangedForTheWeightsAndBack) {
       const Batch batch = run.loader->next();
       other.loader->next();
       const Inputs inputs{batch.lead_hours_B, batch.times, batch.sample_ids, 0, false, nullptr};
-      const at::Tensor raw = run.chain.predict(batch.input_BTKP, inputs).clone();
+      const at::Tensor raw = run.chain.predict(batch.input_BTKI, inputs).clone();
       exchange_average(run.chain);
-      EXPECT_FALSE(at::equal(run.chain.predict(batch.input_BTKP, inputs), raw)) << keys;
+      EXPECT_FALSE(at::equal(run.chain.predict(batch.input_BTKI, inputs), raw)) << keys;
       exchange_average(run.chain);
-      EXPECT_TRUE(at::equal(run.chain.predict(batch.input_BTKP, inputs), raw)) << keys;
+      EXPECT_TRUE(at::equal(run.chain.predict(batch.input_BTKI, inputs), raw)) << keys;
       EXPECT_EQ(train_step(run, false).loss, train_step(other, false).loss) << keys;
     });
   }

@@ -51,7 +51,7 @@ TEST(History, ABranchLeavesWhatIsNotOnItsLine) {
   EXPECT_EQ(run.content("step-6"), "new");
   EXPECT_EQ(run.content("left-1/step-6"), "old");
   EXPECT_EQ(run.append(7, "step-6", "new"), "");
-  EXPECT_TRUE(remove_old(run.path(), 1).empty());
+  EXPECT_TRUE(remove_old(run.path(), 1, 0).empty());
   EXPECT_EQ(run.line(), "step-7 ");
   EXPECT_EQ(run.content("left-1/step-9"), "old");
 
@@ -63,6 +63,24 @@ TEST(History, ABranchLeavesWhatIsNotOnItsLine) {
   EXPECT_EQ(run_folder_of(run.checkpoint("left-1/step-9")), run.path());
   EXPECT_EQ(run_folder_of(run.checkpoint("step-12/")), run.path());
   EXPECT_EQ(run_folder_of(run / "copied"), run.path());
+}
+
+TEST(History, TheBestKeepsItsNameAndItsPlace) {
+  const RunFolder run;
+  train_to_nine(run);
+  const auto best = [&] { return fs::read_symlink(run.checkpoint("best")).string(); };
+  name_best(run.path(), 3);
+  EXPECT_EQ(best(), "step-3");
+  EXPECT_TRUE(remove_old(run.path(), 1, 3).empty());
+  EXPECT_EQ(run.line(), "step-3 step-9 ");
+  name_best(run.path(), 9);
+  EXPECT_EQ(best(), "step-9");
+  EXPECT_TRUE(remove_old(run.path(), 1, 9).empty());
+  EXPECT_EQ(run.line(), "step-9 ");
+  for (const int64_t gone : {3, 0}) {
+    name_best(run.path(), 9), name_best(run.path(), gone);
+    EXPECT_FALSE(fs::is_symlink(run.checkpoint("best")));
+  }
 }
 
 // The job dies between any two renames.

@@ -18,66 +18,13 @@
 #include "graticule/train/evaluate.h"
 #include "graticule/train/step.h"
 #include "tests/ranks.h"
+#include "tests/train/holed_run.h"
 #include "tests/train/scratch_folder.h"
 
 namespace graticule {
 namespace {
 
 constexpr float nan = std::numeric_limits<float>::quiet_NaN();
-
-/// An invented atmosphere. Values are missing where `missing` returns true.
-class HoledSource : public Source {
- public:
-  using Missing = std::function<bool(int64_t variable, int64_t time_index, int64_t y, int64_t x)>;
-  HoledSource(const std::string& path, Missing missing)
-      : whole_(open_source(path)), missing_(std::move(missing)) {}
-  const Catalog& catalog() const override { return whole_->catalog(); }
-  void read(const std::string& variable, int64_t time_index, Span rows, std::span<float> out) override {
-    whole_->read(variable, time_index, rows, out);
-    const auto columns = static_cast<int64_t>(catalog().longitudes.size());
-    for (int64_t i = 0; i < rows.size() * columns; ++i) {
-      if (missing_(static_cast<int64_t>(catalog().index_of(variable)), time_index, rows.begin + i / columns,
-                   i % columns))
-        out[static_cast<size_t>(i)] = nan;
-    }
-  }
-
- private:
-  std::shared_ptr<Source> whole_;
-  Missing missing_;
-};
-
-// Variable 0 is missing over land; variable 1 is missing at one place at time 4 only.
-bool on_land(int64_t variable, int64_t time_index, int64_t y, int64_t x) {
-  return (variable == 0 && y > 1 && x > 7) || (variable == 1 && time_index == 4 && y == 0 && x == 3);
-}
-bool nowhere(int64_t, int64_t, int64_t, int64_t) { return false; }
-
-struct Setting {
-  std::string tokens = "full", predict = "difference", layout;  // the last: of [parallel]
-  int patch = 2;
-};
-
-Run build_run(const World& world, const ScratchFolder& folder, const Setting& setting,
-              const HoledSource::Missing& missing, bool for_training = false) {
-  const std::string path = "synthetic:rows=6,columns=12,variables=4,times=40,step_hours=6";
-  Problem problem = define_problem(parse_recipe(
-      text("[data]\npath = \"", path, "\"\nlead_hours = 6\ntrain = [\"2001-01-01\", \"2001-01-08\"]\n",
-           "missing = \"mean\"\nbatch = 2\npredict = \"", setting.predict,
-           "\"\n[model]\ndim = 16\ndepth = 2\nheads = 2\ntokens = \"", setting.tokens,
-           "\"\npatch = ", setting.patch, "\n[parallel]\n", setting.layout,
-           "[train]\nsteps = 1\nthreads = 1\n[run]\nout = \"", folder.path(), "\"\n"),
-      "test"));
-  problem.source = std::make_shared<HoledSource>(path, missing);
-  problem.options.data.targets.pop_back();  // the last variable is a forcing
-  Run run = assemble(problem, world, false);
-  if (for_training) {
-    LoaderOptions options = loader_options(run.options, run.shape, run.mesh, run.tokens);
-    options.range = parse_time_range("2001-01-01", "2001-01-08");
-    run.loader.emplace(std::make_shared<HoledSource>(path, missing), run.statistics, options);
-  }
-  return run;
-}
 
 // Forecasts of the targets after each step, whole fields: [steps, targets, Y, X].
 at::Tensor roll_out(int ranks, const ScratchFolder& folder, const Setting& setting,
@@ -88,12 +35,13 @@ at::Tensor roll_out(int ranks, const ScratchFolder& folder, const Setting& setti
     auto run = build_run(world, folder, setting, missing);
     const TokenGrid& grid = run.shape.grid;
     const std::vector<VariableScale> scales = variable_scales(run, 6);
-    State state = state_at(run, scales, time_index);
-    EXPECT_FALSE(state.values_TKP.isnan().any().item<bool>());
+    State state = state_at(run, scales, states_before(run, time_index, 6));
+    EXPECT_FALSE(state.values_TKI.isnan().any().item<bool>());
     for (int64_t step = 0; step < steps; ++step) {
       advance(run, world, scales, state, 6);
       for (const auto& [v, none_tP] : state.none_tP) {
-        const at::Tensor read_tP = of_variable(state.values_TKP, grid, run.tokens, v);
+        const at::Tensor read_tP =
+            of_variable(state.values_TKI, grid, run.tokens, v).narrow(1, 0, grid.pixels());
         EXPECT_EQ(read_tP.masked_select(none_tP).abs().sum().item<float>(), 0);
       }
       for (int64_t v = 0; v < 3; ++v) {
@@ -117,9 +65,9 @@ TEST(Rollout, IsThatOfOneRankAndHasNoForecastWhereNoValueWas) {
   // 5 divides neither 6 rows nor 12 columns. Of full tokens a rank may hold none of a variable.
   const std::vector<std::pair<int, Setting>> cases = {
       {2, {"full", "difference", "ulysses = 2\n", 2}},
-      {3, {"full", "state", "context = 3\n", 5}},
-      {4, {"aggregated", "difference", "tensor = 2\npipeline = 2\n", 5}},
-      {4, {"channels", "state", "data = 2\ncontext = 2\n", 2}},
+      {3, {"full", "state", "context = 3\n", 5, 3}},
+      {4, {"aggregated", "difference", "tensor = 2\npipeline = 2\n", 5, 2}},
+      {4, {"channels", "state", "data = 2\ncontext = 2\n", 2, 4}},
   };
   for (const auto& [ranks, setting] : cases) {
     SCOPED_TRACE(testing::Message() << setting.tokens << ", " << setting.predict << ", " << setting.layout);
@@ -141,10 +89,10 @@ TEST(Rollout, KeepsNoMaskWhereNothingIsMissing) {
   const ScratchFolder folder;
   run_ranks(1, [&](const World& world) {
     auto run = build_run(world, folder, {}, nowhere);
-    EXPECT_TRUE(state_at(run, variable_scales(run, 6), 4).none_tP.empty());
+    EXPECT_TRUE(state_at(run, variable_scales(run, 6), {4}).none_tP.empty());
     auto land = build_run(world, folder, {}, on_land);
-    EXPECT_EQ(state_at(land, variable_scales(land, 6), 4).none_tP.size(), 2U);
-    EXPECT_EQ(state_at(land, variable_scales(land, 6), 5).none_tP.size(), 1U);
+    EXPECT_EQ(state_at(land, variable_scales(land, 6), {4}).none_tP.size(), 2U);
+    EXPECT_EQ(state_at(land, variable_scales(land, 6), {5}).none_tP.size(), 1U);
   });
 }
 
@@ -157,7 +105,7 @@ TEST(Rollout, AForecastThatIsNotFiniteFailsOnEveryRank) {
     }
     run.chain.refresh();
     const std::vector<VariableScale> scales = variable_scales(run, 6);
-    State state = state_at(run, scales, 4);
+    State state = state_at(run, scales, {4});
     const std::string message =
         message_of<std::runtime_error>([&] { advance(run, world, scales, state, 6); });
     const std::string words = text("[forecast] the model's ", run.options.data.variables[0],
