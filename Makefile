@@ -4,9 +4,9 @@
 JOBS ?= $(shell awk -v cores="$$(nproc)" '/MemAvailable/ { n = int($$2 / 1.3e6); print n < 1 ? 1 : n < cores ? n : cores }' /proc/meminfo)
 SOURCES = $(shell find graticule cli bench tests -name '*.h' -o -name '*.cpp')
 
-# What `make reproduce` may take: small (half an hour on two cores), longer (two hours), evening (five), night (ten), era5
-# (two hours, when its data are there), or a TOML file.
-BUDGET ?= night
+# What `make reproduce` may take: small (half an hour on two cores), morning (two hours) or,
+# with the form of attention of before, longer (two) and evening (five); era5 (two, when its data are there); a TOML file.
+BUDGET ?= morning
 
 .PHONY: help setup build demo test check-all cuda bench scaling reproduce lint format clean
 
@@ -41,7 +41,7 @@ bench: setup ## Build and run the benchmarks
 scaling: build ## Plan and simulate 8 to 2,048 GPUs, write reports/scaling.md
 	@.venv/bin/python bench/scaling.py --jobs $(JOBS)
 
-reproduce: ## The climate experiment: data, trainings, scores, reports/climate.md (BUDGET=small|longer|evening|night|era5)
+reproduce: ## The climate experiment: data, trainings, scores, reports/climate.md (BUDGET=small|morning|longer|evening|era5)
 	@tools/setup.sh climate
 	@tools/build.sh release $(JOBS) graticule_program
 	@PYTHONPATH=python .venv/bin/python tools/climate/reproduce.py --budget $(BUDGET)

@@ -55,7 +55,8 @@ name = "small"
 recipe = "{folder}/recipe.toml"
 set = ["model.dim=16", "model.depth=1", "model.heads=2", "data.batch=2"]
 samples = 8
-seeds = [1]
+seeds = [1, 2]
+seeds_of = {{aggregated-wide = [1], aggregated-long = [1]}}
 arms = ["full", "aggregated", "aggregated-wide", "aggregated-long"]
 [[study]]
 name = "finer"
@@ -69,6 +70,15 @@ arms = ["full", "aggregated"]
 lr = [2e-3]
 [study.scores]
 dates = 3
+[[study]]
+name = "fewer"
+title = "Fewer samples"
+rates_of = "small"
+recipe = "{folder}/recipe.toml"
+set = ["model.dim=16", "model.depth=1", "model.heads=2", "data.batch=2"]
+samples = 4
+seeds = [1]
+arms = ["full", "aggregated"]
 """
 
 
@@ -110,13 +120,17 @@ def test_a_stopped_experiment_goes_on_and_ends_in_a_page(folder):
     assert "A few waves.\n\nThe table has" in page and "circulation" not in page
     for arm in ("full", "aggregated", "aggregated-wide", "aggregated-long"):
         assert f"| `{arm}` |" in page
-    assert page.count("| quantity (waves) |") == 5 and "### Finer patches" in page
+    assert page.count("| quantity (waves) |") == 7 and "### Finer patches" in page
+    assert "### Fewer samples" in page and page.count("nothing was searched") == 1
+    assert "| `aggregated`, equal samples | 4 | " in page and "| `aggregated`, equal samples | 8 | " in page
     assert page.count("| arm | as compared | train.weight_decay=0.1 |\n| --- | --- | --- |\n| `full` | ") == 1
     assert page.count("3 test dates, 1 seeds") == 1 and page.count("| arm | 0.002 |") == 1
     assert "| `aggregated-long`, equal FLOPs, by more samples | " in page and "{" not in page
     for picture in ("error_by_lead", "error_maps", "spectra", "loss", "attention"):
         assert f"pictures/climate/{picture}.png" in page
         assert (folder / f"pictures/climate/{picture}.png").stat().st_size > 10_000
+
+    assert "| block | head | own place | west of it |" in page and "| arm | waves 1 to 3 |" in page
 
     (folder / "tiny.toml").write_text(BUDGET.format(folder=folder, samples=6))
     process = start(folder)
@@ -135,14 +149,14 @@ def test_unknown_budget_is_refused():
     command = [sys.executable, ROOT / "tools/climate/reproduce.py", "--budget", "weekend"]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "python")}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert done.returncode == 2 and "choose era5, evening, longer, night, small" in done.stderr
+    assert done.returncode == 2 and "choose era5, evening, longer, morning, small" in done.stderr
 
 
 def test_a_budget_that_lacks_something_is_refused(folder):
     whole = BUDGET.format(folder=folder, samples=4)
     for text, said in (
         (whole.replace("dates = 2\n", ""), "lacks [search] dates:"),
-        (whole.replace("seeds = [1]\n", ""), "lacks [[study]] 1 seeds, [[study]] 2 seeds:"),
+        (whole.replace("seeds = [1]\n", ""), "lacks [[study]] 2 seeds, [[study]] 3 seeds:"),
         (whole.replace("[data]", "[date]"), "lacks data, [data] kind,"),
         (whole.replace("[data]", "[data"), "tiny.toml: "),
         (whole.replace("data.zarr", "nowhere.zarr"), "nowhere.zarr is not there: bring the data first"),
@@ -153,12 +167,12 @@ def test_a_budget_that_lacks_something_is_refused(folder):
         assert process.returncode == 1 and said in error and "Traceback" not in error, error
 
 
-def test_a_study_may_gain_arms_but_not_change(tmp_path):
+def test_a_study_may_gain_arms_and_seeds_but_not_change(tmp_path):
     import experiment
     import program
 
     def hold(samples, *arms):
-        study = {"name": "s", "samples": samples, "arms": arms}
+        study = {"name": "s", "samples": samples, "arms": arms, "seeds": list(range(len(arms)))}
         budget = {"data": {}, "search": {}, "scores": {}, "regression": {}, "study": [study]}
         definitions = {"s": {arm: {"settings": ("model.patch=4",), "samples": samples} for arm in arms}}
         experiment.hold_settings(budget, definitions, str(tmp_path))

@@ -69,7 +69,7 @@ def read_study(budget, folder, study):
     """
     found, baselines = {}, {}
     for arm in study["arms"]:
-        runs = [f"{folder}/{experiment.run_name(study, arm, seed)}" for seed in study["seeds"]]
+        runs = [f"{folder}/{experiment.run_name(study, arm, seed)}" for seed in experiment.seeds(study, arm)]
         rows = {step: [_rows(f"{run}/test-{step}.json") for run in runs] for step, _ in experiment.LEADS}
         found[arm] = _errors({step: [_of(seed, "model") for seed in seeds] for step, seeds in rows.items()})
         for name in ("persistence", "climatology"):
@@ -109,8 +109,12 @@ def score(errors, key):
 
 
 def change(errors, base, key):
-    """Relative change of RMSE against `base`, in pairs: mean over seeds, half width. Negative: better than `base`."""
-    ours, theirs = errors.mse[key], base.mse[key]
+    """Relative change of RMSE against `base`, in pairs: mean over seeds, half width. Negative: better than `base`.
+
+    If one of them has fewer seeds, these are the first ones of the other.
+    """
+    pairs = min(len(errors.mse[key]), len(base.mse[key]))
+    ours, theirs = errors.mse[key][:pairs], base.mse[key][:pairs]
     dates = _resampled_dates(ours.shape[1], np.random.default_rng(0))
     by_resample = (np.sqrt(ours[:, dates].mean(axis=2) / theirs[:, dates].mean(axis=2)) - 1).mean(axis=0)
     return _interval(np.sqrt(ours.mean(axis=1) / theirs.mean(axis=1)) - 1, by_resample)

@@ -56,9 +56,12 @@ def define_all(budget):
     }
 
 
-def searched(definitions):
-    """The arms that search a learning rate. A `-long` arm does not: it uses the rate of its arm."""
-    return [arm for arm in definitions if not arm.endswith("-long")]
+def searched(study):
+    """The arms that search a learning rate. A `-long` arm does not: it uses the rate of its arm.
+
+    A study with `rates_of` takes the rates of that study.
+    """
+    return [] if "rates_of" in study else [arm for arm in study["arms"] if not arm.endswith("-long")]
 
 
 def search_run(study, arm, lr):
@@ -70,7 +73,7 @@ def search_parts(budget, definitions, folder):
     trainings, scores = [], []
     for study in budget["study"]:
         of_study, search = definitions[study["name"]], settings_of(budget, study, "search")
-        for arm in searched(of_study):
+        for arm in searched(study):
             short = {**of_study[arm], "steps": search["samples"] // arms.value_of(study, "data.batch")}
             for lr in search["lr"]:
                 name, run = f"search {study['name']} {arm} lr {lr}", search_run(study, arm, lr)
@@ -103,7 +106,7 @@ def relative_error(path):
     )
 
 
-def search_results(budget, definitions, folder):
+def search_results(budget, folder):
     """study -> arm -> {learning rate: error on validation times}."""
 
     def error(study, arm, lr):
@@ -112,16 +115,21 @@ def search_results(budget, definitions, folder):
     return {
         study["name"]: {
             arm: {lr: error(study, arm, lr) for lr in settings_of(budget, study, "search")["lr"]}
-            for arm in searched(definitions[study["name"]])
+            for arm in searched(study)
         }
         for study in budget["study"]
     }
 
 
 def best_lr(results, study, arm):
-    own = results[study["name"]]
+    own = results[study.get("rates_of", study["name"])]
     errors = own[arm if arm in own else arms.tokens_of(arm)]
     return min(errors, key=errors.get)
+
+
+def seeds(study, arm):
+    """The seeds of an arm. An expensive arm may have fewer, the first ones: `seeds_of`, arm -> list."""
+    return study.get("seeds_of", {}).get(arm, study["seeds"])
 
 
 def run_name(study, arm, seed):
@@ -134,7 +142,7 @@ def training_parts(budget, definitions, results, folder):
     for study in budget["study"]:
         for arm in study["arms"]:
             definition, lr = definitions[study["name"]][arm], best_lr(results, study, arm)
-            for seed in study["seeds"]:
+            for seed in seeds(study, arm):
                 run = run_name(study, arm, seed)
                 part = training.train(f"training {run}", folder, run, budget, study, definition, lr, seed)
                 parts.append(((study["seeds"].index(seed), -definition["flops"] * definition["samples"]), part))
@@ -147,7 +155,7 @@ def test_parts(budget, folder):
     for study in budget["study"]:
         scores = settings_of(budget, study, "scores")
         for arm in study["arms"]:
-            for seed in study["seeds"]:
+            for seed in seeds(study, arm):
                 run = run_name(study, arm, seed)
                 out = f"{folder}/{run}"
                 for lead, steps in LEADS:
@@ -179,13 +187,13 @@ def _merged(first, second):
 def hold_settings(budget, definitions, folder):
     """Writes the settings of each study into the folder, or refuses a folder with other settings.
 
-    A budget may get new studies, and a study new arms. Finished results stay.
+    A budget may get new studies, and a study new arms and seeds. Finished results stay.
     """
     common = {part: budget[part] for part in ("data", "search", "scores", "regression")}
     os.makedirs(folder, exist_ok=True)
     for study in budget["study"]:
         path = f"{folder}/{study['name']}.json"
-        own = {key: value for key, value in study.items() if key != "arms"}
+        own = {key: value for key, value in study.items() if key not in ("arms", "seeds", "seeds_of")}
         # Through JSON and back, so that tuples are lists here as in the file.
         wanted = json.loads(json.dumps({**common, "study": own, "definitions": definitions[study["name"]]}))
         held = wanted

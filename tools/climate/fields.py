@@ -42,18 +42,23 @@ def spectrum(field):
     return power.mean(axis=(0, 1))
 
 
-def attention(run, store, time, variable, latitude, longitude):
-    """Attention in the last block, mean over heads, of one token: ([V, R, Q], variables, (row, column))."""
+def exported_model(run, store, time):
+    """The newest model of a run, and a state of the data as it reads it: (weights, model, normalised [V, Y, X])."""
     path = f"{run}/model.safetensors"
     subprocess.run([program.PROGRAM, "export", run, path], check=True, capture_output=True)
     weights, model, statistics = exported.read(path)
     now = store.sel(time=np.datetime64(time, "ns")).sortby("latitude")
     stacked = [run_files.select(now, name).transpose("latitude", "longitude").values for name in model["variables"]]
-    normalised = exported.normalise(torch.from_numpy(np.stack(stacked)).float(), model, statistics)
+    return weights, model, exported.normalise(torch.from_numpy(np.stack(stacked)).float(), model, statistics)
+
+
+def attention(run, store, time, variable, latitude, longitude):
+    """Attention of one token at 24 h: ([depth, H, V, R, Q], variables, (row, column))."""
+    weights, model, normalised = exported_model(run, store, time)
     p = model["patch"]
     rows, columns = -(-model["rows"] // p), -(-model["columns"] // p)
     row = int((latitude + 90) / 180 * rows)
     column = int(longitude / 360 * columns)
     token = (model["variables"].index(variable) * rows + row) * columns + column
     looked = exported.attention_of_token(weights, model, normalised, 24, token)
-    return looked[-1].mean(0).reshape(-1, rows, columns).numpy(), model["variables"], (row, column)
+    return looked.unflatten(2, (-1, rows, columns)).numpy(), model["variables"], (row, column)

@@ -10,12 +10,27 @@ import analysis
 import arms
 import experiment
 import fields
+import insides
 import pictures
 import program
 import quantities
 import tried
 
 TEMPLATE = "tools/climate/page.md"
+ON_HABITS = """
+
+The table has the share of the truth's power that the forecasts keep, by zonal wavenumber, and how far a
+model tells leads apart: the root mean square of the difference of its outputs for 72 h and for 6 h, over that for 72 h,
+for one state. 0 would mean that it does not use the lead.
+
+"""
+ON_LOOKS = """
+
+The table has every head of every block: the share of the token's own place (over all variables), of its
+neighbours to the west, from where most weather comes, and to the east, and of the 3 x 3 places around it. The last
+column says to how many tokens the head attends (the exponential of the entropy).
+
+"""
 # Sentences for pages whose data come from the circulation model.
 ON_DATA = (
     "\n**The data are the output of an idealised general circulation model, not reanalysis.** The numbers compare "
@@ -56,8 +71,10 @@ def arms_table(study, definitions, results):
         width = settings.get("model.dim", arms.value_of(study, "model.dim"))
         samples, flops = definition["samples"], definition["flops"]
         lr = experiment.best_lr(results, study, arm)
-        rows.append([f"`{arm}`", width, f"{samples:,}", f"{flops:.3g}", f"{samples * flops:.3g}", f"{lr:g}"])
-    return table(["arm", "width", "samples", "FLOPs of a sample", "FLOPs of the training", "learning rate"], rows)
+        seeds = len(experiment.seeds(study, arm))
+        rows.append([f"`{arm}`", width, f"{samples:,}", f"{flops:.3g}", f"{samples * flops:.3g}", f"{lr:g}", seeds])
+    header = ["arm", "width", "samples", "FLOPs of a sample", "FLOPs of the training", "learning rate", "seeds"]
+    return table(header, rows)
 
 
 def validation_table(errors_of):
@@ -97,6 +114,13 @@ def search_text(budget, results, study):
         f"{search['samples']} samples at each rate, seed 0, scored on {search['dates']} dates"
         f"{at_the_edge(results, study)}."
     )
+
+
+def section_on_search(budget, results, study):
+    """The search of a study beyond the first, as text and table."""
+    if "rates_of" in study:
+        return "The learning rates are those of the first study; nothing was searched."
+    return f"Search: {search_text(budget, results, study)}\n\n{validation_table(results[study['name']])}"
 
 
 def change_table(kind, found, study):
@@ -172,24 +196,30 @@ def finding(found, study):
     return textwrap.fill(" ".join(sentences), 120, break_on_hyphens=False)
 
 
-def verdict(found, study):
-    """The changes of the temperatures as a table, bold where the interval excludes zero."""
+def verdict(found_of, studies):
+    """The changes of the temperatures as a table, bold where the interval excludes zero.
 
-    def cell(ours, base, key):
-        mean, half = analysis.change(found[ours], found[base], key)
-        said = percent((mean, half))
-        return f"**{said}**" if abs(mean) > half else said
+    It has the first study, and those that train the same model with another number of samples.
+    """
+    first = studies[0]
+
+    def cell(change):
+        said = percent(change)
+        return f"**{said}**" if abs(change[0]) > change[1] else said
 
     asked = asked_forecasts()
-    rows = [
-        [f"`{base}`, equal {equal}", *(cell(ours, base, key) for key in asked)]
-        for ours, base, equal in analysis.comparisons(study)
-    ]
+    rows = []
+    for study in studies:
+        if study["set"] == first["set"]:
+            found = found_of[study["name"]]
+            for ours, base, equal in analysis.comparisons(study):
+                changes = [analysis.change(found[ours], found[base], key) for key in asked]
+                rows.append([f"`{base}`, equal {equal}", f"{study['samples']:,}", *map(cell, changes)])
     return (
         "The table has the change of the RMSE of direct temperature forecasts when `full` replaces another arm, at "
-        f"width {arms.value_of(study, 'model.dim')} and with\n{study['samples']:,} samples. Negative means that `full` "
-        "is better. Bold means that the 95 % interval excludes zero.\n\n"
-        + table(["against", *(f"{quantity}, {lead} h" for quantity, lead, _ in asked)], rows)
+        f"width {arms.value_of(first, 'model.dim')}.\nNegative means that `full` is better. Bold means that the 95 % "
+        "interval excludes zero.\n\n"
+        + table(["against", "samples of `full`", *(f"{quantity}, {lead} h" for quantity, lead, _ in asked)], rows)
     )
 
 
@@ -223,17 +253,16 @@ def beaten(found, study):
     return "\n".join(sentences)
 
 
-def more_studies(budget, definitions, results, folder):
+def more_studies(budget, definitions, results, found_of):
     """A section for each study beyond the first: its arms and its changes."""
     sections, kind = [], budget["data"]["kind"]
     for study in budget["study"][1:]:
-        found = analysis.read_study(budget, folder, study)
+        found = found_of[study["name"]]
         dates = experiment.settings_of(budget, study, "scores")["dates"]
         sections.append(
             f"### {study['title']}\n\n"
             f"{arms_table(study, definitions[study['name']], results)}\n\n"
-            f"Search: {search_text(budget, results, study)}\n\n"
-            f"{validation_table(results[study['name']])}\n\n"
+            f"{section_on_search(budget, results, study)}\n\n"
             f"Result, {dates} test dates, {len(study['seeds'])} seeds:\n\n"
             f"{change_table(kind, found, study)}\n\n"
             f"{beaten(found, study)}\n\n{error_table(kind, found)}\n\n"
@@ -266,6 +295,19 @@ def data_text(data, store):
     )
 
 
+def precision_of(study):
+    """The precision that the study sets; else the recipe's default."""
+    return next((s.partition("=")[2] for s in study["set"] if s.startswith("train.precision=")), "fp32")
+
+
+def earlier_text(budget):
+    """The budget's file on results of before, which no run of today gives again; empty without one."""
+    if "earlier" not in budget:
+        return ""
+    with open(budget["earlier"]) as file:
+        return file.read() + "\n"
+
+
 def draw(pictures_folder, budget, folder, study, definitions, found, store):
     os.makedirs(pictures_folder, exist_ok=True)
     runs = {arm: f"{folder}/{experiment.run_name(study, arm, study['seeds'][0])}" for arm in study["arms"]}
@@ -274,23 +316,25 @@ def draw(pictures_folder, budget, folder, study, definitions, found, store):
     pictures.spectra(runs, store, f"{pictures_folder}/spectra.png")
     pictures.losses(folder, study, definitions, f"{pictures_folder}/loss.png")
     variable, latitude, longitude = LOOKED_AT
-    looked, variables, place = fields.attention(
-        runs["full"],
-        store,
-        experiment.settings_of(budget, study, "scores")["fields_from"],
-        variable,
-        latitude,
-        longitude,
-    )
-    pictures.attention(looked, variables, variable, place, f"{pictures_folder}/attention.png")
-    return attention_text(looked, variables, variable, place)
+    time = experiment.settings_of(budget, study, "scores")["fields_from"]
+    looked, variables, place = fields.attention(runs["full"], store, time, variable, latitude, longitude)
+    last = looked[-1].mean(axis=0)
+    pictures.attention(last, variables, variable, place, f"{pictures_folder}/attention.png")
+    bands = [f"waves {first} to {last}" for first, last in insides.BANDS]
+    habits = [[f"`{arm}`", *insides.habits(run, store, time)] for arm, run in runs.items()]
+    return {
+        "attention_text": attention_text(last, variables, variable, place),
+        "looks": ON_LOOKS
+        + table(
+            ["block", "head", "own place", "west of it", "east of it", "3 x 3 places", "tokens"],
+            insides.looks(looked, place),
+        ),
+        "habits": ON_HABITS + table(["arm", *bands, "tells leads apart"], habits),
+    }
 
 
 def attention_text(looked, variables, variable, place):
-    own = looked[variables.index(variable)].sum()
-    near = looked[:, max(place[0] - 1, 0) : place[0] + 2].take(
-        range(place[1] - 1, place[1] + 2), axis=2, mode="wrap"
-    ).sum()  # fmt: skip
+    own, near = looked[variables.index(variable)].sum(), insides.near(looked.sum(axis=0), place)
     return (
         f"The token of {variable} gives {100 * own:.0f} % to its own variable's patches (an even spread: "
         f"{100 / len(variables):.0f} %) and {100 * near:.0f} % to the 3 x 3 places around it, over all variables."
@@ -301,7 +345,8 @@ def write(options, budget, definitions, results):
     """Writes the page `options.page` from the template, about the runs in `options.out`."""
     folder, study = options.out, budget["study"][0]
     of_study = definitions[study["name"]]
-    found = analysis.read_study(budget, folder, study)
+    found_of = {one["name"]: analysis.read_study(budget, folder, one) for one in budget["study"]}
+    found = found_of[study["name"]]
     data = budget["data"]
     store = xr.open_zarr(data["path"])
     size = {key: arms.value_of(study, key) for key in ("model.dim", "model.depth", "model.heads", "data.batch")}
@@ -314,11 +359,11 @@ def write(options, budget, definitions, results):
         about=f"{budget['about']}\n\n" if "about" in budget else "",
         pictures=pictures_beside,
         finding=finding(found, study),
-        verdict=verdict(found, study) + "\n\n" + beaten(found, study),
+        verdict=verdict(found_of, budget["study"]) + "\n\n" + beaten(found, study),
         budget=options.budget,
         recipe=study["recipe"],
         sizes=f"width {size['model.dim']}, {size['model.depth']} blocks, {size['model.heads']} heads, batch "
-        f"{size['data.batch']}, {len(study['seeds'])} seeds",
+        f"{size['data.batch']}, {len(study['seeds'])} seeds, {precision_of(study)}",
         at_equal_flops="\n".join(AT_EQUAL_FLOPS[way] for way in ways_to_equal_flops(budget)),
         arms=arms_table(study, of_study, results),
         on_data=ON_DATA if experiment.made_here(data) else "",
@@ -330,9 +375,10 @@ def write(options, budget, definitions, results):
         changes=change_table(data["kind"], found, study),
         on_archive=archive_text(budget, of_study, states),
         tried=tried_text(budget, folder),
-        more=more_studies(budget, definitions, results, folder),
+        more=more_studies(budget, definitions, results, found_of),
         errors=error_table(data["kind"], found),
         acc=acc_table(data["kind"], found),
-        attention_text=draw(pictures_folder, budget, folder, study, of_study, found, store),
+        earlier=earlier_text(budget),
+        **draw(pictures_folder, budget, folder, study, of_study, found, store),
     )
     program.write_whole(options.page, text)

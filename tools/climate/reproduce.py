@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the whole climate experiment: makes the data, searches, trains, scores, and writes the page.
 
-  PYTHONPATH=python python tools/climate/reproduce.py --budget night
+  PYTHONPATH=python python tools/climate/reproduce.py --budget morning
 
 Every finished part leaves a file. You can stop the run at any time; the same command then continues.
 """
@@ -26,7 +26,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     known = ", ".join(budget_file.names())
     parser.add_argument(
-        "--budget", default="night", help=f"{known}, or a TOML file like those of {budget_file.FOLDER} (night)"
+        "--budget", default="morning", help=f"{known}, or a TOML file like those of {budget_file.FOLDER} (morning)"
     )
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="trainings at once, a core each (all)")
     parser.add_argument("--out", help="folder of the runs (default: runs/climate/BUDGET)")
@@ -64,7 +64,7 @@ def reproduce(options, budget):
     trainings, scores = experiment.search_parts(budget, definitions, folder)
     parts.run_all(trainings, jobs)
     parts.run_all(scores, jobs)
-    results = experiment.search_results(budget, definitions, folder)
+    results = experiment.search_results(budget, folder)
     parts.run_all(experiment.training_parts(budget, definitions, results, folder), jobs)
     if "tried" in budget:
         trainings, scores = tried.parts(budget, definitions, results, folder)
