@@ -12,6 +12,8 @@
 #include "graticule/data/synthetic.h"
 #include "graticule/data/time.h"
 #include "graticule/data/zarr.h"
+#include "graticule/data/zip_data.h"
+#include "graticule/data/zip_store.h"
 
 namespace graticule {
 
@@ -57,11 +59,6 @@ std::vector<std::string> expand(const std::string& pattern) {
   return paths;
 }
 
-bool is_netcdf_name(const std::string& name) {
-  return name.ends_with(".nc") || name.ends_with(".nc4") || name.ends_with(".cdf") ||
-         name.ends_with(".netcdf");
-}
-
 bool looks_like_data(const std::string& name) {
   for (const char* end :
        {".gz", ".zip", ".h5", ".hdf", ".hdf5", ".he5", ".grib", ".grb", ".grib2", ".grb2", ".zarr", ".npz"}) {
@@ -92,29 +89,38 @@ struct Opener {
 
  private:
   void open_file(const std::string& path, const std::string& group) {
+    if (!path.starts_with("/vsi") && is_zip(path)) {
+      for (Dataset& data : open_zip(path, group.substr(1), files, cache)) datasets.push_back(std::move(data));
+      return;
+    }
     datasets.push_back(open_netcdf(path, group, files, cache));
   }
 
   void open_folder(const std::string& path) {
-    if (is_zarr(path)) return datasets.push_back(open_zarr(path, cache));
+    if (is_zarr(*open_folder_store(path), "")) return datasets.push_back(open_zarr(path, cache));
     const std::vector<std::string> names = names_in(path);
     const size_t before = datasets.size();
+    // A folder of NetCDF files; without any, of zip archives.
+    const bool zips = std::none_of(names.begin(), names.end(), is_netcdf_name);
     std::string passed;  // names that look like data but are not read
     for (const std::string& name : names) {
       if (name.starts_with("._")) continue;  // macOS writes such a file beside each file
-      if (is_netcdf_name(name)) {
+      if (is_netcdf_name(name) || (zips && name.ends_with(".zip"))) {
         open_file(path + "/" + name, "/");
       } else if (looks_like_data(name)) {
         passed += (passed.empty() ? "" : ", ") + name;
       }
     }
     if (datasets.size() > before && !passed.empty())
-      datasets.back().notes.push_back(path + ": only files named .nc, .nc4, .cdf or .netcdf are read, not " +
-                                      passed);
+      datasets.back().notes.push_back(
+          path +
+          ": only files named .nc, .nc4, .cdf or .netcdf (or .zip, without such files) are read, not " +
+          passed);
     if (datasets.size() > before) return;
-    refuse("source", path,
-           " is neither a Zarr store (no .zgroup, .zmetadata or zarr.json) nor a folder of .nc files; ",
-           names.empty() ? "it is empty or absent" : "it holds " + list_of(names));
+    refuse(
+        "source", path,
+        " is neither a Zarr store (no .zgroup, .zmetadata or zarr.json) nor a folder of .nc files (or of .zip archives of them); ",
+        names.empty() ? "it is empty or absent" : "it holds " + list_of(names));
   }
 };
 
