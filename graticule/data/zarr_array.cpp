@@ -86,7 +86,7 @@ class ZarrArray : public ChunkedArray {
   Chunking chunking() const override {
     const auto& codecs = array_.chunk.codecs;
     if (codecs.empty()) return {};
-    return {array_.chunk.shape, codecs != std::vector<ByteCodec>{ByteCodec::blosc}};
+    return {array_.chunk.shape, !is_blosc_alone(codecs)};
   }
 
   void read(std::span<const Span> box, std::span<std::byte> out) override {
@@ -154,7 +154,7 @@ class ZarrArray : public ChunkedArray {
     Bytes index = Bytes::of_size(stored);
     read_range(*place, array_.shard->index_at_end ? place->size - stored : 0, index.span());
     if (array_.shard->index_has_checksum)
-      index = decode(std::move(index), {ByteCodec::crc32c}, bytes, place->file);
+      index = decode(std::move(index), {{ByteCodec::Kind::crc32c, 1, {}}}, bytes, place->file);
     ShardIndex shard{*place, std::vector<uint64_t>(2 * chunks)};
     std::memcpy(shard.pairs.data(), index.data.get(), bytes);
     return shard;

@@ -18,7 +18,7 @@ ZarrChunk::ZarrChunk(BytePlace place, const std::vector<ByteCodec>& codecs, size
   } else {
     encoded_ = Bytes::of_size(place_.size);
     read_range(place_, 0, encoded_.span());
-    const bool in_blocks = codecs == std::vector<ByteCodec>{ByteCodec::blosc};
+    const bool in_blocks = is_blosc_alone(codecs);
     const BloscLayout layout = in_blocks ? blosc_layout(encoded_.span(), place_.file) : BloscLayout{};
     blosc_ = in_blocks && layout.size == size && layout.block > 0 && layout.block < size;
     if (blosc_) {

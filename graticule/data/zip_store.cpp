@@ -56,6 +56,12 @@ class ZipStore : public KeyStore {
     return names_below(members_, folder);
   }
 
+  std::map<std::string, bool> deflated() const {
+    std::map<std::string, bool> members;
+    for (const auto& [key, member] : members_) members[key] = member.method != 0;
+    return members;
+  }
+
  private:
   void add_member() {
     std::array<char, 65536> key{};
@@ -108,5 +114,7 @@ bool is_zip(const std::string& file) {
 }
 
 Keys open_zip_store(const std::string& file) { return std::make_shared<ZipStore>(file); }
+
+std::map<std::string, bool> members_of_zip(const std::string& file) { return ZipStore(file).deflated(); }
 
 }  // namespace graticule

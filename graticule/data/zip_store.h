@@ -14,4 +14,7 @@ bool is_zip(const std::string& file);
 /// it is asked for.
 Keys open_zip_store(const std::string& file);
 
+/// The members of an archive, and whether each is deflated.
+std::map<std::string, bool> members_of_zip(const std::string& file);
+
 }  // namespace graticule
