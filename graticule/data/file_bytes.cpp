@@ -102,6 +102,18 @@ void read_range(const std::string& path, size_t offset, std::span<std::byte> out
   read_at(file.get(), path, offset, out);
 }
 
+std::string gdal_path(const std::string& address) {
+  for (const auto& [scheme, prefix] : {std::pair("gs://", "/vsigs/"), std::pair("s3://", "/vsis3/")}) {
+    if (address.starts_with(scheme)) return prefix + address.substr(5);
+  }
+  if (address.starts_with("http://") || address.starts_with("https://")) return "/vsicurl/" + address;
+  if (address.find("://") != std::string::npos) {
+    refuse("source", "'", address,
+           "' is of an unknown kind: known are gs://, s3://, http://, https:// and GDAL's /vsi... paths");
+  }
+  return address;
+}
+
 bool is_folder(const std::string& path) {
   VSIStatBufL status;
   return VSIStatL(path.c_str(), &status) == 0 && VSI_ISDIR(status.st_mode);

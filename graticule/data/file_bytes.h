@@ -29,6 +29,10 @@ std::optional<size_t> file_size(const std::string& path);
 /// Fills `out` from byte `offset` on. Fails when the file ends before.
 void read_range(const std::string& path, size_t offset, std::span<std::byte> out);
 
+/// The path as GDAL calls it: gs://bucket/path -> /vsigs/bucket/path. A path without "://" is returned
+/// unchanged. Refuses an address of an unknown kind.
+std::string gdal_path(const std::string& address);
+
 /// Whether `path` is a folder, local or remote.
 bool is_folder(const std::string& path);
 /// The names in a folder, sorted. Fails when a local folder cannot be read.

@@ -3,19 +3,27 @@
 #include <glob.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "graticule/core/error.h"
 #include "graticule/data/cf.h"
+#include "graticule/data/climax.h"
 #include "graticule/data/file_bytes.h"
 #include "graticule/data/grid_source.h"
+#include "graticule/data/icechunk.h"
 #include "graticule/data/netcdf.h"
+#include "graticule/data/references.h"
 #include "graticule/data/synthetic.h"
 #include "graticule/data/time.h"
 #include "graticule/data/zarr.h"
+#include "graticule/data/zip_data.h"
+#include "graticule/data/zip_store.h"
 
 namespace graticule {
 
 namespace {
+
+namespace fs = std::filesystem;
 
 constexpr size_t listed = 40;  // the most names in one message
 
@@ -32,19 +40,6 @@ std::string list_of(const Names& names) {
 
 std::string base_of(const std::string& name) { return name.substr(0, name.find('@')); }
 
-// The path as GDAL calls it: gs://bucket/path -> /vsigs/bucket/path.
-std::string gdal_path(const std::string& path) {
-  for (const auto& [scheme, prefix] : {std::pair("gs://", "/vsigs/"), std::pair("s3://", "/vsis3/")}) {
-    if (path.starts_with(scheme)) return prefix + path.substr(5);
-  }
-  if (path.starts_with("http://") || path.starts_with("https://")) return "/vsicurl/" + path;
-  if (path.find("://") != std::string::npos) {
-    refuse("source", "'", path,
-           "' is of an unknown kind: known are gs://, s3://, http://, https:// and GDAL's /vsi... paths");
-  }
-  return path;
-}
-
 bool exists(const std::string& path) { return is_folder(path) || file_size(path); }
 
 std::vector<std::string> expand(const std::string& pattern) {
@@ -55,11 +50,6 @@ std::vector<std::string> expand(const std::string& pattern) {
   globfree(&found);
   if (paths.empty()) refuse("source", "no file matches '", pattern, "'");
   return paths;
-}
-
-bool is_netcdf_name(const std::string& name) {
-  return name.ends_with(".nc") || name.ends_with(".nc4") || name.ends_with(".cdf") ||
-         name.ends_with(".netcdf");
 }
 
 bool looks_like_data(const std::string& name) {
@@ -76,45 +66,68 @@ struct Opener {
   std::shared_ptr<ChunkCache> cache = std::make_shared<ChunkCache>();
   std::vector<Dataset> datasets;
 
-  void open(const std::string& path) {
+  // `place`: where the files are that `path` refers to, "" for its own folder.
+  void open(const std::string& path, const std::string& place) {
     const bool remote = path.starts_with("/vsi");
-    if (remote && is_netcdf_name(path)) return open_file(path, "/");
-    if (remote || is_folder(path)) return open_folder(path);
-    if (file_size(path)) return open_file(path, "/");
-    // FILE.nc/a/b names a group of a file.
+    if (remote && is_netcdf_name(path)) return open_file(path, "/", place);
+    if (remote || is_folder(path)) return open_folder(path, place);
+    if (file_size(path)) return open_file(path, "/", place);
+    // FILE.nc/a/b names a group of a file, or of an Icechunk repository.
     for (size_t slash = path.rfind('/'); slash != std::string::npos && slash > 0;
          slash = path.rfind('/', slash - 1)) {
-      if (!is_folder(path.substr(0, slash)) && file_size(path.substr(0, slash)))
-        return open_file(path.substr(0, slash), path.substr(slash));
+      const std::string above = path.substr(0, slash);
+      if (is_icechunk(above)) return open_keys(open_icechunk(above, place), path.substr(slash));
+      if (!is_folder(above) && file_size(above)) return open_file(above, path.substr(slash), place);
     }
     refuse("source", path, " does not exist");
   }
 
  private:
-  void open_file(const std::string& path, const std::string& group) {
+  void open_keys(const Keys& keys, const std::string& group) {
+    if (!is_zarr(*keys, group.substr(1)))
+      refuse("source", keys->name(), " has no group ", group, " of a Zarr store");
+    datasets.push_back(open_zarr(keys, group.substr(1), cache));
+  }
+
+  void open_file(const std::string& path, const std::string& group, const std::string& place) {
+    if (is_references(path)) return open_keys(open_references(path, place), group);
+    if (!path.starts_with("/vsi") && is_zip(path)) {
+      for (Dataset& data : open_zip(path, group.substr(1), files, cache)) datasets.push_back(std::move(data));
+      return;
+    }
     datasets.push_back(open_netcdf(path, group, files, cache));
   }
 
-  void open_folder(const std::string& path) {
-    if (is_zarr(path)) return datasets.push_back(open_zarr(path, cache));
+  void open_folder(const std::string& path, const std::string& place) {
+    if (is_icechunk(path)) return open_keys(open_icechunk(path, place), "/");
+    if (is_zarr(*open_folder_store(path), "")) return datasets.push_back(open_zarr(path, cache));
+    if (is_climax(path)) {
+      for (Dataset& data : open_climax(path, cache)) datasets.push_back(std::move(data));
+      return;
+    }
     const std::vector<std::string> names = names_in(path);
     const size_t before = datasets.size();
+    // A folder of NetCDF files; without any, of zip archives.
+    const bool zips = std::none_of(names.begin(), names.end(), is_netcdf_name);
     std::string passed;  // names that look like data but are not read
     for (const std::string& name : names) {
       if (name.starts_with("._")) continue;  // macOS writes such a file beside each file
-      if (is_netcdf_name(name)) {
-        open_file(path + "/" + name, "/");
+      if (is_netcdf_name(name) || (zips && name.ends_with(".zip"))) {
+        open_file(path + "/" + name, "/", place);
       } else if (looks_like_data(name)) {
         passed += (passed.empty() ? "" : ", ") + name;
       }
     }
     if (datasets.size() > before && !passed.empty())
-      datasets.back().notes.push_back(path + ": only files named .nc, .nc4, .cdf or .netcdf are read, not " +
-                                      passed);
+      datasets.back().notes.push_back(
+          path +
+          ": only files named .nc, .nc4, .cdf or .netcdf (or .zip, without such files) are read, not " +
+          passed);
     if (datasets.size() > before) return;
-    refuse("source", path,
-           " is neither a Zarr store (no .zgroup, .zmetadata or zarr.json) nor a folder of .nc files; ",
-           names.empty() ? "it is empty or absent" : "it holds " + list_of(names));
+    refuse(
+        "source", path,
+        " is neither a Zarr store (no .zgroup, .zmetadata or zarr.json) nor a folder of .nc files (or of .zip archives of them); ",
+        names.empty() ? "it is empty or absent" : "it holds " + list_of(names));
   }
 };
 
@@ -124,10 +137,13 @@ std::string without_slash(const std::string& path) {
 
 // Opens one path. A path that exists is not treated as a pattern, whatever characters it has.
 void open_part(const std::string& part, Opener& opener) {
-  const std::string location = gdal_path(part);
+  // PATH::PLACE says where the files are that PATH refers to.
+  const size_t colons = part.starts_with("/vsi") || fs::exists(part) ? std::string::npos : part.find("::");
+  const std::string place = colons == std::string::npos ? "" : part.substr(colons + 2);
+  const std::string location = gdal_path(part.substr(0, colons));
   const bool pattern = !location.starts_with("/vsi") && location.find_first_of("*?[") != std::string::npos;
-  if (!pattern || exists(location)) return opener.open(without_slash(location));
-  for (const std::string& one : expand(location)) opener.open(without_slash(one));
+  if (!pattern || exists(location)) return opener.open(without_slash(location), place);
+  for (const std::string& one : expand(location)) opener.open(without_slash(one), place);
 }
 
 std::vector<std::string> parts_of(const std::string& list) {

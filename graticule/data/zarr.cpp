@@ -5,7 +5,6 @@
 
 #include "graticule/core/error.h"
 #include "graticule/data/cf.h"
-#include "graticule/data/file_bytes.h"
 #include "graticule/data/zarr_array.h"
 #include "graticule/data/zarr_json.h"
 #include "graticule/data/zarr_metadata.h"
@@ -18,8 +17,20 @@ using nlohmann::json;
 
 bool is_top_level(const std::string& key) { return !key.empty() && key.find('/') == std::string::npos; }
 
-void add_array(Dataset& data, const std::string& name, const json& attributes, size_t rank,
-               std::optional<ZarrMetadata> array, const std::shared_ptr<ChunkCache>& cache) {
+// The group that is read, and where its arrays go.
+struct Group {
+  const Keys& store;
+  std::string key;  // "" for the root
+  const std::shared_ptr<ChunkCache>& cache;
+  Dataset& data;
+
+  std::string path(const std::string& name) const { return join_keys(key, name); }
+  std::optional<json> read(const std::string& name) const { return read_zarr_json(*store, path(name)); }
+};
+
+void add_array(const Group& group, const std::string& name, const json& attributes, size_t rank,
+               std::optional<ZarrMetadata> array) {
+  Dataset& data = group.data;
   const std::string mapping = text_attribute(attributes, "grid_mapping_name");
   if (!mapping.empty()) data.mappings[name] = mapping;
   if (!array && rank > 1) data.notes.push_back(data.path + "/" + name + " holds no numbers: not read");
@@ -28,113 +39,122 @@ void add_array(Dataset& data, const std::string& name, const json& attributes, s
     data.notes.push_back(data.path + "/" + name + ": not read, because its dimensions have no names");
     return;
   }
-  data.arrays.push_back(open_zarr_array(std::move(*array), cache));
+  data.arrays.push_back(open_zarr_array(std::move(*array), group.store, group.path(name), group.cache));
 }
 
-void add_array2(Dataset& data, const std::string& name, const json& array, const json& attributes,
-                const std::shared_ptr<ChunkCache>& cache) {
-  const std::string folder = data.path + "/" + name;
+void add_array2(const Group& group, const std::string& name, const json& array, const json& attributes) {
+  const std::string folder = group.data.path + "/" + name;
   try {
     const size_t rank = required(array, "shape", folder).size();
-    add_array(data, name, attributes, rank, parse_zarr2(array, attributes, name, folder), cache);
+    add_array(group, name, attributes, rank, parse_zarr2(array, attributes, name, folder));
   } catch (const json::exception&) {
     fail("zarr", folder, "/.zarray has a key of another type than format 2 asks for: write the array anew");
   }
 }
 
-void add_array3(Dataset& data, const std::string& name, const json& array,
-                const std::shared_ptr<ChunkCache>& cache) {
-  const std::string folder = data.path + "/" + name;
+void add_array3(const Group& group, const std::string& name, const json& array) {
+  const std::string folder = group.data.path + "/" + name;
   try {
     const size_t rank = required(array, "shape", folder).size();
-    add_array(data, name, array.value("attributes", json::object()), rank, parse_zarr3(array, name, folder),
-              cache);
+    add_array(group, name, array.value("attributes", json::object()), rank, parse_zarr3(array, name, folder));
   } catch (const json::exception&) {
     fail("zarr", folder, "/zarr.json has a key of another type than format 3 asks for: write the array anew");
   }
 }
 
-void add_arrays2(Dataset& data, const std::shared_ptr<ChunkCache>& cache) {
-  if (const std::optional<json> all = read_zarr_json(data.path + "/.zmetadata")) {
-    const json& metadata = required(*all, "metadata", data.path + "/.zmetadata");
+void add_arrays2(const Group& group) {
+  if (const std::optional<json> all = group.read(".zmetadata")) {
+    const json& metadata = required(*all, "metadata", group.data.path + "/.zmetadata");
     for (const auto& [key, value] : metadata.items()) {
       const size_t slash = key.find('/');
       if (slash == std::string::npos) continue;
       const std::string name = key.substr(0, slash), rest = key.substr(slash + 1);
-      if (rest == ".zgroup") data.groups.push_back("/" + name);
+      if (rest == ".zgroup") group.data.groups.push_back("/" + name);
       if (rest == ".zarray")
-        add_array2(data, name, value, metadata.value(name + "/.zattrs", json::object()), cache);
+        add_array2(group, name, value, metadata.value(name + "/.zattrs", json::object()));
     }
     return;
   }
-  for (const std::string& name : names_in(data.path)) {
-    const std::string base = data.path + "/" + name;
-    if (const std::optional<json> array = read_zarr_json(base + "/.zarray")) {
-      add_array2(data, name, *array, read_zarr_json(base + "/.zattrs").value_or(json::object()), cache);
-    } else if (file_size(base + "/.zgroup")) {
-      data.groups.push_back("/" + name);
+  for (const std::string& name : group.store->names_in(group.key)) {
+    if (const std::optional<json> array = group.read(name + "/.zarray")) {
+      add_array2(group, name, *array, group.read(name + "/.zattrs").value_or(json::object()));
+    } else if (group.store->find(group.path(name + "/.zgroup"))) {
+      group.data.groups.push_back("/" + name);
     }
   }
 }
 
-void add_node3(Dataset& data, const std::string& name, const json& node,
-               const std::shared_ptr<ChunkCache>& cache) {
+void add_node3(const Group& group, const std::string& name, const json& node) {
   const json type = node.value("node_type", json());
-  if (type == "array") add_array3(data, name, node, cache);
-  if (type == "group") data.groups.push_back("/" + name);
+  if (type == "array") add_array3(group, name, node);
+  if (type == "group") group.data.groups.push_back("/" + name);
 }
 
-void add_arrays3(Dataset& data, const json& group, const std::shared_ptr<ChunkCache>& cache) {
-  const json consolidated = group.value("consolidated_metadata", json());
+void add_arrays3(const Group& group, const json& metadata) {
+  const json consolidated = metadata.value("consolidated_metadata", json());
   if (consolidated.is_object() && consolidated.contains("metadata")) {
     for (const auto& [name, node] : consolidated["metadata"].items()) {
-      if (is_top_level(name)) add_node3(data, name, node, cache);
+      if (is_top_level(name)) add_node3(group, name, node);
     }
     return;
   }
-  for (const std::string& name : names_in(data.path)) {
-    if (const std::optional<json> node = read_zarr_json(data.path + "/" + name + "/zarr.json"))
-      add_node3(data, name, *node, cache);
+  for (const std::string& name : group.store->names_in(group.key)) {
+    if (const std::optional<json> node = group.read(name + "/zarr.json")) add_node3(group, name, *node);
   }
 }
 
 // Adds coordinates of the group above, which also apply to the groups below it (xarray's DataTree writes them
 // once).
-void add_coordinates_above(Dataset& data, const std::shared_ptr<ChunkCache>& cache) {
-  const size_t slash = data.path.rfind('/');
-  if (slash == std::string::npos || slash == 0 || !is_zarr(data.path.substr(0, slash))) return;
-  Dataset above = open_zarr(data.path.substr(0, slash), cache);
+void add_coordinates_above(const Group& group) {
+  if (group.key.empty()) return;
+  const size_t slash = group.key.rfind('/');
+  const std::string parent = slash == std::string::npos ? "" : group.key.substr(0, slash);
+  if (!is_zarr(*group.store, parent)) return;
+  Dataset above = open_zarr(group.store, parent, group.cache);
+  std::vector<std::unique_ptr<StoredArray>>& arrays = group.data.arrays;
   for (auto& array : above.arrays) {
     const ArrayHeader& header = array->header();
-    const bool known = std::any_of(data.arrays.begin(), data.arrays.end(),
+    const bool known = std::any_of(arrays.begin(), arrays.end(),
                                    [&](const auto& own) { return own->header().name == header.name; });
-    if (describes_axes(header) && !known) data.arrays.push_back(std::move(array));
+    if (describes_axes(header) && !known) arrays.push_back(std::move(array));
   }
 }
 
 }  // namespace
 
-bool is_zarr(const std::string& folder) {
-  for (const char* name : {"/.zmetadata", "/zarr.json", "/.zgroup", "/.zarray"}) {
-    if (file_size(folder + name)) return true;
+bool is_zarr(const KeyStore& store, const std::string& group) {
+  for (const char* name : {".zmetadata", "zarr.json", ".zgroup", ".zarray"}) {
+    if (store.find(join_keys(group, name))) return true;
   }
   return false;
 }
 
-Dataset open_zarr(const std::string& folder, const std::shared_ptr<ChunkCache>& cache) {
-  const std::optional<json> group = read_zarr_json(folder + "/zarr.json");
-  if (file_size(folder + "/.zarray") || (group && group->value("node_type", json()) == "array")) {
-    refuse("zarr", folder, " is one array of a store: give the folder above it");
-  }
+Dataset open_zarr(const Keys& store, const std::string& key, const std::shared_ptr<ChunkCache>& cache) {
   Dataset data;
-  data.path = folder;
-  data.container = group ? "Zarr 3" : "Zarr 2";
-  const json attributes = group ? group->value("attributes", json::object())
-                                : read_zarr_json(folder + "/.zattrs").value_or(json::object());
+  data.path = join_keys(store->name(), key);
+  const Group group{store, key, cache, data};
+  const std::optional<json> metadata = group.read("zarr.json");
+  if (store->find(join_keys(key, ".zarray")) ||
+      (metadata && metadata->value("node_type", json()) == "array")) {
+    refuse("zarr", data.path, " is one array of a store: give the folder above it");
+  }
+  data.container = metadata ? "Zarr 3" : "Zarr 2";
+  const json attributes = metadata ? metadata->value("attributes", json::object())
+                                   : group.read(".zattrs").value_or(json::object());
   data.provenance = text_attribute(attributes, "source");
-  group ? add_arrays3(data, *group, cache) : add_arrays2(data, cache);
-  add_coordinates_above(data, cache);
+  metadata ? add_arrays3(group, *metadata) : add_arrays2(group);
+  add_coordinates_above(group);
   return data;
+}
+
+Dataset open_zarr(const std::string& folder, const std::shared_ptr<ChunkCache>& cache) {
+  std::string root = folder, group;
+  for (size_t slash = root.rfind('/'); slash != std::string::npos && slash > 0; slash = root.rfind('/')) {
+    if (!is_zarr(*open_folder_store(root.substr(0, slash)), "")) break;
+    group = group.empty() ? root.substr(slash + 1) : join_keys(root.substr(slash + 1), group);
+    root.resize(slash);
+  }
+  return open_zarr(open_folder_store(root), group, cache);
 }
 
 }  // namespace graticule

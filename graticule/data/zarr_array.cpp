@@ -69,9 +69,11 @@ std::vector<std::byte> bytes_of(double fill, NumberType type) {
 
 class ZarrArray : public ChunkedArray {
  public:
-  ZarrArray(ZarrMetadata metadata, std::shared_ptr<ChunkCache> cache)
+  ZarrArray(ZarrMetadata metadata, Keys store, std::string folder, std::shared_ptr<ChunkCache> cache)
       : ChunkedArray(metadata.header, metadata.chunk.shape, metadata.chunk.storage, std::move(cache)),
         array_(std::move(metadata)),
+        store_(std::move(store)),
+        folder_(std::move(folder)),
         width_(size_of(array_.header.type)),
         fill_(bytes_of(array_.fill, array_.header.type)) {
     chunk_bytes_ = width_;
@@ -84,7 +86,7 @@ class ZarrArray : public ChunkedArray {
   Chunking chunking() const override {
     const auto& codecs = array_.chunk.codecs;
     if (codecs.empty()) return {};
-    return {array_.chunk.shape, codecs != std::vector<ByteCodec>{ByteCodec::blosc}};
+    return {array_.chunk.shape, !is_blosc_alone(codecs)};
   }
 
   void read(std::span<const Span> box, std::span<std::byte> out) override {
@@ -94,29 +96,27 @@ class ZarrArray : public ChunkedArray {
 
  private:
   std::unique_ptr<Chunk> load(const Index& chunk) override {
-    const std::optional<ChunkPlace> place = array_.shard ? place_in_shard(chunk) : place_of(chunk);
+    const std::optional<BytePlace> place = array_.shard ? place_in_shard(chunk) : place_of(chunk);
     if (!place) return nullptr;
     return std::make_unique<ZarrChunk>(*place, array_.chunk.codecs, chunk_bytes_);
   }
 
   const std::byte* fill() const override { return fill_.data(); }
 
-  std::optional<ChunkPlace> place_of(const Index& index) const {
+  std::optional<BytePlace> place_of(const Index& index) const {
     std::string key = array_.key_prefix;
     for (size_t d = 0; d < index.size(); ++d)
       key += (d ? array_.key_separator : "") + std::to_string(index[d]);
     if (index.empty()) key = array_.zero_dimensional_c ? "c" : "0";
-    const std::string file = array_.header.file + "/" + key;
-    const std::optional<size_t> size = file_size(file);
-    return size ? std::optional(ChunkPlace{file, 0, *size}) : std::nullopt;
+    return store_->find(join_keys(folder_, key));
   }
 
   struct ShardIndex {
-    ChunkPlace place;
+    BytePlace place;
     std::vector<uint64_t> pairs;  // offset and bytes of each chunk
   };
 
-  std::optional<ChunkPlace> place_in_shard(const Index& chunk) {
+  std::optional<BytePlace> place_in_shard(const Index& chunk) {
     Index outer(chunk.size());
     size_t inner = 0;
     for (size_t d = 0; d < chunk.size(); ++d) {
@@ -134,11 +134,15 @@ class ZarrArray : public ChunkedArray {
       fail("zarr", shard.place.file,
            " is damaged or cut off: its index points beyond its end: copy it again");
     }
-    return ChunkPlace{shard.place.file, offset, size};
+    BytePlace part = shard.place;
+    if (part.held) part.held = std::make_shared<std::string>(part.held->substr(offset, size));
+    part.offset += part.held ? 0 : offset;
+    part.size = size;
+    return part;
   }
 
   std::optional<ShardIndex> read_shard_index(const Index& outer) const {
-    const std::optional<ChunkPlace> place = place_of(outer);
+    const std::optional<BytePlace> place = place_of(outer);
     if (!place) return std::nullopt;
     size_t chunks = 1;
     for (size_t d = 0; d < outer.size(); ++d) {
@@ -148,15 +152,17 @@ class ZarrArray : public ChunkedArray {
     if (place->size < stored)
       fail("zarr", place->file, " is cut off: it is shorter than its index: copy it again");
     Bytes index = Bytes::of_size(stored);
-    read_range(place->file, array_.shard->index_at_end ? place->size - stored : 0, index.span());
+    read_range(*place, array_.shard->index_at_end ? place->size - stored : 0, index.span());
     if (array_.shard->index_has_checksum)
-      index = decode(std::move(index), {ByteCodec::crc32c}, bytes, place->file);
+      index = decode(std::move(index), {{ByteCodec::Kind::crc32c, 1, {}}}, bytes, place->file);
     ShardIndex shard{*place, std::vector<uint64_t>(2 * chunks)};
     std::memcpy(shard.pairs.data(), index.data.get(), bytes);
     return shard;
   }
 
   ZarrMetadata array_;
+  Keys store_;
+  std::string folder_;  // the key below which the chunks are
   size_t width_, chunk_bytes_;
   std::vector<std::byte> fill_;
   std::map<Index, std::optional<ShardIndex>> shards_;
@@ -164,8 +170,10 @@ class ZarrArray : public ChunkedArray {
 
 }  // namespace
 
-std::unique_ptr<StoredArray> open_zarr_array(ZarrMetadata metadata, std::shared_ptr<ChunkCache> cache) {
-  return std::make_unique<ZarrArray>(std::move(metadata), std::move(cache));
+std::unique_ptr<StoredArray> open_zarr_array(ZarrMetadata metadata, Keys store, std::string folder,
+                                             std::shared_ptr<ChunkCache> cache) {
+  return std::make_unique<ZarrArray>(std::move(metadata), std::move(store), std::move(folder),
+                                     std::move(cache));
 }
 
 }  // namespace graticule

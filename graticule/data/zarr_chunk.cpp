@@ -6,7 +6,7 @@
 
 namespace graticule {
 
-ZarrChunk::ZarrChunk(ChunkPlace place, const std::vector<ByteCodec>& codecs, size_t size)
+ZarrChunk::ZarrChunk(BytePlace place, const std::vector<ByteCodec>& codecs, size_t size)
     : place_(std::move(place)), block_(size) {
   if (codecs.empty()) {
     if (place_.size != size) {
@@ -17,8 +17,8 @@ ZarrChunk::ZarrChunk(ChunkPlace place, const std::vector<ByteCodec>& codecs, siz
     decoded_ = Bytes::of_size(size);
   } else {
     encoded_ = Bytes::of_size(place_.size);
-    read_range(place_.file, place_.offset, encoded_.span());
-    const bool in_blocks = codecs == std::vector<ByteCodec>{ByteCodec::blosc};
+    read_range(place_, 0, encoded_.span());
+    const bool in_blocks = is_blosc_alone(codecs);
     const BloscLayout layout = in_blocks ? blosc_layout(encoded_.span(), place_.file) : BloscLayout{};
     blosc_ = in_blocks && layout.size == size && layout.block > 0 && layout.block < size;
     if (blosc_) {
@@ -38,7 +38,7 @@ void ZarrChunk::load(size_t begin, size_t end) {
   if (blosc_) {
     decode_blosc_block(encoded_.span(), begin, out, place_.file);
   } else {
-    read_range(place_.file, place_.offset + begin, out);
+    read_range(place_, begin, out);
   }
 }
 

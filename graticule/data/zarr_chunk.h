@@ -6,26 +6,21 @@
 #include <string>
 
 #include "graticule/data/chunk_cache.h"
+#include "graticule/data/key_store.h"
 #include "graticule/data/zarr_codec.h"
 
 namespace graticule {
 
-/// Where a chunk is stored: a file, or a part of a file (a shard).
-struct ChunkPlace {
-  std::string file;
-  size_t offset = 0, size = 0;
-};
-
 class ZarrChunk : public Chunk {
  public:
   /// `size`: bytes of the decoded chunk. Fails on damaged bytes, naming the file.
-  ZarrChunk(ChunkPlace place, const std::vector<ByteCodec>& codecs, size_t size);
+  ZarrChunk(BytePlace place, const std::vector<ByteCodec>& codecs, size_t size);
   const std::byte* range(size_t begin, size_t end) override;
   size_t memory() const override { return decoded_.size + encoded_.size; }
 
  private:
   void load(size_t begin, size_t end);
-  ChunkPlace place_;
+  BytePlace place_;
   bool blosc_ = false;
   Bytes encoded_, decoded_;
   size_t block_;  ///< bytes decoded at a time

@@ -1,6 +1,9 @@
 #include "graticule/data/zarr_codec.h"
 
 #include <blosc.h>
+#include <bzlib.h>
+#include <lz4.h>
+#include <lzma.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -16,8 +19,13 @@ template <class... Parts>
   fail("zarr", where, " is damaged or cut off: ", parts..., ": copy it again");
 }
 
-// The largest size accepted for a buffer between two codecs: a little more than the chunk.
-size_t limit_of(size_t size) { return size + size / 8 + 65536; }
+// The largest size accepted for what a codec made of `size` bytes: of a compressor a little more.
+size_t encoded_limit(const ByteCodec& codec, size_t size) {
+  if (codec.kind == ByteCodec::Kind::shuffle) return size;
+  if (codec.kind == ByteCodec::Kind::number)
+    return size / size_of(codec.filter.decoded.type) * size_of(codec.filter.encoded.type);
+  return size + size / 8 + 65536;
+}
 
 Bytes shrink(Bytes bytes, size_t size) {
   bytes.size = size;
@@ -58,6 +66,50 @@ Bytes decode_zlib(const Bytes& encoded, size_t limit, const std::string& where) 
   return shrink(std::move(out), got);
 }
 
+Bytes decode_bz2(const Bytes& encoded, size_t limit, const std::string& where) {
+  if (encoded.size > UINT32_MAX || limit > UINT32_MAX)
+    refuse("zarr", where, ": bz2 chunks above 4 GB cannot be read: rewrite the store with smaller ones");
+  Bytes out = Bytes::of_size(limit);
+  auto size = static_cast<unsigned>(limit);
+  const int status = BZ2_bzBuffToBuffDecompress(reinterpret_cast<char*>(out.data.get()), &size,
+                                                reinterpret_cast<char*>(encoded.data.get()),
+                                                static_cast<unsigned>(encoded.size), 0, 0);
+  if (status != BZ_OK) damaged(where, "bz2 cannot decode it (", status, ")");
+  return shrink(std::move(out), size);
+}
+
+// .xz or .lzma; the library tells them apart.
+Bytes decode_lzma(const Bytes& encoded, size_t limit, const std::string& where) {
+  Bytes out = Bytes::of_size(limit);
+  constexpr uint64_t memory = uint64_t{1} << 30;
+  lzma_stream stream = LZMA_STREAM_INIT;
+  if (lzma_auto_decoder(&stream, memory, 0) != LZMA_OK) fail("zarr", where, ": no memory for lzma");
+  stream.next_in = reinterpret_cast<const uint8_t*>(encoded.data.get());
+  stream.avail_in = encoded.size;
+  stream.next_out = reinterpret_cast<uint8_t*>(out.data.get());
+  stream.avail_out = out.size;
+  const lzma_ret status = lzma_code(&stream, LZMA_FINISH);
+  const size_t got = stream.total_out;
+  lzma_end(&stream);
+  if (status != LZMA_STREAM_END) damaged(where, "lzma stops after ", got, " bytes");
+  return shrink(std::move(out), got);
+}
+
+// A size of four little-endian bytes, then one block, as numcodecs writes it.
+Bytes decode_lz4(const Bytes& encoded, size_t limit, const std::string& where) {
+  constexpr size_t head = 4;
+  size_t size = 0;
+  for (size_t i = 0; i < head && i < encoded.size; ++i) size |= static_cast<size_t>(encoded.data[i]) << 8 * i;
+  if (encoded.size < head || encoded.size > INT32_MAX || size > limit || size > INT32_MAX)
+    damaged(where, "lz4 announces ", size, " bytes");
+  Bytes out = Bytes::of_size(size);
+  const int got = LZ4_decompress_safe(reinterpret_cast<const char*>(encoded.data.get()) + head,
+                                      reinterpret_cast<char*>(out.data.get()),
+                                      static_cast<int>(encoded.size - head), static_cast<int>(size));
+  if (got < 0 || static_cast<size_t>(got) != size) damaged(where, "lz4 cannot decode it (", got, ")");
+  return out;
+}
+
 Bytes strip_crc32c(Bytes encoded, const std::string& where) {
   if (encoded.size < 4) damaged(where, "no checksum");
   const size_t size = encoded.size - 4;
@@ -65,6 +117,30 @@ Bytes strip_crc32c(Bytes encoded, const std::string& where) {
   for (size_t i = 0; i < 4; ++i) stored |= static_cast<uint32_t>(encoded.data[size + i]) << 8 * i;
   if (stored != crc32c(encoded.span().first(size))) damaged(where, "its checksum differs");
   return shrink(std::move(encoded), size);
+}
+
+Bytes undo(Bytes encoded, const ByteCodec& codec, size_t limit, const std::string& where) {
+  switch (codec.kind) {
+    case ByteCodec::Kind::blosc:
+      return decode_blosc(encoded, limit, where);
+    case ByteCodec::Kind::zstd:
+      return decode_zstd(encoded, limit, where);
+    case ByteCodec::Kind::zlib:
+      return decode_zlib(encoded, limit, where);
+    case ByteCodec::Kind::bz2:
+      return decode_bz2(encoded, limit, where);
+    case ByteCodec::Kind::lzma:
+      return decode_lzma(encoded, limit, where);
+    case ByteCodec::Kind::lz4:
+      return decode_lz4(encoded, limit, where);
+    case ByteCodec::Kind::crc32c:
+      return strip_crc32c(std::move(encoded), where);
+    case ByteCodec::Kind::shuffle:
+      return undo_shuffle(encoded, codec.width);
+    case ByteCodec::Kind::number:
+      return undo_filter(encoded, codec.filter, where);
+  }
+  return encoded;
 }
 
 }  // namespace
@@ -92,25 +168,15 @@ void decode_blosc_block(std::span<const std::byte> encoded, size_t begin, std::s
   if (got < 0 || static_cast<size_t>(got) != out.size()) damaged(where, "Blosc cannot decode it (", got, ")");
 }
 
+bool is_blosc_alone(const std::vector<ByteCodec>& codecs) {
+  return codecs.size() == 1 && codecs[0].kind == ByteCodec::Kind::blosc;
+}
+
 Bytes decode(Bytes encoded, const std::vector<ByteCodec>& codecs, size_t size, const std::string& where) {
-  for (size_t i = codecs.size(); i-- > 0;) {
-    const size_t limit = i == 0 ? size : limit_of(size);
-    switch (codecs[i]) {
-      case ByteCodec::blosc:
-        encoded = decode_blosc(encoded, limit, where);
-        break;
-      case ByteCodec::zstd:
-        encoded = decode_zstd(encoded, limit, where);
-        break;
-      case ByteCodec::zlib:
-      case ByteCodec::gzip:
-        encoded = decode_zlib(encoded, limit, where);
-        break;
-      case ByteCodec::crc32c:
-        encoded = strip_crc32c(std::move(encoded), where);
-        break;
-    }
-  }
+  // The most bytes that may come out of each step: exactly the chunk's, until a codec of free length.
+  std::vector<size_t> limits = {size};
+  for (const ByteCodec& codec : codecs) limits.push_back(encoded_limit(codec, limits.back()));
+  for (size_t i = codecs.size(); i-- > 0;) encoded = undo(std::move(encoded), codecs[i], limits[i], where);
   if (encoded.size != size) damaged(where, "it holds ", encoded.size, " bytes instead of ", size);
   return encoded;
 }

@@ -5,7 +5,6 @@
 #include <string_view>
 
 #include "graticule/core/error.h"
-#include "graticule/data/file_bytes.h"
 
 namespace graticule {
 
@@ -37,12 +36,16 @@ std::string with_quoted_words(std::string_view text) {
 
 }  // namespace
 
-std::optional<nlohmann::json> read_zarr_json(const std::string& file) {
-  const std::optional<std::string> text = read_text(file);
-  if (!text) return std::nullopt;
-  nlohmann::json json = nlohmann::json::parse(with_quoted_words(*text), nullptr, false);
-  if (json.is_discarded()) fail("zarr", file, " is no JSON (cut off?): copy it again");
+nlohmann::json parse_zarr_json(const std::string& text, const std::string& where) {
+  nlohmann::json json = nlohmann::json::parse(with_quoted_words(text), nullptr, false);
+  if (json.is_discarded()) fail("zarr", where, " is no JSON (cut off?): copy it again");
   return json;
+}
+
+std::optional<nlohmann::json> read_zarr_json(const KeyStore& store, const std::string& key) {
+  const std::optional<std::string> text = read_text(store, key);
+  if (!text) return std::nullopt;
+  return parse_zarr_json(*text, store.name() + "/" + key);
 }
 
 const nlohmann::json& required(const nlohmann::json& object, const char* key, const std::string& where) {

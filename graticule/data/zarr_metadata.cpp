@@ -6,6 +6,7 @@
 
 #include "graticule/core/error.h"
 #include "graticule/data/file_bytes.h"
+#include "graticule/data/zarr_codec_names.h"
 #include "graticule/data/zarr_json.h"
 
 namespace graticule {
@@ -28,29 +29,44 @@ void check_shapes(const ZarrMetadata& array, const std::string& where) {
 
 // ---- format 2
 
-std::optional<NumberType> number_type2(const json& type, const std::string& where) {
-  static const std::map<std::string, NumberType> known = {
-      {"f2", NumberType::f2}, {"f4", NumberType::f4}, {"f8", NumberType::f8}, {"i1", NumberType::i1},
-      {"i2", NumberType::i2}, {"i4", NumberType::i4}, {"i8", NumberType::i8}, {"u1", NumberType::u1},
-      {"u2", NumberType::u2}, {"u4", NumberType::u4}, {"u8", NumberType::u8}, {"b1", NumberType::u1}};
-  const std::string name = type.is_string() ? type.get<std::string>() : "";
-  const auto found = name.size() == 3 ? known.find(name.substr(1)) : known.end();
-  if (found != known.end()) return found->second;
-  if (name.size() >= 2 && std::string("OUSVMm").find(name[1]) != std::string::npos) return std::nullopt;
-  refuse(where, "unknown data type ", type.dump(), ": known are f2, f4, f8, i1 to i8 and u1 to u8");
+// An array of dates (M8[s]) or spans of time (m8[h]) is one of integers, counted in its unit.
+struct DateType {
+  std::string unit;  // "seconds"
+  double count = 1;  // of `M8[10s]`: 10
+  bool span = false;
+};
+
+std::optional<DateType> date_type_of(const std::string& unit, double count, bool span) {
+  static const std::map<std::string, std::string> units = {
+      {"D", "days"},          {"h", "hours"},         {"m", "minutes"},     {"s", "seconds"},
+      {"ms", "milliseconds"}, {"us", "microseconds"}, {"ns", "nanoseconds"}};
+  const auto found = units.find(unit);
+  if (found == units.end() || count < 1) return std::nullopt;
+  return DateType{found->second, count, span};
 }
 
-std::vector<ByteCodec> compressor2(const json& compressor, const std::string& where) {
-  static const std::map<std::string, ByteCodec> known = {{"blosc", ByteCodec::blosc},
-                                                         {"zstd", ByteCodec::zstd},
-                                                         {"zlib", ByteCodec::zlib},
-                                                         {"gzip", ByteCodec::gzip}};
-  if (compressor.is_null()) return {};
-  const std::string id = compressor.value("id", "");
-  const auto found = known.find(id);
-  if (found == known.end())
-    refuse(where, "unknown codec '", id, "': known are blosc, zstd, zlib, gzip and none");
-  return {found->second};
+// Gives an array of dates the attributes of CF, unless it has units already.
+void describe_date(ArrayHeader& header, const DateType& date) {
+  if (!header.attributes.contains("units"))
+    header.attributes["units"] = date.span ? date.unit : date.unit + " since 1970-01-01";
+  if (!date.span) header.attributes["calendar"] = "proleptic_gregorian";
+  header.packing.scale *= date.count;
+  header.packing.missing.push_back(static_cast<double>(INT64_MIN));  // "not a time"
+}
+
+// "<M8[10s]" -> its unit and count; nothing for another type, and for months and years.
+std::optional<DateType> date_type2(const std::string& name) {
+  if (name.size() < 6 || (name.substr(1, 3) != "M8[" && name.substr(1, 3) != "m8[") || name.back() != ']')
+    return std::nullopt;
+  const std::string inside = name.substr(4, name.size() - 5);
+  const size_t digits = std::min(inside.find_first_not_of("0123456789"), size_t{9});
+  if (digits >= inside.size()) return std::nullopt;
+  const double count = digits > 0 ? std::stod(inside.substr(0, digits)) : 1;
+  return date_type_of(inside.substr(digits), count, name[1] == 'm');
+}
+
+bool is_no_number2(const std::string& name) {
+  return name.size() >= 2 && std::string("OUSVMm").find(name[1]) != std::string::npos;
 }
 
 // ---- format 3
@@ -71,29 +87,51 @@ std::optional<NumberType> number_type3(const json& type, const std::string& wher
 
 json configuration_of(const json& codec) { return codec.value("configuration", json::object()); }
 
+// {"name": "numpy.datetime64", "configuration": {"unit": "s", "scale_factor": 1}}
+std::optional<DateType> date_type3(const json& type) {
+  if (!type.is_object()) return std::nullopt;
+  const std::string name = type.value("name", "");
+  if (name != "numpy.datetime64" && name != "numpy.timedelta64") return std::nullopt;
+  const json configuration = configuration_of(type);
+  return date_type_of(configuration.value("unit", ""), configuration.value("scale_factor", 1.0),
+                      name == "numpy.timedelta64");
+}
+
 void add_shard(const json& configuration, ZarrMetadata& array, const std::string& where);
 
+// Marks the numbers that format 3 stores as big-endian: those of the array, or those of its last filter.
+void set_byte_order(ZarrMetadata& array, bool swapped) {
+  std::vector<ByteCodec>& codecs = array.chunk.codecs;
+  const auto last = std::find_if(codecs.rbegin(), codecs.rend(),
+                                 [](const auto& c) { return c.kind == ByteCodec::Kind::number; });
+  if (last == codecs.rend()) {
+    array.chunk.swapped = swapped;
+  } else {
+    last->filter.encoded.swapped = swapped;
+  }
+}
+
+// In format 3 the numbers between two filters have this machine's order.
+ByteCodec with_native_order(ByteCodec codec) {
+  codec.filter.decoded.swapped = codec.filter.encoded.swapped = false;
+  return codec;
+}
+
+bool has_delta(const ZarrMetadata& array) {
+  return std::any_of(array.chunk.codecs.begin(), array.chunk.codecs.end(), [](const ByteCodec& codec) {
+    return codec.kind == ByteCodec::Kind::number && codec.filter.kind == NumberFilter::Kind::delta;
+  });
+}
+
 void add_codec(const json& codec, ZarrMetadata& array, const std::string& where) {
-  static const std::map<std::string, ByteCodec> byte_codecs = {{"blosc", ByteCodec::blosc},
-                                                               {"zstd", ByteCodec::zstd},
-                                                               {"gzip", ByteCodec::gzip},
-                                                               {"numcodecs.zlib", ByteCodec::zlib},
-                                                               {"numcodecs.gzip", ByteCodec::gzip},
-                                                               {"numcodecs.zstd", ByteCodec::zstd},
-                                                               {"numcodecs.blosc", ByteCodec::blosc},
-                                                               {"crc32c", ByteCodec::crc32c}};
+  constexpr std::string_view prefix = "numcodecs.";
   const std::string name = codec.is_object() ? codec.value("name", "") : codec.get<std::string>();
   const json configuration = codec.is_object() ? configuration_of(codec) : json::object();
-  if (name == "numcodecs.bitround") {
-    // bitround only rounds before encoding; reading need not undo it.
-  } else if (const auto found = byte_codecs.find(name); found != byte_codecs.end()) {
-    if (array.shard)
-      refuse(where, "codec '", name, "' around shards cannot be read: rewrite the store without it");
-    array.chunk.codecs.push_back(found->second);
-  } else if (name == "bytes") {
+  if (name == "bytes") {
     const bool little = configuration.value("endian", "little") == "little";
-    array.chunk.swapped = little != (std::endian::native == std::endian::little);
+    set_byte_order(array, little != (std::endian::native == std::endian::little));
   } else if (name == "transpose") {
+    if (has_delta(array)) refuse(where, "filter 'delta' before a transpose: rewrite the store without it");
     array.chunk.storage = required(configuration, "order", where).get<std::vector<size_t>>();
     std::vector<size_t> sorted = array.chunk.storage;
     std::sort(sorted.begin(), sorted.end());
@@ -102,9 +140,14 @@ void add_codec(const json& codec, ZarrMetadata& array, const std::string& where)
            "codec transpose has an order that is no permutation of its dimensions: ", configuration.dump());
   } else if (name == "sharding_indexed") {
     add_shard(configuration, array, where);
+  } else if (array.shard) {
+    refuse(where, "codec '", name, "' around shards cannot be read: rewrite the store without it");
+  } else if (name == "crc32c") {
+    array.chunk.codecs.push_back({ByteCodec::Kind::crc32c, 1, {}});
   } else {
-    refuse(where, "unknown codec '", name,
-           "': known are bytes, transpose, blosc, zstd, gzip, crc32c and sharding_indexed");
+    const std::string own = name.starts_with(prefix) ? name.substr(prefix.size()) : name;
+    if (const auto known = codec_of(own, configuration, where))
+      array.chunk.codecs.push_back(with_native_order(*known));
   }
 }
 
@@ -148,10 +191,15 @@ double parse_fill3(const json& fill, NumberType type, const std::string& where) 
 std::optional<ZarrMetadata> parse_zarr2(const json& array, const json& attributes, const std::string& name,
                                         const std::string& where) {
   const json& data_type = required(array, "dtype", where);
-  const std::optional<NumberType> type = number_type2(data_type, where);
-  if (!type) return std::nullopt;
+  const std::string dtype = data_type.is_string() ? data_type.get<std::string>() : "";
+  const std::optional<DateType> date = date_type2(dtype);
+  const std::optional<StoredNumber> number = number_of(date ? json(dtype.substr(0, 1) + "i8") : data_type);
+  if (!number && is_no_number2(dtype)) return std::nullopt;
+  if (!number)
+    refuse(where, "unknown data type ", data_type.dump(), ": known are f2, f4, f8, i1 to i8 and u1 to u8");
+  const NumberType type = number->type;
   ZarrMetadata result;
-  result.header = {name,       where, *type, {}, required(array, "shape", where).get<std::vector<int64_t>>(),
+  result.header = {name,       where, type, {}, required(array, "shape", where).get<std::vector<int64_t>>(),
                    attributes, {}};
   if (attributes.contains("_ARRAY_DIMENSIONS")) {
     result.header.dimensions = attributes["_ARRAY_DIMENSIONS"].get<std::vector<std::string>>();
@@ -160,20 +208,22 @@ std::optional<ZarrMetadata> parse_zarr2(const json& array, const json& attribute
   result.chunk.storage = row_major(result.header.shape.size());
   if (array.value("order", "C") == "F")
     std::reverse(result.chunk.storage.begin(), result.chunk.storage.end());
-  const bool big = data_type.get<std::string>()[0] == '>';
-  result.chunk.swapped = size_of(*type) > 1 && big == (std::endian::native == std::endian::little);
-  result.chunk.codecs = compressor2(array.value("compressor", json()), where);
-  for (const json& filter : array.value("filters", json()).is_array() ? array["filters"] : json::array()) {
-    const std::string id = filter.value("id", "");
-    if (id != "bitround")
-      refuse(where, "unknown filter '", id, "': known is bitround, which reading need not undo");
+  result.chunk.swapped = number->swapped;
+  json codecs = array.value("filters", json()).is_array() ? array["filters"] : json::array();
+  if (const json compressor = array.value("compressor", json()); !compressor.is_null())
+    codecs.push_back(compressor);
+  for (const json& codec : codecs) {
+    if (const auto known = codec_of(codec.value("id", ""), codec, where))
+      result.chunk.codecs.push_back(*known);
   }
   // Old nested stores do not name their separator "/"; a folder "0" shows it.
   const bool nested = !array.contains("dimension_separator") && result.header.shape.size() > 1 &&
                       !where.starts_with("/vsi") && is_folder(where + "/0");
   result.key_separator = nested ? "/" : array.value("dimension_separator", ".");
-  result.header.packing = packing_of(attributes, *type, where);
-  const json fill = array.value("fill_value", json());
+  result.header.packing = packing_of(attributes, type, where);
+  if (date) describe_date(result.header, *date);
+  json fill = array.value("fill_value", json());
+  if (date && fill == "NaT") fill = INT64_MIN;
   if (!fill.is_null()) {
     result.fill = parse_fill(fill, where);
     // xarray takes the fill value of format 2 as CF's _FillValue. This is not done for coordinates (one
@@ -187,7 +237,9 @@ std::optional<ZarrMetadata> parse_zarr2(const json& array, const json& attribute
 
 std::optional<ZarrMetadata> parse_zarr3(const json& array, const std::string& name,
                                         const std::string& where) {
-  const std::optional<NumberType> type = number_type3(required(array, "data_type", where), where);
+  const json& data_type = required(array, "data_type", where);
+  const std::optional<DateType> date = date_type3(data_type);
+  const std::optional<NumberType> type = date ? NumberType::i8 : number_type3(data_type, where);
   if (!type) return std::nullopt;
   ZarrMetadata result;
   result.header = {name,
@@ -216,8 +268,10 @@ std::optional<ZarrMetadata> parse_zarr3(const json& array, const std::string& na
   result.zero_dimensional_c = !v2;
   check_shapes(result, where);
   for (const json& codec : required(array, "codecs", where)) add_codec(codec, result, where);
-  result.fill = parse_fill3(required(array, "fill_value", where), *type, where);
+  const json& fill = required(array, "fill_value", where);
+  result.fill = date && fill == "NaT" ? static_cast<double>(INT64_MIN) : parse_fill3(fill, *type, where);
   result.header.packing = packing_of(result.header.attributes, *type, where);
+  if (date) describe_date(result.header, *date);
   return result;
 }
 

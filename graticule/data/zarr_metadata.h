@@ -7,18 +7,27 @@
 #include <string>
 #include <vector>
 
+#include "graticule/data/number_filter.h"
 #include "graticule/data/stored_array.h"
 
 namespace graticule {
 
-/// Bytes -> bytes codecs, in the order of encoding.
-enum class ByteCodec { blosc, zstd, zlib, gzip, crc32c };
+/// One step from the numbers of a chunk to its bytes in the file.
+struct ByteCodec {
+  enum class Kind { blosc, zstd, zlib, bz2, lzma, lz4, crc32c, shuffle, number };
+  Kind kind = Kind::blosc;  ///< zlib: also gzip
+  size_t width = 1;         ///< of shuffle: bytes of an element
+  NumberFilter filter;      ///< of number
+};
+
+/// Whether a chunk is Blosc alone, which can be decoded block by block.
+bool is_blosc_alone(const std::vector<ByteCodec>& codecs);
 
 struct ChunkEncoding {
-  std::vector<int64_t> shape;   ///< of a chunk
-  std::vector<size_t> storage;  ///< array dimension of each stored one, slowest first (C order: 0, 1, 2)
-  std::vector<ByteCodec> codecs;
-  bool swapped = false;  ///< bytes of a number are in the order of other processors
+  std::vector<int64_t> shape;     ///< of a chunk
+  std::vector<size_t> storage;    ///< array dimension of each stored one, slowest first (C order: 0, 1, 2)
+  std::vector<ByteCodec> codecs;  ///< in the order of encoding
+  bool swapped = false;           ///< bytes of a number are in the order of other processors
 };
 
 /// Sharding: a file holds several chunks and an index of (offset, bytes) pairs.

@@ -32,7 +32,7 @@ LIBRARIES = {
     r"mpi\.h": ["comm"],
     r"nccl|ProcessGroupNCCL": ["comm"],
     r"gdal|ogr|cpl_": ["data"],
-    r"blosc|zstd|zlib|netcdf\.h|netcdf_|hdf5": ["data"],
+    r"blosc|zstd|zlib|minizip|bzlib|lz4|lzma|netcdf\.h|netcdf_|hdf5": ["data"],
     r"nlohmann/": ["data", "train", "simulate", "cli", "bench"],
     r"toml\+\+/": ["recipe", "plan"],
     r"fmt/": ["recipe", "train", "plan", "dry", "simulate", "cli", "bench"],
