@@ -68,9 +68,10 @@ void add_stats(CLI::App& data, Action& action) {
           if (arguments->variables.empty()) variables.push_back(variable.name);
         }
         if (catalog.times.empty()) refuse("data", "'", arguments->path, "' has no times: nothing to count");
-        const TimeRange range = arguments->range.empty()
-                                    ? TimeRange{catalog.times.front(), catalog.times.back()}
-                                    : parse_time_range(arguments->range[0], arguments->range[1]);
+        const TimeRange range =
+            arguments->range.empty()
+                ? TimeRange{catalog.times.front(), catalog.times.back()}
+                : parse_time_range(arguments->range[0], arguments->range[1], catalog.calendar);
         std::cout << to_json(compute_statistics(*source, variables, arguments->leads, range, 0, 1,
                                                 arguments->times))
                   << "\n";

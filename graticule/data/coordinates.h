@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "graticule/data/calendar.h"
 #include "graticule/data/cf.h"
 #include "graticule/data/stored_array.h"
 
@@ -16,10 +17,11 @@ namespace graticule {
 /// The meaning of one dimension or of one scalar coordinate.
 struct CoordinateAxis {
   Coordinate kind = Coordinate::none;
-  std::string name;            ///< of the array that gives the meaning
-  std::vector<double> values;  ///< as stored; levels in hPa, leads in seconds
-  std::vector<int64_t> times;  ///< of a time axis
-  int validity = 0;            ///< of a time: how surely it is the time of validity (validity_of in cf.h)
+  std::string name;                         ///< of the array that gives the meaning
+  std::vector<double> values;               ///< as stored; levels in hPa, leads in seconds
+  std::vector<int64_t> times;               ///< of a time axis
+  Calendar calendar = Calendar::gregorian;  ///< of the times
+  int validity = 0;  ///< of a time: how surely it is the time of validity (validity_of in cf.h)
 };
 
 struct Coordinates {

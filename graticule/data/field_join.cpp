@@ -77,15 +77,16 @@ void join_level(const std::string& name, const FieldPiece& piece, JoinedFields& 
   }
   for (size_t i = 0; i < piece.roles.times.size(); ++i) {
     const int64_t time = piece.roles.times[i];
+    if (!piece.declared->holds(time)) continue;
     const auto [known, added] =
         field.at.emplace(time, std::pair(field.pieces.size(), static_cast<int64_t>(i)));
     if (added) continue;
     if (known->second.first == field.pieces.size())
-      refuse("source", header.file, ": ", header.name, " has ", format_time(time),
-             " twice along its time: cut one of them off");
+      refuse("source", header.file, ": ", header.name, " has ", format_time(time, piece.roles.calendar),
+             " twice along its time, at index ", known->second.second, " and ", i, ": cut one of them off");
     const ArrayHeader& other = header_of(field.pieces[known->second.first]);
-    refuse("source", name, " at ", format_time(time), " is given twice, by ", other.name, " in ", other.file,
-           " and ", header.name, " in ", header.file, ": give one of them");
+    refuse("source", name, " at ", format_time(time, piece.roles.calendar), " is given twice, by ",
+           other.name, " in ", other.file, " and ", header.name, " in ", header.file, ": give one of them");
   }
   field.pieces.push_back(piece);
 }
@@ -108,8 +109,11 @@ std::string lacking(const JoinedFields& fields, const std::map<int64_t, size_t>&
   std::map<std::string, std::string> variables_of;  // period -> variables
   for (const auto& [name, field] : fields) {
     if (field.variable.constant) continue;
-    const std::string period = text(field.at.size(), " times from ", format_time(field.at.begin()->first),
-                                    " to ", format_time(field.at.rbegin()->first));
+    const std::string period =
+        field.at.empty()
+            ? std::string("no time that its store declares")
+            : text(field.at.size(), " times from ", format_time(field.at.begin()->first, field.calendar()),
+                   " to ", format_time(field.at.rbegin()->first, field.calendar()));
     std::string& names = variables_of[period];
     names += (names.empty() ? "" : ", ") + name;
   }
@@ -199,8 +203,8 @@ void make_static_fields_constant(JoinedFields& fields, std::vector<std::string>&
       return piece.roles.times.size() == 1 && (&piece == &first || same_values(first, piece));
     });
     if (field.variable.constant || !is_static(name) || !still) continue;
-    notes.push_back(text(name, " has one time in each file, the first ", format_time(field.at.begin()->first),
-                         ": taken for a constant"));
+    notes.push_back(text(name, " has one time in each file, the first ",
+                         format_time(first.roles.times[0], first.roles.calendar), ": taken for a constant"));
     field.variable.constant = true;
     field.pieces.resize(1);
     field.at.clear();
@@ -220,7 +224,7 @@ std::vector<int64_t> common_times(const JoinedFields& fields, const std::string&
     if (count == varying) times.push_back(time);
   }
   const size_t left_out = variables_at.size() - times.size();
-  if (left_out == 0) return times;
+  if (left_out == 0 && (varying == 0 || !times.empty())) return times;
   if (times.empty()) refuse_no_common_time(fields, path);
   notes.push_back(
       text(left_out, " of ", variables_at.size(),

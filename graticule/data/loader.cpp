@@ -88,7 +88,9 @@ Batch Loader::State::read(int64_t from) {
     weights.push_back(reader.read_sample(sample, batch.input_BTKP.mutable_data_ptr<float>() + b * stride,
                                          batch.target_BTKP.mutable_data_ptr<float>() + b * stride));
     batch.lead_hours_B.mutable_data_ptr<float>()[b] = static_cast<float>(sample.lead_hours);
-    batch.times.push_back(source->catalog().times[static_cast<size_t>(sample.time_index)]);
+    const Catalog& catalog = source->catalog();
+    batch.times.push_back(
+        in_gregorian_season(catalog.calendar, catalog.times[static_cast<size_t>(sample.time_index)]));
     batch.sample_ids.push_back(ids.begin + b);
   }
   batch.weight_BTKP = stacked(weights, batch.target_BTKP);

@@ -129,9 +129,9 @@ Dataset open_zarr(const std::string& folder, const std::shared_ptr<ChunkCache>& 
   Dataset data;
   data.path = folder;
   data.container = group ? "Zarr 3" : "Zarr 2";
-  const json attributes = group ? group->value("attributes", json::object())
-                                : read_zarr_json(folder + "/.zattrs").value_or(json::object());
-  data.provenance = text_attribute(attributes, "source");
+  data.attributes = group ? group->value("attributes", json::object())
+                          : read_zarr_json(folder + "/.zattrs").value_or(json::object());
+  data.provenance = text_attribute(data.attributes, "source");
   group ? add_arrays3(data, *group, cache) : add_arrays2(data, cache);
   add_coordinates_above(data, cache);
   return data;
