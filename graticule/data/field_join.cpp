@@ -124,26 +124,45 @@ std::string lacking(const JoinedFields& fields, const std::map<int64_t, size_t>&
          ". Give data of one period; a field that does not change needs no time");
 }
 
+// The part of the piece's array that holds these rows (south first) and file columns at one time.
+std::vector<Span> box_of(const FieldPiece& piece, int64_t time, Span rows, Span columns) {
+  const auto row_count = static_cast<int64_t>(piece.plane->latitudes.size());
+  std::vector<Span> box(header_of(piece).shape.size(), Span{0, 1});
+  box[piece.roles.row] =
+      piece.plane->latitude_descending ? Span{row_count - rows.end, row_count - rows.begin} : rows;
+  box[piece.roles.column] = columns;
+  if (piece.roles.time) box[*piece.roles.time] = {time, time + 1};
+  if (piece.roles.level) box[*piece.roles.level] = {piece.level, piece.level + 1};
+  return box;
+}
+
 }  // namespace
+
+void require_closed(const FieldPiece& piece) {
+  const ArrayHeader& header = header_of(piece);
+  const Span rows{0, static_cast<int64_t>(piece.plane->latitudes.size())};
+  const int64_t last = header.shape[piece.roles.column] - 1;
+  std::vector<std::byte> west(static_cast<size_t>(rows.size()) * size_of(header.type)), east(west.size());
+  piece.array->read(box_of(piece, 0, rows, {0, 1}), west);
+  piece.array->read(box_of(piece, 0, rows, {last, last + 1}), east);
+  if (west == east) return;
+  refuse("grid", header.file, ": the first and the last column of ", header.name,
+         " are 360 degrees apart, which is one place, but hold other values: cut one of them off");
+}
 
 void read_piece(const FieldPiece& piece, int64_t time, Span rows, std::span<float> out) {
   const ArrayHeader& header = header_of(piece);
-  const auto row_count = static_cast<int64_t>(piece.plane->latitudes.size());
   const bool flipped = piece.plane->latitude_descending;
-  std::vector<Span> box(header.shape.size(), Span{0, 1});
-  box[piece.roles.row] = flipped ? Span{row_count - rows.end, row_count - rows.begin} : rows;
   const int64_t column_count = header.shape[piece.roles.column];
-  box[piece.roles.column] = {0, column_count};
-  if (piece.roles.time) box[*piece.roles.time] = {time, time + 1};
-  if (piece.roles.level) box[*piece.roles.level] = {piece.level, piece.level + 1};
+  const std::vector<Span> box = box_of(piece, time, rows, {0, column_count});
 
   const bool rows_first = piece.roles.row < piece.roles.column;
   if (rows_first && !flipped && piece.plane->as_stored && is_plain(header.type, header.packing)) {
     return piece.array->read(box, std::as_writable_bytes(out));
   }
-  std::vector<std::byte> stored(out.size() * size_of(header.type));
+  std::vector<float> values(static_cast<size_t>(rows.size() * column_count));
+  std::vector<std::byte> stored(values.size() * size_of(header.type));
   piece.array->read(box, stored);
-  std::vector<float> values(out.size());
   unpack(stored, header.type, header.packing, values);
   const int64_t row_stride = rows_first ? column_count : 1, column_stride = rows_first ? 1 : rows.size();
   float* target = out.data();

@@ -34,6 +34,10 @@ struct JoinedField {
 /// row-major, south first, fp32 in physical units.
 void read_piece(const FieldPiece& piece, int64_t time, Span rows, std::span<float> out);
 
+/// Refuses a piece whose last column does not repeat its first one at its first time, though the plane says so
+/// (Plane::closed).
+void require_closed(const FieldPiece& piece);
+
 using JoinedFields = std::map<std::string, JoinedField>;
 
 /// Adds every level of the piece's array to `fields` under its canonical name. Refuses a variable whose

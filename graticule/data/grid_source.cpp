@@ -110,6 +110,10 @@ class GridSource : public Source {
             std::make_unique<Plane>(plane_of(coordinates.axes.at(row), coordinates.axes.at(column), names)));
         plane = planes_.back().get();
         check_grid(*plane, names);
+        if (plane->closed) {
+          require_closed({array.get(), plane, *roles, 0, nullptr});
+          catalog_.notes.push_back(names + ": the last column repeats the first one: left out");
+        }
       }
       if (!roles->times.empty()) {
         check_calendar(roles->calendar, header);
