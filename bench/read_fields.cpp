@@ -1,43 +1,67 @@
 // Times how fast the library reads a data set: every variable at every time, one field after another.
 //
-//   read_fields PATH [REPEATS]
+//   read_fields PATH [REPEATS [THREADS [PARTS]]]
 //
-// Prints one JSON object. bench/read_fields.py compares it with xarray.
+// THREADS share the times. With PARTS > 1 only the first rows are read, one PARTS-th, as a rank does that holds
+// these rows. Prints one JSON object; "check" is the sum of one value of each state. bench/read_fields.py
+// compares it with other programs.
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <limits>
+#include <numeric>
+#include <thread>
 #include <vector>
 
 #include "graticule/data/source.h"
 
+namespace {
+
+// Reads the times first, first + step, ... with a source of its own. Returns their part of the check.
+double read_times(const char* path, size_t first, size_t step, int64_t parts, size_t& bytes) {
+  const auto source = graticule::open_source(path);
+  const graticule::Catalog& catalog = source->catalog();
+  const graticule::Span rows{0, static_cast<int64_t>(catalog.latitudes.size()) / parts};
+  const size_t field = static_cast<size_t>(rows.size()) * catalog.longitudes.size();
+  std::vector<float> values(field * catalog.variables.size());
+  double sum = 0;
+  for (size_t t = first; t < catalog.times.size(); t += step) {
+    for (size_t v = 0; v < catalog.variables.size(); ++v) {
+      source->read(catalog.variables[v].name, static_cast<int64_t>(t), rows,
+                   std::span(values).subspan(v * field, field));
+    }
+    sum += static_cast<double>(values[t % values.size()]);
+  }
+  bytes = 4 * values.size() * catalog.times.size();
+  return sum;
+}
+
+}  // namespace
+
 int main(int argc, char** argv) try {
   if (argc < 2) {
-    std::fputs("usage: read_fields PATH [REPEATS]\n", stderr);
+    std::fputs("usage: read_fields PATH [REPEATS [THREADS [PARTS]]]\n", stderr);
     return 2;
   }
   const int repeats = argc > 2 ? std::atoi(argv[2]) : 3;
+  const auto threads = static_cast<size_t>(argc > 3 ? std::atoi(argv[3]) : 1);
+  const int64_t parts = argc > 4 ? std::atoi(argv[4]) : 1;
   double best = std::numeric_limits<double>::infinity(), sum = 0;
   size_t bytes = 0;
   for (int repeat = 0; repeat < repeats; ++repeat) {
     const auto begin = std::chrono::steady_clock::now();
-    const auto source = graticule::open_source(argv[1]);
-    const graticule::Catalog& catalog = source->catalog();
-    const size_t field = catalog.latitudes.size() * catalog.longitudes.size();
-    std::vector<float> values(field * catalog.variables.size());
-    sum = 0;
-    for (size_t t = 0; t < catalog.times.size(); ++t) {
-      for (size_t v = 0; v < catalog.variables.size(); ++v) {
-        source->read(catalog.variables[v].name, static_cast<int64_t>(t),
-                     {0, static_cast<int64_t>(catalog.latitudes.size())},
-                     std::span(values).subspan(v * field, field));
+    std::vector<double> sums(threads);
+    std::vector<size_t> counted(threads);
+    {
+      std::vector<std::jthread> workers;
+      for (size_t i = 0; i < threads; ++i) {
+        workers.emplace_back([&, i] { sums[i] = read_times(argv[1], i, threads, parts, counted[i]); });
       }
-      sum += values[t % values.size()];
     }
-    bytes = 4 * values.size() * catalog.times.size();
+    bytes = counted[0];
+    sum = std::accumulate(sums.begin(), sums.end(), 0.0);
     best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
   }
   std::printf("{\"bytes\": %zu, \"seconds\": %.6f, \"mb_per_s\": %.1f, \"check\": %.6f}\n", bytes, best,

@@ -1,13 +1,16 @@
-"""Compares how fast this library and xarray read 23 variables on a 128 x 256 grid, on one core.
+"""Compares how fast this library and others read 23 variables on a 128 x 256 grid.
 
-    bench/read_fields.py PROGRAM [--times 64] [--folder DIR]      PROGRAM: build/bench/bench/read_fields
+    bench/read_fields.py PROGRAM [--times 64] [--threads 1] [--folder DIR]   PROGRAM: build/bench/bench/read_fields
 
-Both open the file and read all fields of one time after another into one array (the order of training), from the page
-cache; the best of three counts. If chunks contain many times, xarray reads each variable as a whole, which is faster
-for it. First the script compares the sums of the values.
+All read all fields of one time after another into one array (the order of training), from the page cache; the best of
+three turns counts, in which each takes its turn. Others: xarray, tensorstore and zarr-python (with the codecs of zarrs
+where that package is there) for Zarr, xarray and h5py for NetCDF-4. If chunks contain many times, xarray reads each
+variable as a whole, which is faster for it. `--parts 4` reads a quarter of the rows. First the script compares the sums
+of the values.
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import pathlib
@@ -50,6 +53,10 @@ def write_cases(data, folder):
     data.to_zarr(folder / "one.zarr", mode="w", zarr_format=2, encoding=whole)
     data.to_zarr(folder / "eight.zarr", mode="w", zarr_format=2, encoding=eight)
     data.to_zarr(folder / "default3.zarr", mode="w", encoding={n: {"chunks": e["chunks"]} for n, e in whole.items()})
+    sharded = {n: {"chunks": (1, *f.shape[1:]), "shards": (16, *f.shape[1:])} for n, f in data.data_vars.items()}
+    data.to_zarr(folder / "sharded.zarr", mode="w", encoding=sharded)
+    plain = {n: {"chunks": (1, *f.shape[1:]), "compressors": None} for n, f in data.data_vars.items()}
+    data.to_zarr(folder / "plain.zarr", mode="w", encoding=plain)
     deflate = {
         n: {"zlib": True, "complevel": 1, "shuffle": True, "chunksizes": (1, *f.shape[1:])}
         for n, f in data.data_vars.items()
@@ -71,6 +78,8 @@ def write_cases(data, folder):
         "Zarr 2, Blosc lz4, chunk of 1 time": folder / "one.zarr",
         "Zarr 2, Blosc lz4, chunk of 8 times": folder / "eight.zarr",
         "Zarr 3, zstd, chunk of 1 time": folder / "default3.zarr",
+        "Zarr 3, zstd, sharded, 16 times a shard": folder / "sharded.zarr",
+        "Zarr 3, uncompressed": folder / "plain.zarr",
         "NetCDF-4, deflate 1, shuffle": folder / "deflate.nc",
         "NetCDF-4, contiguous": folder / "plain.nc",
         "NetCDF-3, packed in 16 bits": folder / "packed3.nc",
@@ -79,53 +88,116 @@ def write_cases(data, folder):
     }
 
 
-def read_with_xarray(path, repeats=3):
-    best, total, size = float("inf"), 0.0, 0
-    for _ in range(repeats):
-        begin = time.perf_counter()
-        options = {"chunks": None} if path.suffix == ".zarr" else {}
-        with xr.open_dataset(path, engine="zarr" if path.suffix == ".zarr" else "netcdf4", **options) as data:
-            total, size = 0.0, 0
-            if path.stem in ("long", "along"):
-                data.load()
-            for t in range(data.sizes["time"]):
-                moment = data.isel(time=t)
-                fields = [
-                    np.asarray(moment[name].values, "f4").reshape(-1, 128, 256) for name in sorted(data.data_vars)
-                ]
-                state = np.concatenate(fields)
-                total += float(state.reshape(-1)[t])
-                size += state.nbytes
-        best = min(best, time.perf_counter() - begin)
-    return {"bytes": size, "seconds": best, "mb_per_s": size / best / 1e6, "check": total}
+def read_states(times, state_at):
+    """Reads all states. Returns the sum of one value of each, and the bytes."""
+    total, size = 0.0, 0
+    for t in range(times):
+        state = state_at(t)
+        total += float(state.reshape(-1)[t])
+        size += state.nbytes
+    return total, size
+
+
+def joined(fields):
+    return np.concatenate([np.asarray(field, "f4").reshape(-1, *field.shape[-2:]) for field in fields])
+
+
+def read_with_xarray(path, rows, threads):
+    options = {"chunks": None} if path.suffix == ".zarr" else {}
+    with xr.open_dataset(path, engine="zarr" if path.suffix == ".zarr" else "netcdf4", **options) as data:
+        names = sorted(data.data_vars)
+        data = data.isel(latitude=slice(0, rows))
+        if path.stem in ("long", "along"):
+            data.load()
+        return read_states(data.sizes["time"], lambda t: joined([data[n].isel(time=t).values for n in names]))
+
+
+def read_with_tensorstore(path, rows, threads):
+    import tensorstore
+
+    version = 3 if (path / "zarr.json").exists() else 2
+    names = sorted(f.name for f in path.iterdir() if f.name.startswith("field"))
+    context = tensorstore.Context({"data_copy_concurrency": {"limit": threads}})
+
+    def opened(name):
+        place = {"driver": "file", "path": str(path / name)}
+        spec = {"driver": "zarr3" if version == 3 else "zarr", "kvstore": place}
+        return tensorstore.open(spec, context=context)
+
+    arrays = [future.result() for future in [opened(name) for name in names]]
+
+    def state_at(t):
+        futures = [array[t, ..., :rows, :].read() for array in arrays]
+        return joined([future.result() for future in futures])
+
+    return read_states(arrays[0].shape[0], state_at)
+
+
+def read_with_zarr(path, rows, threads):
+    group = zarr.open_group(path, mode="r")
+    arrays = [group[name] for name in sorted(group.array_keys()) if name.startswith("field")]
+    return read_states(arrays[0].shape[0], lambda t: joined([array[t, ..., :rows, :] for array in arrays]))
+
+
+def read_with_h5py(path, rows, threads):
+    import h5py
+
+    with h5py.File(path) as file:
+        arrays = [file[name] for name in sorted(file) if name.startswith("field")]
+        return read_states(arrays[0].shape[0], lambda t: joined([array[t, ..., :rows, :] for array in arrays]))
+
+
+def others_for(path, threads):
+    """The readers to compare with, by name."""
+    if path.suffix == ".nc":
+        one = {"xarray": read_with_xarray}
+        return one if path.stem == "packed3" or threads > 1 else {**one, "h5py": read_with_h5py}
+    return {"xarray": read_with_xarray, "tensorstore": read_with_tensorstore, "zarr-python": read_with_zarr}
+
+
+def timed(reader, *arguments):
+    begin = time.perf_counter()
+    total, size = reader(*arguments)
+    return {"seconds": time.perf_counter() - begin, "check": total, "bytes": size}
+
+
+def ours(program, path, threads, parts):
+    command = [program, path, "1", str(threads), str(parts)]
+    return json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+
+
+def compare(program, name, path, threads, parts):
+    others, best = others_for(path, threads), {}
+    for _ in range(3):
+        turns = {"ours": ours(program, path, threads, parts)}
+        turns.update((other, timed(reader, path, 128 // parts, threads)) for other, reader in others.items())
+        for who, turn in turns.items():
+            if abs(turn["check"] - turns["ours"]["check"]) > 1e-3 or turn["bytes"] != turns["ours"]["bytes"]:
+                raise SystemExit(f"{name}: {turns['ours']} read, {who} has {turn}")
+            if who not in best or turn["seconds"] < best[who]["seconds"]:
+                best[who] = turn
+    rates = {who: round(turn["bytes"] / turn["seconds"] / 1e6) for who, turn in best.items()}
+    fastest = max(rate for who, rate in rates.items() if who != "ours")
+    print(json.dumps({"case": name, **rates, "to_the_fastest": round(rates["ours"] / fastest, 2)}), flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program")
     parser.add_argument("--times", type=int, default=64)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--parts", type=int, default=1)
     parser.add_argument("--folder", type=pathlib.Path)
     options = parser.parse_args()
-    os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[0]})
-    blosc.set_nthreads(1)
-    zarr.config.set({"threading.max_workers": 1, "async.concurrency": 1})
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.threads])
+    blosc.set_nthreads(options.threads)
+    zarr.config.set({"threading.max_workers": options.threads, "async.concurrency": options.threads})
+    if importlib.util.find_spec("zarrs"):
+        zarr.config.set({"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"})
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.folder or pathlib.Path(scratch)
         for name, path in write_cases(make_data(options.times), folder).items():
-            theirs = read_with_xarray(path)
-            ours = json.loads(
-                subprocess.run([options.program, path], capture_output=True, check=True, text=True).stdout
-            )
-            if abs(ours["check"] - theirs["check"]) > 1e-3 or ours["bytes"] != theirs["bytes"]:
-                raise SystemExit(f"{name}: {ours} read, xarray has {theirs}")
-            ratio = ours["mb_per_s"] / theirs["mb_per_s"]
-            row = {
-                "case": name,
-                "mb_per_s": ours["mb_per_s"],
-                "xarray_mb_per_s": round(theirs["mb_per_s"], 1),
-                "ratio": round(ratio, 2),
-            }
-            print(json.dumps(row), flush=True)
+            compare(options.program, name, path, options.threads, options.parts)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ void add_eval(CLI::App& app, Action& action);
 void add_forecast(CLI::App& app, Action& action);
 void add_export(CLI::App& app, Action& action);
 void add_data(CLI::App& app, Action& action);
+void add_data_check(CLI::App& data, Action& action);    ///< `data check`
+void add_data_convert(CLI::App& data, Action& action);  ///< `data convert`
 void add_check(CLI::App& app, Action& action);
 /// `calibrate` measures the machine and writes its description to `path`. main passes it in, because the code
 /// that measures is in bench/, which is above the command line.

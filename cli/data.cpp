@@ -1,7 +1,9 @@
 #include <iostream>
+#include <optional>
 
 #include "cli/commands.h"
 #include "cli/job.h"
+#include "cli/on_threads.h"
 #include "graticule/core/error.h"
 #include "graticule/data/info.h"
 #include "graticule/data/source.h"
@@ -39,16 +41,31 @@ void add_info(CLI::App& data, Action& action) {
   });
 }
 
+struct StatsArguments {
+  std::string path;
+  std::vector<std::string> variables, range;
+  std::vector<int> leads = {24};
+  int64_t times = 0;
+};
+
+// Each core takes a share of the variables.
+Statistics statistics_by_threads(const StatsArguments& arguments, const std::vector<std::string>& variables,
+                                 const TimeRange& range) {
+  const int threads = std::min(cores_of_rank(1), static_cast<int>(variables.size()));
+  std::vector<std::optional<Statistics>> shares(static_cast<size_t>(threads));
+  on_threads(threads, [&](int thread) {
+    shares[static_cast<size_t>(thread)] = compute_statistics(
+        *open_source(arguments.path), variables, arguments.leads, range, thread, threads, arguments.times);
+  });
+  Statistics all = *shares[0];
+  for (size_t i = 1; i < shares.size(); ++i) all = merge(all, *shares[i]);
+  return all;
+}
+
 void add_stats(CLI::App& data, Action& action) {
   auto* command = data.add_subcommand(
       "stats", "Print mean and standard deviations of fields and of their differences, as JSON");
-  struct Arguments {
-    std::string path;
-    std::vector<std::string> variables, range;
-    std::vector<int> leads = {24};
-    int64_t times = 0;
-  };
-  const auto arguments = std::make_shared<Arguments>();
+  const auto arguments = std::make_shared<StatsArguments>();
   command
       ->add_option("path", arguments->path,
                    "A Zarr folder, a NetCDF file or folder of them, or \"synthetic:...\"")
@@ -68,12 +85,11 @@ void add_stats(CLI::App& data, Action& action) {
           if (arguments->variables.empty()) variables.push_back(variable.name);
         }
         if (catalog.times.empty()) refuse("data", "'", arguments->path, "' has no times: nothing to count");
-        const TimeRange range = arguments->range.empty()
-                                    ? TimeRange{catalog.times.front(), catalog.times.back()}
-                                    : parse_time_range(arguments->range[0], arguments->range[1]);
-        std::cout << to_json(compute_statistics(*source, variables, arguments->leads, range, 0, 1,
-                                                arguments->times))
-                  << "\n";
+        const TimeRange range =
+            arguments->range.empty()
+                ? TimeRange{catalog.times.front(), catalog.times.back()}
+                : parse_time_range(arguments->range[0], arguments->range[1], catalog.calendar);
+        std::cout << to_json(statistics_by_threads(*arguments, variables, range)) << "\n";
         return 0;
       });
     };
@@ -115,10 +131,13 @@ void add_synth(CLI::App& data, Action& action) {
 }  // namespace
 
 void add_data(CLI::App& app, Action& action) {
-  auto* command = app.add_subcommand("data", "Describe data, compute their statistics, make synthetic data");
+  auto* command = app.add_subcommand(
+      "data", "Describe, check and convert data, compute their statistics, make synthetic data");
   command->require_subcommand(1);
   add_info(*command, action);
   add_stats(*command, action);
+  add_data_check(*command, action);
+  add_data_convert(*command, action);
   add_synth(*command, action);
 }
 

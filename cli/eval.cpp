@@ -97,7 +97,7 @@ int run_eval(const EvalArguments& arguments, const World& world) {
     const auto& range = arguments.range.empty() ? trained.run.options.data.test : arguments.range;
     if (range.size() != 2)
       refuse("eval", "no times to score: give --range FIRST LAST, or data.test in the recipe");
-    options.range = parse_time_range(range[0], range[1]);
+    options.range = parse_time_range(range[0], range[1], trained.run.source->catalog().calendar);
     options.lead_hours = arguments.lead;
     options.steps = arguments.steps;
     options.max_samples = arguments.samples;

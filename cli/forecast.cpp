@@ -24,10 +24,10 @@ struct ForecastArguments {
 };
 
 // --init alone, or times from it up to --until, --every hours apart (a bare date includes its whole day).
-std::vector<int64_t> initial_times(const ForecastArguments& arguments) {
-  if (arguments.until.empty()) return {parse_time(arguments.init)};
+std::vector<int64_t> initial_times(const ForecastArguments& arguments, Calendar calendar) {
+  if (arguments.until.empty()) return {parse_time(arguments.init, calendar)};
   if (arguments.every < 1) refuse("forecast", "--every ", arguments.every, ": at least 1 hour");
-  const TimeRange range = parse_time_range(arguments.init, arguments.until);
+  const TimeRange range = parse_time_range(arguments.init, arguments.until, calendar);
   std::vector<int64_t> times;
   for (int64_t time = range.begin; time <= range.end; time += arguments.every * 3600) times.push_back(time);
   return times;
@@ -58,7 +58,7 @@ int run_forecast(const ForecastArguments& arguments, const World& world) {
   TrainedRun trained = load_trained_run(arguments.checkpoint, arguments.set,
                                         taken_weights(arguments.raw_weights), world, everyone);
   agree(world, everyone, [&] {
-    options.initial_times = initial_times(arguments);
+    options.initial_times = initial_times(arguments, trained.run.source->catalog().calendar);
     options.lead_hours = arguments.lead;
     options.steps = arguments.steps;
     if (options.steps < 1) refuse("forecast", "--steps ", options.steps, ": at least 1");
@@ -66,10 +66,12 @@ int run_forecast(const ForecastArguments& arguments, const World& world) {
   write_forecast(trained.run, world, options);
   if (world.rank == 0) {
     const auto& times = options.initial_times;
+    const Calendar calendar = trained.run.source->catalog().calendar;
     std::cout << options.out << " holds " << options.steps << " steps of "
-              << chosen_lead(trained.run, options.lead_hours) << " h from " << format_time(times.front());
+              << chosen_lead(trained.run, options.lead_hours) << " h from "
+              << format_time(times.front(), calendar);
     if (times.size() > 1)
-      std::cout << " to " << format_time(times.back()) << ", " << times.size() << " times";
+      std::cout << " to " << format_time(times.back(), calendar) << ", " << times.size() << " times";
     std::cout << "\n";
   }
   return 0;

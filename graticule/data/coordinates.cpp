@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <limits>
 #include <set>
 #include <stdexcept>
 
@@ -43,8 +45,15 @@ TimeUnits units_of(const StoredArray& array) try {
   refuse("grid", place_of(array), ": ", error.what());
 }
 
-std::vector<int64_t> times_of(const std::vector<double>& values, const StoredArray& array) {
-  const TimeUnits units = units_of(array);
+// How far a number of the file may be from what was meant, relative to it: half of its last digit.
+double precision_of(NumberType type) {
+  return type == NumberType::f4   ? std::numeric_limits<float>::epsilon() / 2
+         : type == NumberType::f8 ? std::numeric_limits<double>::epsilon() / 2
+                                  : 0;
+}
+
+std::vector<int64_t> times_of(const std::vector<double>& values, const StoredArray& array,
+                              const TimeUnits& units) {
   constexpr double far = 4e11;  // seconds: more than 12,000 years
   std::vector<int64_t> times;
   for (const double value : values) {
@@ -53,16 +62,28 @@ std::vector<int64_t> times_of(const std::vector<double>& values, const StoredArr
       refuse("grid", place_of(array), " holds ", value, " ",
              text_attribute(array.header().attributes, "units"),
              ": that is more than 12,000 years from its origin; correct its units or its values");
-    times.push_back(units.origin + std::llround(seconds));
+    times.push_back(time_of(value, units, precision_of(array.header().type)));
+    if (times.back() < units.earliest)
+      refuse("grid", place_of(array), " holds ", value, " ",
+             text_attribute(array.header().attributes, "units"),
+             ", before 1582-10-15, where the calendar standard is Julian: write the times in the calendar "
+             "proleptic_gregorian or julian");
   }
   return times;
+}
+
+std::string note_of_order(const CoordinateAxis& axis, const StoredArray& array) {
+  const auto back = std::adjacent_find(axis.times.begin(), axis.times.end(), std::greater_equal<>());
+  return text(place_of(array), " is not in order: ", format_time(*(back + 1), axis.calendar), " comes after ",
+              format_time(*back, axis.calendar), " at index ", back - axis.times.begin() + 1, " of ",
+              axis.times.size(), ": it is read in order of time; check that no time is wrong");
 }
 
 // Reads one axis. Returns nothing, with a note, for levels that are no pressures.
 std::optional<CoordinateAxis> read_axis(StoredArray& array, Coordinate kind,
                                         std::vector<std::string>& notes) {
   const nlohmann::json& attributes = array.header().attributes;
-  CoordinateAxis axis{kind, array.header().name, read_values(array), {}, 0};
+  CoordinateAxis axis{kind, array.header().name, read_values(array), {}, Calendar::gregorian, 0};
   require_numbers(axis.values, array);
   if (kind == Coordinate::level) {
     auto levels = levels_in_hectopascal(axis.values, text_attribute(attributes, "units"));
@@ -74,12 +95,13 @@ std::optional<CoordinateAxis> read_axis(StoredArray& array, Coordinate kind,
     axis.values = *levels;
   }
   if (kind == Coordinate::time) {
-    axis.times = times_of(axis.values, array);
+    const TimeUnits time_units = units_of(array);
+    axis.times = times_of(axis.values, array, time_units);
+    axis.calendar = time_units.calendar;
     axis.validity = validity_of(array.header().name, attributes);
     const auto& t = axis.times;
     if (!std::is_sorted(t.begin(), t.end()) && !std::is_sorted(t.rbegin(), t.rend()))
-      notes.push_back(place_of(array) +
-                      " is not in order: it is read in order of time; check that no time is wrong");
+      notes.push_back(note_of_order(axis, array));
   }
   if (kind == Coordinate::lead) {
     const std::string units = text_attribute(attributes, "units");

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "graticule/data/calendar.h"
 #include "graticule/data/cf.h"
 #include "graticule/data/stored_array.h"
 
@@ -16,10 +17,11 @@ namespace graticule {
 /// The meaning of one dimension or of one scalar coordinate.
 struct CoordinateAxis {
   Coordinate kind = Coordinate::none;
-  std::string name;            ///< of the array that gives the meaning
-  std::vector<double> values;  ///< as stored; levels in hPa, leads in seconds
-  std::vector<int64_t> times;  ///< of a time axis
-  int validity = 0;            ///< of a time: how surely it is the time of validity (validity_of in cf.h)
+  std::string name;                         ///< of the array that gives the meaning
+  std::vector<double> values;               ///< as stored; levels in hPa, leads in seconds
+  std::vector<int64_t> times;               ///< of a time axis
+  Calendar calendar = Calendar::gregorian;  ///< of the times
+  int validity = 0;  ///< of a time: how surely it is the time of validity (validity_of in cf.h)
 };
 
 struct Coordinates {
@@ -45,12 +47,13 @@ struct Plane {
   bool latitude_descending = false;           ///< in the file
   std::vector<int64_t> columns;               ///< canonical column -> column in the file
   bool as_stored = false;                     ///< the file's columns are in canonical order
+  bool closed = false;  ///< the file's last column is its first one again, 360 degrees on: it is left out
 };
 
 /// The canonical plane of two axes. Longitudes start at the smallest one in [0, 360). A region on both sides
 /// of 0 degrees starts at its west edge, with negative longitudes there, so that neighbours stay neighbours.
-/// Refuses latitudes that are not monotonic or beyond a pole, and a longitude given twice; `where` names the
-/// arrays in messages.
+/// A last column 360 degrees from the first one repeats it and is left out. Refuses latitudes that are not
+/// monotonic or beyond a pole, and any other longitude given twice; `where` names the arrays in messages.
 Plane plane_of(const CoordinateAxis& rows, const CoordinateAxis& columns, const std::string& where);
 
 }  // namespace graticule

@@ -77,15 +77,16 @@ void join_level(const std::string& name, const FieldPiece& piece, JoinedFields& 
   }
   for (size_t i = 0; i < piece.roles.times.size(); ++i) {
     const int64_t time = piece.roles.times[i];
+    if (!piece.declared->holds(time)) continue;
     const auto [known, added] =
         field.at.emplace(time, std::pair(field.pieces.size(), static_cast<int64_t>(i)));
     if (added) continue;
     if (known->second.first == field.pieces.size())
-      refuse("source", header.file, ": ", header.name, " has ", format_time(time),
-             " twice along its time: cut one of them off");
+      refuse("source", header.file, ": ", header.name, " has ", format_time(time, piece.roles.calendar),
+             " twice along its time, at index ", known->second.second, " and ", i, ": cut one of them off");
     const ArrayHeader& other = header_of(field.pieces[known->second.first]);
-    refuse("source", name, " at ", format_time(time), " is given twice, by ", other.name, " in ", other.file,
-           " and ", header.name, " in ", header.file, ": give one of them");
+    refuse("source", name, " at ", format_time(time, piece.roles.calendar), " is given twice, by ",
+           other.name, " in ", other.file, " and ", header.name, " in ", header.file, ": give one of them");
   }
   field.pieces.push_back(piece);
 }
@@ -108,8 +109,11 @@ std::string lacking(const JoinedFields& fields, const std::map<int64_t, size_t>&
   std::map<std::string, std::string> variables_of;  // period -> variables
   for (const auto& [name, field] : fields) {
     if (field.variable.constant) continue;
-    const std::string period = text(field.at.size(), " times from ", format_time(field.at.begin()->first),
-                                    " to ", format_time(field.at.rbegin()->first));
+    const std::string period =
+        field.at.empty()
+            ? std::string("no time that its store declares")
+            : text(field.at.size(), " times from ", format_time(field.at.begin()->first, field.calendar()),
+                   " to ", format_time(field.at.rbegin()->first, field.calendar()));
     std::string& names = variables_of[period];
     names += (names.empty() ? "" : ", ") + name;
   }
@@ -120,26 +124,45 @@ std::string lacking(const JoinedFields& fields, const std::map<int64_t, size_t>&
          ". Give data of one period; a field that does not change needs no time");
 }
 
+// The part of the piece's array that holds these rows (south first) and file columns at one time.
+std::vector<Span> box_of(const FieldPiece& piece, int64_t time, Span rows, Span columns) {
+  const auto row_count = static_cast<int64_t>(piece.plane->latitudes.size());
+  std::vector<Span> box(header_of(piece).shape.size(), Span{0, 1});
+  box[piece.roles.row] =
+      piece.plane->latitude_descending ? Span{row_count - rows.end, row_count - rows.begin} : rows;
+  box[piece.roles.column] = columns;
+  if (piece.roles.time) box[*piece.roles.time] = {time, time + 1};
+  if (piece.roles.level) box[*piece.roles.level] = {piece.level, piece.level + 1};
+  return box;
+}
+
 }  // namespace
+
+void require_closed(const FieldPiece& piece) {
+  const ArrayHeader& header = header_of(piece);
+  const Span rows{0, static_cast<int64_t>(piece.plane->latitudes.size())};
+  const int64_t last = header.shape[piece.roles.column] - 1;
+  std::vector<std::byte> west(static_cast<size_t>(rows.size()) * size_of(header.type)), east(west.size());
+  piece.array->read(box_of(piece, 0, rows, {0, 1}), west);
+  piece.array->read(box_of(piece, 0, rows, {last, last + 1}), east);
+  if (west == east) return;
+  refuse("grid", header.file, ": the first and the last column of ", header.name,
+         " are 360 degrees apart, which is one place, but hold other values: cut one of them off");
+}
 
 void read_piece(const FieldPiece& piece, int64_t time, Span rows, std::span<float> out) {
   const ArrayHeader& header = header_of(piece);
-  const auto row_count = static_cast<int64_t>(piece.plane->latitudes.size());
   const bool flipped = piece.plane->latitude_descending;
-  std::vector<Span> box(header.shape.size(), Span{0, 1});
-  box[piece.roles.row] = flipped ? Span{row_count - rows.end, row_count - rows.begin} : rows;
   const int64_t column_count = header.shape[piece.roles.column];
-  box[piece.roles.column] = {0, column_count};
-  if (piece.roles.time) box[*piece.roles.time] = {time, time + 1};
-  if (piece.roles.level) box[*piece.roles.level] = {piece.level, piece.level + 1};
+  const std::vector<Span> box = box_of(piece, time, rows, {0, column_count});
 
   const bool rows_first = piece.roles.row < piece.roles.column;
   if (rows_first && !flipped && piece.plane->as_stored && is_plain(header.type, header.packing)) {
     return piece.array->read(box, std::as_writable_bytes(out));
   }
-  std::vector<std::byte> stored(out.size() * size_of(header.type));
+  std::vector<float> values(static_cast<size_t>(rows.size() * column_count));
+  std::vector<std::byte> stored(values.size() * size_of(header.type));
   piece.array->read(box, stored);
-  std::vector<float> values(out.size());
   unpack(stored, header.type, header.packing, values);
   const int64_t row_stride = rows_first ? column_count : 1, column_stride = rows_first ? 1 : rows.size();
   float* target = out.data();
@@ -199,8 +222,8 @@ void make_static_fields_constant(JoinedFields& fields, std::vector<std::string>&
       return piece.roles.times.size() == 1 && (&piece == &first || same_values(first, piece));
     });
     if (field.variable.constant || !is_static(name) || !still) continue;
-    notes.push_back(text(name, " has one time in each file, the first ", format_time(field.at.begin()->first),
-                         ": taken for a constant"));
+    notes.push_back(text(name, " has one time in each file, the first ",
+                         format_time(first.roles.times[0], first.roles.calendar), ": taken for a constant"));
     field.variable.constant = true;
     field.pieces.resize(1);
     field.at.clear();
@@ -220,7 +243,7 @@ std::vector<int64_t> common_times(const JoinedFields& fields, const std::string&
     if (count == varying) times.push_back(time);
   }
   const size_t left_out = variables_at.size() - times.size();
-  if (left_out == 0) return times;
+  if (left_out == 0 && (varying == 0 || !times.empty())) return times;
   if (times.empty()) refuse_no_common_time(fields, path);
   notes.push_back(
       text(left_out, " of ", variables_at.size(),

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "graticule/data/declared_times.h"
 #include "graticule/data/field_roles.h"
 #include "graticule/data/source.h"
 
@@ -17,6 +18,7 @@ struct FieldPiece {
   const Plane* plane = nullptr;
   FieldRoles roles;
   int64_t level = 0;
+  const DeclaredTimes* declared = nullptr;  ///< other times of the array are not used
 };
 
 /// One variable and all pieces that make it up.
@@ -24,11 +26,17 @@ struct JoinedField {
   Variable variable;
   std::vector<FieldPiece> pieces;
   std::map<int64_t, std::pair<size_t, int64_t>> at;  ///< time -> piece, index in its array
+
+  Calendar calendar() const { return pieces[0].roles.calendar; }
 };
 
 /// Reads `rows` of one piece at an index `time` of its own times into `out`, as Source::read gives them:
 /// row-major, south first, fp32 in physical units.
 void read_piece(const FieldPiece& piece, int64_t time, Span rows, std::span<float> out);
+
+/// Refuses a piece whose last column does not repeat its first one at its first time, though the plane says so
+/// (Plane::closed).
+void require_closed(const FieldPiece& piece);
 
 using JoinedFields = std::map<std::string, JoinedField>;
 

@@ -27,7 +27,8 @@ std::pair<std::string, double> name_and_level(const std::string& variable) {
 AxisLayout time_axis(const FieldWriterOptions& options) {
   const bool hours =
       std::all_of(options.times.begin(), options.times.end(), [](int64_t t) { return t % 3600 == 0; });
-  AxisLayout axis{"time", {}, true, {{"calendar", "proleptic_gregorian"}, {"long_name", "time"}}};
+  AxisLayout axis{
+      "time", {}, true, {{"calendar", std::string(name_of(options.calendar))}, {"long_name", "time"}}};
   axis.attributes["units"] = hours ? "hours since 1970-01-01 00:00:00" : "seconds since 1970-01-01 00:00:00";
   axis.attributes["standard_name"] = options.lead_hours.empty() ? "time" : "forecast_reference_time";
   for (const int64_t time : options.times)

@@ -182,7 +182,8 @@ std::optional<FieldRoles> roles_of(const ArrayHeader& header, const Dataset& dat
   for (const auto& d : {found.row, found.column, found.level, found.time, found.lead}) {
     if (d) require_size(header, *d, axis_of(*d));
   }
-  FieldRoles roles{found.time, found.level, *found.row, *found.column, {}, {}, false, {}};
+  FieldRoles roles{found.time, found.level, *found.row, *found.column, {}, Calendar::gregorian,
+                   {},         false,       {}};
   const CoordinateAxis* time =
       found.time ? &axis_of(*found.time) : scalar_of(header, coordinates, Coordinate::time);
   const CoordinateAxis* level =
@@ -191,6 +192,7 @@ std::optional<FieldRoles> roles_of(const ArrayHeader& header, const Dataset& dat
       found.lead ? &axis_of(*found.lead) : scalar_of(header, coordinates, Coordinate::lead);
   if (time) {
     roles.times = time->times;
+    roles.calendar = time->calendar;
     add_lead(header, *time, lead, roles, notes);
   }
   if (level) roles.levels = level->values;

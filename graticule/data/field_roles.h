@@ -15,9 +15,10 @@ namespace graticule {
 struct FieldRoles {
   std::optional<size_t> time, level;
   size_t row = 0, column = 0;
-  std::vector<int64_t> times;            ///< of the time dimension, or of a scalar time; else empty
-  std::vector<double> levels;            ///< hPa, in the same way
-  bool scalar_level = false;             ///< the level is a scalar coordinate, not a dimension
+  std::vector<int64_t> times;               ///< of the time dimension, or of a scalar time; else empty
+  Calendar calendar = Calendar::gregorian;  ///< of the times
+  std::vector<double> levels;               ///< hPa, in the same way
+  bool scalar_level = false;                ///< the level is a scalar coordinate, not a dimension
   std::map<std::string, double> beside;  ///< other scalar coordinates: an ensemble member, a height, a depth
 };
 

@@ -18,9 +18,10 @@ namespace graticule {
 
 struct FieldWriterOptions {
   std::string path;
-  std::vector<double> latitudes;    ///< degrees north, ascending (Y)
-  std::vector<double> longitudes;   ///< degrees east (X)
-  std::vector<int64_t> times;       ///< seconds since 1970; of forecasts, their initial times
+  std::vector<double> latitudes;            ///< degrees north, ascending (Y)
+  std::vector<double> longitudes;           ///< degrees east (X)
+  std::vector<int64_t> times;               ///< seconds since 1970; of forecasts, their initial times
+  Calendar calendar = Calendar::gregorian;  ///< of the times
   std::vector<int> lead_hours;      ///< adds the dimension prediction_timedelta; empty: no such dimension
   std::vector<Variable> variables;  ///< `name@level` of one name share an array; constants have no time
   std::map<std::string, std::string> attributes;  ///< of the whole file: title, source, history ...

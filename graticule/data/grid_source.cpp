@@ -19,6 +19,16 @@ bool same_coordinates(const std::vector<double>& a, const std::vector<double>& b
                     [near](double x, double y) { return std::abs(x - y) < near; });
 }
 
+// The calendar of the first time axis, or of the first scalar time.
+Calendar calendar_of(const Coordinates& coordinates) {
+  for (const auto* known : {&coordinates.axes, &coordinates.scalars}) {
+    for (const auto& [name, axis] : *known) {
+      if (axis.kind == Coordinate::time) return axis.calendar;
+    }
+  }
+  return Calendar::gregorian;
+}
+
 class GridSource : public Source {
  public:
   GridSource(const std::string& path, std::vector<Dataset> datasets, std::shared_ptr<ChunkCache> cache)
@@ -83,6 +93,10 @@ class GridSource : public Source {
       catalog_.notes.insert(catalog_.notes.end(), notes.begin(), notes.end());
     for (const std::string& group : data.groups) groups_.push_back(data.path + group);
     const size_t fields_before = fields.size();
+    const Calendar calendar = calendar_of(coordinates);
+    declared_.push_back(
+        std::make_unique<DeclaredTimes>(declared_times(data.attributes, calendar, data.path)));
+    std::set<std::string> told;  // notes of times left out, once for all arrays with these times
     std::map<std::pair<std::string, std::string>, const Plane*> planes;  // by row and column dimension
     for (const auto& array : data.arrays) {
       const ArrayHeader& header = array->header();
@@ -96,8 +110,18 @@ class GridSource : public Source {
             std::make_unique<Plane>(plane_of(coordinates.axes.at(row), coordinates.axes.at(column), names)));
         plane = planes_.back().get();
         check_grid(*plane, names);
+        if (plane->closed) {
+          require_closed({array.get(), plane, *roles, 0, nullptr});
+          catalog_.notes.push_back(names + ": the last column repeats the first one: left out");
+        }
       }
-      join({array.get(), plane, *roles, 0}, fields, catalog_.notes);
+      if (!roles->times.empty()) {
+        check_calendar(roles->calendar, header);
+        const std::string note =
+            note_of_undeclared(*declared_.back(), roles->times, roles->calendar, data.path);
+        if (!note.empty() && told.insert(note).second) catalog_.notes.push_back(note);
+      }
+      join({array.get(), plane, *roles, 0, declared_.back().get()}, fields, catalog_.notes);
     }
     if (fields.size() > fields_before) note_what_is_beside(data, coordinates);
   }
@@ -115,6 +139,18 @@ class GridSource : public Source {
         catalog_.notes.push_back(text(data.path, ": ", name, " = ", scalar.values[0],
                                       " hPa is a scalar that no field names as its coordinate: not used"));
     }
+  }
+
+  // All times of a data set are on one axis, so they must count the same days.
+  void check_calendar(Calendar calendar, const ArrayHeader& header) {
+    const std::string place = text(header.name, " in ", header.file);
+    if (first_times_.empty()) {
+      first_times_ = place;
+      catalog_.calendar = calendar;
+    }
+    if (calendar == catalog_.calendar) return;
+    refuse("source", "the times of ", place, " are of the calendar ", name_of(calendar), ", those of ",
+           first_times_, " of ", name_of(catalog_.calendar), ": give data of one calendar");
   }
 
   void check_grid(const Plane& plane, const std::string& names) {
@@ -163,7 +199,8 @@ class GridSource : public Source {
   std::shared_ptr<ChunkCache> cache_;
   std::vector<std::unique_ptr<Plane>> planes_;
   Catalog catalog_;
-  std::string first_grid_;
+  std::string first_grid_, first_times_;                  // where the grid and the calendar were seen first
+  std::vector<std::unique_ptr<DeclaredTimes>> declared_;  // by data set
   std::vector<std::string> groups_;
   std::vector<JoinedField> fields_;  // in the order of catalog_.variables
 };

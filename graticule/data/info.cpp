@@ -20,8 +20,9 @@ namespace {
 constexpr int64_t sampled_times = 4;
 
 struct TimeAxis {
-  int64_t step = 0;  ///< the smallest difference, s; 0 with fewer than two times
-  int64_t gaps = 0;  ///< differences that are larger
+  int64_t step = 0;        ///< the smallest difference, s; 0 with fewer than two times
+  int64_t gaps = 0;        ///< differences that are larger
+  int64_t before_gap = 0;  ///< the time before the first of them
 };
 
 TimeAxis time_axis(const std::vector<int64_t>& times) {
@@ -30,7 +31,10 @@ TimeAxis time_axis(const std::vector<int64_t>& times) {
     const int64_t step = times[i] - times[i - 1];
     if (axis.step == 0 || step < axis.step) axis.step = step;
   }
-  for (size_t i = 1; i < times.size(); ++i) axis.gaps += times[i] - times[i - 1] > axis.step;
+  for (size_t i = 1; i < times.size(); ++i) {
+    if (times[i] - times[i - 1] <= axis.step) continue;
+    if (axis.gaps++ == 0) axis.before_gap = times[i - 1];
+  }
   return axis;
 }
 
@@ -126,10 +130,14 @@ void describe_times(std::ostringstream& out, const Catalog& catalog) {
   out << "times      " << catalog.times.size();
   if (!catalog.times.empty()) {
     const TimeAxis axis = time_axis(catalog.times);
-    out << ", " << format_time(catalog.times.front()) << " to " << format_time(catalog.times.back());
+    out << ", " << format_time(catalog.times.front(), catalog.calendar) << " to "
+        << format_time(catalog.times.back(), catalog.calendar);
     if (axis.step > 0) out << ", every " << static_cast<double>(axis.step) / 3600 << " h";
     if (axis.step > 0)
-      out << (axis.gaps ? ", with " + std::to_string(axis.gaps) + " gaps" : ", without gaps");
+      out << (axis.gaps ? text(", with ", axis.gaps, " gaps, the first after ",
+                               format_time(axis.before_gap, catalog.calendar))
+                        : ", without gaps");
+    if (catalog.calendar != Calendar::gregorian) out << ", calendar " << name_of(catalog.calendar);
   }
   out << "\n";
 }
@@ -211,10 +219,13 @@ std::string describe_json(Source& source, bool count_missing) {
                          {"standard_name", variable.standard_name},
                          {"constant", variable.constant}});
   }
-  nlohmann::json time = {{"count", catalog.times.size()}, {"step_seconds", axis.step}, {"gaps", axis.gaps}};
+  nlohmann::json time = {{"count", catalog.times.size()},
+                         {"step_seconds", axis.step},
+                         {"gaps", axis.gaps},
+                         {"calendar", name_of(catalog.calendar)}};
   if (!catalog.times.empty()) {
-    time["first"] = format_time(catalog.times.front());
-    time["last"] = format_time(catalog.times.back());
+    time["first"] = format_time(catalog.times.front(), catalog.calendar);
+    time["last"] = format_time(catalog.times.back(), catalog.calendar);
   }
   return nlohmann::json{{"path", catalog.path},
                         {"container", catalog.container},

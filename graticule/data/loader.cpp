@@ -102,10 +102,13 @@ Batch Loader::State::read(int64_t from) {
     reader.read_sample(sample, fields);
     for (size_t k = 0; k < weights.size(); ++k) weights[k].push_back(fields.steps[k].weight_TKP);
     batch.lead_hours_B.mutable_data_ptr<float>()[b] = static_cast<float>(sample.lead_hours);
-    batch.times.push_back(source->catalog().times[static_cast<size_t>(sample.states.front())]);
+    const auto season = [&catalog = source->catalog()](int64_t state) {
+      return in_gregorian_season(catalog.calendar, catalog.times[static_cast<size_t>(state)]);
+    };
+    batch.times.push_back(season(sample.states.front()));
     batch.sample_ids.push_back(ids.begin + b);
     for (size_t k = 0; k < batch.later.size(); ++k)
-      batch.later[k].times.push_back(source->catalog().times[static_cast<size_t>(sample.later[k])]);
+      batch.later[k].times.push_back(season(sample.later[k]));
   }
   batch.weight_BTKP = stacked(weights[0], batch.target_BTKP);
   for (size_t k = 0; k < batch.later.size(); ++k)

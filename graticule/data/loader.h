@@ -67,8 +67,9 @@ struct Batch {
   /// target, off the grid, and where a value is missing. All samples of all batches share this memory unless
   /// a value is missing, so do not write to it.
   at::Tensor weight_BTKP;
-  at::Tensor lead_hours_B;          ///< fp32
-  std::vector<int64_t> times;       ///< initial times, seconds since 1970
+  at::Tensor lead_hours_B;  ///< fp32
+  std::vector<int64_t>
+      times;  ///< initial times as the model reads them (in_gregorian_season): seconds since 1970
   std::vector<int64_t> sample_ids;  ///< position in the run's sequence of samples; seeds drop path
   /// fp32, only with later steps: the unit of the model's output over the deviation, for targets where they
   /// have a value at the initial time; 0 elsewhere.

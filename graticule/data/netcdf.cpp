@@ -207,10 +207,8 @@ Dataset open_netcdf(const std::string& file, const std::string& group,
   if (data.container == "NetCDF-3") check_classic_size(file);
   const auto alone = netcdf_alone();
   const int root = files->open(file), number = open_group(*files, file, group);
-  nc_type type = NC_NAT;
-  size_t length = 0;
-  if (nc_inq_att(root, NC_GLOBAL, "source", &type, &length) == NC_NOERR)
-    data.provenance = text_of(root, NC_GLOBAL, "source", type, length).value_or("");
+  data.attributes = attributes_of(root, NC_GLOBAL);
+  data.provenance = text_attribute(data.attributes, "source");
   add_group_names(number, data.groups);
   add_arrays(number, {files, file, group, 0}, false, cache, data);
   for (std::string above = group; above != "/";) {

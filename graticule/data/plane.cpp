@@ -49,20 +49,22 @@ void set_longitudes(Plane& plane, const std::vector<double>& stored, const std::
     if (east[x] < 0) east[x] += 360;
     if (east[x] >= 360 - near) east[x] = 0;
   }
-  plane.columns.resize(east.size());
+  plane.closed = stored.size() > 2 && std::abs(std::abs(stored.back() - stored.front()) - 360) < near;
+  plane.columns.resize(east.size() - (plane.closed ? 1 : 0));
   std::iota(plane.columns.begin(), plane.columns.end(), int64_t{0});
   const auto at = [&](int64_t x) { return east[static_cast<size_t>(x)]; };
   std::sort(plane.columns.begin(), plane.columns.end(), [&](int64_t a, int64_t b) { return at(a) < at(b); });
   for (const int64_t x : plane.columns) {
     if (!plane.longitudes.empty() && at(x) - plane.longitudes.back() < near) {
-      refuse("grid", where, ": longitude ", at(x), " is given twice: cut the repeated column off");
+      refuse("grid", where, ": longitude ", at(x),
+             " is given twice, not by the first and the last column: cut one of them off");
     }
     plane.longitudes.push_back(at(x));
   }
   const size_t edge = west_edge(plane.longitudes);
   if (edge == 0) return;
   const auto middle = static_cast<std::ptrdiff_t>(edge);
-  for (size_t x = edge; x < east.size(); ++x) plane.longitudes[x] -= 360;
+  for (size_t x = edge; x < plane.longitudes.size(); ++x) plane.longitudes[x] -= 360;
   std::rotate(plane.longitudes.begin(), plane.longitudes.begin() + middle, plane.longitudes.end());
   std::rotate(plane.columns.begin(), plane.columns.begin() + middle, plane.columns.end());
 }
@@ -80,7 +82,7 @@ Plane plane_of(const CoordinateAxis& rows, const CoordinateAxis& columns, const 
   Plane plane;
   set_latitudes(plane, rows.values, where);
   set_longitudes(plane, columns.values, where);
-  plane.as_stored = std::is_sorted(plane.columns.begin(), plane.columns.end());
+  plane.as_stored = !plane.closed && std::is_sorted(plane.columns.begin(), plane.columns.end());
   return plane;
 }
 

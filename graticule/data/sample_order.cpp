@@ -57,11 +57,12 @@ SampleOrder::SampleOrder(const Catalog& catalog, const LoaderOptions& options)
     }
   }
   if (initial_.empty()) {
-    const std::string held =
-        times_.empty() ? "no time" : format_time(times_.front()) + " to " + format_time(times_.back());
-    refuse("data", "no sample from ", format_time(options.range.begin), " to ",
-           format_time(options.range.end), ": no time there has data ", list(lead_hours_), " hours later too",
-           and_around(states_, steps_), ". ", catalog.path, " has ", times_.size(), " times, ", held,
+    const std::string held = times_.empty() ? "no time"
+                                            : format_time(times_.front(), catalog.calendar) + " to " +
+                                                  format_time(times_.back(), catalog.calendar);
+    refuse("data", "no sample from ", format_time(options.range.begin, catalog.calendar), " to ",
+           format_time(options.range.end, catalog.calendar), ": no time there has data ", list(lead_hours_),
+           " hours later too", and_around(states_, steps_), ". ", catalog.path, " has ", times_.size(), " times, ", held,
            ". Choose a longer range within them, or leads that are multiples of their step");
   }
 }

@@ -179,7 +179,8 @@ void refuse_values(const Catalog& catalog, const std::string& variable, int64_t 
                    size_t total, const char* kind, const char* way_out) {
   const bool constant = catalog.variables[catalog.index_of(variable)].constant;
   const std::string when =
-      constant ? "(constant)" : "at " + format_time(catalog.times[static_cast<size_t>(time_index)]);
+      constant ? "(constant)"
+               : "at " + format_time(catalog.times[static_cast<size_t>(time_index)], catalog.calendar);
   refuse("data", variable, " ", when, " has ", count, " ", kind, " values of ", total, " read from ",
          catalog.path, ": ", way_out);
 }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "graticule/core/span.h"
+#include "graticule/data/calendar.h"
 
 namespace graticule {
 
@@ -30,7 +31,8 @@ struct Catalog {
   std::string container;           ///< "NetCDF-4", "Zarr 2", "synthetic", ...
   std::vector<double> latitudes;   ///< degrees north, ascending (Y)
   std::vector<double> longitudes;  ///< degrees east, ascending (X); west of 0 negative in a region across 0
-  std::vector<int64_t> times;      ///< seconds since 1970-01-01 UTC, ascending
+  std::vector<int64_t> times;      ///< seconds since 1970-01-01 UTC of `calendar`, ascending
+  Calendar calendar = Calendar::gregorian;
   std::vector<Variable> variables;
   std::string provenance;            ///< the file's attribute `source`; synthetic data say so
   bool latitude_descending = false;  ///< order in the file; forecasts are written in the same order

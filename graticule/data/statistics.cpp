@@ -165,11 +165,12 @@ Statistics compute_statistics(Source& source, const std::vector<std::string>& va
   const int64_t begin = index(std::lower_bound(catalog.times.begin(), catalog.times.end(), range.begin));
   const int64_t end = index(std::upper_bound(catalog.times.begin(), catalog.times.end(), range.end));
   if (begin >= end) {
-    refuse("data", catalog.path, " has no time from ", format_time(range.begin), " to ",
-           format_time(range.end),
-           catalog.times.empty() ? std::string(": it has no times at all")
-                                 : text(": choose a range within ", format_time(catalog.times.front()),
-                                        " to ", format_time(catalog.times.back())));
+    refuse("data", catalog.path, " has no time from ", format_time(range.begin, catalog.calendar), " to ",
+           format_time(range.end, catalog.calendar),
+           catalog.times.empty()
+               ? std::string(": it has no times at all")
+               : text(": choose a range within ", format_time(catalog.times.front(), catalog.calendar),
+                      " to ", format_time(catalog.times.back(), catalog.calendar)));
   }
 
   Statistics statistics{

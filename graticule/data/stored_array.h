@@ -59,8 +59,9 @@ struct Dataset {
   std::string path;
   std::string container;                             ///< "Zarr 2", "Zarr 3", "NetCDF-3", "NetCDF-4"
   std::vector<std::unique_ptr<StoredArray>> arrays;  ///< numeric ones only
-  std::vector<std::string> notes;               ///< for the user: what was left out or interpreted, and why
-  std::string provenance;                       ///< the global attribute `source`, "" when absent
+  std::vector<std::string> notes;  ///< for the user: what was left out or interpreted, and why
+  std::string provenance;          ///< the global attribute `source`, "" when absent
+  nlohmann::json attributes = nlohmann::json::object();  ///< global ones
   std::map<std::string, std::string> mappings;  ///< name of a grid mapping variable -> its grid_mapping_name
   std::vector<std::string> groups;              ///< paths of groups below; they are not read
 };

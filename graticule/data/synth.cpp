@@ -14,6 +14,7 @@ void write_synthetic(const SyntheticOptions& options, const std::string& out) {
   file.latitudes = catalog.latitudes;
   file.longitudes = catalog.longitudes;
   file.times = catalog.times;
+  file.calendar = catalog.calendar;
   file.variables = catalog.variables;
   file.attributes = {
       {"title", "Synthetic atmosphere"},

@@ -3,11 +3,13 @@
 #include <array>
 #include <cctype>
 #include <charconv>
-#include <chrono>
+#include <cmath>
 #include <cstdio>
+#include <limits>
 #include <map>
 #include <optional>
 #include <sstream>
+#include <tuple>
 
 #include "graticule/core/error.h"
 #include "graticule/data/cf.h"
@@ -19,8 +21,7 @@ namespace {
 constexpr int64_t day_seconds = 86400;
 
 struct Civil {
-  int year = 0;
-  unsigned month = 1, day = 1;
+  CalendarDay date;
   int hour = 0, minute = 0;
   double second = 0;
   bool has_clock = false;
@@ -50,10 +51,12 @@ bool is_utc(std::string_view zone) {
          zone == "00:00";
 }
 
+// The parts of a time. Whether a calendar has the day is left open.
 std::optional<Civil> parse_civil(std::string_view rest) {
   Civil civil;
-  if (!take(rest, civil.year) || !take(rest, '-') || !take(rest, civil.month) || !take(rest, '-') ||
-      !take(rest, civil.day)) {
+  CalendarDay& date = civil.date;
+  if (!take(rest, date.year) || !take(rest, '-') || !take(rest, date.month) || !take(rest, '-') ||
+      !take(rest, date.day)) {
     return std::nullopt;
   }
   if (rest.size() > 1 && (rest[0] == 'T' || rest[0] == ' ') && rest[1] >= '0' && rest[1] <= '9') {
@@ -63,27 +66,29 @@ std::optional<Civil> parse_civil(std::string_view rest) {
     if (take(rest, ':') && !take(rest, civil.minute)) return std::nullopt;
     if (take(rest, ':') && !take(rest, civil.second)) return std::nullopt;
   }
-  const std::chrono::year_month_day date{std::chrono::year(civil.year), std::chrono::month(civil.month),
-                                         std::chrono::day(civil.day)};
-  const bool in_range = date.ok() && civil.hour >= 0 && civil.hour < 24 && civil.minute >= 0 &&
-                        civil.minute < 60 && civil.second >= 0 && civil.second < 60;
+  const bool in_range = civil.hour >= 0 && civil.hour < 24 && civil.minute >= 0 && civil.minute < 60 &&
+                        civil.second >= 0 && civil.second < 60;
   return in_range && is_utc(rest) ? std::optional(civil) : std::nullopt;
 }
 
-int64_t seconds_of(const Civil& civil) {
-  const std::chrono::sys_days date =
-      std::chrono::year(civil.year) / std::chrono::month(civil.month) / std::chrono::day(civil.day);
-  return date.time_since_epoch().count() * day_seconds + civil.hour * 3600 + civil.minute * 60 +
+int64_t seconds_of(const Civil& civil, Calendar calendar) {
+  return days_of(calendar, civil.date) * day_seconds + civil.hour * 3600 + civil.minute * 60 +
          static_cast<int64_t>(civil.second);
 }
 
-Civil parse_or_refuse(std::string_view text) {
+Civil parse_or_refuse(std::string_view text, Calendar calendar) {
   // This strict form needs two-digit months, days and hours; the origins of CF units do not.
   const bool padded = text.size() >= 10 && text[4] == '-' && text[7] == '-' &&
                       (text.size() == 10 || (text.size() >= 13 && (text[10] == 'T' || text[10] == ' ')));
   const std::optional<Civil> civil = padded ? parse_civil(text) : std::nullopt;
   if (!civil || civil->second != static_cast<int>(civil->second) || (text.size() > 10 && !civil->has_clock)) {
     refuse("time", "'", text, "' is no time: write 2001-01-31, 2001-01-31T06 or 2001-01-31T06:30:00 (UTC)");
+  }
+  if (!has_day(calendar, civil->date)) {
+    refuse("time", "'", text, "' is no day of the calendar ", name_of(calendar),
+           calendar == Calendar::gregorian  ? ": write one that exists"
+           : calendar == Calendar::days_360 ? ", whose months have 30 days: write one that exists"
+                                            : " of the data: write one that exists");
   }
   return *civil;
 }
@@ -101,25 +106,39 @@ std::string upper_t(std::string text) {
   return text;
 }
 
-std::chrono::sys_days day_of(int64_t seconds) {
-  return std::chrono::floor<std::chrono::days>(std::chrono::sys_seconds(std::chrono::seconds(seconds)));
+int64_t day_of(int64_t seconds) { return seconds / day_seconds - (seconds % day_seconds < 0); }
+
+int64_t second_of_day(int64_t seconds) { return seconds - day_of(seconds) * day_seconds; }
+
+constexpr CalendarDay reform{1582, 10, 15};  // before it, the standard calendar is Julian
+
+bool before_reform(const CalendarDay& date) {
+  return std::tie(date.year, date.month, date.day) < std::tie(reform.year, reform.month, reform.day);
 }
 
-int64_t second_of_day(int64_t seconds) {
-  return seconds - day_of(seconds).time_since_epoch().count() * day_seconds;
+// The origin of the standard calendar: a Julian date before the reform, on the count of Gregorian days. The
+// day before 1582-10-15 was the Julian 1582-10-04.
+std::optional<int64_t> standard_days_of(const CalendarDay& date) {
+  if (!before_reform(date))
+    return has_day(Calendar::gregorian, date) ? std::optional(days_of(Calendar::gregorian, date))
+                                              : std::nullopt;
+  const int64_t before = days_of(Calendar::julian, {1582, 10, 4}) - days_of(Calendar::julian, date);
+  if (!has_day(Calendar::julian, date) || before < 0 || date.year == 0) return std::nullopt;
+  return days_of(Calendar::gregorian, reform) - 1 - before;
 }
 
 }  // namespace
 
-int64_t parse_time(std::string_view text) { return seconds_of(parse_or_refuse(text)); }
+int64_t parse_time(std::string_view text, Calendar calendar) {
+  return seconds_of(parse_or_refuse(text, calendar), calendar);
+}
 
-std::string format_time(int64_t seconds) {
-  const std::chrono::year_month_day date{day_of(seconds)};
+std::string format_time(int64_t seconds, Calendar calendar) {
+  const CalendarDay date = date_of(calendar, day_of(seconds));
   const auto clock = static_cast<int>(second_of_day(seconds));
-  std::array<char, 48> buffer{};
-  std::snprintf(buffer.data(), buffer.size(), "%04d-%02u-%02uT%02d:%02d:%02d", static_cast<int>(date.year()),
-                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), clock / 3600,
-                clock / 60 % 60, clock % 60);
+  std::array<char, 64> buffer{};
+  std::snprintf(buffer.data(), buffer.size(), "%04d-%02d-%02dT%02d:%02d:%02d", static_cast<int>(date.year),
+                date.month, date.day, clock / 3600, clock / 60 % 60, clock % 60);
   return buffer.data();
 }
 
@@ -153,39 +172,56 @@ TimeUnits parse_time_units(std::string_view units, std::string_view calendar) {
   if (at == std::string::npos)
     refuse("time", "units '", units, "': expected 'hours since 1900-01-01' or similar");
   const auto unit = known.find(std::string_view(small).substr(0, at));
-  if (unit == known.end()) {
+  const std::string rule = lower(calendar);
+  const std::optional<Calendar> found = calendar_named(rule);
+  if (!found) {
+    refuse("time", "calendar '", calendar,
+           "': known are standard, gregorian, proleptic_gregorian, julian, noleap (365_day), all_leap "
+           "(366_day) and 360_day; convert the times first");
+  }
+  const std::string_view word = std::string_view(small).substr(0, at);
+  const bool months = *found == Calendar::days_360 && (word == "months" || word == "month");
+  if (unit == known.end() && !months) {
     refuse("time", "units '", units, "': ", small.substr(0, at),
            " have no fixed length; known are days, hours, minutes, seconds and their thousandths");
   }
-  const std::string rule = lower(calendar);
-  const bool proleptic = rule == "proleptic_gregorian";
-  if (!proleptic && !rule.empty() && rule != "standard" && rule != "gregorian") {
-    refuse("time", "calendar '", calendar,
-           "': known are standard, gregorian and proleptic_gregorian; convert the times first");
-  }
   const std::optional<Civil> origin = parse_civil(upper_t(small.substr(at + since.size())));
-  if (!origin) refuse("time", "units '", units, "': the origin is no date and time in UTC");
-  const int64_t seconds = seconds_of(*origin);
-  constexpr int64_t reform = -12219292800;  // 1582-10-15; before it, the standard calendar is Julian
-  if (!proleptic && seconds < reform) {
-    refuse("time", "units '", units,
-           "': an origin before 1582-10-15 is known in the calendar proleptic_gregorian only");
-  }
-  return {unit->second, seconds};
+  const bool standard = *found == Calendar::gregorian && rule != name_of(Calendar::gregorian);
+  std::optional<int64_t> days;
+  if (origin && standard) days = standard_days_of(origin->date);
+  if (origin && !standard && has_day(*found, origin->date)) days = days_of(*found, origin->date);
+  if (!days)
+    refuse("time", "units '", units, "': the origin is no date and time in UTC of the calendar ",
+           rule.empty() ? "standard" : rule);
+  TimeUnits read{months ? 30.0 * day_seconds : unit->second, 0, *found};
+  const int64_t first = days_of(*found, origin->date);
+  read.origin = seconds_of(*origin, *found) + (*days - first) * day_seconds;
+  read.earliest = standard ? days_of(*found, reform) * day_seconds : std::numeric_limits<int64_t>::min();
+  return read;
 }
 
-int day_of_year(int64_t seconds) {
-  const std::chrono::sys_days today = day_of(seconds);
-  const std::chrono::sys_days first =
-      std::chrono::year_month_day(today).year() / std::chrono::January / std::chrono::day(1);
-  return static_cast<int>((today - first).count()) + 1;
+int64_t time_of(double value, const TimeUnits& units, double precision) {
+  const double seconds = value * units.seconds_a_unit;
+  const double error = std::abs(seconds) * precision;
+  for (const int64_t round : {3600, 600, 60}) {
+    const int64_t near = std::llround(static_cast<double>(units.origin % round + seconds) / round) * round -
+                         units.origin % round;
+    if (error > 0.5 && std::abs(static_cast<double>(near) - seconds) <= error) return units.origin + near;
+  }
+  return units.origin + std::llround(seconds);
+}
+
+int day_of_year(int64_t seconds, Calendar calendar) {
+  const int64_t today = day_of(seconds);
+  return static_cast<int>(today - days_of(calendar, {date_of(calendar, today).year, 1, 1})) + 1;
 }
 
 int hour_of_day(int64_t seconds) { return static_cast<int>(second_of_day(seconds) / 3600); }
 
-TimeRange parse_time_range(std::string_view begin, std::string_view end) {
-  const Civil last = parse_or_refuse(end);
-  const TimeRange range{parse_time(begin), seconds_of(last) + (last.has_clock ? 0 : day_seconds - 1)};
+TimeRange parse_time_range(std::string_view begin, std::string_view end, Calendar calendar) {
+  const Civil last = parse_or_refuse(end, calendar);
+  const TimeRange range{parse_time(begin, calendar),
+                        seconds_of(last, calendar) + (last.has_clock ? 0 : day_seconds - 1)};
   if (range.end < range.begin)
     refuse("time", "the range from ", begin, " to ", end, " is empty: swap its ends");
   return range;

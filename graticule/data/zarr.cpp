@@ -139,9 +139,9 @@ Dataset open_zarr(const Keys& store, const std::string& key, const std::shared_p
     refuse("zarr", data.path, " is one array of a store: give the folder above it");
   }
   data.container = metadata ? "Zarr 3" : "Zarr 2";
-  const json attributes = metadata ? metadata->value("attributes", json::object())
-                                   : group.read(".zattrs").value_or(json::object());
-  data.provenance = text_attribute(attributes, "source");
+  data.attributes = metadata ? metadata->value("attributes", json::object())
+                             : group.read(".zattrs").value_or(json::object());
+  data.provenance = text_attribute(data.attributes, "source");
   metadata ? add_arrays3(group, *metadata) : add_arrays2(group);
   add_coordinates_above(group);
   return data;

@@ -53,12 +53,12 @@ void refuse_unpredicted(const Options& options, const DataOptions& data, const C
 }
 
 // Refuses training times that are scored later: the scores would be worthless.
-void refuse_overlap(const DataOptions& data) {
+void refuse_overlap(const DataOptions& data, Calendar calendar) {
   if (data.allow_overlap || data.train.empty()) return;
-  const TimeRange train = parse_time_range(data.train[0], data.train[1]);
+  const TimeRange train = parse_time_range(data.train[0], data.train[1], calendar);
   for (const auto& [name, texts] : {std::pair{"valid", &data.valid}, {"test", &data.test}}) {
     if (texts->empty()) continue;
-    const TimeRange other = parse_time_range((*texts)[0], (*texts)[1]);
+    const TimeRange other = parse_time_range((*texts)[0], (*texts)[1], calendar);
     if (train.begin <= other.end && other.begin <= train.end) {
       refuse("data", "data.train (", data.train[0], " to ", data.train[1], ") and data.", name, " (",
              (*texts)[0], " to ", (*texts)[1],
@@ -86,7 +86,7 @@ Problem define_problem(const Options& options) {
   Problem problem{options, open_source(options.data.path), {}};
   const Catalog& catalog = problem.source->catalog();
   fill_variables(problem.options.data, catalog);
-  refuse_overlap(options.data);
+  refuse_overlap(options.data, catalog.calendar);
   refuse_unpredicted(options, problem.options.data, catalog);
   target_weights(options.train.loss_weights,
                  problem.options.data.targets);  // refuses names that are no targets
@@ -201,7 +201,8 @@ Run assemble(const Problem& problem, const World& world, bool for_training,
         options, shape, mesh, reads ? layers.tokens : Span{layers.tokens.begin, layers.tokens.begin});
     if (options.data.train.empty())
       refuse("data", "data.train is missing: give the training times, [first, last]");
-    loader.range = parse_time_range(options.data.train[0], options.data.train[1]);
+    loader.range =
+        parse_time_range(options.data.train[0], options.data.train[1], run.source->catalog().calendar);
     // The loader's thread needs a source of its own, because evaluation during training reads the run's.
     agree(world, mesh.world, [&] {
       run.loader.emplace(std::shared_ptr<Source>(open_source(options.data.path)), run.statistics, loader);

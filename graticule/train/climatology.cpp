@@ -19,18 +19,19 @@ namespace graticule {
 
 namespace {
 
-constexpr int days_of_year = 366;
 constexpr int half_window = 30;
 constexpr int64_t day_seconds = 86400;
 
-double window_weight(int day, int other) {
+double window_weight(int day, int other, Calendar calendar) {
   const int apart = std::abs(day - other);
-  const int around = std::min(apart, days_of_year - apart);
+  const int around = std::min(apart, longest_year(calendar) - apart);
   return std::max(0.0, 1.0 - around / static_cast<double>(half_window));
 }
 
-bool last_day_of_common_year(int64_t time) {
-  return day_of_year(time) == 365 && day_of_year(time + day_seconds) == 1;
+// Whether a calendar with leap years has no day after this one in this year.
+bool last_day_of_common_year(int64_t time, Calendar calendar) {
+  return day_of_year(time, calendar) + 1 == longest_year(calendar) &&
+         day_of_year(time + day_seconds, calendar) == 1;
 }
 
 // Adds x to the running weighted mean of one variable (t P, fp64): m += (w / W) (x - m). The total weight W
@@ -57,8 +58,9 @@ Climatology::Climatology(Source& source, const LoaderOptions& options, const Tim
   const auto first = std::lower_bound(all.begin(), all.end(), training.begin);
   times_ = {first - all.begin(), std::upper_bound(first, all.end(), training.end) - all.begin()};
   if (times_.empty()) {
-    refuse("climatology", "the data has no time from ", format_time(training.begin), " to ",
-           format_time(training.end), ": choose a training range that it covers");
+    refuse("climatology", "the data has no time from ",
+           format_time(training.begin, source.catalog().calendar), " to ",
+           format_time(training.end, source.catalog().calendar), ": choose a training range that it covers");
   }
   const Span held = options.grid.variables_of(options.tokens);
   for (int64_t v = held.begin; v < held.end; ++v) {
@@ -79,11 +81,13 @@ void Climatology::choose_kind(const std::vector<int64_t>& valid_times) {
   const auto& all = source_.catalog().times;
   const std::span times =
       std::span(all).subspan(static_cast<size_t>(times_.begin), static_cast<size_t>(times_.size()));
-  const std::string range = text(times.size(), " training times from ", format_time(times.front()), " to ",
-                                 format_time(times.back()));
+  const std::string range =
+      text(times.size(), " training times from ", format_time(times.front(), source_.catalog().calendar),
+           " to ", format_time(times.back(), source_.catalog().calendar));
   std::string reason;
   if (kind_ == ClimatologyKind::by_day_and_hour) {
-    if (times.back() - times.front() < 364 * day_seconds) reason = "they span less than a year";
+    if (times.back() - times.front() < (longest_year(source_.catalog().calendar) - 2) * day_seconds)
+      reason = "they span less than a year";
     std::set<DayHour> slots;
     for (const int64_t time : valid_times) slots.insert(slot_of(time));
     for (const DayHour& slot : slots) {
@@ -100,15 +104,18 @@ void Climatology::choose_kind(const std::vector<int64_t>& valid_times) {
 }
 
 Climatology::DayHour Climatology::slot_of(int64_t time) const {
-  return kind_ == ClimatologyKind::time_mean ? DayHour{0, 0} : DayHour{day_of_year(time), hour_of_day(time)};
+  if (kind_ == ClimatologyKind::time_mean) return {0, 0};
+  return {day_of_year(time, source_.catalog().calendar), hour_of_day(time)};
 }
 
 double Climatology::weight_in(const DayHour& slot, int64_t time) const {
   if (kind_ == ClimatologyKind::time_mean) return 1;
   const auto [day, hour] = slot;
   if (hour_of_day(time) != hour) return 0;
-  const double repeated = last_day_of_common_year(time) ? window_weight(day, days_of_year) : 0;
-  return window_weight(day, day_of_year(time)) + repeated;
+  const Calendar calendar = source_.catalog().calendar;
+  const double repeated =
+      last_day_of_common_year(time, calendar) ? window_weight(day, longest_year(calendar), calendar) : 0;
+  return window_weight(day, day_of_year(time, calendar), calendar) + repeated;
 }
 
 // A target variable on some of its places, while its means are computed.

@@ -44,9 +44,9 @@ std::vector<Sample> samples_of(const Catalog& catalog, const EvaluationOptions& 
     if (whole) all.push_back(sample);
   }
   if (all.empty()) {
-    refuse("eval", "no initial time from ", format_time(options.range.begin), " to ",
-           format_time(options.range.end), " has all of its ", options.steps, " valid times ", lead_hours,
-           " h apart in the data",
+    refuse("eval", "no initial time from ", format_time(options.range.begin, catalog.calendar), " to ",
+           format_time(options.range.end, catalog.calendar), " has all of its ", options.steps,
+           " valid times ", lead_hours, " h apart in the data",
            states > 1 ? text(", and the ", states - 1, " times before it that the model reads") : "",
            ": widen the range or take fewer steps");
   }
@@ -186,8 +186,8 @@ Evaluation evaluate(Run& run, const World& world, const EvaluationOptions& optio
     const auto& train = run.options.data.train;
     const bool own_mean = options.convention != Convention::wb2;
     climatology.emplace(*run.source, loader_options(run.options, run.shape, run.mesh, run.tokens),
-                        own_mean ? options.range : parse_time_range(train[0], train[1]), valid_times,
-                        Span{mine.begin * options.steps, mine.end * options.steps},
+                        own_mean ? options.range : parse_time_range(train[0], train[1], catalog.calendar),
+                        valid_times, Span{mine.begin * options.steps, mine.end * options.steps},
                         own_mean ? ClimatologyKind::time_mean : run.options.run.climatology);
   });
 

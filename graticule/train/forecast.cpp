@@ -22,8 +22,8 @@ int64_t index_of_time(const Catalog& catalog, int64_t time) {
   const int64_t nearest =
       found == times.end() || (found != times.begin() && time - *(found - 1) < *found - time) ? *(found - 1)
                                                                                               : *found;
-  refuse("forecast", "the data have nothing at the initial time ", format_time(time),
-         ": the nearest time is ", format_time(nearest));
+  refuse("forecast", "the data have nothing at the initial time ", format_time(time, catalog.calendar),
+         ": the nearest time is ", format_time(nearest, catalog.calendar));
 }
 
 FieldWriterOptions layout(const Run& run, const ForecastOptions& options, int lead, const std::string& path,
@@ -34,6 +34,7 @@ FieldWriterOptions layout(const Run& run, const ForecastOptions& options, int le
   file.latitudes = catalog.latitudes, file.longitudes = catalog.longitudes;
   file.latitude_descending = catalog.latitude_descending;
   file.times = options.initial_times;
+  file.calendar = catalog.calendar;
   for (int64_t k = 1; k <= options.steps; ++k) file.lead_hours.push_back(static_cast<int>(k * lead));
   for (const auto& name : run.options.data.targets)
     file.variables.push_back(catalog.variables[catalog.index_of(name)]);
@@ -82,7 +83,7 @@ std::vector<int64_t> truth_of(const Catalog& catalog, int64_t initial_time, int6
   for (int64_t k = 1; k <= steps; ++k) {
     const int64_t valid = initial_time + k * lead_seconds;
     if (!std::binary_search(catalog.times.begin(), catalog.times.end(), valid)) {
-      refuse("forecast", "--truth: the data have nothing at ", format_time(valid),
+      refuse("forecast", "--truth: the data have nothing at ", format_time(valid, catalog.calendar),
              ": give fewer steps, an earlier --until, or no --truth");
     }
     indices.push_back(index_of_time(catalog, valid));

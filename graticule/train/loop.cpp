@@ -24,7 +24,7 @@ namespace {
 Evaluation evaluate_on_valid(Run& run, const World& world, RunLog* log) {
   const auto& valid = run.options.data.valid;
   EvaluationOptions options;
-  options.range = parse_time_range(valid[0], valid[1]);
+  options.range = parse_time_range(valid[0], valid[1], run.source->catalog().calendar);
   options.max_samples = run.options.run.eval_samples;
   options.baselines = false;
   const bool averages = run.options.train.ema > 0;

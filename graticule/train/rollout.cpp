@@ -42,7 +42,7 @@ void require_finite(const Run& run, const std::vector<VariableScale>& scales, co
     };
     if (finite(low) && finite(high)) continue;
     fail("forecast", "the model's ", run.options.data.variables[static_cast<size_t>(v)], " ", state.hours,
-         " h after ", format_time(state.initial_time),
+         " h after ", format_time(state.initial_time, run.source->catalog().calendar),
          " is not finite: take an earlier checkpoint (RUN/checkpoints/step-N) if the weights diverged, ",
          "or fewer --steps");
   }
@@ -113,12 +113,13 @@ at::Tensor variable_at(const Run& run, int64_t variable, int64_t time_index) {
 void advance(Run& run, const World& world, const std::vector<VariableScale>& scales, State& state,
              int lead_hours) {
   const at::Device device = run.device();
-  const Inputs inputs{at::full({1}, static_cast<double>(lead_hours), at::kFloat).to(device),
-                      {state.initial_time + state.hours * 3600},
-                      {0},
-                      0,
-                      false,
-                      nullptr};
+  const Inputs inputs{
+      at::full({1}, static_cast<double>(lead_hours), at::kFloat).to(device),
+      {in_gregorian_season(run.source->catalog().calendar, state.initial_time + state.hours * 3600)},
+      {0},
+      0,
+      false,
+      nullptr};
   // The next state is computed in the memory of the prediction.
   const TokenGrid& grid = run.shape.grid;
   at::Tensor next_TKI = run.chain.predict(state.values_TKI.unsqueeze(0).to(device), inputs).cpu().squeeze(0);
@@ -162,7 +163,7 @@ void require_forcings(const Run& run, const std::vector<VariableScale>& scales, 
   const auto& times = run.source->catalog().times;
   if (names.empty() || std::binary_search(times.begin(), times.end(), time)) return;
   refuse("forecast", "the model reads ", names, " at each step, but the data have nothing at ",
-         format_time(time), ": give fewer steps, or data that reach so far");
+         format_time(time, run.source->catalog().calendar), ": give fewer steps, or data that reach so far");
 }
 
 void read_forcings(const Run& run, const std::vector<VariableScale>& scales, State& state) {

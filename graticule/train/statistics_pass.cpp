@@ -82,7 +82,8 @@ Statistics statistics_of_run(const Options& options, Source& source, const World
                              const Group& everyone) {
   if (options.data.train.empty())
     refuse("data", "data.train is missing: give the training times, [first, last]");
-  const TimeRange range = parse_time_range(options.data.train[0], options.data.train[1]);
+  const TimeRange range =
+      parse_time_range(options.data.train[0], options.data.train[1], source.catalog().calendar);
   const std::string path = options.run.out + "/statistics.json";
   std::optional<Statistics> known;
   agree(world, everyone, [&] { known = read_statistics(path, options, range, source.catalog()); });

@@ -1,0 +1,183 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <memory>
+#include <mutex>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+#include "cli/job.h"
+#include "cli/on_threads.h"
+#include "cli/progress_bar.h"
+#include "graticule/core/error.h"
+#include "graticule/data/field_check.h"
+#include "graticule/data/time.h"
+#include "graticule/train/build.h"
+#include "graticule/train/statistics_pass.h"
+
+namespace graticule {
+
+namespace {
+
+struct DataCheckArguments {
+  std::string path;
+  std::vector<std::string> set, variables, range;
+  bool json = false;
+};
+
+// What is read: a data set, or what a recipe reads of it.
+struct Reading {
+  std::string path;
+  std::shared_ptr<Source> source;
+  std::vector<std::string> variables;
+  std::vector<int64_t> times;  // in the catalogue
+  bool missing_allowed = true;
+};
+
+void add_times(Reading& reading, const std::vector<std::string>& range) {
+  if (range.empty()) return;
+  const Catalog& catalog = reading.source->catalog();
+  const TimeRange wanted = parse_time_range(range[0], range[1], catalog.calendar);
+  for (size_t i = 0; i < catalog.times.size(); ++i) {
+    if (catalog.times[i] >= wanted.begin && catalog.times[i] <= wanted.end)
+      reading.times.push_back(static_cast<int64_t>(i));
+  }
+}
+
+Reading reading_of(const DataCheckArguments& arguments) {
+  Reading reading{arguments.path, nullptr, arguments.variables, {}, true};
+  if (arguments.path.ends_with(".toml")) {
+    const Problem problem = define_problem(read_recipe(arguments.path, arguments.set));
+    const auto& data = problem.options.data;
+    reading = {data.path, problem.source, arguments.variables, {}, data.missing == Missing::mean};
+    if (reading.variables.empty()) reading.variables = data.variables;
+    if (arguments.range.empty()) {
+      for (const auto* range : {&data.train, &data.valid, &data.test}) add_times(reading, *range);
+    }
+  } else {
+    if (!arguments.set.empty()) refuse("data", "--set is for recipes; ", arguments.path, " is none");
+    reading.source = open_source(arguments.path);
+    for (const Variable& variable : reading.source->catalog().variables) {
+      if (arguments.variables.empty()) reading.variables.push_back(variable.name);
+    }
+    const auto count = reading.source->catalog().times.size();
+    for (size_t i = 0; i < count && arguments.range.empty(); ++i)
+      reading.times.push_back(static_cast<int64_t>(i));
+  }
+  for (const std::string& name : reading.variables) (void)reading.source->catalog().index_of(name);
+  add_times(reading, arguments.range);
+  std::sort(reading.times.begin(), reading.times.end());
+  reading.times.erase(std::unique(reading.times.begin(), reading.times.end()), reading.times.end());
+  if (reading.times.empty() && !arguments.range.empty())
+    refuse("data", reading.path, " has no time in this --range: choose another");
+  return reading;
+}
+
+// Reads this rank's parts with all of its cores. Every thread has a source of its own.
+Findings check_mine(const Reading& reading, const World& world) {
+  const std::vector<CheckPart> parts =
+      check_parts(*reading.source, reading.variables, std::ssize(reading.times));
+  std::vector<size_t> mine;
+  for (auto i = static_cast<size_t>(world.rank); i < parts.size(); i += static_cast<size_t>(world.size))
+    mine.push_back(i);
+  ProgressBar bar("checking", world.rank == 0 ? std::ssize(mine) : 0);
+  Findings findings;
+  std::mutex mutex;  // of findings, done and bar
+  std::atomic<size_t> next = 0;
+  int64_t done = 0;
+  const int threads = std::min(cores_of_rank(world.local_size), static_cast<int>(mine.size()));
+  on_threads(threads, [&](int) {
+    const std::unique_ptr<Source> source = open_source(reading.path);
+    for (size_t i = next++; i < mine.size(); i = next++) {
+      Findings part;
+      check_part(*source, parts[mine[i]], reading.times, part);
+      const std::lock_guard lock(mutex);
+      for (const auto& [name, found] : part) findings[name].merge(found);
+      ++done;
+      if (world.rank == 0) bar.show(done);
+    }
+  });
+  return findings;
+}
+
+std::string verdict_on(const Reading& reading, const std::string& name, const FieldFindings& found) {
+  const Catalog& catalog = reading.source->catalog();
+  return verdict_of(found, catalog.variables[catalog.index_of(name)], reading.missing_allowed);
+}
+
+void print_findings(const Reading& reading, const Findings& findings, bool clean, bool json) {
+  nlohmann::json lines = nlohmann::json::array();
+  if (!json) {
+    fmt::print("{}: {} variables, {} times\n{:<32} {:>8} {:>12} {:>12} {:>10}  {}\n", reading.path,
+               reading.variables.size(), reading.times.size(), "variable", "fields", "lowest", "highest",
+               "missing", "finding");
+  }
+  std::vector<std::string> remarks;
+  for (const auto& [name, found] : findings) {
+    const std::string verdict = verdict_on(reading, name, found);
+    const bool some = found.low <= found.high;
+    if (json) {
+      lines.push_back({{"variable", name},
+                       {"fields", found.fields},
+                       {"damaged", found.damaged},
+                       {"missing", found.missing},
+                       {"infinite", found.infinite},
+                       {"outside", found.outside},
+                       {"uniform", found.uniform},
+                       {"finding", verdict},
+                       {"first", found.first},
+                       {"lowest", some ? nlohmann::json(found.low) : nlohmann::json()},
+                       {"highest", some ? nlohmann::json(found.high) : nlohmann::json()}});
+      continue;
+    }
+    fmt::print("{:<32} {:>8} {:>12.6g} {:>12.6g} {:>10}  {}\n", name, found.fields, some ? found.low : NAN,
+               some ? found.high : NAN, found.missing, verdict.empty() ? "clean" : verdict);
+    if (!verdict.empty() && !found.first.empty()) remarks.push_back(name + ": first " + found.first);
+  }
+  if (json) fmt::print("{}\n", nlohmann::json{{"clean", clean}, {"variables", lines}}.dump());
+  for (const std::string& remark : remarks) fmt::print("{}\n", remark);
+  if (!json) fmt::print("{}\n", clean ? "clean" : "NOT CLEAN");
+}
+
+int run_data_check(const DataCheckArguments& arguments, const World& world) {
+  const Group everyone = group_of_all(world);
+  Reading reading;
+  agree(world, everyone, [&] { reading = reading_of(arguments); });
+  Findings mine;
+  agree(world, everyone, [&] { mine = check_mine(reading, world); });
+  Findings all;
+  for (const std::string& json : gather_texts(to_json(mine), everyone)) {
+    for (const auto& [name, found] : findings_from_json(json)) all[name].merge(found);
+  }
+  const bool clean = std::all_of(all.begin(), all.end(), [&](const auto& line) {
+    return verdict_on(reading, line.first, line.second).empty();
+  });
+  if (world.rank == 0) print_findings(reading, all, clean, arguments.json);
+  return clean ? 0 : 1;
+}
+
+}  // namespace
+
+void add_data_check(CLI::App& data, Action& action) {
+  auto* command = data.add_subcommand(
+      "check", "Read everything once: what is damaged, missing, infinite, constant or impossible");
+  const auto arguments = std::make_shared<DataCheckArguments>();
+  command
+      ->add_option("path", arguments->path,
+                   "A data set as for `data info`, or a recipe (RECIPE.toml): then what it reads")
+      ->required();
+  command->add_option("--variables", arguments->variables, "Names such as temperature@850 (default: all)");
+  command->add_option("--range", arguments->range, "First and last time (default: all)")->expected(2);
+  command->add_option("--set", arguments->set, "section.key=value, wins over the recipe")
+      ->allow_extra_args(false);
+  command->add_flag("--json", arguments->json, "Print JSON");
+  command->callback([&action, arguments] {
+    action = [arguments] {
+      return run_job([&](const World& world) { return run_data_check(*arguments, world); });
+    };
+  });
+}
+
+}  // namespace graticule

@@ -1,0 +1,96 @@
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "cli/commands.h"
+#include "cli/job.h"
+#include "cli/on_threads.h"
+#include "cli/progress_bar.h"
+#include "graticule/core/error.h"
+#include "graticule/data/convert.h"
+#include "graticule/data/file_bytes.h"
+#include "graticule/data/info.h"
+#include "graticule/data/time.h"
+
+namespace graticule {
+
+namespace {
+
+struct ConvertArguments {
+  std::string path, out;
+  std::vector<std::string> variables, range;
+  int64_t shard_mb = 256;
+  bool dry_run = false;
+};
+
+// How many files a local folder holds; 0 for anything else.
+int64_t files_in(const std::string& path) {
+  std::error_code none;
+  if (!std::filesystem::is_directory(path, none)) return 0;
+  int64_t count = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(path, none))
+    count += entry.is_regular_file();
+  return count;
+}
+
+std::string megabytes(int64_t bytes) { return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6); }
+
+int run_convert(const ConvertArguments& arguments) {
+  if (arguments.shard_mb < 1) refuse("convert", "--shard-mb ", arguments.shard_mb, ": at least 1");
+  const auto source = open_source(arguments.path);
+  const Catalog& catalog = source->catalog();
+  for (const std::string& note : notes_to_tell(catalog)) fmt::print("{}\n", note);
+  ConvertOptions options;
+  options.out = arguments.out;
+  options.variables = arguments.variables;
+  for (const Variable& variable : catalog.variables) {
+    if (arguments.variables.empty()) options.variables.push_back(variable.name);
+  }
+  if (!arguments.range.empty()) {
+    options.range = parse_time_range(arguments.range[0], arguments.range[1], catalog.calendar);
+  } else if (!catalog.times.empty()) {
+    options.range = {catalog.times.front(), catalog.times.back()};
+  }
+  options.shard_bytes = arguments.shard_mb << 20;
+  options.threads = cores_of_rank(1);
+  Converter converter(*source, options);
+  const ConvertPlan& plan = converter.plan();
+  const int64_t before = files_in(arguments.path), finished = converter.finished();
+  fmt::print(
+      "{}: {} variables at {} times, {} before compression, in {} files (fields: {} files, the largest {})\n",
+      arguments.out, options.variables.size(), plan.times, megabytes(plan.bytes), plan.files, plan.shards,
+      megabytes(plan.shard_bytes));
+  if (before > 0) fmt::print("{} has {} files\n", arguments.path, before);
+  for (const std::string& gap : plan.gaps) fmt::print("no data for {}: missing there\n", gap);
+  if (finished > 0) fmt::print("{} of {} files with fields are there already\n", finished, plan.shards);
+  std::fflush(stdout);
+  if (arguments.dry_run) return 0;
+  int64_t bytes = 0;
+  {
+    ProgressBar bar("converting", plan.shards);
+    bytes = converter.run([&](int64_t done) { bar.show(done); });
+  }
+  fmt::print("{} is complete and was read back: {}\n", arguments.out, megabytes(bytes));
+  return 0;
+}
+
+}  // namespace
+
+void add_data_convert(CLI::App& data, Action& action) {
+  auto* command = data.add_subcommand(
+      "convert", "Rewrite a data set as a Zarr 3 store of few, large files; goes on after a stop");
+  const auto arguments = std::make_shared<ConvertArguments>();
+  command->add_option("path", arguments->path, "A data set as for `data info`")->required();
+  command->add_option("out", arguments->out, "OUT.zarr")->required();
+  command->add_option("--variables", arguments->variables, "Names such as temperature@850 (default: all)");
+  command->add_option("--range", arguments->range, "First and last time (default: all)")->expected(2);
+  command
+      ->add_option("--shard-mb", arguments->shard_mb, "Size of a file before compression, and memory needed")
+      ->capture_default_str();
+  command->add_flag("--dry-run", arguments->dry_run, "Print what would be written");
+  command->callback([&action, arguments] {
+    action = [arguments] { return run_alone([&] { return run_convert(*arguments); }); };
+  });
+}
+
+}  // namespace graticule
