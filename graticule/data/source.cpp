@@ -6,6 +6,7 @@
 
 #include "graticule/core/error.h"
 #include "graticule/data/cf.h"
+#include "graticule/data/channels.h"
 #include "graticule/data/file_bytes.h"
 #include "graticule/data/grid_source.h"
 #include "graticule/data/netcdf.h"
@@ -59,12 +60,12 @@ std::vector<std::string> expand(const std::string& pattern) {
 
 bool is_netcdf_name(const std::string& name) {
   return name.ends_with(".nc") || name.ends_with(".nc4") || name.ends_with(".cdf") ||
-         name.ends_with(".netcdf");
+         name.ends_with(".netcdf") || name.ends_with(".h5") || name.ends_with(".hdf5");
 }
 
 bool looks_like_data(const std::string& name) {
   for (const char* end :
-       {".gz", ".zip", ".h5", ".hdf", ".hdf5", ".he5", ".grib", ".grb", ".grib2", ".grb2", ".zarr", ".npz"}) {
+       {".gz", ".zip", ".hdf", ".he5", ".grib", ".grb", ".grib2", ".grb2", ".zarr", ".npz"}) {
     if (name.ends_with(end)) return true;
   }
   return false;
@@ -72,9 +73,10 @@ bool looks_like_data(const std::string& name) {
 
 // Opens files and stores; all of them share one set of open files and one cache of chunks.
 struct Opener {
+  const ChannelLayout& layout;
   std::shared_ptr<NetcdfFiles> files = std::make_shared<NetcdfFiles>();
   std::shared_ptr<ChunkCache> cache = std::make_shared<ChunkCache>();
-  std::vector<Dataset> datasets;
+  std::vector<Dataset> datasets = {};
 
   void open(const std::string& path) {
     const bool remote = path.starts_with("/vsi");
@@ -91,12 +93,17 @@ struct Opener {
   }
 
  private:
+  void add(Dataset data) {
+    split_channels(data, layout);
+    datasets.push_back(std::move(data));
+  }
+
   void open_file(const std::string& path, const std::string& group) {
-    datasets.push_back(open_netcdf(path, group, files, cache));
+    add(open_netcdf(path, group, files, cache));
   }
 
   void open_folder(const std::string& path) {
-    if (is_zarr(path)) return datasets.push_back(open_zarr(path, cache));
+    if (is_zarr(path)) return add(open_zarr(path, cache));
     const std::vector<std::string> names = names_in(path);
     const size_t before = datasets.size();
     std::string passed;  // names that look like data but are not read
@@ -109,12 +116,13 @@ struct Opener {
       }
     }
     if (datasets.size() > before && !passed.empty())
-      datasets.back().notes.push_back(path + ": only files named .nc, .nc4, .cdf or .netcdf are read, not " +
-                                      passed);
+      datasets.back().notes.push_back(
+          path + ": only files named .nc, .nc4, .cdf, .netcdf, .h5 or .hdf5 are read, not " + passed);
     if (datasets.size() > before) return;
-    refuse("source", path,
-           " is neither a Zarr store (no .zgroup, .zmetadata or zarr.json) nor a folder of .nc files; ",
-           names.empty() ? "it is empty or absent" : "it holds " + list_of(names));
+    refuse(
+        "source", path,
+        " is neither a Zarr store (no .zgroup, .zmetadata or zarr.json) nor a folder of .nc or .h5 files; ",
+        names.empty() ? "it is empty or absent" : "it holds " + list_of(names));
   }
 };
 
@@ -168,11 +176,11 @@ void refuse_values(const Catalog& catalog, const std::string& variable, int64_t 
          catalog.path, ": ", way_out);
 }
 
-std::unique_ptr<Source> open_source(const std::string& path) {
+std::unique_ptr<Source> open_source(const std::string& path, const ChannelLayout& layout) {
   if (path == "synthetic" || path.starts_with("synthetic:")) return open_synthetic(path);
   if (!is_utf8(path)) refuse("source", "the path ", path, " is not UTF-8: rename it");
   if (path.empty()) refuse("source", "an empty path: give a Zarr folder, NetCDF files or synthetic:...");
-  Opener opener;
+  Opener opener{layout};
   const bool one = path.find("://") == std::string::npos && !path.starts_with("/vsi") && exists(path);
   for (const std::string& part : one ? std::vector<std::string>{path} : parts_of(path))
     open_part(part, opener);

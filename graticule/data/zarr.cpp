@@ -9,6 +9,7 @@
 #include "graticule/data/zarr_array.h"
 #include "graticule/data/zarr_json.h"
 #include "graticule/data/zarr_metadata.h"
+#include "graticule/data/zarr_text.h"
 
 namespace graticule {
 
@@ -36,7 +37,10 @@ void add_array2(Dataset& data, const std::string& name, const json& array, const
   const std::string folder = data.path + "/" + name;
   try {
     const size_t rank = required(array, "shape", folder).size();
-    add_array(data, name, attributes, rank, parse_zarr2(array, attributes, name, folder), cache);
+    auto numbers = parse_zarr2(array, attributes, name, folder);
+    if (auto labels = numbers ? std::nullopt : read_texts2(array, folder))
+      data.labels[name] = std::move(*labels);
+    add_array(data, name, attributes, rank, std::move(numbers), cache);
   } catch (const json::exception&) {
     fail("zarr", folder, "/.zarray has a key of another type than format 2 asks for: write the array anew");
   }
@@ -47,8 +51,10 @@ void add_array3(Dataset& data, const std::string& name, const json& array,
   const std::string folder = data.path + "/" + name;
   try {
     const size_t rank = required(array, "shape", folder).size();
-    add_array(data, name, array.value("attributes", json::object()), rank, parse_zarr3(array, name, folder),
-              cache);
+    auto numbers = parse_zarr3(array, name, folder);
+    if (auto labels = numbers ? std::nullopt : read_texts3(array, folder))
+      data.labels[name] = std::move(*labels);
+    add_array(data, name, array.value("attributes", json::object()), rank, std::move(numbers), cache);
   } catch (const json::exception&) {
     fail("zarr", folder, "/zarr.json has a key of another type than format 3 asks for: write the array anew");
   }
@@ -129,9 +135,9 @@ Dataset open_zarr(const std::string& folder, const std::shared_ptr<ChunkCache>& 
   Dataset data;
   data.path = folder;
   data.container = group ? "Zarr 3" : "Zarr 2";
-  const json attributes = group ? group->value("attributes", json::object())
-                                : read_zarr_json(folder + "/.zattrs").value_or(json::object());
-  data.provenance = text_attribute(attributes, "source");
+  data.attributes = group ? group->value("attributes", json::object())
+                          : read_zarr_json(folder + "/.zattrs").value_or(json::object());
+  data.provenance = text_attribute(data.attributes, "source");
   group ? add_arrays3(data, *group, cache) : add_arrays2(data, cache);
   add_coordinates_above(data, cache);
   return data;

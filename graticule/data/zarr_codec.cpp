@@ -92,7 +92,8 @@ void decode_blosc_block(std::span<const std::byte> encoded, size_t begin, std::s
   if (got < 0 || static_cast<size_t>(got) != out.size()) damaged(where, "Blosc cannot decode it (", got, ")");
 }
 
-Bytes decode(Bytes encoded, const std::vector<ByteCodec>& codecs, size_t size, const std::string& where) {
+Bytes decode_up_to(Bytes encoded, const std::vector<ByteCodec>& codecs, size_t size,
+                   const std::string& where) {
   for (size_t i = codecs.size(); i-- > 0;) {
     const size_t limit = i == 0 ? size : limit_of(size);
     switch (codecs[i]) {
@@ -111,6 +112,11 @@ Bytes decode(Bytes encoded, const std::vector<ByteCodec>& codecs, size_t size, c
         break;
     }
   }
+  return encoded;
+}
+
+Bytes decode(Bytes encoded, const std::vector<ByteCodec>& codecs, size_t size, const std::string& where) {
+  encoded = decode_up_to(std::move(encoded), codecs, size, where);
   if (encoded.size != size) damaged(where, "it holds ", encoded.size, " bytes instead of ", size);
   return encoded;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <limits>
 #include <map>
 
 #include "graticule/core/error.h"
@@ -26,7 +27,30 @@ void check_shapes(const ZarrMetadata& array, const std::string& where) {
   if (bytes > 16e9) refuse(where, "chunks of ", bytes / 1e9, " GB: rewrite the store with smaller ones");
 }
 
+// CF units of numpy's datetime64 in this unit; "" for one without a fixed length.
+std::string units_of_dates(const std::string& unit) {
+  static const std::map<std::string, std::string> known = {
+      {"s", "seconds"}, {"ms", "milliseconds"}, {"us", "microseconds"}, {"ns", "nanoseconds"},
+      {"m", "minutes"}, {"h", "hours"},         {"D", "days"}};
+  const auto found = known.find(unit);
+  return found == known.end() ? "" : found->second + " since 1970-01-01";
+}
+
+// Makes an array of dates out of one of whole numbers.
+void make_dates(ArrayHeader& header, const std::string& units) {
+  header.attributes["units"] = units;
+  header.attributes["calendar"] = "proleptic_gregorian";
+  header.packing.missing.push_back(static_cast<double>(std::numeric_limits<int64_t>::min()));  // not a time
+}
+
 // ---- format 2
+
+// The units of dates ("<M8[s]"), or "" for any other type.
+std::string units_of_dates2(const json& type) {
+  const std::string name = type.is_string() ? type.get<std::string>() : "";
+  const bool dates = name.size() > 5 && name.substr(1, 3) == "M8[";
+  return dates ? units_of_dates(name.substr(4, name.size() - 5)) : "";
+}
 
 std::optional<NumberType> number_type2(const json& type, const std::string& where) {
   static const std::map<std::string, NumberType> known = {
@@ -36,6 +60,7 @@ std::optional<NumberType> number_type2(const json& type, const std::string& wher
   const std::string name = type.is_string() ? type.get<std::string>() : "";
   const auto found = name.size() == 3 ? known.find(name.substr(1)) : known.end();
   if (found != known.end()) return found->second;
+  if (!units_of_dates2(type).empty()) return NumberType::i8;
   if (name.size() >= 2 && std::string("OUSVMm").find(name[1]) != std::string::npos) return std::nullopt;
   refuse(where, "unknown data type ", type.dump(), ": known are f2, f4, f8, i1 to i8 and u1 to u8");
 }
@@ -55,6 +80,13 @@ std::vector<ByteCodec> compressor2(const json& compressor, const std::string& wh
 
 // ---- format 3
 
+// The units of dates, or "" for any other type.
+std::string units_of_dates3(const json& type) {
+  if (!type.is_object() || type.value("name", "") != "numpy.datetime64") return "";
+  const json configuration = type.value("configuration", json::object());
+  return configuration.value("scale_factor", 1) == 1 ? units_of_dates(configuration.value("unit", "")) : "";
+}
+
 std::optional<NumberType> number_type3(const json& type, const std::string& where) {
   static const std::map<std::string, NumberType> known = {
       {"float16", NumberType::f2}, {"float32", NumberType::f4}, {"float64", NumberType::f8},
@@ -63,6 +95,7 @@ std::optional<NumberType> number_type3(const json& type, const std::string& wher
       {"uint32", NumberType::u4},  {"uint64", NumberType::u8},  {"bool", NumberType::u1}};
   const std::string name = type.is_object() ? type.value("name", "") : type.get<std::string>();
   if (const auto found = known.find(name); found != known.end()) return found->second;
+  if (!units_of_dates3(type).empty()) return NumberType::i8;
   for (const char* other : {"string", "utf32", "bytes", "datetime", "timedelta", "struct"}) {
     if (name.find(other) != std::string::npos) return std::nullopt;
   }
@@ -173,6 +206,7 @@ std::optional<ZarrMetadata> parse_zarr2(const json& array, const json& attribute
                       !where.starts_with("/vsi") && is_folder(where + "/0");
   result.key_separator = nested ? "/" : array.value("dimension_separator", ".");
   result.header.packing = packing_of(attributes, *type, where);
+  if (const std::string units = units_of_dates2(data_type); !units.empty()) make_dates(result.header, units);
   const json fill = array.value("fill_value", json());
   if (!fill.is_null()) {
     result.fill = parse_fill(fill, where);
@@ -201,6 +235,10 @@ std::optional<ZarrMetadata> parse_zarr3(const json& array, const std::string& na
     for (const json& one : names)
       result.header.dimensions.push_back(one.is_string() ? one.get<std::string>() : "");
   }
+  // Programs that wrote format 2 before keep its attribute.
+  if (const json names = result.header.attributes.value("_ARRAY_DIMENSIONS", json());
+      result.header.dimensions.empty() && names.is_array())
+    result.header.dimensions = names.get<std::vector<std::string>>();
   const json& grid = required(array, "chunk_grid", where);
   if (grid.value("name", "") != "regular")
     refuse(where, "unknown chunk grid ", grid.dump(), ": known is regular");
@@ -216,8 +254,12 @@ std::optional<ZarrMetadata> parse_zarr3(const json& array, const std::string& na
   result.zero_dimensional_c = !v2;
   check_shapes(result, where);
   for (const json& codec : required(array, "codecs", where)) add_codec(codec, result, where);
-  result.fill = parse_fill3(required(array, "fill_value", where), *type, where);
+  const std::string units = units_of_dates3(array["data_type"]);
+  const json& fill = required(array, "fill_value", where);
+  result.fill = units.empty() || !fill.is_string() ? parse_fill3(fill, *type, where)
+                                                   : static_cast<double>(std::numeric_limits<int64_t>::min());
   result.header.packing = packing_of(result.header.attributes, *type, where);
+  if (!units.empty()) make_dates(result.header, units);
   return result;
 }
 
