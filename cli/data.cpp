@@ -9,15 +9,25 @@
 #include "graticule/data/source.h"
 #include "graticule/data/statistics.h"
 #include "graticule/data/synth.h"
+#include "graticule/recipe/options.h"
 
 namespace graticule {
 
 namespace {
 
+void add_recipe(CLI::App& command, std::string& recipe) {
+  command.add_option("--recipe", recipe, "A recipe whose [data.layout] describes the file (docs/data.md)");
+}
+
+ChannelLayout layout_of(const std::string& recipe) {
+  return recipe.empty() ? ChannelLayout{} : read_recipe(recipe).data.layout;
+}
+
 void add_info(CLI::App& data, Action& action) {
   auto* command = data.add_subcommand("info", "Print what a data set contains");
   struct Arguments {
     std::string path;
+    std::string recipe;
     bool json = false, missing = false;
   };
   const auto arguments = std::make_shared<Arguments>();
@@ -25,13 +35,14 @@ void add_info(CLI::App& data, Action& action) {
       ->add_option("path", arguments->path,
                    "A Zarr folder, a NetCDF file or folder of them, or \"synthetic:...\"")
       ->required();
+  add_recipe(*command, arguments->recipe);
   command->add_flag("--missing", arguments->missing,
                     "Count missing values at every time, not at a sample of times");
   command->add_flag("--json", arguments->json, "Print JSON");
   command->callback([&action, arguments] {
     action = [arguments] {
       return run_alone([&] {
-        const auto source = open_source(arguments->path);
+        const auto source = open_source(arguments->path, layout_of(arguments->recipe));
         std::cout << (arguments->json ? describe_json(*source, arguments->missing)
                                       : describe(*source, arguments->missing))
                   << "\n";
@@ -70,6 +81,7 @@ void add_stats(CLI::App& data, Action& action) {
       ->add_option("path", arguments->path,
                    "A Zarr folder, a NetCDF file or folder of them, or \"synthetic:...\"")
       ->required();
+  add_recipe(*command, arguments->recipe);
   command->add_option("--variables", arguments->variables, "Names such as temperature@850 (default: all)");
   command->add_option("--range", arguments->range, "First and last time (default: all)")->expected(2);
   command->add_option("--lead-hours", arguments->leads, "Leads of the differences")->capture_default_str();
@@ -78,7 +90,7 @@ void add_stats(CLI::App& data, Action& action) {
   command->callback([&action, arguments] {
     action = [arguments] {
       return run_alone([&] {
-        const auto source = open_source(arguments->path);
+        const auto source = open_source(arguments->path, layout_of(arguments->recipe));
         const Catalog& catalog = source->catalog();
         std::vector<std::string> variables = arguments->variables;
         for (const Variable& variable : catalog.variables) {

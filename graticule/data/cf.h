@@ -1,5 +1,5 @@
-// Interprets the names and attributes in data files (CF conventions): which array is which coordinate, how
-// variables are called, and what pressure levels are. CF units and standard names are tried first, then
+// Interprets the names and attributes in data files (CF conventions): which array is which coordinate, and what
+// pressure levels are (names.h: how variables are called). CF units and standard names are tried first, then
 // common names. The readers in coordinates.h, field_roles.h and field_join.h use it. No function here opens a
 // file.
 #pragma once
@@ -26,17 +26,6 @@ int validity_of(std::string_view name, const nlohmann::json& attributes);
 
 /// Whether an array may give the pressures along a dimension that has another name than the array.
 bool is_level_name(std::string_view name, const nlohmann::json& attributes);
-
-/// WeatherBench's long name for a short name of the Climate Data Store or CMIP (t2m -> 2m_temperature). Any
-/// other name is returned unchanged. A short name is also returned unchanged when its units or standard name
-/// show that it means something else (`vo` in m s-1). `z` without levels is the geopotential at the surface.
-std::string long_name_of(std::string_view name, bool has_levels, const nlohmann::json& attributes);
-
-/// Whether a field is at or near the surface and so has no pressure level. `name`: WeatherBench's long name.
-bool is_at_surface(std::string_view name);
-
-/// Whether a field does not change in time (land, soil, orography). `name`: WeatherBench's long name.
-bool is_static(std::string_view name);
 
 /// Converts levels to hPa by their units ("Pa", "hPa", "millibars", ...). Without units, the values are taken
 /// as hPa if they look like pressure levels in hPa. Otherwise (Pa, or numbers of model levels) returns

@@ -221,7 +221,7 @@ void Converter::State::verify(const Shard& shard, const std::vector<float>& valu
   const ArrayLayout& array = layout.arrays[shard.array];
   const Json& metadata = root["consolidated_metadata"]["metadata"][array.name];
   const auto reader = open_zarr_array(*parse_zarr3(nlohmann::json(metadata), array.name, aside.string()),
-                                      std::make_shared<ChunkCache>());
+                                      open_folder_store(aside.string()), "", std::make_shared<ChunkCache>());
   std::vector<Span> box;
   for (const int64_t size : array.shape) box.push_back({0, size});
   if (array.axes.front() == 0) box[0] = shard.times;

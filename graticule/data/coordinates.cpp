@@ -14,19 +14,6 @@ namespace graticule {
 
 namespace {
 
-std::vector<double> read_values(StoredArray& array) {
-  const ArrayHeader& header = array.header();
-  std::vector<Span> box;
-  size_t count = 1;
-  for (const int64_t n : header.shape) {
-    box.push_back({0, n});
-    count *= static_cast<size_t>(n);
-  }
-  std::vector<std::byte> stored(count * size_of(header.type));
-  array.read(box, stored);
-  return unpack_doubles(stored, header.type, header.packing);
-}
-
 std::string place_of(const StoredArray& array) { return array.header().file + ": " + array.header().name; }
 
 void require_numbers(const std::vector<double>& values, const StoredArray& array) {
@@ -83,7 +70,7 @@ std::string note_of_order(const CoordinateAxis& axis, const StoredArray& array) 
 std::optional<CoordinateAxis> read_axis(StoredArray& array, Coordinate kind,
                                         std::vector<std::string>& notes) {
   const nlohmann::json& attributes = array.header().attributes;
-  CoordinateAxis axis{kind, array.header().name, read_values(array), {}, Calendar::gregorian, 0};
+  CoordinateAxis axis{kind, array.header().name, all_values(array), {}, Calendar::gregorian, 0};
   require_numbers(axis.values, array);
   if (kind == Coordinate::level) {
     auto levels = levels_in_hectopascal(axis.values, text_attribute(attributes, "units"));
@@ -180,7 +167,7 @@ void read_scalar(StoredArray& array, Coordinates& all) {
   const Coordinate kind = coordinate_of(header.name, header.attributes);
   try {
     if (kind == Coordinate::none) {
-      all.others[header.name] = read_values(array)[0];
+      all.others[header.name] = all_values(array)[0];
     } else if (auto axis = read_axis(array, kind, all.notes)) {
       all.scalars.emplace(header.name, std::move(*axis));
     }

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "graticule/core/error.h"
+#include "graticule/data/names.h"
 #include "graticule/data/time.h"
 #include "graticule/data/units.h"
 
@@ -197,6 +198,8 @@ void note_other_level(const FieldPiece& piece, const std::string& base, std::vec
 }  // namespace
 
 void join(FieldPiece piece, JoinedFields& fields, std::vector<std::string>& notes) {
+  if (const std::string& known = header_of(piece).variable; !known.empty())
+    return join_level(known, piece, fields, notes);
   // When one level was selected, xarray attaches it as a scalar to every field, also to fields at the
   // surface.
   if (piece.roles.scalar_level &&

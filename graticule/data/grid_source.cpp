@@ -68,7 +68,7 @@ class GridSource : public Source {
     const FieldPiece& piece = fields_[catalog_.index_of(variable)].pieces[0];
     const ArrayHeader& header = piece.array->header();
     const Chunking chunking = piece.array->chunking();
-    Storage storage{text(header.file, "/", header.name)};
+    Storage storage{piece.array->place()};
     if (chunking.shape.empty()) return storage;
     if (piece.roles.time) storage.times = chunking.shape[*piece.roles.time];
     storage.rows = chunking.shape[piece.roles.row];

@@ -10,6 +10,7 @@
 #include "graticule/core/error.h"
 #include "graticule/data/cf.h"
 #include "graticule/data/file_bytes.h"
+#include "graticule/data/hdf5_direct.h"
 #include "graticule/data/netcdf_array.h"
 #include "graticule/data/netcdf_classic.h"
 
@@ -188,6 +189,10 @@ void add_arrays(int group, const NetcdfPlace& place, bool above, const std::shar
     if (!mapping.empty()) data.mappings[name.data()] = mapping;
     int rank = 0;
     nc_inq_varndims(group, variable, &rank);
+    if (!header && rank == 1 && data.container == "NetCDF-4" && !place.path.starts_with("/vsi")) {
+      auto labels = read_hdf5_texts(place.path, path_in_file(place.group, name.data()));
+      if (!labels.empty()) data.labels[name.data()] = std::move(labels);
+    }
     if (!header && rank > 2)
       data.notes.push_back(text(name.data(), " (", place.path, ") holds no numbers: not read"));
     if (!header || (above && !describes_axes(*header))) continue;

@@ -10,6 +10,7 @@
 
 #include "graticule/core/error.h"
 #include "graticule/data/chunked_array.h"
+#include "graticule/data/hdf5_direct.h"
 
 namespace graticule {
 
@@ -124,6 +125,10 @@ class NetcdfChunkedArray : public ChunkedArray {
 
 }  // namespace
 
+std::string path_in_file(const std::string& group, const std::string& name) {
+  return (group == "/" ? "" : group + "/") + name;
+}
+
 int open_group(NetcdfFiles& files, const std::string& path, const std::string& group) {
   const int file = files.open(path);
   if (group == "/") return file;
@@ -141,6 +146,10 @@ std::unique_ptr<StoredArray> open_netcdf_array(ArrayHeader header, NetcdfPlace p
   require_filters(filters, header);
   int storage = NC_CONTIGUOUS;
   std::vector<size_t> chunk(header.shape.size());
+  // NetCDF 4.9.0 does not know virtual data sets, but says so.
+  if (nc_inq_var_chunking(group, place.variable, &storage, nullptr) == NC_NOERR &&
+      (storage == NC_VIRTUAL || storage == NC_UNKNOWN_STORAGE))
+    require_virtual_sources(place.path, path_in_file(place.group, header.name));
   const bool chunked = !filters.empty() && !chunk.empty() &&
                        nc_inq_var_chunking(group, place.variable, &storage, chunk.data()) == NC_NOERR &&
                        storage == NC_CHUNKED;

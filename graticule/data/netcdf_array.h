@@ -18,6 +18,9 @@ struct NetcdfPlace {
   int variable = 0;
 };
 
+/// The full name of a variable of `group`, as HDF5 takes it.
+std::string path_in_file(const std::string& group, const std::string& name);
+
 /// Opens `path` if necessary and returns the library's number of `group`. Refuses a group that does not
 /// exist. The caller holds the lock of `netcdf_alone`.
 int open_group(NetcdfFiles& files, const std::string& path, const std::string& group);

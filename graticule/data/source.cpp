@@ -7,6 +7,7 @@
 
 #include "graticule/core/error.h"
 #include "graticule/data/cf.h"
+#include "graticule/data/channels.h"
 #include "graticule/data/climax.h"
 #include "graticule/data/file_bytes.h"
 #include "graticule/data/grid_source.h"
@@ -54,7 +55,7 @@ std::vector<std::string> expand(const std::string& pattern) {
 
 bool looks_like_data(const std::string& name) {
   for (const char* end :
-       {".gz", ".zip", ".h5", ".hdf", ".hdf5", ".he5", ".grib", ".grb", ".grib2", ".grb2", ".zarr", ".npz"}) {
+       {".gz", ".zip", ".hdf", ".he5", ".grib", ".grb", ".grib2", ".grb2", ".zarr", ".npz"}) {
     if (name.ends_with(end)) return true;
   }
   return false;
@@ -62,9 +63,10 @@ bool looks_like_data(const std::string& name) {
 
 // Opens files and stores; all of them share one set of open files and one cache of chunks.
 struct Opener {
+  const ChannelLayout& layout;
   std::shared_ptr<NetcdfFiles> files = std::make_shared<NetcdfFiles>();
   std::shared_ptr<ChunkCache> cache = std::make_shared<ChunkCache>();
-  std::vector<Dataset> datasets;
+  std::vector<Dataset> datasets = {};
 
   // `place`: where the files are that `path` refers to, "" for its own folder.
   void open(const std::string& path, const std::string& place) {
@@ -83,28 +85,32 @@ struct Opener {
   }
 
  private:
+  void add(Dataset data) {
+    split_channels(data, layout);
+    datasets.push_back(std::move(data));
+  }
+
+  void add_all(std::vector<Dataset> all) {
+    for (Dataset& data : all) add(std::move(data));
+  }
+
   void open_keys(const Keys& keys, const std::string& group) {
     if (!is_zarr(*keys, group.substr(1)))
       refuse("source", keys->name(), " has no group ", group, " of a Zarr store");
-    datasets.push_back(open_zarr(keys, group.substr(1), cache));
+    add(open_zarr(keys, group.substr(1), cache));
   }
 
   void open_file(const std::string& path, const std::string& group, const std::string& place) {
     if (is_references(path)) return open_keys(open_references(path, place), group);
-    if (!path.starts_with("/vsi") && is_zip(path)) {
-      for (Dataset& data : open_zip(path, group.substr(1), files, cache)) datasets.push_back(std::move(data));
-      return;
-    }
-    datasets.push_back(open_netcdf(path, group, files, cache));
+    if (!path.starts_with("/vsi") && is_zip(path))
+      return add_all(open_zip(path, group.substr(1), files, cache));
+    add(open_netcdf(path, group, files, cache));
   }
 
   void open_folder(const std::string& path, const std::string& place) {
     if (is_icechunk(path)) return open_keys(open_icechunk(path, place), "/");
-    if (is_zarr(*open_folder_store(path), "")) return datasets.push_back(open_zarr(path, cache));
-    if (is_climax(path)) {
-      for (Dataset& data : open_climax(path, cache)) datasets.push_back(std::move(data));
-      return;
-    }
+    if (is_zarr(*open_folder_store(path), "")) return add(open_zarr(path, cache));
+    if (is_climax(path)) return add_all(open_climax(path, cache));
     const std::vector<std::string> names = names_in(path);
     const size_t before = datasets.size();
     // A folder of NetCDF files; without any, of zip archives.
@@ -121,12 +127,12 @@ struct Opener {
     if (datasets.size() > before && !passed.empty())
       datasets.back().notes.push_back(
           path +
-          ": only files named .nc, .nc4, .cdf or .netcdf (or .zip, without such files) are read, not " +
+          ": only files named .nc, .nc4, .cdf, .netcdf, .h5 or .hdf5 (or .zip, without such files) are read, not " +
           passed);
     if (datasets.size() > before) return;
     refuse(
         "source", path,
-        " is neither a Zarr store (no .zgroup, .zmetadata or zarr.json) nor a folder of .nc files (or of .zip archives of them); ",
+        " is neither a Zarr store (no .zgroup, .zmetadata or zarr.json) nor a folder of .nc or .h5 files (or of .zip archives of them); ",
         names.empty() ? "it is empty or absent" : "it holds " + list_of(names));
   }
 };
@@ -185,11 +191,11 @@ void refuse_values(const Catalog& catalog, const std::string& variable, int64_t 
          catalog.path, ": ", way_out);
 }
 
-std::unique_ptr<Source> open_source(const std::string& path) {
+std::unique_ptr<Source> open_source(const std::string& path, const ChannelLayout& layout) {
   if (path == "synthetic" || path.starts_with("synthetic:")) return open_synthetic(path);
   if (!is_utf8(path)) refuse("source", "the path ", path, " is not UTF-8: rename it");
   if (path.empty()) refuse("source", "an empty path: give a Zarr folder, NetCDF files or synthetic:...");
-  Opener opener;
+  Opener opener{layout};
   const bool one = path.find("://") == std::string::npos && !path.starts_with("/vsi") && exists(path);
   for (const std::string& part : one ? std::vector<std::string>{path} : parts_of(path))
     open_part(part, opener);

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "graticule/core/channel_layout.h"
 #include "graticule/core/span.h"
 #include "graticule/data/calendar.h"
 
@@ -76,7 +77,8 @@ constexpr const char* way_out_of_infinite =
 
 /// Opens a Zarr folder (format 2 or 3), a NetCDF file, a group of one (FILE.nc/a/b), a folder or glob pattern
 /// of NetCDF files, several of these joined by commas, or "synthetic:..." (synthetic.h). Paths may be remote
-/// (gs://, s3://, https://, /vsi...). Refuses what it cannot read and says what it found there.
-std::unique_ptr<Source> open_source(const std::string& path);
+/// (gs://, s3://, https://, /vsi...). `layout`: what a file of one array for all variables lacks. Refuses
+/// what it cannot read and says what it found there.
+std::unique_ptr<Source> open_source(const std::string& path, const ChannelLayout& layout = {});
 
 }  // namespace graticule

@@ -24,6 +24,8 @@ struct ArrayHeader {
   std::vector<int64_t> shape;
   nlohmann::json attributes = nlohmann::json::object();
   Packing packing;
+  /// Our name with @level, where the reader knows it (channels.h). "": the name is translated (names.h).
+  std::string variable = {};
 };
 
 /// How an array is cut into chunks in its file.
@@ -43,6 +45,8 @@ class StoredArray {
   virtual ~StoredArray() = default;
   const ArrayHeader& header() const { return header_; }
   virtual Chunking chunking() const { return {}; }
+  /// Arrays with the same text share chunks.
+  virtual std::string place() const { return header_.file + "/" + header_.name; }
   /// Reads the box (one span a dimension) into `out`: stored numbers, native byte order, row-major. Fails on
   /// a damaged file.
   virtual void read(std::span<const Span> box, std::span<std::byte> out) = 0;
@@ -54,6 +58,9 @@ class StoredArray {
   ArrayHeader header_;
 };
 
+/// All values of an array, in fp64 and physical units.
+std::vector<double> all_values(StoredArray& array);
+
 /// One opened container: a Zarr store or one NetCDF file.
 struct Dataset {
   std::string path;
@@ -64,6 +71,8 @@ struct Dataset {
   nlohmann::json attributes = nlohmann::json::object();  ///< global ones
   std::map<std::string, std::string> mappings;  ///< name of a grid mapping variable -> its grid_mapping_name
   std::vector<std::string> groups;              ///< paths of groups below; they are not read
+  nlohmann::json attributes = nlohmann::json::object();    ///< of the container itself
+  std::map<std::string, std::vector<std::string>> labels;  ///< arrays of texts with one dimension, by name
 };
 
 }  // namespace graticule

@@ -8,6 +8,7 @@
 #include "graticule/data/zarr_array.h"
 #include "graticule/data/zarr_json.h"
 #include "graticule/data/zarr_metadata.h"
+#include "graticule/data/zarr_text.h"
 
 namespace graticule {
 
@@ -46,7 +47,10 @@ void add_array2(const Group& group, const std::string& name, const json& array, 
   const std::string folder = group.data.path + "/" + name;
   try {
     const size_t rank = required(array, "shape", folder).size();
-    add_array(group, name, attributes, rank, parse_zarr2(array, attributes, name, folder));
+    auto numbers = parse_zarr2(array, attributes, name, folder);
+    if (auto labels = numbers ? std::nullopt : read_texts2(array, group.store, group.path(name)))
+      group.data.labels[name] = std::move(*labels);
+    add_array(group, name, attributes, rank, std::move(numbers));
   } catch (const json::exception&) {
     fail("zarr", folder, "/.zarray has a key of another type than format 2 asks for: write the array anew");
   }
@@ -56,7 +60,10 @@ void add_array3(const Group& group, const std::string& name, const json& array) 
   const std::string folder = group.data.path + "/" + name;
   try {
     const size_t rank = required(array, "shape", folder).size();
-    add_array(group, name, array.value("attributes", json::object()), rank, parse_zarr3(array, name, folder));
+    auto numbers = parse_zarr3(array, name, folder);
+    if (auto labels = numbers ? std::nullopt : read_texts3(array, group.store, group.path(name)))
+      group.data.labels[name] = std::move(*labels);
+    add_array(group, name, array.value("attributes", json::object()), rank, std::move(numbers));
   } catch (const json::exception&) {
     fail("zarr", folder, "/zarr.json has a key of another type than format 3 asks for: write the array anew");
   }

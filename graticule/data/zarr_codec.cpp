@@ -172,11 +172,17 @@ bool is_blosc_alone(const std::vector<ByteCodec>& codecs) {
   return codecs.size() == 1 && codecs[0].kind == ByteCodec::Kind::blosc;
 }
 
-Bytes decode(Bytes encoded, const std::vector<ByteCodec>& codecs, size_t size, const std::string& where) {
+Bytes decode_up_to(Bytes encoded, const std::vector<ByteCodec>& codecs, size_t most,
+                   const std::string& where) {
   // The most bytes that may come out of each step: exactly the chunk's, until a codec of free length.
-  std::vector<size_t> limits = {size};
+  std::vector<size_t> limits = {most};
   for (const ByteCodec& codec : codecs) limits.push_back(encoded_limit(codec, limits.back()));
   for (size_t i = codecs.size(); i-- > 0;) encoded = undo(std::move(encoded), codecs[i], limits[i], where);
+  return encoded;
+}
+
+Bytes decode(Bytes encoded, const std::vector<ByteCodec>& codecs, size_t size, const std::string& where) {
+  encoded = decode_up_to(std::move(encoded), codecs, size, where);
   if (encoded.size != size) damaged(where, "it holds ", encoded.size, " bytes instead of ", size);
   return encoded;
 }

@@ -10,7 +10,10 @@
 
 namespace graticule {
 
-/// Undoes `codecs` (given in the order of encoding). Fails when the result does not have `size` bytes.
+/// Undoes `codecs` (given in the order of encoding). Fails when the result has more than `most` bytes.
+Bytes decode_up_to(Bytes encoded, const std::vector<ByteCodec>& codecs, size_t most,
+                   const std::string& where);
+/// The same; fails when the result does not have `size` bytes.
 Bytes decode(Bytes encoded, const std::vector<ByteCodec>& codecs, size_t size, const std::string& where);
 
 /// Checks the header of a Blosc buffer. Returns the size of the decoded buffer and of its blocks, which can

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <limits>
 #include <map>
 
 #include "graticule/core/error.h"
@@ -253,6 +254,10 @@ std::optional<ZarrMetadata> parse_zarr3(const json& array, const std::string& na
     for (const json& one : names)
       result.header.dimensions.push_back(one.is_string() ? one.get<std::string>() : "");
   }
+  // Programs that wrote format 2 before keep its attribute.
+  if (const json names = result.header.attributes.value("_ARRAY_DIMENSIONS", json());
+      result.header.dimensions.empty() && names.is_array())
+    result.header.dimensions = names.get<std::vector<std::string>>();
   const json& grid = required(array, "chunk_grid", where);
   if (grid.value("name", "") != "regular")
     refuse(where, "unknown chunk grid ", grid.dump(), ": known is regular");

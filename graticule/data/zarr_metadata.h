@@ -47,7 +47,8 @@ struct ZarrMetadata {
   bool zero_dimensional_c = false;  ///< a scalar's key is "c" (format 3, default keys) rather than "0"
 };
 
-/// Parse the metadata of one array. They return nothing for an array without numbers (text, objects, dates).
+/// Parse the metadata of one array. They return nothing for an array without numbers (text, objects). Dates
+/// (numpy's datetime64) are whole numbers with the attribute `units`, NaN where they are not a time.
 /// They refuse, by name, an unknown data type, codec or filter. `where`: the array's folder.
 std::optional<ZarrMetadata> parse_zarr2(const nlohmann::json& array, const nlohmann::json& attributes,
                                         const std::string& name, const std::string& where);

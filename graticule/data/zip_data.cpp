@@ -40,7 +40,7 @@ std::vector<Dataset> open_folder_of_zip(const Keys& keys, const std::string& fol
 
 bool is_netcdf_name(const std::string& name) {
   return name.ends_with(".nc") || name.ends_with(".nc4") || name.ends_with(".cdf") ||
-         name.ends_with(".netcdf");
+         name.ends_with(".netcdf") || name.ends_with(".h5") || name.ends_with(".hdf5");
 }
 
 std::vector<Dataset> open_zip(const std::string& file, const std::string& folder,

@@ -22,7 +22,9 @@ class Reader {
   void section(const char* name) {
     section_ = name;
     keys_of_[name];
-    const toml::node* node = recipe_.get(name);
+    const toml::node* node = recipe_.at_path(name).node();
+    if (const size_t dot = section_.find('.'); dot != std::string::npos)
+      keys_of_[section_.substr(0, dot)].push_back(section_.substr(dot + 1));
     if (node && !node->is_table()) refuse_value(*node, "", "a table: [" + section_ + "]");
     table_ = node ? node->as_table() : nullptr;
   }
@@ -62,17 +64,23 @@ class Reader {
       if (known == keys_of_.end()) {
         refuse(where_, "unknown section [", name, "]: did you mean [", nearest_name(name, sections), "]?");
       }
-      for (const auto& [inner, value] : *node.as_table()) {
-        const std::string inner_name(inner.str());
-        if (std::find(known->second.begin(), known->second.end(), inner_name) == known->second.end()) {
-          refuse(where_, "unknown key ", name, ".", inner_name, ": did you mean ", name, ".",
-                 nearest_name(inner_name, known->second), "?");
-        }
-      }
+      refuse_unknown_keys(name, *node.as_table());
     }
   }
 
  private:
+  // Also of the sections within a section.
+  void refuse_unknown_keys(const std::string& section, const toml::table& table) const {
+    const std::vector<std::string>& known = keys_of_.at(section);
+    for (const auto& [key, value] : table) {
+      const std::string name(key.str()), inner = section + "." + name;
+      if (std::find(known.begin(), known.end(), name) == known.end())
+        refuse(where_, "unknown key ", inner, ": did you mean ", section, ".", nearest_name(name, known),
+               "?");
+      if (keys_of_.contains(inner)) refuse_unknown_keys(inner, *value.as_table());
+    }
+  }
+
   const toml::node* find(const char* key) {
     keys_of_[section_].push_back(key);
     return table_ ? table_->get(key) : nullptr;
@@ -89,10 +97,10 @@ class Reader {
   static bool all_in(const ValueRange& range, int64_t value) {
     return range.holds(static_cast<double>(value));
   }
-  static bool all_in(const ValueRange& range, const std::vector<int64_t>& values) {
-    return std::all_of(values.begin(), values.end(), [&](int64_t value) { return all_in(range, value); });
+  template <class T>
+  static bool all_in(const ValueRange& range, const std::vector<T>& values) {
+    return std::all_of(values.begin(), values.end(), [&](T value) { return all_in(range, value); });
   }
-
   static bool all_in(const ValueRange& range, const LossWeights& weights) {
     return std::all_of(weights.by_name.begin(), weights.by_name.end(),
                        [&](const auto& entry) { return all_in(range, entry.second); });
@@ -139,6 +147,14 @@ class Reader {
     }
     read_list(node, key, value, "a whole number or a list of them");
   }
+  void read(const toml::node& node, const char* key, std::vector<double>& value) const {
+    value.clear();
+    const auto* array = node.as_array();
+    for (const auto& item : array ? *array : toml::array()) {
+      if (const auto number = item.value<double>()) value.push_back(*number);
+    }
+    if (!array || value.size() != array->size()) refuse_value(node, key, "a list of numbers");
+  }
   template <class T>
   void read_list(const toml::node& node, const char* key, std::vector<T>& value, const char* wanted) const {
     if (!node.is_array()) refuse_value(node, key, wanted);
@@ -157,11 +173,20 @@ class Reader {
   std::map<std::string, std::vector<std::string>> keys_of_;
 };
 
+// The table at "section" or "section.section", made where it does not exist. Null where something else is.
+toml::table* table_at(toml::table& root, std::string_view path) {
+  toml::table* table = &root;
+  while (table && !path.empty()) {
+    const size_t dot = std::min(path.find('.'), path.size());
+    table = table->insert(path.substr(0, dot), toml::table{}).first->second.as_table();
+    path.remove_prefix(std::min(dot + 1, path.size()));
+  }
+  return table;
+}
+
 class Writer {
  public:
-  void section(const char* name) {
-    current_ = root.insert_or_assign(name, toml::table{}).first->second.as_table();
-  }
+  void section(const char* name) { current_ = table_at(root, name); }
   template <class T>
   void field(const char* key, KeyKind, const T& value, const ValueRange& = {}) {
     current_->insert_or_assign(key, value);
@@ -199,8 +224,8 @@ toml::table parse(const std::string& text, const std::string& where) {
 
 // Applies "train.lr=1e-3". The value is TOML; if it is not, it is taken as a text, so quotes may be left out.
 void apply_override(toml::table& recipe, const std::string& assignment) {
-  const size_t dot = assignment.find('.'), equals = assignment.find('=');
-  if (dot == std::string::npos || equals == std::string::npos || dot > equals) {
+  const size_t equals = assignment.find('='), dot = assignment.rfind('.', equals);
+  if (dot == std::string::npos || equals == std::string::npos) {
     refuse("--set", "'", assignment, "' is not understood: write section.key=value, such as train.lr=1e-3");
   }
   const std::string section = assignment.substr(0, dot), key = assignment.substr(dot + 1, equals - dot - 1);
@@ -211,8 +236,9 @@ void apply_override(toml::table& recipe, const std::string& assignment) {
   } catch (const toml::parse_error&) {
     parsed.insert_or_assign("value", value);
   }
-  auto& table = *recipe.insert(section, toml::table{}).first->second.as_table();
-  parsed.get("value")->visit([&](auto& node) { table.insert_or_assign(key, std::move(node)); });
+  toml::table* table = table_at(recipe, section);
+  if (!table) refuse("--set", "'", assignment, "': ", section, " is not a section");
+  parsed.get("value")->visit([&](auto& node) { table->insert_or_assign(key, std::move(node)); });
 }
 
 // Replaces a preset by its width, depth and heads. In a file, keys named beside the preset have priority. A
@@ -263,6 +289,11 @@ void check_rules(const Options& o, const std::string& where) {
        {std::pair{"train", &o.data.train}, {"valid", &o.data.valid}, {"test", &o.data.test}}) {
     require(range->empty() || range->size() == 2, where,
             text("data.", key, ": give two times, [first, last]"));
+  }
+  for (const auto& [key, ends] :
+       {std::pair{"latitudes", &o.data.layout.latitudes}, {"longitudes", &o.data.layout.longitudes}}) {
+    require(ends->empty() || ends->size() == 2, where,
+            text("data.layout.", key, ": give two numbers, [first, last]"));
   }
   const ParallelOptions& p = o.parallel;
   double ranks = 1;

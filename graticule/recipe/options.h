@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "graticule/core/channel_layout.h"
 #include "graticule/core/choices.h"
 #include "graticule/core/exchange_options.h"
 #include "graticule/core/model_shape.h"
@@ -26,6 +27,7 @@ struct DataOptions {
   int64_t batch = 1;                            ///< samples a step over all ranks
   Predict predict = Predict::difference;
   Missing missing = Missing::refuse;
+  ChannelLayout layout;  ///< of a file with one array for all variables
 };
 
 /// The form of queries and keys of a new recipe is the one that learned best (docs/model.md).

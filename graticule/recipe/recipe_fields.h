@@ -35,6 +35,15 @@ void visit_fields(Visitor& visitor, Options& options) {
   visitor.choice("predict", meaning, data.predict);
   visitor.choice("missing", course, data.missing);
 
+  visitor.section("data.layout");
+  ChannelLayout& layout = data.layout;
+  visitor.field("names", course, layout.names);
+  visitor.field("start", course, layout.start);
+  visitor.field("step_hours", course, layout.step_hours, at_least(0, "0: the file has times"));
+  visitor.field("latitudes", course, layout.latitudes, between(-90, 90));
+  visitor.field("longitudes", course, layout.longitudes, between(-360, 360));
+  visitor.field("member", course, layout.member, at_least(0));
+
   visitor.section("model");
   ModelOptions& model = options.model;
   visitor.field("preset", execution, model.preset);

@@ -83,7 +83,7 @@ ModelShape shape_of(const ModelOptions& model, int64_t variables, int64_t rows, 
 }
 
 Problem define_problem(const Options& options) {
-  Problem problem{options, open_source(options.data.path), {}};
+  Problem problem{options, open_source(options.data.path, options.data.layout), {}};
   const Catalog& catalog = problem.source->catalog();
   fill_variables(problem.options.data, catalog);
   refuse_overlap(options.data, catalog.calendar);
@@ -205,7 +205,8 @@ Run assemble(const Problem& problem, const World& world, bool for_training,
         parse_time_range(options.data.train[0], options.data.train[1], run.source->catalog().calendar);
     // The loader's thread needs a source of its own, because evaluation during training reads the run's.
     agree(world, mesh.world, [&] {
-      run.loader.emplace(std::shared_ptr<Source>(open_source(options.data.path)), run.statistics, loader);
+      run.loader.emplace(std::shared_ptr<Source>(open_source(options.data.path, options.data.layout)),
+                         run.statistics, loader);
     });
   }
   return run;

@@ -7,9 +7,9 @@ from sources import read
 
 def test_every_key_is_documented_with_its_kind():
     fields = read("graticule/recipe/recipe_fields.h")
-    page = {m[1]: m[2] for m in re.finditer(r"## \[(\w+)\]\n(.*?)(?=\n## |\Z)", read("docs/recipe.md"), re.DOTALL)}
+    page = {m[1]: m[2] for m in re.finditer(r"## \[([\w.]+)\]\n(.*?)(?=\n## |\Z)", read("docs/recipe.md"), re.DOTALL)}
     wrong, section = [], None
-    for call, name, kind in re.findall(r'visitor\.(section|field|choice)\(\s*"(\w+)"(?:,\s*(\w+))?', fields):
+    for call, name, kind in re.findall(r'visitor\.(section|field|choice)\(\s*"([\w.]+)"(?:,\s*(\w+))?', fields):
         if call == "section":
             section = name
             rows = [line.split("|") for line in page[section].splitlines() if line.startswith("|")]

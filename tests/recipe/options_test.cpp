@@ -43,6 +43,9 @@ TEST(Recipe, SaysWhatIsWrongAndWhatWouldBeRight) {
       {minimal + "[train]\nstate_in = \"/tmp\"\ndevice = \"cuda\"",
        "train.state_in = \"/tmp\" with train.device = \"cuda\""},
       {minimal + "[train]\npatience = 3", "train.patience = 3 counts evaluations: set run.eval_every too"},
+      {minimal + "[data.layout]\nname = []", "unknown key data.layout.name: did you mean data.layout.names?"},
+      {minimal + "[data.layout]\nlatitudes = [\"north\"]", "(line 4): it must be a list of numbers"},
+      {minimal + "[data.layout]\nlatitudes = [90]", "data.layout.latitudes: give two numbers, [first, last]"},
       {minimal + "[data]\nbatch = 1", "r.toml"},
       {"[data]\nbatch = 1", "data.path is missing"},
       {minimal + "train = [\"2001-01-01\"]", "data.train: give two times, [first, last]"},
@@ -79,6 +82,9 @@ class Numbers {
   }
   void field(const char* key, KeyKind, const std::vector<int64_t>& values, const ValueRange& range) {
     add(key, static_cast<double>(values[0]), range, 1, "[24, {:.0f}]");
+  }
+  void field(const char* key, KeyKind, const std::vector<double>&, const ValueRange& range) {
+    add(key, 0, range, 1e-3, "[0, {:e}]");
   }
   void field(const char* key, KeyKind, const LossWeights&, const ValueRange& range) {
     add(key, 1, range, 1e-3, "{{a = 1, b = {:e}}}");
@@ -123,9 +129,12 @@ TEST(Recipe, SaysARangeInWords) {
 }
 
 TEST(Recipe, OverridesWinAndTextNeedsNoQuotes) {
-  const Options options = parse_recipe(minimal + "[train]\nsteps = 5", "r",
-                                       {"train.steps=7", "run.out=runs/x", "train.lr=1e-4",
-                                        "data.variables=[\"a\",\"b@500\"]", "data.lead_hours=6"});
+  const Options options =
+      parse_recipe(minimal + "[train]\nsteps = 5", "r",
+                   {"train.steps=7", "run.out=runs/x", "train.lr=1e-4", "data.variables=[\"a\",\"b@500\"]",
+                    "data.lead_hours=6", "data.layout.latitudes=[90, -89.75]"});
+  EXPECT_EQ(options.data.layout.latitudes, (std::vector<double>{90, -89.75}));
+  EXPECT_EQ(parse_recipe(to_toml(options), "again").data.layout.latitudes, options.data.layout.latitudes);
   EXPECT_EQ(options.train.steps, 7);
   EXPECT_EQ(options.run.out, "runs/x");
   EXPECT_EQ(options.train.lr, 1e-4);

@@ -48,6 +48,7 @@ class Alteration {
   static void alter(std::string& value) { value += "x"; }
   static void alter(std::vector<std::string>& value) { value.insert(value.begin(), "x"); }
   static void alter(std::vector<int64_t>& value) { value.push_back(48); }
+  static void alter(std::vector<double>& value) { value = {1, 2}; }
   static void alter(LossWeights& value) { value.by_name["a"] = 2; }
 
   int which_, count_ = 0;
