@@ -71,7 +71,6 @@ struct Dataset {
   nlohmann::json attributes = nlohmann::json::object();  ///< global ones
   std::map<std::string, std::string> mappings;  ///< name of a grid mapping variable -> its grid_mapping_name
   std::vector<std::string> groups;              ///< paths of groups below; they are not read
-  nlohmann::json attributes = nlohmann::json::object();    ///< of the container itself
   std::map<std::string, std::vector<std::string>> labels;  ///< arrays of texts with one dimension, by name
 };
 
