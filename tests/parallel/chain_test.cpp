@@ -72,7 +72,7 @@ void run_steps(const World& world, const Case& c, const at::Tensor& x_BC, Outcom
   options.shard.whole = mesh.whole, options.shard.cut = mesh.cut;
   options.shard.seed = 7;
   options.activations = {c.activations};
-  options.pipeline = {mesh.pipeline, mesh.pipeline_back, c.schedule, c.chunks, {width}, {width}};
+  options.pipeline = {mesh.pipeline, mesh.pipeline_back, c.schedule, c.chunks, {width}, {width}, {width}};
   Chain chain(dense_chain(), options);
   const Span mine = span_of(x_BC.size(0), c.replicas, mesh.data.rank());
   for (int round = 0; round < 2; ++round) {
@@ -197,7 +197,8 @@ TEST(Chain, SendsTheBytesOfTheClosedForms) {
           ChainOptions options;
           options.shard.level = level;
           options.shard.whole = mesh.whole, options.shard.cut = mesh.cut;
-          options.pipeline = {mesh.pipeline, mesh.pipeline_back, ScheduleKind::gpipe, 1, {width}, {width}};
+          options.pipeline = {mesh.pipeline, mesh.pipeline_back, ScheduleKind::gpipe, 1, {width}, {width},
+                              {width}};
           Chain chain(dense_chain(), options);
           std::vector<MicroBatch> micro_batches;
           for (int m = 0; m < M; ++m) {
