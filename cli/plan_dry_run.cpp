@@ -13,7 +13,13 @@ namespace graticule {
 
 namespace {
 
-nlohmann::json report(const DryRun& run, const DryRank& place, const ModelShape& shape) {
+// The FLOPs of a sample in a step: forward and backward, for each step of train.rollout.
+double step_flops(const Problem& problem) {
+  return flops(problem.shape).step() * static_cast<double>(problem.options.train.rollout);
+}
+
+nlohmann::json report(const DryRun& run, const DryRank& place, const Problem& problem) {
+  const ModelShape& shape = problem.shape;
   nlohmann::json json = to_json(run.peak), sent = nlohmann::json::object(), axes = nlohmann::json::object();
   for (const auto& [label, traffic] : run.traffic) {
     sent[label] = {{"bytes", traffic.bytes_sent}, {"operations", traffic.operations}};
@@ -23,7 +29,7 @@ nlohmann::json report(const DryRun& run, const DryRank& place, const ModelShape&
   json["tokens"] = {run.tokens.begin, run.tokens.end};
   json["samples"] = {run.samples.begin, run.samples.end};
   json["parameters"] = parameters(shape), json["owned_parameters"] = run.owned;
-  json["flops_a_sample"] = {{"forward", flops(shape).forward()}, {"step", flops(shape).step()}};
+  json["flops_a_sample"] = {{"forward", flops(shape).forward()}, {"step", step_flops(problem)}};
   json["sent"] = sent;
   return json;
 }
@@ -50,7 +56,7 @@ int show_dry_run(const DryRunArguments& arguments, bool json) {
   const auto planned = planned_as_in_training(problem, place);
   const DryRun run = dry_run(problem.options, problem.shape, place);
   if (json) {
-    fmt::print("{}\n", report(run, place, problem.shape).dump());
+    fmt::print("{}\n", report(run, place, problem).dump());
     return 0;
   }
   if (planned) fmt::print("{}\n", *planned);
@@ -59,9 +65,8 @@ int show_dry_run(const DryRunArguments& arguments, bool json) {
              place.rank, place.ranks, described(run.axes), run.tokens.begin, run.tokens.end, tokens,
              run.samples.begin, run.samples.end, problem.options.data.batch, run.owned,
              parameters(problem.shape));
-  const Flops work = flops(problem.shape);
-  fmt::print("a sample takes {:.4g} FLOPs forward, {:.4g} a step, over all ranks\n", work.forward(),
-             work.step());
+  fmt::print("a sample takes {:.4g} FLOPs forward, {:.4g} a step, over all ranks\n",
+             flops(problem.shape).forward(), step_flops(problem));
   fmt::print("tensors at the peak of a step:\n{}\n", table_of(run.peak));
   if (run.traffic.empty()) fmt::print("sends nothing\n");
   for (const auto& [label, traffic] : run.traffic) {

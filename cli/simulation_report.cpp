@@ -83,7 +83,8 @@ std::vector<Part> parts_of(const std::vector<RankTime>& ranks, bool stages) {
 double share_of_peak(const SimulatedStep& step) {
   const Rates& rates =
       step.options.train.precision == Precision::bf16 ? step.cluster.bf16 : step.cluster.fp32;
-  const double products = flops(step.shape).step() * static_cast<double>(step.options.data.batch);
+  const double products =
+      flops(step.shape).step() * static_cast<double>(step.options.data.batch * step.options.train.rollout);
   return products /
          (rates.peak * static_cast<double>(step.simulation.ranks.size()) * step.simulation.seconds);
 }

@@ -29,7 +29,7 @@ std::string list(const std::vector<int>& values) {
 std::string and_around(int64_t states, int64_t steps) {
   std::string words;
   if (steps > 1) words += text(", at all ", steps, " steps of train.rollout");
-  if (states > 1) words += text(", and at ", states - 1, " leads before it (data.history = ", states, ")");
+  if (states > 1) words += text(", and every earlier state (data.history = ", states, ")");
   return words;
 }
 

@@ -89,7 +89,9 @@ Efficiency efficiency_of(const Question& question, const StepTime& time) {
   const Flops work = flops(question.shape);
   const double linear = 3 * (work.tokenizer + work.linear + work.head), attention = 3.5 * work.attention;
   const auto batch = static_cast<double>(question.options.data.batch);
-  const double devices = question.ranks * time.total() / batch;  // device-seconds for one sample
+  const auto steps = static_cast<double>(question.options.train.rollout);
+  const double devices =
+      question.ranks * time.total() / (batch * steps);  // device-seconds for one step of a sample
   return {(linear / rates.linear + attention / rates.attention) / devices,
           (linear + attention) / rates.peak / devices,
           batch * static_cast<double>(question.shape.grid.tokens()) / time.total()};

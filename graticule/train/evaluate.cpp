@@ -47,7 +47,7 @@ std::vector<Sample> samples_of(const Catalog& catalog, const EvaluationOptions& 
     refuse("eval", "no initial time from ", format_time(options.range.begin, catalog.calendar), " to ",
            format_time(options.range.end, catalog.calendar), " has all of its ", options.steps,
            " valid times ", lead_hours, " h apart in the data",
-           states > 1 ? text(", and the ", states - 1, " times before it that the model reads") : "",
+           states > 1 ? text(" and every earlier state (data.history = ", states, ")") : "",
            ": widen the range or take fewer steps");
   }
   const auto count = static_cast<int64_t>(all.size());

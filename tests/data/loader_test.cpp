@@ -206,7 +206,7 @@ TEST(Loader, no_sample_leaves_the_range) {
   c.options.grid.states = 4, c.options.steps = 5;
   const std::string message = message_of([&] { c.loader(); });
   for (const char* part : {"no time there has data 6, 12 hours later too, at all 5 steps of train.rollout",
-                           "at 3 leads before it (data.history = 4)"}) {
+                           "and every earlier state (data.history = 4)"}) {
     EXPECT_NE(message.find(part), std::string::npos) << message;
   }
 }

@@ -67,9 +67,9 @@ def test_a_history_outside_the_data_is_refused(tmp_path):
     words = "the model reads 2 states, 24 h apart (data.history), but the data have nothing at 2000-12-31T12:00:00"
     assert words in refused.stderr, refused.stderr
     refused = graticule("eval", run, "--range", "2001-02-07", "2001-02-08")
-    assert refused.returncode == 2 and "the 1 times before it that the model reads" in refused.stderr, refused.stderr
+    assert refused.returncode == 2 and "and every earlier state (data.history = 2)" in refused.stderr, refused.stderr
     refused = graticule("eval", run, "--set", "data.history=1")
     assert refused.returncode == 2 and "was trained with data.history = 2" in refused.stderr
     refused = train(tmp_path / "short", "--set", 'data.train=["2001-01-01", "2001-01-04"]', check=False)
     assert refused.returncode == 2
-    assert "at all 3 steps of train.rollout, and at 1 leads before it (data.history = 2)" in refused.stderr
+    assert "at all 3 steps of train.rollout, and every earlier state (data.history = 2)" in refused.stderr
