@@ -121,7 +121,8 @@ std::string to_json(const Findings& findings) {
 
 Findings findings_from_json(const std::string& json) {
   Findings findings;
-  for (const auto& [name, v] : nlohmann::json::parse(json).items()) {
+  const nlohmann::json all = nlohmann::json::parse(json);
+  for (const auto& [name, v] : all.items()) {
     FieldFindings found;
     found.fields = v[0], found.damaged = v[1], found.missing = v[2], found.least_missing = v[3];
     found.most_missing = v[4], found.infinite = v[5], found.outside = v[6], found.uniform = v[7];
