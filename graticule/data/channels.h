@@ -37,17 +37,17 @@ struct Channel {
 /// Adds an array for each channel to `data`. Refuses two channels of one variable.
 void add_channels(Dataset& data, const ChannelArray& from, const std::vector<Channel>& channels);
 
-/// Channels of these names, which all have the times 0 to count - 1. Refuses a number of names other than the
-/// array's size along its axis.
+/// Channels of these names in order, each with all times of the array.
 std::vector<Channel> channels_named(const std::vector<std::string>& names, const ChannelArray& from);
 
 /// Removes the array `name` from the data set and returns it; null when it is absent.
 std::unique_ptr<StoredArray> take_array(Dataset& data, const std::string& name);
 
-/// The rest of a time's units in seconds since 1970.
+/// The units of times in seconds since 1970.
 constexpr const char* unix_seconds = "seconds since 1970-01-01";
 
-/// data.layout.names, or else the names in the file.
+/// data.layout.names, or else the texts that the file has along `dimension`. Refuses absent names and a number
+/// of names other than `count`; `array` is for messages.
 const std::vector<std::string>& names_of_channels(const Dataset& data, const std::string& array,
                                                   int64_t count, const std::string& dimension,
                                                   const ChannelLayout& layout);

@@ -32,7 +32,7 @@ class Hdf5Handle {
 
 // The NetCDF library has the file open, and HDF5 opens it again only with the same way to close it, which
 // depends on the library's version.
-Hdf5Handle open_file(const std::string& file) {
+Hdf5Handle open_hdf5(const std::string& file) {
   const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
   for (const H5F_close_degree_t degree : {H5F_CLOSE_DEFAULT, H5F_CLOSE_SEMI, H5F_CLOSE_STRONG}) {
     H5Pset_fclose_degree(access, degree);
@@ -44,7 +44,7 @@ Hdf5Handle open_file(const std::string& file) {
 
 // The names of the files that hold the values, as the virtual data set has them; none for other arrays.
 std::set<std::string> sources_of(const std::string& file, const std::string& array) {
-  const Hdf5Handle opened = open_file(file);
+  const Hdf5Handle opened = open_hdf5(file);
   const Hdf5Handle data(H5Dopen2(opened, array.c_str(), H5P_DEFAULT), H5Dclose);
   const Hdf5Handle properties(H5Dget_create_plist(data), H5Pclose);
   std::set<std::string> names;
@@ -78,7 +78,7 @@ void require_virtual_sources(const std::string& file, const std::string& array) 
 }
 
 std::vector<std::string> read_hdf5_texts(const std::string& file, const std::string& array) {
-  const Hdf5Handle opened = open_file(file);
+  const Hdf5Handle opened = open_hdf5(file);
   const Hdf5Handle data(H5Dopen2(opened, array.c_str(), H5P_DEFAULT), H5Dclose);
   const Hdf5Handle type(H5Dget_type(data), H5Tclose), space(H5Dget_space(data), H5Sclose);
   if (type < 0 || space < 0 || H5Tget_class(type) != H5T_STRING) return {};
