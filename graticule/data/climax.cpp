@@ -16,11 +16,11 @@ namespace {
 
 constexpr int64_t hour = 3600;
 
-struct Shard {
+struct ClimaxShard {
   std::string file;
   int64_t steps = 0;
 };
-using Years = std::map<int, std::map<int, Shard>>;  // year -> number of the shard -> file
+using Years = std::map<int, std::map<int, ClimaxShard>>;  // year -> number of the shard -> file
 
 // "1979_3.npz" -> year and shard; nothing for any other name.
 std::optional<std::pair<int, int>> parts_of_name(const std::string& name) {
@@ -92,7 +92,7 @@ std::pair<int64_t, int64_t> clock_of(int year, int64_t steps, const std::string&
          " steps, which are no whole part of 8,760 or 8,736 hours: a shard is missing or cut");
 }
 
-Dataset open_shard(const Shard& shard, const std::string& folder, int64_t first, int64_t step,
+Dataset open_shard(const ClimaxShard& shard, const std::string& folder, int64_t first, int64_t step,
                    const std::shared_ptr<ChunkCache>& cache) {
   Dataset data;
   data.path = shard.file;
@@ -122,7 +122,7 @@ Dataset open_shard(const Shard& shard, const std::string& folder, int64_t first,
   return data;
 }
 
-void open_year(int year, std::map<int, Shard>& shards, const std::string& folder,
+void open_year(int year, std::map<int, ClimaxShard>& shards, const std::string& folder,
                const std::shared_ptr<ChunkCache>& cache, std::vector<Dataset>& datasets) {
   int64_t steps = 0;
   int expected = 0;
