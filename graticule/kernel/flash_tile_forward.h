@@ -21,6 +21,9 @@ namespace graticule {
 constexpr float log2_e = 1.44269504088896340736f;
 constexpr int64_t most_queries = 256;  // of one task
 constexpr float largest_sum = 65536;   // of a block's exponentials in quick_step
+/// Keys whose largest score is the first m of quick_step: whole tiles, and less than half of a block.
+template <class Isa>
+constexpr int64_t searched_keys = 4 * Isa::rows;
 constexpr double ln_2 = 0.693147180559945309417;
 
 /// The state of a panel of queries between blocks of keys.
@@ -38,33 +41,62 @@ Strips values_at(const ForwardTask& task, int64_t begin) {
   return {task.values_bDU + begin / Isa::block * task.width * depth, depth};
 }
 
+/// The scores of `rows` keys from the packed rows `keys_SU` on; raises `top` to the largest of each query.
+template <class Isa, int C>
+[[gnu::always_inline]] inline void search_scores(int64_t rows, int64_t depth, const float* keys_SU,
+                                                 const float* q_UL, float* scores,
+                                                 typename Isa::Vector (&top)[C]) {
+  using Vector = typename Isa::Vector;
+  product<Isa, C>(
+      rows, depth, Strips{keys_SU, depth},
+      q_UL, [&]<int R>(int64_t row, Vector(&s)[R][C]) __attribute__((always_inline)) {
+#pragma GCC unroll 8
+        for (int c = 0; c < C; ++c) {
+          Vector best = top[c];
+#pragma GCC unroll 8
+          for (int r = 0; r < R; ++r) {
+            Isa::store(scores + (row + r) * panel_of<Isa> + c * Isa::lanes, s[r][c]);
+            best = Isa::larger(best, s[r][c]);
+          }
+          top[c] = best;
+        }
+      });
+}
+
 /// A block of keys whose exponentials are taken relative to the m of earlier blocks, whatever this block's
-/// largest score is. So nothing is searched or rescaled, and they are computed while the next scores are.
-/// Returns false, and changes nothing, when a sum is no number or too large for that: then m must rise first.
+/// largest score is; in the first block, to the largest score of its first keys. So little is searched and
+/// nothing rescaled, and they are computed while the next scores are. Returns false, and changes nothing, when a
+/// sum is no number or too large for that: then m must rise first.
 template <class Isa, int C>
 bool quick_step(const ForwardTask& task, const QueryPanel& state, int64_t begin, int64_t count,
                 float* scores) {
   static_assert(Isa::pair == 1);  // `exponentials` stores rows, not units of two
   using Vector = typename Isa::Vector;
   const int64_t depth = units(task.width, Isa::pair);
+  const int64_t searched = begin == 0 ? searched_keys<Isa> : 0;
+  const float* keys_SU = task.keys_SU + begin * depth;
+  float* rest = scores + searched * panel_of<Isa>;  // the rows of the other keys
   const auto factor = Isa::broadcast(task.magnitude * log2_e);
-  Vector shift[C], sum[C];
+  Vector most[C], shift[C], sum[C];
+#pragma GCC unroll 8
+  for (int c = 0; c < C; ++c) most[c] = Isa::load(state.most_L + c * Isa::lanes);
+  if (searched > 0) search_scores<Isa, C>(searched, depth, keys_SU, state.q_UL, scores, most);
 #pragma GCC unroll 8
   for (int c = 0; c < C; ++c) {
-    shift[c] = Isa::load(state.most_L + c * Isa::lanes) * factor;
+    shift[c] = most[c] * factor;
     sum[c] = Isa::zero();
   }
   const auto exponentials = [&](int64_t row) __attribute__((always_inline)) {
 #pragma GCC unroll 8
     for (int c = 0; c < C; ++c) {
-      float* at = scores + row * panel_of<Isa> + c * Isa::lanes;
+      float* at = rest + row * panel_of<Isa> + c * Isa::lanes;
       const Vector p = Isa::exp2(Isa::multiply_subtract(Isa::load(at), factor, shift[c]));
       sum[c] = sum[c] + p;
       Isa::store(at, p);
     }
   };
-  const Later<Isa, C, decltype(exponentials)> later{scores, exponentials};
-  product<Isa, C>(count, depth, Strips{task.keys_SU + begin * depth, depth}, state.q_UL, later);
+  const Later<Isa, C, decltype(exponentials)> later{rest, exponentials, -searched};
+  product<Isa, C>(count - searched, depth, Strips{keys_SU + searched * depth, depth}, state.q_UL, later);
   later.rest();
   for (int c = 0; c < C; ++c) {
     if (!Isa::all_below(sum[c], largest_sum)) return false;
@@ -73,6 +105,7 @@ bool quick_step(const ForwardTask& task, const QueryPanel& state, int64_t begin,
   for (int c = 0; c < C; ++c) {
     float* l = state.sum_L + c * Isa::lanes;
     Isa::store(l, sum[c] + Isa::load(l));
+    Isa::store(state.most_L + c * Isa::lanes, most[c]);
   }
   accumulate<Isa, C>(task.width, count, values_at<Isa>(task, begin), scores, state.out_DL, panel_of<Isa>);
   return true;
@@ -88,20 +121,7 @@ void careful_step(const ForwardTask& task, const QueryPanel& state, int64_t begi
 
   Vector most[C], top[C];
   for (int c = 0; c < C; ++c) top[c] = most[c] = Isa::load(state.most_L + c * Isa::lanes);
-  product<Isa, C>(
-      count, depth, Strips{task.keys_SU + begin * depth, depth},
-      state.q_UL, [&]<int R>(int64_t row, Vector(&s)[R][C]) __attribute__((always_inline)) {
-#pragma GCC unroll 8
-        for (int c = 0; c < C; ++c) {
-          Vector best = top[c];
-#pragma GCC unroll 8
-          for (int r = 0; r < R; ++r) {
-            Isa::store(scores + (row + r) * panel + c * Isa::lanes, s[r][c]);
-            best = Isa::larger(best, s[r][c]);
-          }
-          top[c] = best;
-        }
-      });
+  search_scores<Isa, C>(count, depth, task.keys_SU + begin * depth, state.q_UL, scores, top);
 
   const auto factor = Isa::broadcast(task.magnitude * log2_e);
   Vector shift[C], keep[C], sum[C];
@@ -206,8 +226,10 @@ void forward(const ForwardTask& task) {
       with_columns<Isa>(task.queries - p * panel, [&](auto columns) {
         constexpr int C = decltype(columns)::value;
         bool done = false;
-        if constexpr (Isa::overlaps)
-          done = begin > 0 && quick_step<Isa, C>(task, states[p], begin, count, scores);
+        if constexpr (Isa::overlaps) {
+          constexpr int64_t least = 2 * searched_keys<Isa>;
+          if (begin > 0 || count >= least) done = quick_step<Isa, C>(task, states[p], begin, count, scores);
+        }
         if (!done) careful_step<Isa, C>(task, states[p], begin, count, scores);
       });
     }

@@ -43,7 +43,7 @@ void read_row(const HeadView& view, int64_t token, int64_t width, float* row) {
   if (view.element == Element::fp32) {
     float room[most_width];
     const float* from = contiguous_row<Isa>(view, token, width, room);
-    for (int64_t d = 0; d < width; ++d) row[d] = from[d];
+    std::memcpy(row, from, static_cast<size_t>(width) * 4);
     return;
   }
   uint16_t room[most_width];
