@@ -64,26 +64,25 @@ struct Avx2 {
   static void store_left(float* to, Vector x) { store(to, x); }
 
   static void widen_half(const uint16_t* from, int64_t count, float* to) {
-    for (int64_t i = 0; i < count; i += lanes) {
-      uint16_t half[lanes] = {};
-      float wide[lanes];
-      const int64_t some = count - i < lanes ? count - i : lanes;
-      std::memcpy(half, from + i, static_cast<size_t>(some) * 2);
-      store(wide, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(half))));
-      std::memcpy(to + i, wide, static_cast<size_t>(some) * 4);
-    }
+    int64_t i = 0;
+    for (; i + lanes <= count; i += lanes) store(to + i, wide_of(from + i));
+    if (i == count) return;
+    uint16_t half[lanes] = {};
+    float wide[lanes];
+    std::memcpy(half, from + i, static_cast<size_t>(count - i) * 2);
+    store(wide, wide_of(half));
+    std::memcpy(to + i, wide, static_cast<size_t>(count - i) * 4);
   }
 
   static void narrow_half(const float* from, int64_t count, float factor, uint16_t* to) {
-    for (int64_t i = 0; i < count; i += lanes) {
-      float wide[lanes] = {};
-      uint16_t half[lanes];
-      const int64_t some = count - i < lanes ? count - i : lanes;
-      std::memcpy(wide, from + i, static_cast<size_t>(some) * 4);
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(half),
-                       _mm256_cvtps_ph(load(wide) * broadcast(factor), _MM_FROUND_TO_NEAREST_INT));
-      std::memcpy(to + i, half, static_cast<size_t>(some) * 2);
-    }
+    int64_t i = 0;
+    for (; i + lanes <= count; i += lanes) store_half(to + i, load(from + i) * broadcast(factor));
+    if (i == count) return;
+    float wide[lanes] = {};
+    uint16_t half[lanes];
+    std::memcpy(wide, from + i, static_cast<size_t>(count - i) * 4);
+    store_half(half, load(wide) * broadcast(factor));
+    std::memcpy(to + i, half, static_cast<size_t>(count - i) * 2);
   }
 
   /// Transposes a square of 8 x 8: pairs of rows, then pairs of pairs, then the halves of the registers are
@@ -109,6 +108,14 @@ struct Avx2 {
       store(to + i * to_length, _mm256_permute2f128_ps(x[i], x[i + 4], 0x20));
       store(to + (i + 4) * to_length, _mm256_permute2f128_ps(x[i], x[i + 4], 0x31));
     }
+  }
+
+ private:
+  static Vector wide_of(const uint16_t* half) {
+    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(half)));
+  }
+  static void store_half(uint16_t* to, Vector x) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
   }
 };
 
