@@ -6,6 +6,7 @@
 
 #include "graticule/core/error.h"
 #include "graticule/data/file_bytes.h"
+#include "graticule/data/memory_array.h"
 #include "graticule/data/npy.h"
 #include "graticule/data/time.h"
 #include "graticule/data/zip_store.h"
@@ -44,32 +45,6 @@ std::vector<std::string> folders_of(const std::string& folder) {
   return found;
 }
 
-class CoordinateArray : public StoredArray {
- public:
-  CoordinateArray(ArrayHeader header, std::vector<double> values)
-      : StoredArray(std::move(header)), values_(std::move(values)) {}
-  void read(std::span<const Span> box, std::span<std::byte> out) override {
-    const auto part =
-        std::as_bytes(std::span(values_)).subspan(static_cast<size_t>(box[0].begin) * sizeof(double));
-    std::copy_n(part.begin(), out.size(), out.begin());
-  }
-
- private:
-  std::vector<double> values_;
-};
-
-void add_coordinate(Dataset& data, const std::string& name, const std::string& units,
-                    std::vector<double> values) {
-  ArrayHeader header;
-  header.name = name;
-  header.file = data.path;
-  header.type = NumberType::f8;
-  header.dimensions = {name};
-  header.shape = {static_cast<int64_t>(values.size())};
-  header.attributes = {{"units", units}};
-  data.arrays.push_back(std::make_unique<CoordinateArray>(std::move(header), std::move(values)));
-}
-
 std::vector<double> coordinate(const std::string& folder, const std::string& name) {
   for (const std::string& file : {folder + "/" + name, folder + "/../" + name}) {
     if (file_size(file)) return read_npy(file);
@@ -101,9 +76,9 @@ Dataset open_shard(const ClimaxShard& shard, const std::string& folder, int64_t 
                             longitudes = coordinate(folder, "lon.npy");
   std::vector<double> times;
   for (int64_t i = 0; i < shard.steps; ++i) times.push_back(static_cast<double>(first + i * step));
-  add_coordinate(data, "lat", "degrees_north", latitudes);
-  add_coordinate(data, "lon", "degrees_east", longitudes);
-  add_coordinate(data, "time", "seconds since 1970-01-01", times);
+  add_axis(data, "lat", {{"units", "degrees_north"}}, latitudes);
+  add_axis(data, "lon", {{"units", "degrees_east"}}, longitudes);
+  add_axis(data, "time", {{"units", "seconds since 1970-01-01"}}, times);
   for (const auto& [name, deflated] : members_of_zip(shard.file)) {
     const std::string file = member(shard.file, name);
     const NpyLayout layout = read_npy_layout(file);

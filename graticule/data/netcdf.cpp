@@ -145,7 +145,7 @@ std::optional<ArrayHeader> header_of(int group, int variable, const std::string&
 std::string kind_of(const std::string& start) {
   if (start.empty()) return "an empty file";
   if (start.starts_with("PK")) return "a zip archive inside another, or a remote one: unpack it";
-  if (start.starts_with("GRIB")) return "GRIB: ask for NetCDF, or convert it";
+  if (start.starts_with("GRIB")) return "GRIB inside an archive, or remote: copy it to this machine";
   return "no NetCDF file (its first bytes are neither 'CDF' nor HDF5's)";
 }
 

@@ -10,6 +10,7 @@
 #include "graticule/data/channels.h"
 #include "graticule/data/climax.h"
 #include "graticule/data/file_bytes.h"
+#include "graticule/data/grib.h"
 #include "graticule/data/grid_source.h"
 #include "graticule/data/icechunk.h"
 #include "graticule/data/netcdf.h"
@@ -51,6 +52,17 @@ std::vector<std::string> expand(const std::string& pattern) {
   globfree(&found);
   if (paths.empty()) refuse("source", "no file matches '", pattern, "'");
   return paths;
+}
+
+bool is_grib_name(const std::string& name) {
+  return name.ends_with(".grib") || name.ends_with(".grb") || name.ends_with(".grib2") ||
+         name.ends_with(".grb2");
+}
+
+// NSF NCAR keeps ERA5 in folders PRODUCT/YEARMONTH: e5.oper.an.pl/202001.
+bool is_ncar_folder(const std::string& name) {
+  const bool month = name.size() == 6 && name.find_first_not_of("0123456789") == std::string::npos;
+  return month || name.starts_with("e5.oper.");
 }
 
 bool looks_like_data(const std::string& name) {
@@ -102,6 +114,7 @@ struct Opener {
 
   void open_file(const std::string& path, const std::string& group, const std::string& place) {
     if (is_references(path)) return open_keys(open_references(path, place), group);
+    if (!path.starts_with("/vsi") && is_grib(path)) return add(open_grib(path, cache));
     if (!path.starts_with("/vsi") && is_zip(path))
       return add_all(open_zip(path, group.substr(1), files, cache));
     add(open_netcdf(path, group, files, cache));
@@ -113,12 +126,12 @@ struct Opener {
     if (is_climax(path)) return add_all(open_climax(path, cache));
     const std::vector<std::string> names = names_in(path);
     const size_t before = datasets.size();
-    // A folder of NetCDF files; without any, of zip archives.
-    const bool zips = std::none_of(names.begin(), names.end(), is_netcdf_name);
+    // A folder of NetCDF files; without any, of zip archives and GRIB files.
+    const bool others = std::none_of(names.begin(), names.end(), is_netcdf_name);
     std::string passed;  // names that look like data but are not read
     for (const std::string& name : names) {
       if (name.starts_with("._")) continue;  // macOS writes such a file beside each file
-      if (is_netcdf_name(name) || (zips && name.ends_with(".zip"))) {
+      if (is_netcdf_name(name) || (others && (name.ends_with(".zip") || is_grib_name(name)))) {
         open_file(path + "/" + name, "/", place);
       } else if (looks_like_data(name)) {
         passed += (passed.empty() ? "" : ", ") + name;
@@ -127,12 +140,16 @@ struct Opener {
     if (datasets.size() > before && !passed.empty())
       datasets.back().notes.push_back(
           path +
-          ": only files named .nc, .nc4, .cdf, .netcdf, .h5 or .hdf5 (or .zip, without such files) are read, not " +
+          ": only files named .nc, .nc4, .cdf, .netcdf, .h5 or .hdf5 (or .zip and GRIB, without such files) are read, not " +
           passed);
+    if (datasets.size() > before) return;
+    for (const std::string& name : names) {
+      if (is_ncar_folder(name) && is_folder(path + "/" + name)) open_folder(path + "/" + name, place);
+    }
     if (datasets.size() > before) return;
     refuse(
         "source", path,
-        " is neither a Zarr store (no .zgroup, .zmetadata or zarr.json) nor a folder of .nc or .h5 files (or of .zip archives of them); ",
+        " is neither a Zarr store (no .zgroup, .zmetadata or zarr.json) nor a folder of .nc or .h5 files, .zip or GRIB files; ",
         names.empty() ? "it is empty or absent" : "it holds " + list_of(names));
   }
 };

@@ -138,7 +138,7 @@ bool is_zarr(const KeyStore& store, const std::string& group) {
 
 Dataset open_zarr(const Keys& store, const std::string& key, const std::shared_ptr<ChunkCache>& cache) {
   Dataset data;
-  data.path = join_keys(store->name(), key);
+  data.path = key.empty() ? store->name() : join_keys(store->name(), key);
   const Group group{store, key, cache, data};
   const std::optional<json> metadata = group.read("zarr.json");
   if (store->find(join_keys(key, ".zarray")) ||
