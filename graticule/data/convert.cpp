@@ -242,6 +242,7 @@ void Converter::State::write(const Shard& shard) const {
   const fs::path place = partial / array.name / shard.key;
   fs::create_directories(place.parent_path());
   fs::rename(aside / shard.key, place);
+  fs::remove_all(aside);  // keys of another array are of another depth
 }
 
 Converter::Converter(Source& source, const ConvertOptions& options)
@@ -273,7 +274,6 @@ int64_t Converter::run(const std::function<void(int64_t done)>& progress) {
     state.write(shard);
     progress(++done);
   }
-  fs::remove_all(state.aside);
   fs::rename(state.partial, state.out);
   int64_t bytes = 0;
   for (const auto& entry : fs::recursive_directory_iterator(state.out)) {
