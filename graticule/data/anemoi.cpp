@@ -153,14 +153,14 @@ std::optional<VariableMetadata> metadata_of(const json& all, const std::string& 
   return found;
 }
 
-std::vector<Channel> channels_of(const Dataset& data, const std::vector<std::string>& names,
-                                 const std::vector<int64_t>& times, bool listed) {
+std::vector<NamedChannel> channels_of(const Dataset& data, const std::vector<std::string>& names,
+                                      const std::vector<int64_t>& times, bool listed) {
   const std::vector<std::string> constants = texts_in(attribute(data, "constant_fields"));
   const std::vector<std::string> own = texts_in(attribute(data, "variables"));
   const std::vector<std::string> variables = variables_of(names);
-  std::vector<Channel> channels;
+  std::vector<NamedChannel> channels;
   for (size_t i = 0; i < names.size(); ++i) {
-    Channel channel{names[i], variables[i], "", times, false};
+    NamedChannel channel{names[i], variables[i], "", times, false};
     if (const auto known = metadata_of(attribute(data, "variables_metadata"), own[i])) {
       channel.units = known->units;
       if (!listed && known->of_model) channel.variable = names[i];

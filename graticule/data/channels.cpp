@@ -67,11 +67,11 @@ void split_channels(Dataset& data, const ChannelLayout& layout) {
   for (const auto& [name, axis] : found) split_labelled(data, name, axis, layout);
 }
 
-void add_channels(Dataset& data, const ChannelArray& from, const std::vector<Channel>& channels) {
+void add_channels(Dataset& data, const ChannelArray& from, const std::vector<NamedChannel>& channels) {
   const std::string file = from.array->header().file;
   std::map<std::string, std::string> given;
   for (size_t i = 0; i < channels.size(); ++i) {
-    const Channel& channel = channels[i];
+    const NamedChannel& channel = channels[i];
     const auto [other, added] = given.emplace(channel.variable, channel.name);
     if (!added)
       refuse("source", file, ": the channels ", other->second, " and ", channel.name, " are both ",
@@ -86,11 +86,11 @@ void add_channels(Dataset& data, const ChannelArray& from, const std::vector<Cha
   }
 }
 
-std::vector<Channel> channels_named(const std::vector<std::string>& names, const ChannelArray& from) {
+std::vector<NamedChannel> channels_named(const std::vector<std::string>& names, const ChannelArray& from) {
   std::vector<int64_t> times(static_cast<size_t>(from.array->header().shape[0]));
   std::iota(times.begin(), times.end(), int64_t{0});
   const std::vector<std::string> variables = variables_of(names);
-  std::vector<Channel> channels;
+  std::vector<NamedChannel> channels;
   for (size_t i = 0; i < names.size(); ++i) channels.push_back({names[i], variables[i], "", times, false});
   return channels;
 }

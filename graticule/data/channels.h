@@ -26,7 +26,7 @@ struct ChannelArray {
   std::vector<int64_t> shape;           ///< likewise
 };
 
-struct Channel {
+struct NamedChannel {
   std::string name;            ///< in the file
   std::string variable;        ///< our name, with @level
   std::string units;           ///< "" when the file does not say
@@ -35,10 +35,10 @@ struct Channel {
 };
 
 /// Adds an array for each channel to `data`. Refuses two channels of one variable.
-void add_channels(Dataset& data, const ChannelArray& from, const std::vector<Channel>& channels);
+void add_channels(Dataset& data, const ChannelArray& from, const std::vector<NamedChannel>& channels);
 
 /// Channels of these names in order, each with all times of the array.
-std::vector<Channel> channels_named(const std::vector<std::string>& names, const ChannelArray& from);
+std::vector<NamedChannel> channels_named(const std::vector<std::string>& names, const ChannelArray& from);
 
 /// Removes the array `name` from the data set and returns it; null when it is absent.
 std::unique_ptr<StoredArray> take_array(Dataset& data, const std::string& name);

@@ -71,7 +71,7 @@ void add_place(Dataset& data, const char* name, const char* ours, const char* un
 
 // Applies the mask `valid_data` (time, channel): a field marked with 0 is NaN, and a time without any valid
 // field is left out of `times` and of every channel.
-void leave_invalid_out(Dataset& data, std::vector<double>& times, std::vector<Channel>& channels,
+void leave_invalid_out(Dataset& data, std::vector<double>& times, std::vector<NamedChannel>& channels,
                        const ArrayHeader& fields) {
   const std::unique_ptr<StoredArray> mask = take_array(data, "valid_data");
   if (!mask) return;
@@ -130,7 +130,7 @@ void split_hdf5_fields(Dataset& data, const ChannelLayout& layout) {
                         {shape[0], 1, shape[2], shape[3]}};
   }();
   const ArrayHeader& header = from.array->header();
-  std::vector<Channel> channels =
+  std::vector<NamedChannel> channels =
       channels_named(names_of_channels(data, "fields", header.shape[1], "channel", layout), from);
   add_place(data, "lat", "latitude", "degrees_north", header.shape[2], layout.latitudes);
   add_place(data, "lon", "longitude", "degrees_east", header.shape[3], layout.longitudes);
