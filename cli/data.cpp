@@ -53,7 +53,7 @@ void add_info(CLI::App& data, Action& action) {
 }
 
 struct StatsArguments {
-  std::string path;
+  std::string path, recipe;
   std::vector<std::string> variables, range;
   std::vector<int> leads = {24};
   int64_t times = 0;
@@ -63,10 +63,12 @@ struct StatsArguments {
 Statistics statistics_by_threads(const StatsArguments& arguments, const std::vector<std::string>& variables,
                                  const TimeRange& range) {
   const int threads = std::min(cores_of_rank(1), static_cast<int>(variables.size()));
+  const ChannelLayout layout = layout_of(arguments.recipe);
   std::vector<std::optional<Statistics>> shares(static_cast<size_t>(threads));
   on_threads(threads, [&](int thread) {
-    shares[static_cast<size_t>(thread)] = compute_statistics(
-        *open_source(arguments.path), variables, arguments.leads, range, thread, threads, arguments.times);
+    shares[static_cast<size_t>(thread)] =
+        compute_statistics(*open_source(arguments.path, layout), variables, arguments.leads, range, thread,
+                           threads, arguments.times);
   });
   Statistics all = *shares[0];
   for (size_t i = 1; i < shares.size(); ++i) all = merge(all, *shares[i]);

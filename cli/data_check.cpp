@@ -34,6 +34,7 @@ struct Reading {
   std::vector<std::string> variables;
   std::vector<int64_t> times;  // in the catalogue
   bool missing_allowed = true;
+  ChannelLayout layout = {};
 };
 
 void add_times(Reading& reading, const std::vector<std::string>& range) {
@@ -52,6 +53,7 @@ Reading reading_of(const DataCheckArguments& arguments) {
     const Problem problem = define_problem(read_recipe(arguments.path, arguments.set));
     const auto& data = problem.options.data;
     reading = {data.path, problem.source, arguments.variables, {}, data.missing == Missing::mean};
+    reading.layout = data.layout;
     if (reading.variables.empty()) reading.variables = data.variables;
     if (arguments.range.empty()) {
       for (const auto* range : {&data.train, &data.valid, &data.test}) add_times(reading, *range);
@@ -89,7 +91,7 @@ Findings check_mine(const Reading& reading, const World& world) {
   int64_t done = 0;
   const int threads = std::min(cores_of_rank(world.local_size), static_cast<int>(mine.size()));
   on_threads(threads, [&](int) {
-    const std::unique_ptr<Source> source = open_source(reading.path);
+    const std::unique_ptr<Source> source = open_source(reading.path, reading.layout);
     for (size_t i = next++; i < mine.size(); i = next++) {
       Findings part;
       check_part(*source, parts[mine[i]], reading.times, part);

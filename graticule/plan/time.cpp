@@ -132,11 +132,16 @@ double exposed_of(const Exchange& exchange, double seconds, const Options& optio
 // `filling`: seconds of weight gradients that run in the bubble. If ranks share a core (cluster.sharing), a
 // working rank also gets the turns of idle ranks. The formula takes the worst case: working ranks share one
 // core, and idle ranks poll.
+// What runs ahead of train.rollout does not overlap: each micro-batch passes all stages before the next one.
+// It is (k - 1) forwards of k forwards and backwards and k - 1 forwards, a backward being two forwards.
 double bubble_of(const StepTime& time, double filling, double sends, const Cluster& cluster,
-                 const ParallelOptions& parallel, const Axes& axes) {
+                 const Options& options, const Axes& axes) {
+  const ParallelOptions& parallel = options.parallel;
+  const auto k = static_cast<double>(options.train.rollout);
   const auto rounds = static_cast<double>(parallel.micro_batches * parallel.chunks);
   const double busy = std::max(0.0, time.compute() + time.exposed - 2 * filling);
-  const double idle = (axes.pipeline - 1) * (busy + sends) / rounds;
+  const double ahead = (busy + sends) * (k - 1) / (4 * k - 1);
+  const double idle = (axes.pipeline - 1) * ((busy + sends - ahead) / rounds + ahead);
   const double work = time.compute() + time.exposed;
   const auto beside = static_cast<double>(std::min<int64_t>(axes.world(), cluster.devices_per_node));
   const double at_work = std::max(1.0, beside * work / (work + idle));
@@ -205,7 +210,7 @@ StepTime time_of_rank(const Cluster& cluster, const Options& options, const Mode
     time.offload = seconds;
     time.exposed += hide(hide(seconds, cover.compute), cover.attention);
   }
-  time.bubble = bubble_of(time, filling, sends, cluster, options.parallel, axes);
+  time.bubble = bubble_of(time, filling, sends, cluster, options, axes);
   return time;
 }
 

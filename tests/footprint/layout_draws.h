@@ -64,6 +64,14 @@ inline void draw_choices(Draw& draw, std::mt19937_64& random, const std::vector<
   o.train.steps = 2, o.train.warmup = 1, o.train.threads = 1;
 }
 
+// Adds earlier states and steps of a roll-out.
+inline Draw with_steps(Draw draw, std::mt19937_64& random) {
+  draw.options.data.history = one_of(random, {1, 1, 3});
+  draw.options.train.rollout = one_of(random, {1, 1, 2, 3});
+  draw.shape.grid.states = draw.options.data.history;
+  return draw;
+}
+
 }  // namespace draws
 
 /// A random layout of at most `most_ranks` ranks, for 7 heads, 5 blocks, 5 variables of 4 x 6 patches, 5
@@ -82,11 +90,9 @@ inline Draw draw_layout(std::mt19937_64& random, const std::vector<Activations>&
     draws::draw_choices(draw, random, policies);
     o.parallel.micro_batches = draws::one_of(random, {1, 2, 3});
     o.train.tile_tokens = draws::one_of(random, {4096, 3, 10});
-    o.data.history = draws::one_of(random, {1, 1, 3}), o.train.rollout = draws::one_of(random, {1, 1, 2, 3});
     draw.shape = shape_of(o.model, 5, 7, 12);
-    draw.shape.grid.states = o.data.history;
     if (draw.axes.world() < 2 || draw.axes.world() > most_ranks) continue;
-    if (!trouble_with(draw.axes, o, draw.shape)) return draw;
+    if (!trouble_with(draw.axes, o, draw.shape)) return draws::with_steps(draw, random);
   }
 }
 
@@ -114,13 +120,11 @@ inline Draw draw_planned_layout(std::mt19937_64& random, const std::vector<Activ
     if (random() % 5 == 0) o.train.state_in = "/tmp";
     if (o.train.activations == Activations::offload && random() % 2 == 0) o.train.offload_to = "/tmp";
     const int64_t rows = between(20, 700), variables = between(2, 40);
-    o.data.history = draws::one_of(random, {1, 1, 2}), o.train.rollout = draws::one_of(random, {1, 1, 3});
     draw.shape = shape_of(o.model, variables, rows, 2 * rows - 1);
-    draw.shape.grid.states = o.data.history;
     const int64_t tokens = draw.shape.grid.tokens(), world = draw.axes.world();
     if (o.model.dim < 128 || o.model.dim > 2048 || tokens < 1000 || tokens > 100'000) continue;
     if (world < 2 || world > 64) continue;
-    if (!trouble_with(draw.axes, o, draw.shape)) return draw;
+    if (!trouble_with(draw.axes, o, draw.shape)) return draws::with_steps(draw, random);
   }
 }
 

@@ -129,7 +129,7 @@ Draw pipeline_draw(ScheduleKind kind) {
   p = {}, fill_in(p, draw.axes);
   p.schedule = kind, p.chunks = kind == ScheduleKind::interleaved ? 2 : 1, p.micro_batches = 4;
   draw.options.data.batch = 4, draw.options.model.depth = 8;
-  draw.options.train.rollout = 1;  // a timeline is that of one forecast step
+  draw.options.train.rollout = 1;  // what runs ahead is outside the schedule
   draw.shape = shape_of(draw.options.model, 5, 7, 12);
   return draw;
 }
