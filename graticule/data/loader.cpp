@@ -107,8 +107,7 @@ Batch Loader::State::read(int64_t from) {
     };
     batch.times.push_back(season(sample.states.front()));
     batch.sample_ids.push_back(ids.begin + b);
-    for (size_t k = 0; k < batch.later.size(); ++k)
-      batch.later[k].times.push_back(season(sample.later[k]));
+    for (size_t k = 0; k < batch.later.size(); ++k) batch.later[k].times.push_back(season(sample.later[k]));
   }
   batch.weight_BTKP = stacked(weights[0], batch.target_BTKP);
   for (size_t k = 0; k < batch.later.size(); ++k)

@@ -62,7 +62,8 @@ SampleOrder::SampleOrder(const Catalog& catalog, const LoaderOptions& options)
                                                   format_time(times_.back(), catalog.calendar);
     refuse("data", "no sample from ", format_time(options.range.begin, catalog.calendar), " to ",
            format_time(options.range.end, catalog.calendar), ": no time there has data ", list(lead_hours_),
-           " hours later too", and_around(states_, steps_), ". ", catalog.path, " has ", times_.size(), " times, ", held,
+           " hours later too", and_around(states_, steps_), ". ", catalog.path, " has ", times_.size(),
+           " times, ", held,
            ". Choose a longer range within them, or leads that are multiples of their step");
   }
 }

@@ -85,7 +85,8 @@ TEST(Time, FloatsMeanRoundTimes) {
   const TimeUnits days = parse_time_units("days since 1850-01-01", "standard");
   for (const double hour : {1.0, 3.0, 6.0, 17.0}) {
     const auto stored = static_cast<float>(55000 + hour / 24);
-    EXPECT_EQ(time_of(static_cast<double>(stored), days, 6e-8), days.origin + 55000 * 86400 + hour * 3600);
+    EXPECT_EQ(time_of(static_cast<double>(stored), days, 6e-8),
+              days.origin + 55000 * int64_t{86400} + static_cast<int64_t>(hour) * 3600);
   }
   EXPECT_EQ(time_of(55000 + 1e-5, days, 1.2e-16), days.origin + 55000 * int64_t{86400} + 1);
 }
