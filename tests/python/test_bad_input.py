@@ -45,7 +45,7 @@ def test_mistake_in_recipe(name, ranks, tmp_path):
 def test_every_number_out_of_its_range(tmp_path):
     fields = read("graticule/recipe/recipe_fields.h")
     keys, section = [], None
-    for call, name, value in re.findall(r'visitor\.(section|field)\("(\w+)"(?:, \w+, [\w.]+(, ))?', fields):
+    for call, name, value in re.findall(r'visitor\.(section|field)\("([\w.]+)"(?:, \w+, [\w.]+(, ))?', fields):
         section = name if call == "section" else section
         keys += [f"{section}.{name}"] if value and name != "seed" else []
     assert len(keys) > 35
