@@ -117,7 +117,10 @@ class Search {
     const auto variants =
         variants_of(question_.options, question_.shape, frame, question_.cluster.devices_per_node);
     const auto leanest = leanest_variants(variants);
-    if (std::none_of(leanest.rbegin(), leanest.rend(), [&](const Layout& one) { return fits(one); })) {
+    const auto fit = [&](const Layout& one) { return fits(one); };
+    // In small models another variant may hold a little less than the leanest.
+    if (std::none_of(leanest.rbegin(), leanest.rend(), fit) &&
+        std::none_of(variants.begin(), variants.end(), fit)) {
       for (const Layout& one : leanest) keep_leanest(one);
       if (plan_.too_large && plan_.too_large->time.total() <= entry.seconds) return;
       for (const Layout& variant : variants) note_too_large(variant);
