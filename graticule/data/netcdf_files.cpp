@@ -59,7 +59,6 @@ std::string hdf5_reason(const std::string& path) {
 void set_up_netcdf() {
   static const bool done = [] {
     H5dont_atexit();  // on a full disk, HDF5 would crash when it closes files again at exit
-    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
     // Turns HDF5's own cache of chunks off; ChunkCache keeps them.
     constexpr size_t slots = 1;
     constexpr float preemption = 1;
@@ -70,7 +69,11 @@ void set_up_netcdf() {
 
 std::unique_lock<std::recursive_mutex> netcdf_alone() {
   static std::recursive_mutex mutex;
-  return std::unique_lock(mutex);
+  std::unique_lock alone(mutex);
+  // HDF5 prints every error that it meets, expected ones too, until each thread has said no for itself.
+  thread_local const bool silent = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;
+  GRATICULE_CHECK(silent, "HDF5 keeps printing its errors");
+  return alone;
 }
 
 NetcdfFiles::NetcdfFiles() : most_(most_open()) { set_up_netcdf(); }
