@@ -60,11 +60,11 @@ class QueriesAndKeys : public torch::autograd::Function<QueriesAndKeys> {
 };
 
 /// Where heads look before anything is learned: how strongly, and how many columns to the east. By turns: at
-/// their own place, everywhere alike, and one column to the west and to the east.
+/// their own place, around it, and one column to the west and to the east.
 struct FirstAim {
   double strength, columns;
 };
-constexpr std::array<FirstAim, 4> first_aims = {{{3, 0}, {0, 0}, {2, -1}, {2, 1}}};
+constexpr std::array<FirstAim, 4> first_aims = {{{3, 0}, {1, 0}, {2, -1}, {2, 1}}};
 
 /// [H, 1, E]: for each wave the vector `strength` long, turned by the angle of `columns`.
 at::Tensor first_aims_of(const ModelShape& shape) {
