@@ -48,7 +48,9 @@ void norm_rows(const NormForward& all, int64_t begin, int64_t end) {
       const Floats apart = some(in(x)-mean);
       squares += apart * apart;
     });
-    const float r = 1 / __builtin_sqrtf(sum(squares) * of_width + all.epsilon);
+    const float variance = sum(squares) * of_width;
+    // Where the squares overflow, the difference is NaN and so is the row. Else it is 0.
+    const float r = 1 / __builtin_sqrtf(variance + all.epsilon) + (variance - variance);
     T* normed = row<T>(all.normed_NC, n, C);
     const T *weight = row<T>(all.weight_C, 0, C), *bias = row<T>(all.bias_C, 0, C);
     for_lanes(C, [&](const auto& in, const auto& out, const auto&) {

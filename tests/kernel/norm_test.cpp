@@ -8,11 +8,14 @@
 #include <ATen/ops/equal.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/gelu_backward.h>
+#include <ATen/ops/isnan.h>
 #include <ATen/ops/linspace.h>
 #include <ATen/ops/native_layer_norm.h>
 #include <ATen/ops/native_layer_norm_backward.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -108,6 +111,15 @@ TEST(Norm, ThreadsDoNotChangeABit) {
   at::set_num_threads(threads);
   EXPECT_TRUE(at::equal(one.normed, five.normed));
   for (size_t i = 0; i < 4; ++i) EXPECT_TRUE(at::equal(one.gradients[i], five.gradients[i])) << i;
+}
+
+// A row of zeros in place of one that overflows would look like a good one.
+TEST(Norm, ARowWhoseSquaresOverflowIsNoNumber) {
+  at::Tensor x = at::ones({3, 37});
+  x[1][5].fill_(1e25);
+  const at::Tensor none = at::isnan(graticule::layer_norm(x, at::ones({37}), at::zeros({37})));
+  EXPECT_TRUE(none[1].all().item<bool>());
+  EXPECT_FALSE(none[0].any().item<bool>() || none[2].any().item<bool>());
 }
 
 /// Points where GELU is hard: its tails, its turning point, zero, and what is no number.

@@ -87,7 +87,9 @@ def info(path, *more):
 def statistics(path, *more, variables=OURS):
     result = graticule("data", "stats", path, "--variables", *variables, *more)
     assert result.returncode == 0, result.stderr
-    return json.loads(result.stdout)
+    told = json.loads(result.stdout)
+    assert told.pop("source") == str(path)
+    return told
 
 
 def losses(recipe, ranks=1):
@@ -100,7 +102,7 @@ def losses(recipe, ranks=1):
 def expect_equal(tmp_path, path, want, layout="", variables=OURS):
     """`path` has the fields of the usual store `want`: statistics and three steps of training agree bit for bit."""
     here, there = tmp_path / "here", tmp_path / "there"
-    here.mkdir(exist_ok=True), there.mkdir(exist_ok=True)
+    here.mkdir(parents=True), there.mkdir()
     recipe = recipe_of(here, path, layout, variables)
     told, expected = info(path, "--recipe", recipe), info(want)
     assert told["names"] == sorted(variables) and told["times"] == expected["times"]

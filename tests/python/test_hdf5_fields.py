@@ -136,7 +136,7 @@ def test_names_and_times_from_the_recipe(tmp_path):
     expect_equal(tmp_path, path, usual(tmp_path / "usual.zarr", fields()), layout)
     path = makani(tmp_path / "renamed.h5", stamps(), fields(), names=[f"c{i}" for i in range(len(NAMES))])
     assert "c0" in info(path)["names"]
-    expect_equal(tmp_path, path, tmp_path / "usual.zarr", LAYOUT.splitlines()[0])
+    expect_equal(tmp_path / "renamed", path, tmp_path / "usual.zarr", LAYOUT.splitlines()[0])
 
 
 def test_what_the_recipe_must_say(tmp_path):
