@@ -25,7 +25,7 @@ struct EvalArguments {
 };
 
 nlohmann::json scores_json(const Evaluation& evaluation, const EvalArguments& arguments,
-                           const CheckpointInfo& checkpoint) {
+                           const CheckpointInfo& checkpoint, Calendar calendar) {
   const bool averaged = checkpoint.options.train.ema > 0 && !arguments.raw_weights;
   nlohmann::json scores = {{"convention", arguments.convention},
                            {"checkpoint", checkpoint.path},
@@ -43,7 +43,7 @@ nlohmann::json scores_json(const Evaluation& evaluation, const EvalArguments& ar
     scores["scores"].back()["acc_by_date"] = line.by_time.acc;
   }
   for (const int64_t time : evaluation.initial_times) {
-    if (arguments.by_date) scores["dates"].push_back(format_time(time));
+    if (arguments.by_date) scores["dates"].push_back(format_time(time, calendar));
   }
   return scores;
 }
@@ -107,7 +107,8 @@ int run_eval(const EvalArguments& arguments, const World& world) {
   const Evaluation evaluation = evaluate(trained.run, world, options);
   agree(world, everyone, [&] {
     if (world.rank != 0) return;
-    const nlohmann::json scores = scores_json(evaluation, arguments, trained.info);
+    const nlohmann::json scores =
+        scores_json(evaluation, arguments, trained.info, trained.run.source->catalog().calendar);
     // Prints before writing, so that a full disk does not lose the scores.
     show(scores, evaluation, arguments);
     for (const std::string& gap : evaluation.gaps) fmt::print(stderr, "{}\n", gap);

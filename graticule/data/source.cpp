@@ -181,6 +181,11 @@ std::vector<std::string> parts_of(const std::string& list) {
 
 }  // namespace
 
+std::optional<int64_t> Catalog::index_of_time(int64_t time) const {
+  const auto found = std::lower_bound(times.begin(), times.end(), time);
+  return found != times.end() && *found == time ? std::optional(found - times.begin()) : std::nullopt;
+}
+
 size_t Catalog::index_of(const std::string& name) const {
   const auto found =
       std::find_if(variables.begin(), variables.end(), [&](const Variable& v) { return v.name == name; });

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -41,6 +42,8 @@ struct Catalog {
 
   /// The index of a variable. Refuses an unknown name, lists what exists and names the nearest.
   size_t index_of(const std::string& name) const;
+  /// The index of a time; nothing when there is no such time.
+  std::optional<int64_t> index_of_time(int64_t time) const;
 };
 
 /// How a variable is stored in its file, for code that chooses the order of reading (reading_order.h).

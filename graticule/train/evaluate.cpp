@@ -36,10 +36,9 @@ std::vector<Sample> samples_of(const Catalog& catalog, const EvaluationOptions& 
     bool whole = true;
     for (int64_t k = 1 - states; k <= options.steps && whole; ++k) {
       const int64_t time = times[i] + k * lead_hours * 3600;
-      const auto found = std::lower_bound(times.begin(), times.end(), time);
-      whole =
-          time >= options.range.begin && time <= options.range.end && found != times.end() && *found == time;
-      if (whole && k > 0) sample.valid.push_back(found - times.begin());
+      const auto found = catalog.index_of_time(time);
+      whole = time >= options.range.begin && time <= options.range.end && found;
+      if (whole && k > 0) sample.valid.push_back(*found);
     }
     if (whole) all.push_back(sample);
   }

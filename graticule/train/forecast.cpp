@@ -15,10 +15,10 @@ namespace graticule {
 
 namespace {
 
-int64_t index_of_time(const Catalog& catalog, int64_t time) {
+int64_t index_of_initial(const Catalog& catalog, int64_t time) {
+  if (const auto index = catalog.index_of_time(time)) return *index;
   const auto& times = catalog.times;
   const auto found = std::lower_bound(times.begin(), times.end(), time);
-  if (found != times.end() && *found == time) return found - times.begin();
   const int64_t nearest =
       found == times.end() || (found != times.begin() && time - *(found - 1) < *found - time) ? *(found - 1)
                                                                                               : *found;
@@ -82,11 +82,12 @@ std::vector<int64_t> truth_of(const Catalog& catalog, int64_t initial_time, int6
   std::vector<int64_t> indices;
   for (int64_t k = 1; k <= steps; ++k) {
     const int64_t valid = initial_time + k * lead_seconds;
-    if (!std::binary_search(catalog.times.begin(), catalog.times.end(), valid)) {
+    const auto index = catalog.index_of_time(valid);
+    if (!index) {
       refuse("forecast", "--truth: the data have nothing at ", format_time(valid, catalog.calendar),
              ": give fewer steps, an earlier --until, or no --truth");
     }
-    indices.push_back(index_of_time(catalog, valid));
+    indices.push_back(*index);
   }
   return indices;
 }
@@ -106,7 +107,7 @@ void write_forecast(Run& run, const World& world, const ForecastOptions& options
     lead_seconds = int64_t{lead} * 3600;
     scales = variable_scales(run, lead);
     for (const int64_t time : options.initial_times) {
-      initial.push_back(states_before(run, index_of_time(catalog, time), lead));
+      initial.push_back(states_before(run, index_of_initial(catalog, time), lead));
       if (with_truth) valid.push_back(truth_of(catalog, time, lead_seconds, options.steps));
       for (int64_t k = 1; k < options.steps; ++k) require_forcings(run, scales, time + k * lead_seconds);
     }

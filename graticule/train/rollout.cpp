@@ -76,17 +76,17 @@ std::vector<VariableScale> variable_scales(const Run& run, int lead_hours) {
 }
 
 std::vector<int64_t> states_before(const Run& run, int64_t time_index, int lead_hours) {
-  const auto& times = run.source->catalog().times;
-  const int64_t initial = times[static_cast<size_t>(time_index)], states = run.shape.grid.states;
+  const Catalog& catalog = run.source->catalog();
+  const int64_t initial = catalog.times[static_cast<size_t>(time_index)], states = run.shape.grid.states;
   std::vector<int64_t> indices;
   for (int64_t n = 0; n < states; ++n) {
     const int64_t time = initial - n * lead_hours * 3600;
-    const auto found = std::lower_bound(times.begin(), times.end(), time);
-    if (found == times.end() || *found != time)
+    const auto found = catalog.index_of_time(time);
+    if (!found)
       refuse("forecast", "the model reads ", states, " states, ", lead_hours,
-             " h apart (data.history), but the data have nothing at ", format_time(time),
-             ": choose an initial time later than ", format_time(initial));
-    indices.push_back(found - times.begin());
+             " h apart (data.history), but the data have nothing at ", format_time(time, catalog.calendar),
+             ": choose an initial time later than ", format_time(initial, catalog.calendar));
+    indices.push_back(*found);
   }
   return indices;
 }
@@ -160,8 +160,7 @@ void require_forcings(const Run& run, const std::vector<VariableScale>& scales, 
   for (size_t v = 0; v < scales.size(); ++v) {
     if (scales[v].forcing) names += (names.empty() ? "" : ", ") + run.options.data.variables[v];
   }
-  const auto& times = run.source->catalog().times;
-  if (names.empty() || std::binary_search(times.begin(), times.end(), time)) return;
+  if (names.empty() || run.source->catalog().index_of_time(time)) return;
   refuse("forecast", "the model reads ", names, " at each step, but the data have nothing at ",
          format_time(time, run.source->catalog().calendar), ": give fewer steps, or data that reach so far");
 }
@@ -169,8 +168,7 @@ void require_forcings(const Run& run, const std::vector<VariableScale>& scales, 
 void read_forcings(const Run& run, const std::vector<VariableScale>& scales, State& state) {
   const int64_t time = state.initial_time + state.hours * 3600;
   require_forcings(run, scales, time);
-  const auto& times = run.source->catalog().times;
-  const auto found = std::lower_bound(times.begin(), times.end(), time);
+  const int64_t index = run.source->catalog().index_of_time(time).value_or(0);  // 0: nothing is read
   const Span variables = run.shape.grid.variables_of(run.tokens);
   for (int64_t v = variables.begin; v < variables.end; ++v) {
     const auto variable = static_cast<size_t>(v);
@@ -178,7 +176,7 @@ void read_forcings(const Run& run, const std::vector<VariableScale>& scales, Sta
     const VariableStatistics& statistics = run.statistics.of(run.options.data.variables[variable]);
     present_of(run, state.values_TKI, v)
         .copy_(read_patches(*run.source, loader_options(run.options, run.shape, run.mesh, run.tokens), v,
-                            found - times.begin(), &statistics));
+                            index, &statistics));
   }
 }
 

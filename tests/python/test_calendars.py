@@ -1,6 +1,8 @@
 """Tests the calendars of climate models, against cftime: times of files, splits, climatology, forecasts; and the times
 that a store itself declares."""
 
+import json
+
 import cftime
 import netCDF4
 import numpy as np
@@ -95,7 +97,10 @@ def test_a_run_in_a_calendar(tmp_path, calendar, form):
     graticule("train", recipe, check=True)
     scores = graticule("eval", tmp_path / "run", check=True).stdout
     assert "climatology by day of year" in scores
-    graticule("eval", tmp_path / "run", "--range", "2002-02-20", "2002-02-28", check=True)
+    by_date = ("--by-date", "--out", tmp_path / "by_date.json")
+    graticule("eval", tmp_path / "run", "--range", "2002-02-20", "2002-02-28", *by_date, check=True)
+    dates = json.loads((tmp_path / "by_date.json").read_text())["dates"]
+    assert dates and all("2002-02-20" <= date[:10] <= "2002-02-27" for date in dates), dates
     out = tmp_path / f"out.{form}"
     start = "2002-02-28"
     graticule("forecast", tmp_path / "run", "--init", start, "--steps", "3", "--out", out, check=True)
