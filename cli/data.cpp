@@ -1,9 +1,11 @@
 #include <iostream>
 #include <optional>
 
+#include "cli/chosen_data.h"
 #include "cli/commands.h"
 #include "cli/job.h"
 #include "cli/on_threads.h"
+#include "graticule/core/cores.h"
 #include "graticule/core/error.h"
 #include "graticule/data/info.h"
 #include "graticule/data/source.h"
@@ -60,10 +62,9 @@ struct StatsArguments {
 };
 
 // Each core takes a share of the variables.
-Statistics statistics_by_threads(const StatsArguments& arguments, const std::vector<std::string>& variables,
-                                 const TimeRange& range) {
+Statistics statistics_by_threads(const StatsArguments& arguments, const ChannelLayout& layout,
+                                 const std::vector<std::string>& variables, const TimeRange& range) {
   const int threads = std::min(cores_of_rank(1), static_cast<int>(variables.size()));
-  const ChannelLayout layout = layout_of(arguments.recipe);
   std::vector<std::optional<Statistics>> shares(static_cast<size_t>(threads));
   on_threads(threads, [&](int thread) {
     shares[static_cast<size_t>(thread)] =
@@ -92,18 +93,14 @@ void add_stats(CLI::App& data, Action& action) {
   command->callback([&action, arguments] {
     action = [arguments] {
       return run_alone([&] {
-        const auto source = open_source(arguments->path, layout_of(arguments->recipe));
+        const ChannelLayout layout = layout_of(arguments->recipe);
+        const auto source = open_source(arguments->path, layout);
         const Catalog& catalog = source->catalog();
-        std::vector<std::string> variables = arguments->variables;
-        for (const Variable& variable : catalog.variables) {
-          if (arguments->variables.empty()) variables.push_back(variable.name);
-        }
         if (catalog.times.empty()) refuse("data", "'", arguments->path, "' has no times: nothing to count");
-        const TimeRange range =
-            arguments->range.empty()
-                ? TimeRange{catalog.times.front(), catalog.times.back()}
-                : parse_time_range(arguments->range[0], arguments->range[1], catalog.calendar);
-        std::cout << to_json(statistics_by_threads(*arguments, variables, range)) << "\n";
+        std::cout << to_json(statistics_by_threads(*arguments, layout,
+                                                   chosen_variables(arguments->variables, catalog),
+                                                   chosen_range(arguments->range, catalog)))
+                  << "\n";
         return 0;
       });
     };

@@ -7,10 +7,12 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 
+#include "cli/chosen_data.h"
 #include "cli/commands.h"
 #include "cli/job.h"
 #include "cli/on_threads.h"
 #include "cli/progress_bar.h"
+#include "graticule/core/cores.h"
 #include "graticule/core/error.h"
 #include "graticule/data/field_check.h"
 #include "graticule/data/time.h"
@@ -61,9 +63,7 @@ Reading reading_of(const DataCheckArguments& arguments) {
   } else {
     if (!arguments.set.empty()) refuse("data", "--set is for recipes; ", arguments.path, " is none");
     reading.source = open_source(arguments.path);
-    for (const Variable& variable : reading.source->catalog().variables) {
-      if (arguments.variables.empty()) reading.variables.push_back(variable.name);
-    }
+    reading.variables = chosen_variables(arguments.variables, reading.source->catalog());
     const auto count = reading.source->catalog().times.size();
     for (size_t i = 0; i < count && arguments.range.empty(); ++i)
       reading.times.push_back(static_cast<int64_t>(i));

@@ -2,15 +2,16 @@
 
 #include <filesystem>
 
+#include "cli/chosen_data.h"
 #include "cli/commands.h"
 #include "cli/job.h"
 #include "cli/on_threads.h"
 #include "cli/progress_bar.h"
+#include "graticule/core/cores.h"
 #include "graticule/core/error.h"
 #include "graticule/data/convert.h"
 #include "graticule/data/file_bytes.h"
 #include "graticule/data/info.h"
-#include "graticule/data/time.h"
 
 namespace graticule {
 
@@ -42,15 +43,8 @@ int run_convert(const ConvertArguments& arguments) {
   for (const std::string& note : notes_to_tell(catalog)) fmt::print("{}\n", note);
   ConvertOptions options;
   options.out = arguments.out;
-  options.variables = arguments.variables;
-  for (const Variable& variable : catalog.variables) {
-    if (arguments.variables.empty()) options.variables.push_back(variable.name);
-  }
-  if (!arguments.range.empty()) {
-    options.range = parse_time_range(arguments.range[0], arguments.range[1], catalog.calendar);
-  } else if (!catalog.times.empty()) {
-    options.range = {catalog.times.front(), catalog.times.back()};
-  }
+  options.variables = chosen_variables(arguments.variables, catalog);
+  options.range = chosen_range(arguments.range, catalog);
   options.shard_bytes = arguments.shard_mb << 20;
   options.threads = cores_of_rank(1);
   Converter converter(*source, options);

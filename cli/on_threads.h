@@ -2,20 +2,14 @@
 // the data for itself.
 #pragma once
 
-#include <algorithm>
 #include <exception>
 #include <thread>
 #include <vector>
 
 namespace graticule {
 
-/// The cores of this rank: those of the machine, shared with its other ranks.
-inline int cores_of_rank(int ranks_on_machine) {
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / std::max(1, ranks_on_machine));
-}
-
-/// Calls work(0) to work(threads - 1), each on a thread, and waits. Throws the exception of the first thread that
-/// had one.
+/// Calls work(0) to work(threads - 1), each on a thread, and waits. Throws the exception of the first thread
+/// that had one.
 template <class Work>
 void on_threads(int threads, const Work& work) {
   std::vector<std::exception_ptr> failures(static_cast<size_t>(threads));

@@ -9,6 +9,7 @@
 #include "graticule/data/cf.h"
 #include "graticule/data/channel_array.h"
 #include "graticule/data/channels.h"
+#include "graticule/data/memory_array.h"
 #include "graticule/data/names.h"
 #include "graticule/data/time.h"
 
@@ -17,12 +18,6 @@ namespace graticule {
 namespace {
 
 using nlohmann::json;
-
-const StoredArray* find_array(const Dataset& data, const std::string& name) {
-  const auto found = std::find_if(data.arrays.begin(), data.arrays.end(),
-                                  [&](const auto& array) { return array->header().name == name; });
-  return found == data.arrays.end() ? nullptr : found->get();
-}
 
 json attribute(const Dataset& data, const char* name) { return data.attributes.value(name, json()); }
 
@@ -100,7 +95,7 @@ void add_cells(Dataset& data, ChannelArray& from) {
   from.shape = {0, 1, 1, std::ssize(axes->outer), std::ssize(axes->inner)};
   const auto add = [&](const std::string& name, const std::vector<double>& values) {
     const char* units = name == "latitude" ? "degrees_north" : "degrees_east";
-    data.arrays.push_back(coordinate_in_memory(name, data.path, units, values));
+    add_axis(data, name, {{"units", units}}, values);
   };
   add(from.dimensions[3], axes->outer);
   add(from.dimensions[4], axes->inner);
@@ -128,7 +123,7 @@ std::vector<int64_t> add_dates(Dataset& data, int64_t count) {
   if (kept.size() < all.size())
     data.notes.push_back(text(data.path, ": ", all.size() - kept.size(), " of ", all.size(),
                               " times are left out: they are in its missing_dates"));
-  data.arrays.push_back(coordinate_in_memory("time", data.path, units, kept));
+  add_axis(data, "time", {{"units", units}}, kept);
   return kept_at;
 }
 

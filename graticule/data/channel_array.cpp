@@ -88,18 +88,6 @@ class PartArray : public StoredArray {
   bool in_rows_;  // the last dimension of the whole array is two of this one
 };
 
-class ArrayInMemory : public StoredArray {
- public:
-  ArrayInMemory(ArrayHeader header, std::vector<double> values)
-      : StoredArray(std::move(header)), values_(std::move(values)) {}
-  void read(std::span<const Span> box, std::span<std::byte> out) override {
-    std::memcpy(out.data(), values_.data() + box[0].begin, out.size());
-  }
-
- private:
-  std::vector<double> values_;
-};
-
 }  // namespace
 
 std::unique_ptr<StoredArray> part_of(std::shared_ptr<StoredArray> whole, ArrayHeader header,
@@ -108,13 +96,6 @@ std::unique_ptr<StoredArray> part_of(std::shared_ptr<StoredArray> whole, ArrayHe
   header.packing = whole->header().packing;
   header.shape[0] = std::ssize(times);
   return std::make_unique<PartArray>(std::move(whole), std::move(header), std::move(start), std::move(times));
-}
-
-std::unique_ptr<StoredArray> coordinate_in_memory(const std::string& dimension, const std::string& file,
-                                                  const std::string& units, std::vector<double> values) {
-  ArrayHeader header{dimension, file, NumberType::f8, {dimension}, {std::ssize(values)}, {}, {}};
-  header.attributes = {{"units", units}};
-  return std::make_unique<ArrayInMemory>(std::move(header), std::move(values));
 }
 
 }  // namespace graticule

@@ -21,8 +21,4 @@ constexpr int64_t never_stored = -1;
 std::unique_ptr<StoredArray> part_of(std::shared_ptr<StoredArray> whole, ArrayHeader header,
                                      std::vector<int64_t> start, std::vector<int64_t> times);
 
-/// An array of one dimension, `dimension`, that holds `values` in memory: a coordinate.
-std::unique_ptr<StoredArray> coordinate_in_memory(const std::string& dimension, const std::string& file,
-                                                  const std::string& units, std::vector<double> values);
-
 }  // namespace graticule

@@ -10,6 +10,7 @@
 #include "graticule/data/cf.h"
 #include "graticule/data/channel_array.h"
 #include "graticule/data/hdf5_fields.h"
+#include "graticule/data/memory_array.h"
 #include "graticule/data/names.h"
 
 namespace graticule {
@@ -27,15 +28,10 @@ std::optional<size_t> channel_axis(const ArrayHeader& header, const Dataset& dat
 
 // makani names its times `timestamp`, in seconds since 1970, without units.
 void give_units_to_timestamp(Dataset& data) {
-  const auto& arrays = data.arrays;
-  const bool there = std::any_of(arrays.begin(), arrays.end(), [](const auto& array) {
-    const ArrayHeader& header = array->header();
-    return header.name == "timestamp" && header.shape.size() == 1 && !header.attributes.contains("units");
-  });
-  if (!there) return;
+  const StoredArray* there = find_array(data, "timestamp");
+  if (!there || there->header().shape.size() != 1 || there->header().attributes.contains("units")) return;
   const std::unique_ptr<StoredArray> stamps = take_array(data, "timestamp");
-  data.arrays.push_back(coordinate_in_memory(stamps->header().dimensions[0], stamps->header().file,
-                                             unix_seconds, all_values(*stamps)));
+  add_axis(data, stamps->header().dimensions[0], {{"units", unix_seconds}}, all_values(*stamps));
 }
 
 void split_labelled(Dataset& data, const std::string& name, size_t axis, const ChannelLayout& layout) {
@@ -95,10 +91,17 @@ std::vector<NamedChannel> channels_named(const std::vector<std::string>& names, 
   return channels;
 }
 
-std::unique_ptr<StoredArray> take_array(Dataset& data, const std::string& name) {
+const StoredArray* find_array(const Dataset& data, const std::string& name) {
   const auto found = std::find_if(data.arrays.begin(), data.arrays.end(),
                                   [&](const auto& array) { return array->header().name == name; });
-  if (found == data.arrays.end()) return nullptr;
+  return found == data.arrays.end() ? nullptr : found->get();
+}
+
+std::unique_ptr<StoredArray> take_array(Dataset& data, const std::string& name) {
+  const StoredArray* wanted = find_array(data, name);
+  const auto found = std::find_if(data.arrays.begin(), data.arrays.end(),
+                                  [&](const auto& array) { return array.get() == wanted; });
+  if (!wanted) return nullptr;
   std::unique_ptr<StoredArray> array = std::move(*found);
   data.arrays.erase(found);
   return array;

@@ -40,6 +40,8 @@ void add_channels(Dataset& data, const ChannelArray& from, const std::vector<Nam
 /// Channels of these names in order, each with all times of the array.
 std::vector<NamedChannel> channels_named(const std::vector<std::string>& names, const ChannelArray& from);
 
+/// The array `name`; null when it is absent.
+const StoredArray* find_array(const Dataset& data, const std::string& name);
 /// Removes the array `name` from the data set and returns it; null when it is absent.
 std::unique_ptr<StoredArray> take_array(Dataset& data, const std::string& name);
 

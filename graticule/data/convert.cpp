@@ -11,6 +11,7 @@
 #include "graticule/core/error.h"
 #include "graticule/data/chunk_cache.h"
 #include "graticule/data/field_layout.h"
+#include "graticule/data/file_bytes.h"
 #include "graticule/data/reading_order.h"
 #include "graticule/data/shard_file.h"
 #include "graticule/data/zarr_array.h"
@@ -34,11 +35,6 @@ void write_file(const fs::path& path, const std::string& bytes) {
   file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   file.close();
   if (!file) fail("convert", path.string(), " cannot be written: make room, or choose another folder");
-}
-
-std::string content_of(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 Json axis_json(const AxisLayout& axis) {
@@ -182,7 +178,8 @@ void Converter::State::plan_shards() {
 
 // The metadata are the plan: a store that was begun with others belongs to another command.
 void Converter::State::check_partial() const {
-  if (fs::exists(partial / "zarr.json") && content_of(partial / "zarr.json") != root.dump(2))
+  const std::optional<std::string> begun = read_text((partial / "zarr.json").string());
+  if (begun && *begun != root.dump(2))
     refuse("convert", partial.string(), " was begun with another source, other variables, times or shards: ",
            "remove it, or give the same command again");
 }

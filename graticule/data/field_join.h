@@ -40,9 +40,9 @@ void require_closed(const FieldPiece& piece);
 
 using JoinedFields = std::map<std::string, JoinedField>;
 
-/// Adds every level of the piece's array to `fields` under its canonical name (ArrayHeader::variable if set). Refuses a variable whose
-/// units, cell method or standard name differ from an earlier piece, and one given twice for the same time. A
-/// constant may be given again with equal values. Notes for the user go to `notes`.
+/// Adds every level of the piece's array to `fields` under its canonical name (ArrayHeader::variable if set).
+/// Refuses a variable whose units, cell method or standard name differ from an earlier piece, and one given
+/// twice for the same time. A constant may be given again with equal values. Notes for the user go to `notes`.
 void join(FieldPiece piece, JoinedFields& fields, std::vector<std::string>& notes);
 
 /// Turns fields of land and soil (is_static) that have a single time in each file into constants, with a

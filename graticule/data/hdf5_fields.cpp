@@ -6,6 +6,7 @@
 #include "graticule/core/error.h"
 #include "graticule/data/channel_array.h"
 #include "graticule/data/channels.h"
+#include "graticule/data/memory_array.h"
 #include "graticule/data/time.h"
 
 namespace graticule {
@@ -66,7 +67,7 @@ void add_place(Dataset& data, const char* name, const char* ours, const char* un
              "s = [first, last]; `graticule data` takes it by --recipe");
     return evenly(ends, count);
   });
-  data.arrays.push_back(coordinate_in_memory(ours, data.path, units, values));
+  add_axis(data, ours, {{"units", units}}, values);
 }
 
 // Applies the mask `valid_data` (time, channel): a field marked with 0 is NaN, and a time without any valid
@@ -137,7 +138,7 @@ void split_hdf5_fields(Dataset& data, const ChannelLayout& layout) {
   std::vector<double> times = coordinate_of_file(
       data, "timestamp", header.shape[0], [&] { return times_of(data.path, header.shape[0], layout); });
   leave_invalid_out(data, times, channels, header);
-  data.arrays.push_back(coordinate_in_memory("time", data.path, unix_seconds, times));
+  add_axis(data, "time", {{"units", unix_seconds}}, times);
   add_channels(data, from, channels);
 }
 

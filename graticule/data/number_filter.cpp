@@ -4,39 +4,22 @@
 #include <type_traits>
 
 #include "graticule/core/error.h"
+#include "graticule/data/number_types.h"
 
 namespace graticule {
 
 namespace {
 
-// Calls visit(T{}) with the C++ type of `type`. The readers of the metadata refuse filters of half precision.
+// The same without half precision, which the readers of the metadata refuse for filters.
 template <class Visitor>
 void with_type(NumberType type, Visitor visit) {
-  switch (type) {
-    case NumberType::f4:
-      return visit(float{});
-    case NumberType::f8:
-      return visit(double{});
-    case NumberType::i1:
-      return visit(int8_t{});
-    case NumberType::i2:
-      return visit(int16_t{});
-    case NumberType::i4:
-      return visit(int32_t{});
-    case NumberType::i8:
-      return visit(int64_t{});
-    case NumberType::u1:
-      return visit(uint8_t{});
-    case NumberType::u2:
-      return visit(uint16_t{});
-    case NumberType::u4:
-      return visit(uint32_t{});
-    case NumberType::u8:
-      return visit(uint64_t{});
-    case NumberType::f2:
-      break;
-  }
-  GRATICULE_CHECK(false, "number type of a filter");
+  with_number_type(type, [&](auto number) {
+    if constexpr (std::is_arithmetic_v<decltype(number)>) {
+      visit(number);
+    } else {
+      GRATICULE_CHECK(false, "number type of a filter");
+    }
+  });
 }
 
 // value as a number of type To, as NumPy's astype: a float beyond an integer's range must not be undefined.

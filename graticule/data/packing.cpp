@@ -10,51 +10,11 @@
 #include <string>
 
 #include "graticule/core/error.h"
+#include "graticule/data/number_types.h"
 
 namespace graticule {
 
 namespace {
-
-struct Half {
-  uint16_t bits;
-  explicit operator double() const {
-    const int exponent = bits >> 10 & 31;
-    const int mantissa = bits & 1023;
-    const double sign = bits >> 15 ? -1 : 1;
-    if (exponent == 31) return mantissa ? std::numeric_limits<double>::quiet_NaN() : sign * HUGE_VAL;
-    return sign * (exponent ? std::ldexp(1024 + mantissa, exponent - 25) : std::ldexp(mantissa, -24));
-  }
-};
-
-// Calls visit(T{}) with the C++ type of `type`.
-template <class Visitor>
-auto dispatch(NumberType type, Visitor visit) {
-  switch (type) {
-    case NumberType::f2:
-      return visit(Half{});
-    case NumberType::f4:
-      return visit(float{});
-    case NumberType::f8:
-      return visit(double{});
-    case NumberType::i1:
-      return visit(int8_t{});
-    case NumberType::i2:
-      return visit(int16_t{});
-    case NumberType::i4:
-      return visit(int32_t{});
-    case NumberType::i8:
-      return visit(int64_t{});
-    case NumberType::u1:
-      return visit(uint8_t{});
-    case NumberType::u2:
-      return visit(uint16_t{});
-    case NumberType::u4:
-      return visit(uint32_t{});
-    case NumberType::u8:
-      return visit(uint64_t{});
-  }
-  GRATICULE_CHECK(false, "number type");
-}
 
 template <class Number>
 double load(const std::byte* stored, size_t index) {
@@ -144,7 +104,7 @@ double number_or(const nlohmann::json& attributes, const char* name, double othe
 }  // namespace
 
 size_t size_of(NumberType type) {
-  return dispatch(type, [](auto number) { return sizeof(number); });
+  return with_number_type(type, [](auto number) { return sizeof(number); });
 }
 
 double parse_fill(const nlohmann::json& fill, std::string_view where) {
@@ -194,7 +154,7 @@ void unpack(std::span<const std::byte> stored, NumberType type, const Packing& p
   const bool usual = packing.wrap == 0 && marks.size() <= 2;
   const double first = marks.empty() ? nan : marks[0], second = marks.size() < 2 ? first : marks[1];
   const double scale = packing.scale, offset = packing.offset;
-  dispatch(type, [&](auto number) {
+  with_number_type(type, [&](auto number) {
     for (size_t i = 0; usual && i < out.size(); ++i) {
       const double value = load<decltype(number)>(stored.data(), i);
       const bool missing = (value == first) | (value == second);
@@ -214,7 +174,7 @@ std::vector<double> unpack_doubles(std::span<const std::byte> stored, NumberType
 
 std::vector<double> to_doubles(std::span<const std::byte> stored, NumberType type) {
   std::vector<double> values(stored.size() / size_of(type));
-  dispatch(type, [&](auto number) {
+  with_number_type(type, [&](auto number) {
     for (size_t i = 0; i < values.size(); ++i) values[i] = load<decltype(number)>(stored.data(), i);
   });
   return values;

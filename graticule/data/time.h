@@ -10,8 +10,8 @@
 
 namespace graticule {
 
-/// "2001-01-31", "2001-01-31T06", "2001-01-31T06:30[:00][Z]", also with a space for T. Refuses anything else, and a
-/// day that the calendar does not have.
+/// "2001-01-31", "2001-01-31T06", "2001-01-31T06:30[:00][Z]", also with a space for T. Refuses anything else,
+/// and a day that the calendar does not have.
 int64_t parse_time(std::string_view text, Calendar calendar = Calendar::gregorian);
 /// "2001-01-31T06:30:00".
 std::string format_time(int64_t seconds, Calendar calendar = Calendar::gregorian);

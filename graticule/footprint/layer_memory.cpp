@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "graticule/kernel/matrix_blocks.h"
+#include "graticule/kernel/row_kernels.h"
 
 namespace graticule {
 
@@ -13,11 +14,10 @@ Footprint weight_gradient(const PassSizes& s, int64_t rows, int64_t in, int64_t 
   return product_memory(s, Account::gradients, out, rows, in, Turned::left);
 }
 
-// The sum of dy over its rows. The CPU sums parts of them first (kernel/row_tensors.h).
+// The sum of dy over its rows. The CPU sums parts of them first (row_parts).
 Footprint bias_gradient(const PassSizes& s, int64_t rows, int64_t out) {
   Footprint f;
-  if (s.scratch.threads > 0)
-    f.brief(Account::gradients, std::clamp<int64_t>(rows / 64, 1, 64) * out * fp32_bytes);
+  if (s.scratch.threads > 0) f.brief(Account::gradients, row_parts(rows) * out * fp32_bytes);
   return f.make(Account::gradients, out * s.e());
 }
 

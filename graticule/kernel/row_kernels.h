@@ -5,6 +5,7 @@
 // Legend: N rows, C width of a row. `element` is the dtype of every pointer to void; arithmetic is in fp32.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "graticule/kernel/flash_tiles.h"
@@ -53,6 +54,10 @@ struct RowKernels {
   /// Adds to sums (HeadForm::sums() numbers) those of the part's rows.
   void (*form_backward)(const FormBackward& all, const FormPart& part, float* scratch, float* sums);
 };
+
+/// Into how many parts rows are cut, each with sums of its own: 64 rows or more a part, at most 64 parts. The
+/// cut depends on the number of rows alone, so the bits do not depend on the threads.
+inline int64_t row_parts(int64_t rows) { return std::clamp<int64_t>(rows / 64, 1, 64); }
 
 /// The kernels compiled for a level's instruction set (`aten`: for any processor); those of the widest set that is
 /// not above it. Run them only if cpu_runs(level).

@@ -3,8 +3,6 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <algorithm>
-
 #include "graticule/kernel/row_kernels.h"
 #include "graticule/kernel/stand_in.h"
 
@@ -19,9 +17,5 @@ inline bool has_row_kernels(const at::Tensor& x) {
 inline Element row_element(const at::Tensor& x) {
   return x.scalar_type() == at::kFloat ? Element::fp32 : Element::bf16;
 }
-
-/// Into how many parts rows are cut, each with sums of its own: 64 rows or more a part, at most 64 parts. The
-/// cut depends on the number of rows alone, so the bits do not depend on the threads.
-inline int64_t row_parts(int64_t rows) { return std::clamp<int64_t>(rows / 64, 1, 64); }
 
 }  // namespace graticule

@@ -3,8 +3,8 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <thread>
 
+#include "graticule/core/cores.h"
 #include "graticule/core/error.h"
 #include "graticule/kernel/torch_types.h"
 #include "graticule/model/vit.h"
@@ -116,9 +116,7 @@ LoaderOptions loader_options(const Options& options, const ModelShape& shape, co
 }
 
 void set_threads(int64_t threads, const World& world) {
-  const auto cores = static_cast<int64_t>(std::thread::hardware_concurrency());
-  at::set_num_threads(
-      static_cast<int>(threads > 0 ? threads : std::max<int64_t>(1, cores / world.local_size)));
+  at::set_num_threads(threads > 0 ? static_cast<int>(threads) : cores_of_rank(world.local_size));
 }
 
 Mesh mesh_of(Options& options, const ModelShape& shape, const World& world) {

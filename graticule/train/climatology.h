@@ -6,8 +6,8 @@
 //
 //   c(D, h) = sum_t w(D - day(t)) x(t) / sum_t w(D - day(t)),   w(d) = max(0, 1 - |d| / 30),
 //
-// with d taken around the longest year of the calendar, mostly 366 days. This is a triangular window of 61 days (59 of weight above 0). A
-// year without a day 366 repeats its day 365 there. NaN are left out.
+// with d taken around the longest year of the calendar, mostly 366 days. This is a triangular window of 61 days
+// (59 of weight above 0). A year without a day 366 repeats its day 365 there. NaN are left out.
 //
 // Legend: T this rank's tokens, K variables a token carries, P pixels of a patch.
 #pragma once
@@ -36,7 +36,8 @@ class Climatology {
   /// `options`: its variables, targets, grid and tokens are used; range, leads, batch and samples are not.
   /// `training`: the times to average. `valid_times`: seconds since 1970, the same on every rank; this rank
   /// asks for those with indices in `asked`, best in their order. Falls back to the time mean, on every rank
-  /// alike, when the training times span less than a year (364 days in the Gregorian calendar) or one of the pairs has no training time near it.
+  /// alike, when the training times span less than a year (364 days in the Gregorian calendar) or one of the
+  /// pairs has no training time near it.
   /// Refuses a range without times. Reads nothing; `at` reads `source`, which must outlive this object.
   Climatology(Source& source, const LoaderOptions& options, const TimeRange& training,
               const std::vector<int64_t>& valid_times, const Span& asked,

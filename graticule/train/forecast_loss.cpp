@@ -2,6 +2,8 @@
 
 #include <ATen/ops/cat.h>
 
+#include <algorithm>
+
 #include "graticule/core/ledger.h"
 #include "graticule/train/loss.h"
 
@@ -90,7 +92,8 @@ void add(at::Tensor& sum, const at::Tensor& gradient) {
 // Adds the gradient by a step's input to the gradients by the states in it.
 void spread(Way& way, size_t step, const at::Tensor& gradient_BTKI) {
   const int64_t P = way.part.target_BTKP.size(3), states = gradient_BTKI.size(3) / P;
-  for (int64_t n = 0; n<states&& static_cast<int64_t>(step)> n; ++n) {
+  const int64_t forecast = std::min(states, static_cast<int64_t>(step));  // the others are data
+  for (int64_t n = 0; n < forecast; ++n) {
     const at::Tensor part_BTKP = gradient_BTKI.narrow(3, n * P, P);
     add(way.gradient_BTKP[step - static_cast<size_t>(n)],
         n == 0 ? part_BTKP : part_BTKP * (way.part.unit_BTKP != 0));
