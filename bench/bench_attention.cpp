@@ -107,7 +107,8 @@ void add_bench_attention(CLI::App& bench, Action& action) {
       ->capture_default_str();
   command->add_option("--head-dim", a->options.width, "Width of a head, 1 to 256")->capture_default_str();
   command
-      ->add_option("--scheme", a->scheme, "local (the kernel), or over all ranks: ulysses, lss, ring, hybrid")
+      ->add_option("--scheme", a->scheme,
+                   "local (the kernel), or over all ranks: ulysses, lss, ring, mesh, hybrid")
       ->capture_default_str();
   command->add_option("--kv-heads", a->schemes.key_heads, "Schemes: key/value heads; 0: as many as --heads")
       ->capture_default_str();
@@ -117,11 +118,13 @@ void add_bench_attention(CLI::App& bench, Action& action) {
       ->capture_default_str();
   command
       ->add_option("--gather-heads", a->schemes.gather_heads,
-                   "lss: key/value heads gathered at a time; 0: all")
+                   "lss, mesh: key/value heads gathered at a time; 0: all")
       ->capture_default_str();
   command->add_flag("--exchange-again", a->schemes.exchange_again,
                     "ulysses: exchange q, k, v again in backward");
-  command->add_option("--context-method", a->schemes.context_method, "hybrid: lss or ring")
+  command->add_option("--context-method", a->schemes.context_method, "hybrid: lss, ring or mesh")
+      ->capture_default_str();
+  command->add_option("--mesh-rows", a->schemes.mesh_rows, "mesh: rows of the grid of ranks; 0: chosen")
       ->capture_default_str();
   command->add_option("--ulysses", a->schemes.ulysses, "hybrid: degree of its ulysses axis")
       ->capture_default_str();

@@ -57,7 +57,7 @@ Axes axes_of(const SchemeBench& bench, int ranks) {
   Axes axes;
   if (bench.scheme == "ulysses") {
     axes.ulysses = ranks;
-  } else if (bench.scheme == "lss" || bench.scheme == "ring") {
+  } else if (value_named<ContextMethod>(bench.scheme)) {
     axes.context = ranks;
   } else if (bench.scheme == "hybrid") {
     if (bench.ulysses < 1 || ranks % bench.ulysses != 0)
@@ -66,22 +66,43 @@ Axes axes_of(const SchemeBench& bench, int ranks) {
     axes.ulysses = static_cast<int>(bench.ulysses);
     axes.context = ranks / axes.ulysses;
   } else {
-    refuse("bench attention", "scheme \"", bench.scheme, "\": choose local, ulysses, lss, ring or hybrid");
+    refuse("bench attention", "scheme \"", bench.scheme,
+           "\": choose local, ulysses, lss, ring, mesh or hybrid");
   }
   return axes;
 }
 
+ExchangeOptions exchange_of(const SchemeBench& bench, const Axes& axes) {
+  const std::string word = bench.scheme == "hybrid" ? bench.context_method : bench.scheme;
+  const auto method = value_named<ContextMethod>(word);
+  if (bench.scheme == "hybrid" && !method)
+    refuse("bench attention", "context method \"", word, "\": choose one of ", words_of<ContextMethod>());
+  const ExchangeOptions exchange{.context_method = method.value_or(ContextMethod::lss),
+                                 .head_groups = bench.head_groups,
+                                 .mesh_rows = bench.mesh_rows,
+                                 .gather_heads = bench.gather_heads,
+                                 .keep_exchanged = !bench.exchange_again};
+  if (const auto trouble = trouble_with_rows(exchange, axes.context)) refuse("bench attention", *trouble);
+  return exchange;
+}
+
+ContextGrids grids_of(const SchemeBench& bench, const Axes& axes) {
+  const auto& s = bench.sizes;
+  return context_grids(exchange_of(bench, axes), axes.context,
+                       {.queries = s.heads,
+                        .keys = std::max<int64_t>(bench.key_heads, axes.ulysses),
+                        .width = s.width,
+                        .element = static_cast<int64_t>(at::elementSize(s.dtype))});
+}
+
 AttentionOptions options_of(const SchemeBench& bench, const Mesh& mesh, int64_t tokens) {
-  const std::string method = bench.scheme == "hybrid" ? bench.context_method : bench.scheme;
-  if (bench.scheme == "hybrid" && method != "lss" && method != "ring")
-    refuse("bench attention", "context method \"", method, "\": choose lss or ring");
   return {.tokens_of = span_sizes(tokens, mesh.sequence.size()),
           .context = mesh.context,
           .ulysses = mesh.ulysses,
-          .exchange = {.context_method = value_named<ContextMethod>(method).value_or(ContextMethod::lss),
-                       .head_groups = bench.head_groups,
-                       .gather_heads = bench.gather_heads,
-                       .keep_exchanged = !bench.exchange_again}};
+          .context_queries = mesh.context_queries,
+          .context_keys = mesh.context_keys,
+          .grids = grids_of(bench, mesh.axes),
+          .exchange = exchange_of(bench, mesh.axes)};
 }
 
 void verify(const SchemeBench& bench, const Mesh& mesh) {
@@ -113,7 +134,12 @@ struct Samples {
 
 void take_turn(Samples& samples, const Mesh& mesh, const std::function<void()>& scheme,
                const std::function<void()>& kernel) {
-  const auto sent = [&] { return mesh.context.traffic().bytes_sent + mesh.ulysses.traffic().bytes_sent; };
+  const auto sent = [&] {
+    int64_t bytes = 0;
+    for (const Group* group : {&mesh.context, &mesh.context_queries, &mesh.context_keys, &mesh.ulysses})
+      bytes += group->traffic().bytes_sent;
+    return bytes;
+  };
   samples.kernel_seconds.push_back(seconds_of_slowest(kernel, mesh.world));
   const int64_t before = sent();
   Trace trace;
@@ -176,8 +202,12 @@ int run_bench_schemes(const SchemeBench& arguments, const World& world) {
   if (bench.key_heads == 0) bench.key_heads = bench.sizes.heads;
   const Group everyone = group_of_all(world);
   Axes axes;
-  agree(world, everyone, [&] { axes = axes_of(bench, world.size); });
-  const Mesh mesh = make_mesh(world, axes);
+  ContextGrid grid;
+  agree(world, everyone, [&] {
+    axes = axes_of(bench, world.size);
+    grid = grids_of(bench, axes).forward;
+  });
+  const Mesh mesh = make_mesh(world, axes, 0, grid);
   agree(world, everyone, [&] { make_attention(options_of(bench, mesh, bench.sizes.tokens)); });
   verify(bench, mesh);
   nlohmann::json out = measure(bench, mesh);
@@ -194,6 +224,7 @@ int run_bench_schemes(const SchemeBench& arguments, const World& world) {
                 {"head_dim", s.width},
                 {"dtype", bench.dtype},
                 {"head_groups", bench.head_groups},
+                {"grid", {grid.queries, grid.keys}},
                 {"gather_heads", bench.gather_heads},
                 {"keep_exchanged", !bench.exchange_again},
                 {"threads", at::get_num_threads()},

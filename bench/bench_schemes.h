@@ -13,10 +13,11 @@ namespace graticule {
 struct SchemeBench {
   AttentionSpeedOptions sizes;         ///< `tokens`: of all ranks together
   std::string dtype;                   ///< name of sizes.dtype, for the report
-  std::string scheme;                  ///< ulysses, lss, ring or hybrid
-  std::string context_method = "lss";  ///< hybrid: lss or ring
+  std::string scheme;                  ///< ulysses, lss, ring, mesh or hybrid
+  std::string context_method = "lss";  ///< hybrid: lss, ring or mesh
   int64_t ulysses = 2;                 ///< hybrid: degree of its ulysses axis
   int64_t key_heads = 0;               ///< key/value heads; 0: as many as query heads
+  int64_t mesh_rows = 0;               ///< mesh: rows of the grid; 0: chosen by counting bytes
   int64_t head_groups = 1, gather_heads = 0;
   bool exchange_again = false;
   bool json = false;

@@ -143,7 +143,7 @@ int run_bench_step(const BenchArguments& arguments, const World& world) {
     agree(world, everyone, [&] {
       options = flagged_options(arguments);
       refuse_auto(options);
-      shape = shape_of(options.model, 1, 1, arguments.tokens);
+      shape = shape_of(options.model, {.columns = arguments.tokens});
       lay_out(options, shape);
     });
     random.emplace(random_tokens(options, shape, world));
@@ -210,7 +210,7 @@ void add_bench_step(CLI::App& bench, Action& action) {
       ->capture_default_str();
   command->add_option("--ulysses", a->options.parallel.ulysses, "Degree of this axis; 0: derived")
       ->capture_default_str();
-  command->add_option("--context-method", a->context_method, "lss or ring")->capture_default_str();
+  command->add_option("--context-method", a->context_method, "lss, ring or mesh")->capture_default_str();
   command->add_option("--tensor", a->options.parallel.tensor, "Degree of this axis; 0: 1")
       ->capture_default_str();
   command->add_option("--pipeline", a->options.parallel.pipeline, "Degree of this axis; 0: 1")

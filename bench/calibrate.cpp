@@ -52,7 +52,7 @@ MeasuredStep measured_step(const Model& model, Precision precision, const Group&
   constexpr size_t fewest = 3, most = 25;
   constexpr double enough_s = 0.6;
   MeasuredStep step{options_of(model, precision), {}};
-  step.shape = shape_of(step.options.model, 1, 1, model.tokens);
+  step.shape = shape_of(step.options.model, {.columns = model.tokens});
   RandomTokens tokens = random_tokens(step.options, step.shape, lone_world());
   tokens.run();
   std::vector<std::pair<double, Trace>> runs;

@@ -12,6 +12,7 @@
 #include "graticule/core/error.h"
 #include "graticule/kernel/matrix_blocks.h"
 #include "graticule/kernel/matrix_product.h"
+#include "graticule/kernel/product_choice.h"
 
 namespace graticule {
 namespace {
@@ -55,7 +56,7 @@ std::optional<double> rate_of_brgemm(const Operands& x) {
 
 }  // namespace
 
-bool brgemm_is_fp32(at::ScalarType dtype) { return dtype != at::kBFloat16 || matrix_product_wins(dtype); }
+bool brgemm_is_fp32(at::ScalarType dtype) { return dtype != at::kBFloat16 || most_block_terms(dtype) > 0; }
 
 LinearSpeed measure_linear(LinearProduct product, const LinearSize& size, at::ScalarType dtype,
                            int64_t repeats) {

@@ -17,6 +17,7 @@ using Action = std::function<int()>;
 void add_train(CLI::App& app, Action& action);
 void add_eval(CLI::App& app, Action& action);
 void add_forecast(CLI::App& app, Action& action);
+void add_predict(CLI::App& app, Action& action);
 void add_export(CLI::App& app, Action& action);
 void add_data(CLI::App& app, Action& action);
 void add_data_check(CLI::App& data, Action& action);    ///< `data check`
@@ -27,5 +28,6 @@ void add_check(CLI::App& app, Action& action);
 void add_plan(CLI::App& app, Action& action,
               std::function<int(const std::string& path, const World& world)> calibrate);
 void add_simulate(CLI::App& app, Action& action);
+void add_report(CLI::App& app, Action& action);  ///< `report` and `watch`
 
 }  // namespace graticule

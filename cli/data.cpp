@@ -18,11 +18,16 @@ namespace graticule {
 namespace {
 
 void add_recipe(CLI::App& command, std::string& recipe) {
-  command.add_option("--recipe", recipe, "A recipe whose [data.layout] describes the file (docs/data.md)");
+  command.add_option("--recipe", recipe,
+                     "A recipe whose [data.layout], or kind of grid, describes the file (docs/data.md)");
 }
 
-ChannelLayout layout_of(const std::string& recipe) {
-  return recipe.empty() ? ChannelLayout{} : read_recipe(recipe).data.layout;
+// Without a recipe the file says whether its fields are on a sphere or on cells.
+DataOptions layout_of(const std::string& recipe) {
+  if (!recipe.empty()) return read_recipe(recipe).data;
+  DataOptions options;
+  options.images.as_found = true;
+  return options;
 }
 
 void add_info(CLI::App& data, Action& action) {
@@ -44,7 +49,8 @@ void add_info(CLI::App& data, Action& action) {
   command->callback([&action, arguments] {
     action = [arguments] {
       return run_alone([&] {
-        const auto source = open_source(arguments->path, layout_of(arguments->recipe));
+        const DataOptions layout = layout_of(arguments->recipe);
+        const auto source = open_source(arguments->path, layout.layout, layout.images);
         std::cout << (arguments->json ? describe_json(*source, arguments->missing)
                                       : describe(*source, arguments->missing))
                   << "\n";
@@ -62,14 +68,14 @@ struct StatsArguments {
 };
 
 // Each core takes a share of the variables.
-Statistics statistics_by_threads(const StatsArguments& arguments, const ChannelLayout& layout,
+Statistics statistics_by_threads(const StatsArguments& arguments, const DataOptions& layout,
                                  const std::vector<std::string>& variables, const TimeRange& range) {
   const int threads = std::min(cores_of_rank(1), static_cast<int>(variables.size()));
   std::vector<std::optional<Statistics>> shares(static_cast<size_t>(threads));
   on_threads(threads, [&](int thread) {
     shares[static_cast<size_t>(thread)] =
-        compute_statistics(*open_source(arguments.path, layout), variables, arguments.leads, range, thread,
-                           threads, arguments.times);
+        compute_statistics(*open_source(arguments.path, layout.layout, layout.images), variables,
+                           arguments.leads, range, thread, threads, arguments.times);
   });
   Statistics all = *shares[0];
   for (size_t i = 1; i < shares.size(); ++i) all = merge(all, *shares[i]);
@@ -93,8 +99,8 @@ void add_stats(CLI::App& data, Action& action) {
   command->callback([&action, arguments] {
     action = [arguments] {
       return run_alone([&] {
-        const ChannelLayout layout = layout_of(arguments->recipe);
-        const auto source = open_source(arguments->path, layout);
+        const DataOptions layout = layout_of(arguments->recipe);
+        const auto source = open_source(arguments->path, layout.layout, layout.images);
         const Catalog& catalog = source->catalog();
         if (catalog.times.empty()) refuse("data", "'", arguments->path, "' has no times: nothing to count");
         std::cout << to_json(statistics_by_threads(*arguments, layout,

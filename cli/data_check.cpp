@@ -13,10 +13,7 @@
 #include "cli/on_threads.h"
 #include "cli/progress_bar.h"
 #include "graticule/core/cores.h"
-#include "graticule/core/error.h"
 #include "graticule/data/field_check.h"
-#include "graticule/data/time.h"
-#include "graticule/train/build.h"
 #include "graticule/train/statistics_pass.h"
 
 namespace graticule {
@@ -24,61 +21,12 @@ namespace graticule {
 namespace {
 
 struct DataCheckArguments {
-  std::string path;
-  std::vector<std::string> set, variables, range;
+  DataChoice choice;
   bool json = false;
 };
 
-// What is read: a data set, or what a recipe reads of it.
-struct Reading {
-  std::string path;
-  std::shared_ptr<Source> source;
-  std::vector<std::string> variables;
-  std::vector<int64_t> times;  // in the catalogue
-  bool missing_allowed = true;
-  ChannelLayout layout = {};
-};
-
-void add_times(Reading& reading, const std::vector<std::string>& range) {
-  if (range.empty()) return;
-  const Catalog& catalog = reading.source->catalog();
-  const TimeRange wanted = parse_time_range(range[0], range[1], catalog.calendar);
-  for (size_t i = 0; i < catalog.times.size(); ++i) {
-    if (catalog.times[i] >= wanted.begin && catalog.times[i] <= wanted.end)
-      reading.times.push_back(static_cast<int64_t>(i));
-  }
-}
-
-Reading reading_of(const DataCheckArguments& arguments) {
-  Reading reading{arguments.path, nullptr, arguments.variables, {}, true};
-  if (arguments.path.ends_with(".toml")) {
-    const Problem problem = define_problem(read_recipe(arguments.path, arguments.set));
-    const auto& data = problem.options.data;
-    reading = {data.path, problem.source, arguments.variables, {}, data.missing == Missing::mean};
-    reading.layout = data.layout;
-    if (reading.variables.empty()) reading.variables = data.variables;
-    if (arguments.range.empty()) {
-      for (const auto* range : {&data.train, &data.valid, &data.test}) add_times(reading, *range);
-    }
-  } else {
-    if (!arguments.set.empty()) refuse("data", "--set is for recipes; ", arguments.path, " is none");
-    reading.source = open_source(arguments.path);
-    reading.variables = chosen_variables(arguments.variables, reading.source->catalog());
-    const auto count = reading.source->catalog().times.size();
-    for (size_t i = 0; i < count && arguments.range.empty(); ++i)
-      reading.times.push_back(static_cast<int64_t>(i));
-  }
-  for (const std::string& name : reading.variables) (void)reading.source->catalog().index_of(name);
-  add_times(reading, arguments.range);
-  std::sort(reading.times.begin(), reading.times.end());
-  reading.times.erase(std::unique(reading.times.begin(), reading.times.end()), reading.times.end());
-  if (reading.times.empty() && !arguments.range.empty())
-    refuse("data", reading.path, " has no time in this --range: choose another");
-  return reading;
-}
-
 // Reads this rank's parts with all of its cores. Every thread has a source of its own.
-Findings check_mine(const Reading& reading, const World& world) {
+Findings check_mine(const ChosenData& reading, const World& world) {
   const std::vector<CheckPart> parts =
       check_parts(*reading.source, reading.variables, std::ssize(reading.times));
   std::vector<size_t> mine;
@@ -91,7 +39,7 @@ Findings check_mine(const Reading& reading, const World& world) {
   int64_t done = 0;
   const int threads = std::min(cores_of_rank(world.local_size), static_cast<int>(mine.size()));
   on_threads(threads, [&](int) {
-    const std::unique_ptr<Source> source = open_source(reading.path, reading.layout);
+    const std::unique_ptr<Source> source = open_source(reading.path, reading.layout, reading.images);
     for (size_t i = next++; i < mine.size(); i = next++) {
       Findings part;
       check_part(*source, parts[mine[i]], reading.times, part);
@@ -104,12 +52,12 @@ Findings check_mine(const Reading& reading, const World& world) {
   return findings;
 }
 
-std::string verdict_on(const Reading& reading, const std::string& name, const FieldFindings& found) {
+std::string verdict_on(const ChosenData& reading, const std::string& name, const FieldFindings& found) {
   const Catalog& catalog = reading.source->catalog();
   return verdict_of(found, catalog.variables[catalog.index_of(name)], reading.missing_allowed);
 }
 
-void print_findings(const Reading& reading, const Findings& findings, bool clean, bool json) {
+void print_findings(const ChosenData& reading, const Findings& findings, bool clean, bool json) {
   nlohmann::json lines = nlohmann::json::array();
   if (!json) {
     fmt::print("{}: {} variables, {} times\n{:<32} {:>8} {:>12} {:>12} {:>10}  {}\n", reading.path,
@@ -145,8 +93,8 @@ void print_findings(const Reading& reading, const Findings& findings, bool clean
 
 int run_data_check(const DataCheckArguments& arguments, const World& world) {
   const Group everyone = group_of_all(world);
-  Reading reading;
-  agree(world, everyone, [&] { reading = reading_of(arguments); });
+  ChosenData reading;
+  agree(world, everyone, [&] { reading = open_chosen(arguments.choice); });
   Findings mine;
   agree(world, everyone, [&] { mine = check_mine(reading, world); });
   Findings all;
@@ -167,12 +115,13 @@ void add_data_check(CLI::App& data, Action& action) {
       "check", "Read everything once: what is damaged, missing, infinite, constant or impossible");
   const auto arguments = std::make_shared<DataCheckArguments>();
   command
-      ->add_option("path", arguments->path,
+      ->add_option("path", arguments->choice.path,
                    "A data set as for `data info`, or a recipe (RECIPE.toml): then what it reads")
       ->required();
-  command->add_option("--variables", arguments->variables, "Names such as temperature@850 (default: all)");
-  command->add_option("--range", arguments->range, "First and last time (default: all)")->expected(2);
-  command->add_option("--set", arguments->set, "section.key=value, wins over the recipe")
+  command->add_option("--variables", arguments->choice.variables,
+                      "Names such as temperature@850 (default: all)");
+  command->add_option("--range", arguments->choice.range, "First and last time (default: all)")->expected(2);
+  command->add_option("--set", arguments->choice.set, "section.key=value, wins over the recipe")
       ->allow_extra_args(false);
   command->add_flag("--json", arguments->json, "Print JSON");
   command->callback([&action, arguments] {

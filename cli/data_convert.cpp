@@ -18,8 +18,8 @@ namespace graticule {
 namespace {
 
 struct ConvertArguments {
-  std::string path, out;
-  std::vector<std::string> variables, range;
+  DataChoice choice;
+  std::string out;
   int64_t shard_mb = 256;
   bool dry_run = false;
 };
@@ -38,23 +38,25 @@ std::string megabytes(int64_t bytes) { return fmt::format("{:.1f} MB", static_ca
 
 int run_convert(const ConvertArguments& arguments) {
   if (arguments.shard_mb < 1) refuse("convert", "--shard-mb ", arguments.shard_mb, ": at least 1");
-  const auto source = open_source(arguments.path);
-  const Catalog& catalog = source->catalog();
+  const ChosenData data = open_chosen(arguments.choice);
+  const Catalog& catalog = data.source->catalog();
   for (const std::string& note : notes_to_tell(catalog)) fmt::print("{}\n", note);
   ConvertOptions options;
   options.out = arguments.out;
-  options.variables = chosen_variables(arguments.variables, catalog);
-  options.range = chosen_range(arguments.range, catalog);
+  options.variables = data.variables;
+  if (!data.times.empty())
+    options.range = {catalog.times[static_cast<size_t>(data.times.front())],
+                     catalog.times[static_cast<size_t>(data.times.back())]};
   options.shard_bytes = arguments.shard_mb << 20;
   options.threads = cores_of_rank(1);
-  Converter converter(*source, options);
+  Converter converter(*data.source, options);
   const ConvertPlan& plan = converter.plan();
-  const int64_t before = files_in(arguments.path), finished = converter.finished();
+  const int64_t before = files_in(data.path), finished = converter.finished();
   fmt::print(
       "{}: {} variables at {} times, {} before compression, in {} files (fields: {} files, the largest {})\n",
       arguments.out, options.variables.size(), plan.times, megabytes(plan.bytes), plan.files, plan.shards,
       megabytes(plan.shard_bytes));
-  if (before > 0) fmt::print("{} has {} files\n", arguments.path, before);
+  if (before > 0) fmt::print("{} has {} files\n", data.path, before);
   for (const std::string& gap : plan.gaps) fmt::print("no data for {}: missing there\n", gap);
   if (finished > 0) fmt::print("{} of {} files with fields are there already\n", finished, plan.shards);
   std::fflush(stdout);
@@ -74,10 +76,16 @@ void add_data_convert(CLI::App& data, Action& action) {
   auto* command = data.add_subcommand(
       "convert", "Rewrite a data set as a Zarr 3 store of few, large files; goes on after a stop");
   const auto arguments = std::make_shared<ConvertArguments>();
-  command->add_option("path", arguments->path, "A data set as for `data info`")->required();
+  command
+      ->add_option("path", arguments->choice.path,
+                   "A data set as for `data info`, or a recipe (RECIPE.toml): then what it reads")
+      ->required();
   command->add_option("out", arguments->out, "OUT.zarr")->required();
-  command->add_option("--variables", arguments->variables, "Names such as temperature@850 (default: all)");
-  command->add_option("--range", arguments->range, "First and last time (default: all)")->expected(2);
+  command->add_option("--variables", arguments->choice.variables,
+                      "Names such as temperature@850 (default: all)");
+  command->add_option("--range", arguments->choice.range, "First and last time (default: all)")->expected(2);
+  command->add_option("--set", arguments->choice.set, "section.key=value, wins over the recipe")
+      ->allow_extra_args(false);
   command
       ->add_option("--shard-mb", arguments->shard_mb, "Size of a file before compression, and memory needed")
       ->capture_default_str();

@@ -10,23 +10,26 @@
 #include "graticule/train/aside_file.h"
 #include "graticule/train/evaluate.h"
 #include "graticule/train/history.h"
+#include "graticule/train/ranges.h"
 #include "graticule/train/run_log.h"
+#include "graticule/train/task.h"
 
 namespace graticule {
 
 namespace {
 
 struct EvalArguments {
-  std::string checkpoint, out, convention = "wb2";
-  std::vector<std::string> set, range;
+  TrainedRunChoice trained;
+  std::string out, convention = "wb2";
+  std::vector<std::string> range;
   int64_t steps = 1, samples = 0;
   std::optional<int64_t> lead;
-  bool by_date = false, json = false, raw_weights = false;
+  bool by_date = false, json = false;
 };
 
 nlohmann::json scores_json(const Evaluation& evaluation, const EvalArguments& arguments,
                            const CheckpointInfo& checkpoint, Calendar calendar) {
-  const bool averaged = checkpoint.options.train.ema > 0 && !arguments.raw_weights;
+  const bool averaged = checkpoint.options.train.ema > 0 && !arguments.trained.raw_weights;
   nlohmann::json scores = {{"convention", arguments.convention},
                            {"checkpoint", checkpoint.path},
                            {"weights", averaged ? "average" : "raw"},
@@ -82,28 +85,62 @@ void show(const nlohmann::json& scores, const Evaluation& evaluation, const Eval
   print_table(evaluation);
 }
 
+void refuse_leads(const EvalArguments& arguments) {
+  if (arguments.steps == 1 && !arguments.lead && arguments.convention == "wb2" && !arguments.by_date) return;
+  refuse("eval", "--steps, --lead, --convention and --by-date are for forecasts: leave them out");
+}
+
+// The scores of a task that does not look ahead.
+void score_samples(TrainedRun& trained, const EvalArguments& arguments, const TimeRange& range,
+                   const std::string& out, const World& world, const Group& everyone) {
+  agree(world, everyone, [&] { refuse_leads(arguments); });
+  const auto scores = task_of(trained.run.options).scores(trained.run, world, {range, arguments.samples});
+  agree(world, everyone, [&] {
+    if (world.rank != 0) return;
+    nlohmann::json json = {{"task", name_of(trained.run.options.task.kind)},
+                           {"checkpoint", trained.info.path},
+                           {"scores", nlohmann::json::array()}};
+    for (const TaskScore& score : scores) json["scores"].push_back(to_json(score));
+    if (arguments.json) fmt::print("{}\n", as_text(json, -1));
+    for (const TaskScore& score : scores) {
+      if (!arguments.json)
+        fmt::print("{:<32} {:<10} {:<12} {:>12}  {}\n", score.of, score.measure, score.forecast,
+                   rmse_text(score.value), score.units);
+    }
+    std::fflush(stdout);
+    write_whole(out, as_text(json, 1) + "\n", "eval");
+    if (!arguments.json) fmt::print("scores written to {}\n", out);
+  });
+}
+
 int run_eval(const EvalArguments& arguments, const World& world) {
   const Group everyone = group_of_all(world);
   std::string out = arguments.out;
   agree(world, everyone, [&] {
     if (world.rank != 0) return;
-    if (out.empty()) out = run_folder_of(find_checkpoint(arguments.checkpoint)) + "/scores.json";
+    if (out.empty()) out = run_folder_of(find_checkpoint(arguments.trained.checkpoint)) + "/scores.json";
     refuse_unwritable(out, "eval", "--out");
   });
-  TrainedRun trained = load_trained_run(arguments.checkpoint, arguments.set,
-                                        taken_weights(arguments.raw_weights), world, everyone);
+  TrainedRun trained = load_trained_run(arguments.trained, world, everyone);
   EvaluationOptions options;
   agree(world, everyone, [&] {
-    const auto& range = arguments.range.empty() ? trained.run.options.data.test : arguments.range;
-    if (range.size() != 2)
+    const DataOptions& data = trained.run.options.data;
+    const Catalog& catalog = trained.run.source->catalog();
+    if (arguments.range.empty() && !has_part(data, SplitPart::test, catalog))
       refuse("eval", "no times to score: give --range FIRST LAST, or data.test in the recipe");
-    options.range = parse_time_range(range[0], range[1], trained.run.source->catalog().calendar);
+    options.range = arguments.range.empty()
+                        ? part_of_data(data, SplitPart::test, catalog)
+                        : parse_time_range(arguments.range[0], arguments.range[1], catalog.calendar);
     options.lead_hours = arguments.lead;
     options.steps = arguments.steps;
     options.max_samples = arguments.samples;
     options.convention = convention_named(arguments.convention);
     if (options.steps < 1) refuse("eval", "--steps ", options.steps, ": at least 1");
   });
+  if (!task_of(trained.run.options).looks_ahead()) {
+    score_samples(trained, arguments, options.range, out, world, everyone);
+    return 0;
+  }
   const Evaluation evaluation = evaluate(trained.run, world, options);
   agree(world, everyone, [&] {
     if (world.rank != 0) return;
@@ -122,12 +159,10 @@ int run_eval(const EvalArguments& arguments, const World& world) {
 }  // namespace
 
 void add_eval(CLI::App& app, Action& action) {
-  auto* command = app.add_subcommand("eval", "Score a trained model beside persistence and climatology");
+  auto* command =
+      app.add_subcommand("eval", "Score a trained model, a forecast beside persistence and climatology");
   const auto arguments = std::make_shared<EvalArguments>();
-  command
-      ->add_option("checkpoint", arguments->checkpoint,
-                   "A run folder (its newest checkpoint) or RUN/checkpoints/step-N")
-      ->required();
+  add_trained_run(*command, arguments->trained);
   command->add_option("--steps", arguments->steps, "Score so many steps of the lead, by roll-out")
       ->capture_default_str();
   command->add_option("--lead", arguments->lead, "One of the recipe's leads, in hours (default: its first)");
@@ -137,11 +172,8 @@ void add_eval(CLI::App& app, Action& action) {
       ->capture_default_str();
   command->add_option("--convention", arguments->convention, "wb2, wb1 or climax")->capture_default_str();
   command->add_option("--out", arguments->out, "File for the scores (default: RUN/scores.json)");
-  command->add_option("--set", arguments->set, "section.key=value, wins over the recipe")
-      ->allow_extra_args(false);
   command->add_flag("--by-date", arguments->by_date,
                     "Also write squared error and correlation of each initial time to the scores file");
-  add_raw_weights(*command, arguments->raw_weights);
   command->add_flag("--json", arguments->json, "Print the scores as JSON");
   command->callback([&action, arguments] {
     action = [arguments] { return run_job([&](const World& world) { return run_eval(*arguments, world); }); };

@@ -12,10 +12,7 @@ void add_export(CLI::App& app, Action& action) {
   auto* command = app.add_subcommand("export", "Write a checkpoint's weights as one safetensors file");
   const auto checkpoint = std::make_shared<std::string>(), out = std::make_shared<std::string>();
   const auto raw = std::make_shared<bool>(false);
-  command
-      ->add_option("checkpoint", *checkpoint,
-                   "A run folder (its newest checkpoint) or RUN/checkpoints/step-N")
-      ->required();
+  add_checkpoint(*command, *checkpoint);
   command->add_option("out", *out, "The file to write, OUT.safetensors")->required();
   add_raw_weights(*command, *raw);
   command->callback([&action, checkpoint, out, raw] {
@@ -23,7 +20,6 @@ void add_export(CLI::App& app, Action& action) {
       return run_alone([&] {
         refuse_unwritable(*out, "export", "OUT");
         const CheckpointInfo info = read_checkpoint_info(find_checkpoint(*checkpoint));
-        verify_checkpoint(info);
         export_weights(info, *out, taken_weights(*raw));
         std::cout << *out << " holds the weights of " << info.path
                   << " (docs/model.md says how to use them)\n";

@@ -9,8 +9,6 @@
 #include <stdexcept>
 #include <thread>
 
-#include "graticule/core/ledger.h"
-
 namespace graticule {
 
 namespace {
@@ -44,14 +42,12 @@ int with_exit_code(const std::function<int()>& body) {
   }
 }
 
-// Ranks with equal work run out of memory at the same moment. Higher ranks wait, so that the lowest prints
-// its message and ends the job before the others print the same.
-void leave_it_to_lower_ranks(const std::exception& error, const World& world) {
+// Ranks with equal work fail at the same moment: out of memory, or where a file was cut. Higher ranks wait, so that the
+// lowest prints its message and ends the job before the others print the same.
+void leave_it_to_lower_ranks(const World& world) {
   constexpr std::chrono::seconds for_an_end(1);
   constexpr int most = 3;
-  if (dynamic_cast<const OutOfMemory*>(&error)) {
-    std::this_thread::sleep_for(for_an_end * std::min(world.rank, most));
-  }
+  std::this_thread::sleep_for(for_an_end * std::min(world.rank, most));
 }
 
 }  // namespace
@@ -71,7 +67,7 @@ int run_job(const std::function<int(const World&)>& body) {
       return body(world);
     } catch (const std::exception& error) {
       const bool shared = dynamic_cast<const Agreed*>(&error) != nullptr || world.size == 1;
-      if (!shared) leave_it_to_lower_ranks(error, world);
+      if (!shared) leave_it_to_lower_ranks(world);
       if (!shared || world.rank == 0) show(error);
       // The other ranks wait for this rank in a collective. They would wait for ever if it did not end the
       // whole job.

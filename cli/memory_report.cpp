@@ -11,12 +11,17 @@ nlohmann::json to_json(const Booked& booked) {
   return {{"peak_bytes", booked.total()}, {"accounts", std::move(accounts)}};
 }
 
+nlohmann::json to_json(const RankMemory& memory) {
+  nlohmann::json object = to_json(memory.peak);
+  object["rank"] = memory.rank;
+  object["resident_peak_bytes"] = memory.resident;
+  return object;
+}
+
 void print_memory(const RankMemory& memory, bool json) {
   if (json) {
-    nlohmann::json object = to_json(memory.peak);
+    nlohmann::json object = to_json(memory);
     object["kind"] = "memory";
-    object["rank"] = memory.rank;
-    object["resident_peak_bytes"] = memory.resident;
     std::cout << object.dump() << std::endl;
     return;
   }

@@ -10,6 +10,9 @@ namespace graticule {
 /// As JSON: {"peak_bytes": .., "accounts": {"weights": .., ..}}
 nlohmann::json to_json(const Booked& booked);
 
+/// The same with the rank and the peak of its process: {"rank": .., "resident_peak_bytes": .., ...}
+nlohmann::json to_json(const RankMemory& memory);
+
 /// Prints the fullest rank's memory to standard output, as a table or one JSON object.
 void print_memory(const RankMemory& memory, bool json);
 

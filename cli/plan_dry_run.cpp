@@ -62,9 +62,9 @@ int show_dry_run(const DryRunArguments& arguments, bool json) {
   if (planned) fmt::print("{}\n", *planned);
   const int64_t tokens = problem.shape.grid.tokens();
   fmt::print("rank {} of {} ({}): tokens {} to {} of {}, samples {} to {} of {}, owns {} of {} parameters\n",
-             place.rank, place.ranks, described(run.axes), run.tokens.begin, run.tokens.end, tokens,
-             run.samples.begin, run.samples.end, problem.options.data.batch, run.owned,
-             parameters(problem.shape));
+             place.rank, place.ranks, described(run.axes, problem.options, problem.shape), run.tokens.begin,
+             run.tokens.end, tokens, run.samples.begin, run.samples.end, problem.options.data.batch,
+             run.owned, parameters(problem.shape));
   fmt::print("a sample takes {:.4g} FLOPs forward, {:.4g} a step, over all ranks\n",
              flops(problem.shape).forward(), step_flops(problem));
   fmt::print("tensors at the peak of a step:\n{}\n", table_of(run.peak));

@@ -26,6 +26,7 @@ nlohmann::json layout_json(const Layout& layout) {
   return {{"data", p.data},
           {"context", p.context},
           {"context_method", name_of(p.context_method)},
+          {"mesh_rows", p.mesh_rows},
           {"ulysses", p.ulysses},
           {"tensor", p.tensor},
           {"pipeline", p.pipeline},

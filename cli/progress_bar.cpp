@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "graticule/core/terminal.h"
+
 namespace graticule {
 
 ProgressBar::ProgressBar(std::string what, int64_t all)
@@ -23,12 +25,14 @@ void ProgressBar::show(int64_t done) {
   const auto now = steady_clock::now();
   if (!terminal_ || (done < all_ && now - shown_ < std::chrono::milliseconds(100))) return;
   shown_ = now;
-  constexpr int64_t width = 30;
-  const auto filled = static_cast<size_t>(width * done / all_);
+  constexpr int64_t cells = 30;
+  const auto filled = static_cast<size_t>(cells * done / all_);
   const double seconds = std::chrono::duration<double>(now - begin_).count();
   const double left = done > 0 ? seconds * static_cast<double>(all_ - done) / static_cast<double>(done) : 0;
-  fmt::print(stderr, "\r\033[K{} [{}{}] {}/{}  {:.0f} s left", what_, std::string(filled, '#'),
-             std::string(width - filled, ' '), done, all_, left);
+  const std::vector<std::string> parts = {
+      fmt::format("{} {}/{}", what_, done, all_), fmt::format("{:.0f} s left", left),
+      fmt::format("[{}{}]", std::string(filled, '#'), std::string(cells - filled, ' '))};
+  fmt::print(stderr, "\r\033[K{}", joined_parts(parts, row_width(STDERR_FILENO)));
   std::fflush(stderr);
 }
 

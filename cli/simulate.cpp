@@ -11,6 +11,7 @@
 #include "graticule/plan/planner.h"
 #include "graticule/plan/time.h"
 #include "graticule/recipe/layout.h"
+#include "graticule/simulate/file_time.h"
 #include "graticule/train/aside_file.h"
 #include "graticule/train/build.h"
 
@@ -22,8 +23,10 @@ struct SimulateArguments {
   std::string recipe, cluster, trace, picture, slow;
   std::vector<std::string> set;
   int ranks = 0;
-  double jitter = 0;
+  double jitter = 0, spread = 0, other_jobs = 0;
   std::optional<double> overlap;
+  bool read = false;
+  int64_t checkpoint_every = 0;
   SimulationOptions options;
   bool json = false;
 };
@@ -56,10 +59,23 @@ void read_slow_nodes(const std::string& text, SimulationOptions& options) {
            ": give a number of nodes, or a number and a factor, as in 2 or 2:1.5");
 }
 
+// What a step waits for the file system. Samples are read ahead, while the step before computes. A checkpoint
+// is written between two steps.
+FileWaits file_waits(const SimulateArguments& a, const SimulatedStep& step) {
+  if (a.checkpoint_every < 0)
+    refuse("simulate", "--checkpoint-every ", a.checkpoint_every, ": choose 0 or more");
+  if (!a.read && a.checkpoint_every == 0) return {};
+  const FileTime time = file_time(step.options, step.shape, step.cluster, a.ranks);
+  FileWaits waits;
+  if (a.read) waits.reading = std::max(0.0, time.read - step.simulation.seconds);
+  if (a.checkpoint_every > 0) waits.checkpoints = time.checkpoint / static_cast<double>(a.checkpoint_every);
+  return waits;
+}
+
 int run_simulate(SimulateArguments a) {
   const Cluster cluster = cluster_named(a.cluster);
   const Problem problem = define_problem(options_on(cluster, read_recipe(a.recipe, a.set)));
-  SimulatedStep step{problem.options, problem.shape, {}, cluster, {}, 0};
+  SimulatedStep step{problem.options, problem.shape, {}, cluster, {}, 0, {}};
   if (a.ranks < 1) refuse("simulate", a.ranks, " ranks: choose 1 or more");
   const auto chosen =
       chosen_layout(step.options, step.shape, a.ranks, cluster, usable_memory(cluster, step.options));
@@ -68,12 +84,14 @@ int run_simulate(SimulateArguments a) {
   fill_in(step.options.parallel, step.axes);
   step.closed_form = time_of_step(step.cluster, step.options, step.shape, step.axes).total();
   read_slow_nodes(a.slow, a.options);
-  a.options.jitter = a.jitter / 100;
+  a.options.jitter = a.jitter / 100, a.options.spread = a.spread / 100;
+  a.options.other_jobs = a.other_jobs / 100;
   a.options.overlap = a.overlap.value_or(step.cluster.overlap);
   const WorldTraces traces =
       traces_of_world(step.options, step.shape, a.ranks, static_cast<int>(step.cluster.devices_per_node));
   if (!a.trace.empty() || !a.picture.empty()) a.options.drawn = ranks_to_draw(traces);
   step.simulation = simulate_step(traces, step.cluster, step.options.train.precision, a.options);
+  step.files = file_waits(a, step);
   if (!a.trace.empty())
     write_whole(a.trace, trace_of(step.simulation, step.cluster.devices_per_node), "simulate");
   if (!a.picture.empty()) {
@@ -99,9 +117,18 @@ void add_simulate(CLI::App& app, Action& action) {
   command->add_option("--picture", a->picture, "Write this SVG file");
   command->add_option("--jitter", a->jitter, "Standard deviation of kernels' times, in percent")
       ->capture_default_str();
+  command->add_option("--spread", a->spread, "Standard deviation of the devices' pace, in percent")
+      ->capture_default_str();
   command->add_option("--slow-nodes", a->slow,
                       "K or K:FACTOR: K nodes compute slower by FACTOR (default 1.5)");
-  command->add_option("--seed", a->options.seed, "Seed of the jitter and of the choice of slow nodes")
+  command->add_option("--seed", a->options.seed, "Seed of jitter, spread and the choice of slow nodes")
+      ->capture_default_str();
+  command
+      ->add_option("--other-jobs", a->other_jobs,
+                   "Share that other jobs take of the links above nodes, in percent")
+      ->capture_default_str();
+  command->add_flag("--read", a->read, "Count the reading of samples from the cluster's file system");
+  command->add_option("--checkpoint-every", a->checkpoint_every, "Count a checkpoint every N steps; 0: none")
       ->capture_default_str();
   command->add_option("--overlap", a->overlap,
                       "Share of an exchange that overlaps with computation (default: the cluster's)");

@@ -11,6 +11,12 @@
 
 namespace graticule {
 
+/// Seconds that a step waits for the file system, besides its simulation.
+struct FileWaits {
+  double reading = 0;      ///< of its samples, beyond what the step before hides
+  double checkpoints = 0;  ///< its share of a checkpoint
+};
+
 /// A simulated step, with the recipe, model and cluster that it was made from.
 struct SimulatedStep {
   Options options;  ///< the degrees filled in
@@ -19,6 +25,9 @@ struct SimulatedStep {
   Cluster cluster;
   Simulation simulation;
   double closed_form;  ///< seconds of the step by plan/time.h
+  FileWaits files;
+
+  double seconds() const { return simulation.seconds + files.reading + files.checkpoints; }
 };
 
 /// Prints step time, efficiency, and seconds by part (mean and worst over ranks), as text or JSON.

@@ -85,18 +85,19 @@ double share_of_peak(const SimulatedStep& step) {
       step.options.train.precision == Precision::bf16 ? step.cluster.bf16 : step.cluster.fp32;
   const double products =
       flops(step.shape).step() * static_cast<double>(step.options.data.batch * step.options.train.rollout);
-  return products /
-         (rates.peak * static_cast<double>(step.simulation.ranks.size()) * step.simulation.seconds);
+  return products / (rates.peak * static_cast<double>(step.simulation.ranks.size()) * step.seconds());
 }
 
 }  // namespace
 
 void print_simulation(const SimulatedStep& step, bool json) {
   const Simulation& simulation = step.simulation;
-  const std::vector<Part> parts = parts_of(simulation.ranks, step.axes.pipeline > 1);
+  std::vector<Part> parts = parts_of(simulation.ranks, step.axes.pipeline > 1);
+  parts.push_back({"reading", {step.files.reading, step.files.reading}});
+  parts.push_back({"checkpoints", {step.files.checkpoints, step.files.checkpoints}});
   const double efficiency =
-      spread_of(simulation.ranks, [](const RankTime& time) { return time.busy(); }).mean / simulation.seconds;
-  const double ratio = simulation.seconds / step.closed_form;
+      spread_of(simulation.ranks, [](const RankTime& time) { return time.busy(); }).mean / step.seconds();
+  const double ratio = step.seconds() / step.closed_form;
   if (json) {
     nlohmann::json seconds;
     for (const auto& [name, spread] : parts) seconds[name] = {{"mean", spread.mean}, {"worst", spread.worst}};
@@ -105,7 +106,7 @@ void print_simulation(const SimulatedStep& step, bool json) {
     const nlohmann::json all = {{"cluster", step.cluster.name},
                                 {"ranks", simulation.ranks.size()},
                                 {"axes", axes},
-                                {"step_s", simulation.seconds},
+                                {"step_s", step.seconds()},
                                 {"efficiency", efficiency},
                                 {"share_of_peak", share_of_peak(step)},
                                 {"closed_form_s", step.closed_form},
@@ -119,7 +120,7 @@ void print_simulation(const SimulatedStep& step, bool json) {
   fmt::print(
       "step {:.4g} s: {:.1f} % of it busy, {:.1f} % of peak; closed form {:.4g} s, simulated over it "
       "{:.3f}\n",
-      simulation.seconds, 100 * efficiency, 100 * share_of_peak(step), step.closed_form, ratio);
+      step.seconds(), 100 * efficiency, 100 * share_of_peak(step), step.closed_form, ratio);
   fmt::print("{:<24} {:>10} {:>10}   s, of all ranks\n", "", "mean", "worst");
   for (const auto& [name, spread] : parts) {
     if (spread.worst > 0) fmt::print("{:<24} {:>10.4f} {:>10.4f}\n", name, spread.mean, spread.worst);

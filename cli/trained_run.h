@@ -1,4 +1,4 @@
-// Loads a trained model from its checkpoint, for eval and forecast.
+// Loads a trained model from its checkpoint, for eval, forecast and predict.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -11,20 +11,28 @@
 
 namespace graticule {
 
-/// Loads `checkpoint`: a checkpoint folder, or a run folder (then its newest). `overrides`:
-/// section.key=value, such as data.path or parallel.context. The layout is derived anew, because the number
-/// of ranks may differ; only parallel.shard is kept. `taken`: weights or raw_weights. Refuses overrides that
-/// change the meaning of the weights, data on another grid or in other units, and a damaged checkpoint.
-/// Collective over `everyone`.
+/// What a command line says of the run that it uses.
+struct TrainedRunChoice {
+  std::string checkpoint;        ///< a checkpoint folder, or a run folder (then its newest)
+  std::vector<std::string> set;  ///< section.key=value, such as data.path or parallel.context
+  bool raw_weights = false;
+};
+
 struct TrainedRun {
   CheckpointInfo info;
   Run run;
 };
-TrainedRun load_trained_run(const std::string& checkpoint, const std::vector<std::string>& overrides,
-                            Taken taken, const World& world, const Group& everyone);
+/// Loads the run. The layout is derived anew, because the number of ranks may differ; only parallel.shard is kept.
+/// Refuses overrides that change the meaning of the weights, data on another grid or in other units, and a damaged
+/// checkpoint. Collective over `everyone`.
+TrainedRun load_trained_run(const TrainedRunChoice& choice, const World& world, const Group& everyone);
 
-/// Adds the flag --raw-weights, and what it means: a run with train.ema is used with the average of its
-/// weights, unless the flag asks for the weights themselves.
+/// Adds `checkpoint`, --set and --raw-weights.
+void add_trained_run(CLI::App& command, TrainedRunChoice& choice);
+/// The first of them.
+void add_checkpoint(CLI::App& command, std::string& checkpoint);
+/// The flag --raw-weights, and what it means: a run with train.ema is used with the average of its weights, unless
+/// the flag asks for the weights themselves.
 void add_raw_weights(CLI::App& command, bool& raw);
 Taken taken_weights(bool raw);
 

@@ -1,26 +1,33 @@
 # Finds every library that the rooms use. It searches the virtual environment .venv of the tree first, so
 # `cmake --preset release` works after `make setup`. On a cluster pass -DCMAKE_PREFIX_PATH and your own MPI instead
-# (docs/cluster.md).
+# (docs/cluster.md). `pip install .` (SKBUILD) searches the environment that it installs into.
 
 set(GRATICULE_VENV "${PROJECT_SOURCE_DIR}/.venv")
+set(torch_python "${GRATICULE_VENV}/bin/python")
+if(SKBUILD)
+  set(torch_python "${Python_EXECUTABLE}" -E)  # -E: not pip's isolated environment, which has no PyTorch
+endif()
 
-if(NOT Torch_DIR AND EXISTS "${GRATICULE_VENV}/bin/python")
+if(SKBUILD OR (NOT Torch_DIR AND EXISTS "${torch_python}"))
   execute_process(
-    COMMAND "${GRATICULE_VENV}/bin/python" -c "import torch; print(torch.utils.cmake_prefix_path, torch.version.cuda or '', sep=';')"
-    OUTPUT_VARIABLE torch_found OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+    COMMAND ${torch_python} -c "import torch; print(torch.utils.cmake_prefix_path, torch.version.cuda or '', torch.__version__, sep=';')"
+    OUTPUT_VARIABLE torch_found OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_VARIABLE torch_trouble ERROR_STRIP_TRAILING_WHITESPACE)
   if(torch_found)
     list(GET torch_found 0 torch_prefix)
     list(GET torch_found 1 torch_cuda)
+    list(GET torch_found 2 Torch_VERSION)
     list(APPEND CMAKE_PREFIX_PATH "${torch_prefix}")
   endif()
 endif()
-if(torch_cuda)
+if(SKBUILD)
+  include(cmake/check_wheel.cmake)
+elseif(torch_cuda)
   find_package(CUDAToolkit QUIET)
 endif()
-if(torch_cuda AND NOT CUDAToolkit_FOUND)
+if(SKBUILD OR (torch_cuda AND NOT CUDAToolkit_FOUND))
   # The default wheel of pip is a CUDA build. Its CMake package fails without the CUDA toolkit. A machine without the
-  # toolkit needs only the CPU libraries.
-  message(STATUS "LibTorch was built for CUDA ${torch_cuda}, but no CUDA toolkit was found: the build uses its CPU libraries")
+  # toolkit needs only the CPU libraries. So does the operator library: it reaches kernels for GPUs by PyTorch's dispatcher.
+  message(STATUS "LibTorch ${Torch_VERSION}: the build uses its CPU libraries (no CUDA toolkit was found, or none is needed)")
   get_filename_component(torch_root "${torch_prefix}/../.." ABSOLUTE)
   set(TORCH_INCLUDE_DIRS "${torch_root}/include" "${torch_root}/include/torch/csrc/api/include")
   set(TORCH_LIBRARIES "${torch_root}/lib/libtorch_cpu.so" "${torch_root}/lib/libc10.so" -Wl,--allow-shlib-undefined)

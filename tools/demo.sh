@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes synthetic data, trains a small model over two ranks, scores it, forecasts with it, and draws the pictures.
+# Makes synthetic data, trains a small model over two ranks, scores it, forecasts with it, and draws the pictures and the page.
 # `make demo` builds the program and calls this script. It writes only to runs/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -33,4 +33,6 @@ say "forecasting three days"
 
 say "drawing"
 PYTHONPATH=python .venv/bin/python -m graticule.plot "$run"
+"$graticule" report "$run"
 printf '\nThe picture is %s; the scores are in %s.\n' "$run/plots/overview.png" "$run/scores.json"
+printf 'Look at the whole run in a browser: file://%s\n' "$PWD/$run/report.html"

@@ -12,8 +12,8 @@ cd "$(dirname "$0")/.."
 program_packages="ca-certificates cmake ninja-build g++ pkg-config python3 python3-venv
   libgdal-dev libnetcdf-dev libhdf5-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev
   libsimgrid-dev libblosc-dev libzstd-dev zlib1g-dev libminizip-dev liblz4-dev liblzma-dev libbz2-dev"
-# clang-format, because `make test` checks the format.
-test_packages="libgtest-dev libgmock-dev libbenchmark-dev clang-format-14"
+# clang-format, because `make test` checks the format; a browser without windows, because a test looks at the report's page.
+test_packages="libgtest-dev libgmock-dev libbenchmark-dev clang-format-14 chromium-headless-shell"
 lint_packages="clang-tidy-14"
 
 wanted=${1:-program}

@@ -11,6 +11,7 @@
 
 #include "graticule/attention/scheme.h"
 #include "graticule/comm/group.h"
+#include "graticule/core/context_grid.h"
 #include "graticule/core/exchange_options.h"
 #include "graticule/core/span.h"
 
@@ -39,7 +40,9 @@ struct AttentionOptions {
   /// Tokens of every sequence rank, in the order context rank * U + ulysses rank: context.size() * U numbers,
   /// which may differ and may be 0.
   std::vector<int64_t> tokens_of;
-  Group context = {}, ulysses = {};  ///< size 1: not used
+  Group context = {}, ulysses = {};               ///< size 1: not used
+  Group context_queries = {}, context_keys = {};  ///< column and row of a grid that is not a line
+  ContextGrids grids = {};                        ///< of the context ranks
   ExchangeOptions exchange = {};
 };
 

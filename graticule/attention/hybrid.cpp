@@ -15,6 +15,12 @@ namespace graticule {
 
 namespace {
 
+// A line has the whole context group on one side, and this rank alone on the other.
+GridGroups groups_of(const AttentionOptions& options, const ContextGrid& grid) {
+  if (!grid.is_line()) return {options.context_queries, options.context_keys};
+  return grid.keys == 1 ? GridGroups{options.context, Group()} : GridGroups{Group(), options.context};
+}
+
 ContextScheme across(const AttentionOptions& options) {
   const int64_t context = options.context.size(), ulysses = options.ulysses.size();
   if (context == 1) return local_scheme();
@@ -22,8 +28,12 @@ ContextScheme across(const AttentionOptions& options) {
   for (auto first = options.tokens_of.begin(); first != options.tokens_of.end(); first += ulysses) {
     tokens_of.push_back(std::accumulate(first, first + ulysses, int64_t{0}));
   }
-  if (options.exchange.context_method == ContextMethod::ring) return ring_scheme(options.context, tokens_of);
-  return lss_scheme(options.context, tokens_of, options.exchange.gather_heads);
+  const auto& [forward, backward] = options.grids;
+  if (options.exchange.context_method == ContextMethod::ring) {
+    return ring_scheme(options.context, tokens_of, backward.keys > 1 ? Travels::keys : Travels::queries);
+  }
+  return grid_scheme(groups_of(options, forward), groups_of(options, backward), tokens_of,
+                     options.exchange.gather_heads);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <torch/custom_class.h>
 
 #include "graticule/attention/schemes.h"
+#include "graticule/core/error.h"
 
 namespace graticule {
 
@@ -31,6 +32,10 @@ struct SchemeFunction : torch::autograd::Function<SchemeFunction> {
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    if (at::GradMode::is_enabled()) {
+      refuse("attention",
+             "a derivative of its gradient is wanted (create_graph): it has first derivatives only");
+    }
     const auto held = c10::static_intrusive_pointer_cast<Held>(context->saved_data["scheme"].toCapsule());
     const FlashGradients d = held->scheme.backward(
         gradients[0], {context->get_saved_variables(), context->saved_data["key_heads"].toInt()});

@@ -37,17 +37,27 @@ Attend<Result> all_in_attend(Work work) {
 /// One rank: only the kernel.
 ContextScheme local_scheme();
 
-/// Long-Sequence-Segmentation (arXiv 2311.02382). Each rank keeps its queries; an all-gather brings K and V
-/// of all ranks, `gather_heads` key/value heads at a time (0: all). In the backward a reduce-scatter in fp32
-/// returns dK and dV to their ranks. Start begins the gather of the first group of heads; in the backward,
-/// finish waits for the last reduce-scatter. tokens_of[r]: tokens of rank r of the group. Bytes sent:
-/// docs/lss.md.
-ContextScheme lss_scheme(const Group& group, std::vector<int64_t> tokens_of, int64_t gather_heads);
+/// The groups of this rank in a grid of context ranks (core/context_grid.h). The sizes of the two make the
+/// grid.
+struct GridGroups {
+  Group queries, keys;
+};
+
+/// Attention over a grid, another one in each pass: queries are gathered in the columns, K and V in the rows,
+/// `gather_heads` key/value heads at a time (0: all) with their query heads. Results return in fp32. Start
+/// begins the gathers of the first group of heads; finish waits for the last results. tokens_of[r]: tokens of
+/// context rank r. The method `lss` is the grid of one row, at least in the forward. Bytes sent: docs/lss.md,
+/// docs/mesh.md.
+ContextScheme grid_scheme(const GridGroups& forward, const GridGroups& backward,
+                          const std::vector<int64_t>& tokens_of, int64_t gather_heads);
+
+/// What travels around the ranks in the backward of a ring, with its gradients.
+enum class Travels { keys, queries };
 
 /// Ring attention (arXiv 2310.01889). K and V travel around the ranks, and each rank attends over the block
-/// that it has at the moment. In the backward they travel again, together with dK and dV in fp32.
-/// tokens_of[r]: tokens of rank r of the group. Bytes sent: docs/ring.md.
-ContextScheme ring_scheme(const Group& group, std::vector<int64_t> tokens_of);
+/// that it has at the moment. In the backward they travel again, or the queries do, together with their
+/// gradients in fp32. tokens_of[r]: tokens of rank r of the group. Bytes sent: docs/ring.md.
+ContextScheme ring_scheme(const Group& group, std::vector<int64_t> tokens_of, Travels in_backward);
 
 /// A context scheme as the outermost Scheme. It keeps its inputs, its output and the log-sum-exp.
 Scheme outermost(ContextScheme scheme);

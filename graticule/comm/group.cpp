@@ -332,4 +332,10 @@ void Group::barrier() const {
   work->wait();
 }
 
+int place_in(const std::vector<int>& members, int rank) {
+  const auto place = std::find(members.begin(), members.end(), rank);
+  GRATICULE_CHECK(place != members.end(), "rank ", rank, " is not among the members of its group");
+  return static_cast<int>(place - members.begin());
+}
+
 }  // namespace graticule

@@ -151,4 +151,7 @@ class Group {
   std::shared_ptr<Order> order_;
 };
 
+/// The place of world rank `rank` in `members`. A rank that is not a member is a bug (std::logic_error).
+int place_in(const std::vector<int>& members, int rank);
+
 }  // namespace graticule

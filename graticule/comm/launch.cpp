@@ -4,8 +4,10 @@
 #include <ATen/ops/zeros.h>
 
 #include <malloc.h>
+#include <sys/prctl.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdlib>
 #include <numeric>
 
@@ -125,12 +127,6 @@ std::string broadcast_text(const Group& group, const std::string& mine, int root
   return {letters.data_ptr<uint8_t>(), letters.data_ptr<uint8_t>() + bytes};
 }
 
-int place_in(const std::vector<int>& members, int rank) {
-  const auto place = std::find(members.begin(), members.end(), rank);
-  GRATICULE_CHECK(place != members.end(), "rank ", rank, " is not among the members of its group");
-  return static_cast<int>(place - members.begin());
-}
-
 World lone_world() {
   World world;
   world.split = [](const std::vector<int>&, const std::string& label) { return Group(label); };
@@ -148,6 +144,9 @@ World launch() {
   const bool foreign =
       several && variable("OMPI_COMM_WORLD_SIZE") && mpi_library().find("MPICH") != std::string::npos;
   World world = started_by_mpi() && !foreign ? mpi_world() : lone_world();
+  // A launcher's daemon that was killed cannot end its ranks any more. They would train on, unseen, and keep the next job
+  // from the run.
+  if (world.size > 1) ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (several && world.size == 1)
     refuse(
         "launch", *several,
@@ -155,6 +154,13 @@ World launch() {
         "that the program was built with (srun: another --mpi=, such as pmi2 or pmix; srun --mpi=list names "
         "them), or start it once, without a launcher");
   return world;
+}
+
+bool is_first_process() {
+  for (const char* name : rank_names) {
+    if (const auto rank = variable(name)) return *rank == "0";
+  }
+  return true;
 }
 
 void refuse_several() {

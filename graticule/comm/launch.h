@@ -33,9 +33,6 @@ Group group_of_all(const World& world);
 /// The text `mine` of rank `root`, on every rank. Collective over `group`.
 std::string broadcast_text(const Group& group, const std::string& mine, int root);
 
-/// The place of world rank `rank` in `members`. A rank that is not a member is a bug (std::logic_error).
-int place_in(const std::vector<int>& members, int rank);
-
 /// A world of one rank: this process.
 World lone_world();
 
@@ -49,6 +46,10 @@ World lone_world();
 /// Refuses, naming the launcher, when it started several processes and MPI was not built in, or when MPI sees
 /// only one rank (the launcher is from another MPI).
 World launch();
+
+/// Whether this process speaks for all that a launcher started, by the launcher's variables. For messages before
+/// launch(); true without a launcher.
+bool is_first_process();
 
 /// For commands that run in one process: refuses when a launcher started several processes.
 void refuse_several();

@@ -56,15 +56,26 @@ Replicas replicas_of(const World& world, const std::vector<int>& all, int size, 
           world.split(alike, std::string(name_of(copies)))};
 }
 
+/// Cuts the context ranks of this rank into the columns and rows of a grid.
+void add_grid(Mesh& mesh, const World& world, const std::vector<int>& context, const ContextGrid& grid) {
+  const int place = place_in(context, world.rank);
+  std::vector<int> row, column;
+  for (const int i : column_of(grid, place)) column.push_back(context[i]);
+  for (const int j : row_of(grid, place)) row.push_back(context[j]);
+  mesh.context_queries = world.split(column, std::string(name_of(GroupOf::context_queries)));
+  mesh.context_keys = world.split(row, std::string(name_of(GroupOf::context_keys)));
+}
+
 std::vector<const Group*> groups_of(const Mesh& mesh) {
-  return {&mesh.world,       &mesh.pipeline,     &mesh.pipeline_back, &mesh.data,      &mesh.context,
-          &mesh.ulysses,     &mesh.tensor,       &mesh.sequence,      &mesh.holders,   &mesh.stage,
-          &mesh.whole.shard, &mesh.whole.copies, &mesh.cut.shard,     &mesh.cut.copies};
+  return {&mesh.world,       &mesh.pipeline,        &mesh.pipeline_back, &mesh.data,
+          &mesh.context,     &mesh.context_queries, &mesh.context_keys,  &mesh.ulysses,
+          &mesh.tensor,      &mesh.sequence,        &mesh.holders,       &mesh.stage,
+          &mesh.whole.shard, &mesh.whole.copies,    &mesh.cut.shard,     &mesh.cut.copies};
 }
 
 }  // namespace
 
-Mesh make_mesh(const World& world, const Axes& axes, int shard_ranks) {
+Mesh make_mesh(const World& world, const Axes& axes, int shard_ranks, const ContextGrid& grid) {
   for (const Axis axis : all_axes) {
     if (axes.degree(axis) < 1)
       refuse("mesh", "degree ", axes.degree(axis), " of axis ", name_of(axis), ": choose 1 or more");
@@ -90,6 +101,7 @@ Mesh make_mesh(const World& world, const Axes& axes, int shard_ranks) {
   mesh.pipeline_back = group_over({pipeline}, GroupOf::pipeline_back);
   mesh.data = group_over({data}, GroupOf::data);
   mesh.context = group_over({context}, GroupOf::context);
+  if (!grid.is_line()) add_grid(mesh, world, members_over(world, axes, {context}), grid);
   mesh.ulysses = group_over({ulysses}, GroupOf::ulysses);
   mesh.tensor = group_over({tensor}, GroupOf::tensor);
   mesh.sequence = group_over({context, ulysses}, GroupOf::sequence);

@@ -8,6 +8,7 @@
 #include "graticule/comm/group.h"
 #include "graticule/comm/launch.h"
 #include "graticule/core/axes.h"
+#include "graticule/core/context_grid.h"
 
 namespace graticule {
 
@@ -24,6 +25,8 @@ struct Mesh {
   int rank = 0;  ///< in the world
   Group world;   ///< all ranks
   Group pipeline, data, context, ulysses, tensor;
+  /// The column and the row of this rank in a grid of context ranks; alone where the grid is a line.
+  Group context_queries, context_keys;
   /// The same ranks as `pipeline`. Gradients use this group, so that no gradient waits behind an activation.
   Group pipeline_back;
   /// context x ulysses: the ranks that share one sample's tokens; rank = context rank * U + ulysses rank,
@@ -45,8 +48,8 @@ struct Mesh {
 /// Makes the groups. Collective over the world. `shard_ranks`: how many neighbours of data x context x
 /// ulysses form one shard group; 0: all of them. Refuses axes whose product is not the world's size, and
 /// names degrees that fit. Refuses shard_ranks that do not divide data x context x ulysses. A shard group of
-/// `whole` has shard_ranks x tensor ranks.
-Mesh make_mesh(const World& world, const Axes& axes, int shard_ranks = 0);
+/// `whole` has shard_ranks x tensor ranks. `grid`: of the context ranks; a line needs no groups of its own.
+Mesh make_mesh(const World& world, const Axes& axes, int shard_ranks = 0, const ContextGrid& grid = {});
 
 /// The traffic of this rank so far, by group label. Groups that sent nothing are left out.
 std::map<std::string, Traffic> traffic_of(const Mesh& mesh);

@@ -28,6 +28,18 @@ template <>
 inline constexpr auto choices_of<TokenMode> = std::to_array<Choice<TokenMode>>(
     {{"full", TokenMode::full}, {"aggregated", TokenMode::aggregated}, {"channels", TokenMode::channels}});
 
+/// Where the pixels of a field lie (core/token_grid.h). `sphere`: latitudes and longitudes. `plane`: rows and
+/// columns. `volume`: layers of rows and columns. `cells`: a list of cells of a sphere (core/cells.h).
+enum class GridKind { sphere, plane, volume, cells };
+template <>
+inline constexpr auto choices_of<GridKind> = std::to_array<Choice<GridKind>>({{"sphere", GridKind::sphere},
+                                                                              {"plane", GridKind::plane},
+                                                                              {"volume", GridKind::volume},
+                                                                              {"cells", GridKind::cells}});
+
+/// Whether fields are images, in the order of their file, and not fields on a globe.
+constexpr bool is_image(GridKind kind) { return kind == GridKind::plane || kind == GridKind::volume; }
+
 /// How attention knows the places of tokens, beside the embedding of place that the tokenizer adds
 /// (model/query_key.h). `added`: by nothing else. `aimed`: some features of keys are their place, and those of
 /// queries the place to look at. `rotary`: queries and keys are turned by angles of their place.
@@ -57,12 +69,12 @@ template <>
 inline constexpr auto choices_of<Missing> = std::to_array<Choice<Missing>>({{"refuse", Missing::refuse},
                                                                             {"mean", Missing::mean}});
 
-/// How the ranks of the context axis share keys and values: `lss` gathers them, `ring` passes them around
-/// (attention/schemes.h).
-enum class ContextMethod { lss, ring };
+/// How the ranks of the context axis bring queries and keys together (attention/schemes.h): `lss` gathers keys
+/// and values, `ring` passes them around, `mesh` gathers queries by columns and keys by rows of a grid.
+enum class ContextMethod { lss, ring, mesh };
 template <>
-inline constexpr auto choices_of<ContextMethod> =
-    std::to_array<Choice<ContextMethod>>({{"lss", ContextMethod::lss}, {"ring", ContextMethod::ring}});
+inline constexpr auto choices_of<ContextMethod> = std::to_array<Choice<ContextMethod>>(
+    {{"lss", ContextMethod::lss}, {"ring", ContextMethod::ring}, {"mesh", ContextMethod::mesh}});
 
 /// What the ranks with the same weights split among them instead of each keeping a copy. Each level includes
 /// the levels before it (parallel/shard.h).
@@ -114,11 +126,36 @@ inline constexpr auto choices_of<Precision> = std::to_array<Choice<Precision>>({
 constexpr int64_t bytes_of(Precision precision) { return precision == Precision::bf16 ? 2 : 4; }
 inline constexpr int64_t fp32_bytes = bytes_of(Precision::fp32);
 
+/// What a run learns (train/task.h).
+enum class TaskKind { forecast, reconstruct, segment, downscale, classify, regress };
+template <>
+inline constexpr auto choices_of<TaskKind> =
+    std::to_array<Choice<TaskKind>>({{"forecast", TaskKind::forecast},
+                                     {"reconstruct", TaskKind::reconstruct},
+                                     {"segment", TaskKind::segment},
+                                     {"downscale", TaskKind::downscale},
+                                     {"classify", TaskKind::classify},
+                                     {"regress", TaskKind::regress}});
+
+/// How the masked tokens of reconstruct lie: each drawn alone, in boxes of neighbouring patches, or all tokens of a
+/// variable.
+enum class MaskKind { random, block, variable };
+template <>
+inline constexpr auto choices_of<MaskKind> = std::to_array<Choice<MaskKind>>(
+    {{"random", MaskKind::random}, {"block", MaskKind::block}, {"variable", MaskKind::variable}});
+
 /// The rule that weighs the targets in the loss (recipe/loss_weights.h).
 enum class LossRule { none, pressure };
 template <>
 inline constexpr auto choices_of<LossRule> =
     std::to_array<Choice<LossRule>>({{"none", LossRule::none}, {"pressure", LossRule::pressure}});
+
+/// What happens at a step whose loss or gradient is not finite: the run ends, the step's samples are passed
+/// over, or the run goes back to its newest checkpoint and passes over the samples up to there.
+enum class OnBad { stop, skip, rewind };
+template <>
+inline constexpr auto choices_of<OnBad> =
+    std::to_array<Choice<OnBad>>({{"stop", OnBad::stop}, {"skip", OnBad::skip}, {"rewind", OnBad::rewind}});
 
 /// The kind of device that a rank computes on.
 enum class DeviceKind { cpu, cuda };

@@ -4,6 +4,8 @@
 #include <bit>
 #include <cstring>
 
+#include "graticule/core/crc32c_remainder.h"
+
 namespace graticule {
 
 namespace {
@@ -34,8 +36,7 @@ static_assert(std::endian::native == std::endian::little);
 
 }  // namespace
 
-uint32_t crc32c(std::span<const std::byte> bytes, uint32_t previous) {
-  uint32_t remainder = ~previous;
+uint32_t remainder_by_tables(std::span<const std::byte> bytes, uint32_t remainder) {
   while (bytes.size() >= 8) {
     uint64_t word = 0;
     std::memcpy(&word, bytes.data(), 8);
@@ -47,7 +48,11 @@ uint32_t crc32c(std::span<const std::byte> bytes, uint32_t previous) {
   for (const std::byte byte : bytes) {
     remainder = (remainder >> 8) ^ tables[0][(remainder ^ static_cast<uint32_t>(byte)) & 0xFF];
   }
-  return ~remainder;
+  return remainder;
+}
+
+uint32_t crc32c(std::span<const std::byte> bytes, uint32_t previous) {
+  return ~remainder_by_processor(bytes, ~previous);
 }
 
 }  // namespace graticule

@@ -12,6 +12,8 @@ enum class GroupOf {
   pipeline_back,  ///< the same ranks, for gradients
   data,
   context,
+  context_queries,  ///< the ranks of a column of the mesh of context ranks, which share their queries
+  context_keys,     ///< the ranks of a row, which share their keys
   ulysses,
   tensor,
   sequence,       ///< context x ulysses
@@ -30,6 +32,8 @@ inline constexpr auto choices_of<GroupOf> =
                                     {"pipeline back", GroupOf::pipeline_back},
                                     {"data", GroupOf::data},
                                     {"context", GroupOf::context},
+                                    {"context queries", GroupOf::context_queries},
+                                    {"context keys", GroupOf::context_keys},
                                     {"ulysses", GroupOf::ulysses},
                                     {"tensor", GroupOf::tensor},
                                     {"sequence", GroupOf::sequence},
@@ -43,6 +47,11 @@ inline constexpr auto choices_of<GroupOf> =
 /// Whether its ranks are the stages of a pipeline.
 constexpr bool is_of_stages(GroupOf group) {
   return group == GroupOf::pipeline || group == GroupOf::pipeline_back;
+}
+
+/// Whether queries, keys or their gradients go over it for a context method.
+constexpr bool is_of_context(GroupOf group) {
+  return group >= GroupOf::context && group <= GroupOf::context_keys;
 }
 
 /// Whether weights and their gradients go over it.

@@ -1,6 +1,7 @@
 #include "graticule/core/model_shape.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "graticule/core/error.h"
 
@@ -13,11 +14,11 @@ int64_t linear(int64_t in, int64_t out) { return in * out + out; }
 
 // Refuses heads and norms that do not go with the form of queries and keys.
 void validate_queries_and_keys(const ModelShape& shape) {
-  for (const auto& [form, narrowest] :
-       {std::pair{PlaceForm::aimed, narrowest_aimed}, {PlaceForm::rotary, narrowest_rotary}}) {
-    if (shape.place != form || shape.head_dim() >= narrowest) continue;
-    refuse("model", "place = \"", name_of(form), "\" with heads of width ", shape.head_dim(), ": it needs ",
-           narrowest, " features or more; choose fewer heads, a larger dim, or place = \"added\"");
+  const int64_t narrowest = narrowest_head(shape.place, std::ssize(wave_axes(shape.grid)));
+  if (shape.head_dim() < narrowest) {
+    refuse("model", "place = \"", name_of(shape.place), "\" with heads of width ", shape.head_dim(),
+           ": it needs ", narrowest,
+           " features or more; choose fewer heads, a larger dim, or place = \"added\"");
   }
   if (shape.qk_norm == QkNorm::layer && (shape.place != PlaceForm::added || shape.qk_variables)) {
     refuse("model",
@@ -40,6 +41,18 @@ PlaceWaves ModelShape::waves() const {
   return {};
 }
 
+int64_t ModelShape::visible_tokens() const {
+  const int64_t S = grid.tokens();
+  return S - std::llround(decoder.masked * static_cast<double>(S));
+}
+
+ModelShape ModelShape::decoder_shape() const {
+  ModelShape shape = *this;
+  shape.dim = decoder.dim, shape.depth = decoder.depth, shape.heads = decoder.heads, shape.kv_heads = 0;
+  shape.drop_path = 0, shape.decoder = {};
+  return shape;
+}
+
 int64_t ModelShape::query_key_parameters(int64_t queries, int64_t keys) const {
   const int64_t V = embedded_variables(), of_content = V > 1 ? V * content_dim() : 0;
   const int64_t temperature = qk_norm == QkNorm::cosine ? 1 : 0;
@@ -49,7 +62,7 @@ int64_t ModelShape::query_key_parameters(int64_t queries, int64_t keys) const {
 void validate(const ModelShape& shape) {
   if (shape.dim < 4 || shape.dim % 4 != 0) {
     refuse("model", "dim = ", shape.dim,
-           ": it must be a positive multiple of 4 (the position embedding has four parts)");
+           ": it must be a positive multiple of 4 (a sine and a cosine for each of two axes)");
   }
   if (shape.depth < 1) refuse("model", "depth = ", shape.depth, ": at least 1 block is needed");
   if (shape.heads < 1 || shape.dim % shape.heads != 0) {
@@ -81,6 +94,14 @@ void validate(const ModelShape& shape) {
     refuse("model", "head_layers = ", shape.head_layers, ": it must not be negative");
 }
 
+void validate_decoder(const ModelShape& shape) {
+  try {
+    validate(shape.decoder_shape());
+  } catch (const std::invalid_argument& error) {
+    refuse("task", "of the decoder (task.decoder_dim, task.decoder_heads): ", error.what());
+  }
+}
+
 int64_t tokenizer_parameters(const ModelShape& shape) {
   const int64_t V = shape.grid.variables, I = shape.grid.inputs(), C = shape.dim;
   const int64_t time = linear(1, C) + (shape.calendar ? calendar_features * C : 0);
@@ -104,13 +125,18 @@ int64_t block_parameters(const ModelShape& shape) {
 }
 
 int64_t head_parameters(const ModelShape& shape) {
-  const int64_t V = shape.grid.variables, P = shape.grid.pixels(), C = shape.dim;
-  const int64_t norm = 2 * C, last = shape.grid.mode == TokenMode::full ? V * linear(C, P) : linear(C, V * P);
+  const int64_t C = shape.dim, each = shape.grid.mode == TokenMode::full ? shape.grid.variables : 1;
+  const int64_t norm = 2 * C, last = each * linear(C, shape.outputs() * shape.output_values());
   return norm + shape.head_layers * linear(C, C) + last;
 }
 
 int64_t parameters(const ModelShape& shape) {
-  return tokenizer_parameters(shape) + shape.depth * block_parameters(shape) + head_parameters(shape);
+  const int64_t blocks = tokenizer_parameters(shape) + shape.depth * block_parameters(shape);
+  if (!shape.has_decoder()) return blocks + head_parameters(shape);
+  const ModelShape narrow = shape.decoder_shape();
+  const int64_t entry = 2 * shape.dim + linear(shape.dim, narrow.dim) + narrow.dim +
+                        (shape.grid.mode == TokenMode::full ? shape.grid.variables * narrow.dim : 0);
+  return blocks + entry + narrow.depth * block_parameters(narrow) + head_parameters(narrow);
 }
 
 int64_t head_group_count(const ModelShape& shape, int64_t wished, int64_t tensor_ranks) {
@@ -131,7 +157,8 @@ Flops flops(const ModelShape& shape) {
     count.tokenizer += S * (4 * V * C * C + 4 * C * C + 4 * V * C);
   count.linear = depth * S * (2 * C * (rows + C) + 4 * C * hidden);
   count.attention = depth * 4 * S * S * C;
-  count.head = 2 * V * PS * C + static_cast<double>(shape.head_layers) * 2 * S * C * C;
+  count.head = 2 * S * static_cast<double>(shape.outputs() * shape.output_values()) * C +
+               static_cast<double>(shape.head_layers) * 2 * S * C * C;
   return count;
 }
 

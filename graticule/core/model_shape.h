@@ -35,9 +35,28 @@ struct TransformerShape {
   int64_t hidden() const { return static_cast<int64_t>(static_cast<double>(dim) * mlp_ratio); }
 };
 
+/// Masked autoencoding (He et al., arXiv 2111.06377): the blocks read some tokens, a decoder of its own width gives
+/// all of them.
+struct MaskedShape {
+  double masked = 0;                      ///< the part of the tokens that the blocks do not read
+  int64_t dim = 0, depth = 0, heads = 0;  ///< of the decoder; 0: none
+};
+
 /// The sizes of a model for one grid.
 struct ModelShape : TransformerShape {
-  TokenGrid grid;  ///< token mode, variables, rows, columns, patch
+  TokenGrid grid;  ///< token mode, variables, kind and size of the grid, patch
+  /// What the head gives for a token: so many outputs of so many values. 0: the pixels of its patch, of each variable
+  /// that it carries.
+  int64_t head_outputs = 0, head_values = 0;
+  MaskedShape decoder;
+
+  int64_t outputs() const { return head_outputs > 0 ? head_outputs : grid.variables_per_token(); }
+  int64_t output_values() const { return head_values > 0 ? head_values : grid.pixels(); }
+  bool has_decoder() const { return decoder.depth > 0; }
+  /// The tokens that the blocks read: all but the masked ones, at least 1.
+  int64_t visible_tokens() const;
+  /// The shape of the decoder's blocks: the same grid and form of attention, other sizes.
+  ModelShape decoder_shape() const;
 
   /// The waves of place in queries and keys; none with PlaceForm::added.
   PlaceWaves waves() const;
@@ -64,6 +83,8 @@ struct ModelShape : TransformerShape {
 /// Refuses sizes that make no model, such as a width that is no multiple of the heads or a head wider than
 /// 256.
 void validate(const ModelShape& shape);
+/// The same for the decoder of a shape.
+void validate_decoder(const ModelShape& shape);
 
 /// Numbers of parameters: of the tokenizer, of one block, of the prediction head, and of the whole model.
 int64_t tokenizer_parameters(const ModelShape& shape);

@@ -74,14 +74,8 @@ std::optional<CellAxes> axes_of_cells(const std::vector<double>& outer, const st
   return axes;
 }
 
-[[noreturn]] void refuse_grid(const Dataset& data, int64_t cells) {
-  const json resolution = attribute(data, "resolution");
-  refuse("source", data.path, ": its ", cells, " cells",
-         resolution.is_string() ? text(" (resolution ", resolution.get<std::string>(), ")") : "",
-         " are no grid of latitudes and longitudes: make the store on one, such as grid: 1.0/1.0");
-}
-
-// Adds the coordinates of the cells, and the dimensions and the shape of a part.
+// Adds the coordinates of the cells, and the dimensions and the shape of a part. Cells that are no grid of latitudes and
+// longitudes stay a list.
 void add_cells(Dataset& data, ChannelArray& from) {
   const int64_t cells = from.array->header().shape[3];
   const std::vector<double> latitudes = cells_along(data, "latitudes", "latitude", cells);
@@ -89,14 +83,21 @@ void add_cells(Dataset& data, ChannelArray& from) {
   std::optional<CellAxes> axes = axes_of_cells(latitudes, longitudes);
   const bool rows_outside = axes.has_value();
   if (!axes) axes = axes_of_cells(longitudes, latitudes);
-  if (!axes) refuse_grid(data, cells);
+  const auto add = [&](const std::string& name, const std::vector<double>& values,
+                       const char* dimension = "") {
+    const char* units = name == "latitude" ? "degrees_north" : "degrees_east";
+    add_axis(data, name, {{"units", units}}, values, dimension);
+  };
+  if (!axes) {
+    from.dimensions = {"time", "channel", "ensemble", "cell"};
+    from.shape = {0, 1, 1, cells};
+    add("latitude", latitudes, "cell");
+    add("longitude", longitudes, "cell");
+    return;
+  }
   from.dimensions = {"time", "channel", "ensemble", "latitude", "longitude"};
   if (!rows_outside) std::swap(from.dimensions[3], from.dimensions[4]);
   from.shape = {0, 1, 1, std::ssize(axes->outer), std::ssize(axes->inner)};
-  const auto add = [&](const std::string& name, const std::vector<double>& values) {
-    const char* units = name == "latitude" ? "degrees_north" : "degrees_east";
-    add_axis(data, name, {{"units", units}}, values);
-  };
   add(from.dimensions[3], axes->outer);
   add(from.dimensions[4], axes->inner);
 }

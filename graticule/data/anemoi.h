@@ -11,10 +11,9 @@ namespace graticule {
 /// Whether the data set is such a store.
 bool is_anemoi(const Dataset& data);
 
-/// Replaces `data`, its dates and its places. The cells must be those of a grid of latitudes and longitudes,
-/// row by row or column by column; their coordinates say so. Missing dates are left out. Of an ensemble the
-/// member `layout.member` is read. Refuses other grids, trajectories and a store that is not finished, by
-/// name.
+/// Replaces `data`, its dates and its places. Cells of a grid of latitudes and longitudes, row by row or column by
+/// column, become one, as their coordinates say; others stay a list (data.grid = "cells"). Missing dates are left out.
+/// Of an ensemble the member `layout.member` is read. Refuses trajectories and a store that is not finished, by name.
 void split_anemoi(Dataset& data, const ChannelLayout& layout);
 
 }  // namespace graticule

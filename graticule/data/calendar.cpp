@@ -15,6 +15,7 @@ int64_t days_before(Calendar calendar, int64_t year) {
   const int64_t past = year - 1, fourths = floor_divide(past, 4);
   switch (calendar) {
     case Calendar::gregorian:
+    case Calendar::none:
       return 365 * past + fourths - floor_divide(past, 100) + floor_divide(past, 400);
     case Calendar::julian:
       return 365 * past + fourths;
@@ -38,8 +39,8 @@ int days_of_month(Calendar calendar, int64_t year, int month) {
 }  // namespace
 
 std::string_view name_of(Calendar calendar) {
-  static constexpr std::array<std::string_view, 5> names = {"proleptic_gregorian", "julian", "noleap",
-                                                            "all_leap", "360_day"};
+  static constexpr std::array<std::string_view, 6> names = {
+      "proleptic_gregorian", "julian", "noleap", "all_leap", "360_day", "none"};
   return names[static_cast<size_t>(calendar)];
 }
 
@@ -82,7 +83,7 @@ int longest_year(Calendar calendar) {
 }
 
 double mean_year(Calendar calendar) {
-  static constexpr std::array<double, 5> days = {365.2425, 365.25, 365, 366, 360};
+  static constexpr std::array<double, 6> days = {365.2425, 365.25, 365, 366, 360, 365.2425};
   return days[static_cast<size_t>(calendar)];
 }
 

@@ -9,15 +9,17 @@
 namespace graticule {
 
 /// `gregorian` is proleptic: it has no Julian dates before 1582-10-15. Years of `noleap` have 365 days, of
-/// `all_leap` 366, of `days_360` twelve months of 30 days. `julian` has a leap year every fourth year.
-enum class Calendar { gregorian, julian, noleap, all_leap, days_360 };
+/// `all_leap` 366, of `days_360` twelve months of 30 days. `julian` has a leap year every fourth year. `none`:
+/// samples that have no dates but numbers (time.h).
+enum class Calendar { gregorian, julian, noleap, all_leap, days_360, none };
 
 struct CalendarDay {
   int64_t year = 1970;
   int month = 1, day = 1;  ///< both from 1
 };
 
-/// CF's name, as it is written to files: "proleptic_gregorian", "julian", "noleap", "all_leap", "360_day".
+/// CF's name, as it is written to files: "proleptic_gregorian", "julian", "noleap", "all_leap", "360_day";
+/// "none" is no word of CF.
 std::string_view name_of(Calendar calendar);
 /// The calendar of a CF attribute in small letters, synonyms included ("365_day", "366_day"). "", "standard"
 /// and "gregorian" give `gregorian`: time.h refuses their times before 1582-10-15. Nothing for other words.

@@ -25,7 +25,7 @@ class Chunk {
 /// threads at a time.
 class ChunkCache {
  public:
-  static constexpr size_t least = size_t{64} << 20, most = size_t{512} << 20;
+  static constexpr size_t least = size_t{1} << 20, most = size_t{512} << 20;
 
   /// Sets the capacity to `bytes`, limited to [least, most].
   void make_room(size_t bytes);

@@ -8,9 +8,21 @@
 #include <vector>
 
 #include "graticule/data/chunk_cache.h"
+#include "graticule/data/file_bytes.h"
 #include "graticule/data/stored_array.h"
 
 namespace graticule {
+
+/// A chunk whose bytes are all decoded.
+class DecodedChunk : public Chunk {
+ public:
+  explicit DecodedChunk(Bytes bytes) : bytes_(std::move(bytes)) {}
+  const std::byte* range(size_t, size_t) override { return bytes_.data.get(); }
+  size_t memory() const override { return bytes_.size; }
+
+ private:
+  Bytes bytes_;
+};
 
 class ChunkedArray : public StoredArray {
  public:

@@ -64,7 +64,7 @@ int64_t product(const std::vector<int64_t>& sizes) {
 }
 
 // A file of fields: one array, times [times.begin, times.end) of the chosen ones.
-struct Shard {
+struct ChunkShard {
   size_t array;
   Span times;
   std::string key;  // relative to the array's folder
@@ -76,9 +76,9 @@ struct Converter::State {
   State(Source& opened, const ConvertOptions& chosen);
   void plan_shards();
   void check_partial() const;
-  std::vector<float> fields_of(const Shard& shard) const;
-  void verify(const Shard& shard, const std::vector<float>& values) const;
-  void write(const Shard& shard) const;
+  std::vector<float> fields_of(const ChunkShard& shard) const;
+  void verify(const ChunkShard& shard, const std::vector<float>& values) const;
+  void write(const ChunkShard& shard) const;
 
   Source& source;
   ConvertOptions options;
@@ -87,7 +87,7 @@ struct Converter::State {
   FieldLayout layout;
   std::vector<std::vector<int64_t>> shard_shapes;  // by array
   Json root;                                       // zarr.json of the store, with all arrays
-  std::vector<Shard> shards;
+  std::vector<ChunkShard> shards;
   ConvertPlan plan;
 };
 
@@ -97,6 +97,9 @@ Converter::State::State(Source& opened, const ConvertOptions& chosen)
       out(without_slash(chosen.out)),
       partial(out.string() + ".partial"),
       aside(partial / ".unverified") {
+  if (opened.catalog().grid != GridKind::sphere)
+    refuse("convert", opened.catalog().path, " is on a grid of the kind ", name_of(opened.catalog().grid),
+           ": only fields on a sphere are converted; train on them as they are");
   if (out.extension() != ".zarr")
     refuse("convert", "'", chosen.out, "' does not end in .zarr: name OUT.zarr");
   if (fs::exists(out)) refuse("convert", out.string(), " exists: remove it first, or choose another name");
@@ -186,7 +189,7 @@ void Converter::State::check_partial() const {
 
 // The values of a shard in its order: times, levels, rows south first, columns. NaN for levels that the
 // source does not have.
-std::vector<float> Converter::State::fields_of(const Shard& shard) const {
+std::vector<float> Converter::State::fields_of(const ChunkShard& shard) const {
   const ArrayLayout& array = layout.arrays[shard.array];
   const int64_t rows = std::ssize(source.catalog().latitudes),
                 columns = std::ssize(source.catalog().longitudes);
@@ -214,7 +217,7 @@ std::vector<float> Converter::State::fields_of(const Shard& shard) const {
 }
 
 // Reads the shard back from where it lies, with the reader that training uses.
-void Converter::State::verify(const Shard& shard, const std::vector<float>& values) const {
+void Converter::State::verify(const ChunkShard& shard, const std::vector<float>& values) const {
   const ArrayLayout& array = layout.arrays[shard.array];
   const Json& metadata = root["consolidated_metadata"]["metadata"][array.name];
   const auto reader = open_zarr_array(*parse_zarr3(nlohmann::json(metadata), array.name, aside.string()),
@@ -229,7 +232,7 @@ void Converter::State::verify(const Shard& shard, const std::vector<float>& valu
          " does not read back as it was written: the disk or the memory is faulty");
 }
 
-void Converter::State::write(const Shard& shard) const {
+void Converter::State::write(const ChunkShard& shard) const {
   const ArrayLayout& array = layout.arrays[shard.array];
   const std::vector<float> values = fields_of(shard);
   const auto chunk = static_cast<size_t>(product(array.chunk));
@@ -250,7 +253,7 @@ Converter::~Converter() = default;
 const ConvertPlan& Converter::plan() const { return state_->plan; }
 
 int64_t Converter::finished() const {
-  return std::count_if(state_->shards.begin(), state_->shards.end(), [&](const Shard& shard) {
+  return std::count_if(state_->shards.begin(), state_->shards.end(), [&](const ChunkShard& shard) {
     return fs::exists(state_->partial / state_->layout.arrays[shard.array].name / shard.key);
   });
 }
@@ -266,7 +269,7 @@ int64_t Converter::run(const std::function<void(int64_t done)>& progress) {
     if (!axis.values.empty()) write_file(state.partial / axis.name / "c/0", axis_bytes(axis));
   }
   int64_t done = finished();
-  for (const Shard& shard : state.shards) {
+  for (const ChunkShard& shard : state.shards) {
     if (fs::exists(state.partial / state.layout.arrays[shard.array].name / shard.key)) continue;
     state.write(shard);
     progress(++done);

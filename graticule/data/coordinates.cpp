@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "graticule/core/error.h"
+#include "graticule/data/cell_coordinates.h"
 #include "graticule/data/time.h"
 
 namespace graticule {
@@ -176,6 +177,25 @@ void read_scalar(StoredArray& array, Coordinates& all) {
   }
 }
 
+// The dimensions of cells, of the arrays that are no coordinates themselves. A dimension with latitudes as well as
+// longitudes of its name (a list of grid points) is one, too.
+std::map<std::string, std::shared_ptr<const Cells>> cells_by_dimension(const Dataset& data,
+                                                                       std::vector<std::string>& notes) {
+  std::map<std::string, std::shared_ptr<const Cells>> all;
+  std::set<std::string> asked;
+  for (const auto& array : data.arrays) {
+    const ArrayHeader& header = array->header();
+    if (header.shape.size() == 1 && (describes_cells(header) || !is_cell_dimension(header.dimensions[0])))
+      continue;
+    for (size_t d = 0; d < header.shape.size(); ++d) {
+      if (header.shape[d] < 2 || !asked.insert(header.dimensions[d]).second) continue;
+      if (auto cells = cells_along(data, header.dimensions[d], header.shape[d], notes))
+        all[header.dimensions[d]] = std::move(cells);
+    }
+  }
+  return all;
+}
+
 // Whether a coordinate has a meaning. One that only counts (0, 1, 2, ...) has none, so another may describe
 // its dimension.
 bool says_something(const ArrayHeader& header) {
@@ -187,7 +207,7 @@ bool says_something(const ArrayHeader& header) {
 
 }  // namespace
 
-Coordinates read_coordinates(const Dataset& data) {
+Coordinates read_coordinates(const Dataset& data, GridKind grid) {
   Coordinates all;
   const auto has_own = [&](const std::string& dimension) {
     return std::any_of(data.arrays.begin(), data.arrays.end(), [&](const auto& array) {
@@ -195,8 +215,10 @@ Coordinates read_coordinates(const Dataset& data) {
       return header.name == dimension && header.shape.size() == 1 && says_something(header);
     });
   };
-  for (auto& [dimension, claims] : claims_by_dimension(data))
-    read_dimension(dimension, claims, has_own(dimension), all);
+  if (grid == GridKind::cells) all.cells = cells_by_dimension(data, all.notes);
+  for (auto& [dimension, claims] : claims_by_dimension(data)) {
+    if (!all.cells.contains(dimension)) read_dimension(dimension, claims, has_own(dimension), all);
+  }
   for (const auto& array : data.arrays) {
     const ArrayHeader& header = array->header();
     const bool own = header.shape.size() == 1 && header.shape[0] == 1 && header.name == header.dimensions[0];

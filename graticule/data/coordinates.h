@@ -4,10 +4,13 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "graticule/core/cells.h"
+#include "graticule/core/choices.h"
 #include "graticule/data/calendar.h"
 #include "graticule/data/cf.h"
 #include "graticule/data/stored_array.h"
@@ -25,16 +28,19 @@ struct CoordinateAxis {
 };
 
 struct Coordinates {
-  std::map<std::string, CoordinateAxis> axes;     ///< by dimension
+  std::map<std::string, CoordinateAxis> axes;                      ///< by dimension
+  std::map<std::string, std::shared_ptr<const Cells>> cells = {};  ///< by dimension, of dimensions of cells
   std::map<std::string, CoordinateAxis> scalars;  ///< by name: levels, times and leads without a dimension
   std::map<std::string, double> others;           ///< scalars and axes of one value of any other kind
   std::vector<std::string> notes;  ///< for the user: which coordinate is not used as it seems, and why
 };
 
-/// Reads every coordinate that an array of two or more dimensions needs. When a dimension has several time
+/// Reads the cells and every coordinate that an array of two or more dimensions needs. When a dimension has several time
 /// coordinates, the time of validity is preferred to the reference time of forecasts. Refuses a coordinate
 /// value that is missing or not finite.
-Coordinates read_coordinates(const Dataset& data);
+///
+/// `grid`: sphere or cells. Cells are looked for only where they are wanted.
+Coordinates read_coordinates(const Dataset& data, GridKind grid);
 
 /// How far coordinates of the same grid may differ, in degrees: 1e-3, or on a fine grid a twentieth of the
 /// spacing.
@@ -48,6 +54,9 @@ struct Plane {
   std::vector<int64_t> columns;               ///< canonical column -> column in the file
   bool as_stored = false;                     ///< the file's columns are in canonical order
   bool closed = false;  ///< the file's last column is its first one again, 360 degrees on: it is left out
+  std::shared_ptr<const Cells> cells = {};  ///< the rows are these, and there is one column
+
+  int64_t rows() const { return std::ssize(cells ? cells->latitudes : latitudes); }
 };
 
 /// The canonical plane of two axes. Longitudes start at the smallest one in [0, 360). A region on both sides

@@ -67,8 +67,8 @@ bool count_field(const std::vector<float>& field, const std::optional<PhysicalRa
 void check_part(Source& source, const CheckPart& part, const std::vector<int64_t>& times,
                 Findings& findings) {
   const Catalog& catalog = source.catalog();
-  const int64_t rows = std::ssize(catalog.latitudes);
-  std::vector<float> field(catalog.latitudes.size() * catalog.longitudes.size());
+  const int64_t rows = catalog.lines();
+  std::vector<float> field(static_cast<size_t>(rows * catalog.columns()));
   for (int64_t i = part.times.begin; i < part.times.end; ++i) {
     for (const std::string& name : part.variables) {
       const Variable& variable = catalog.variables[catalog.index_of(name)];

@@ -46,8 +46,8 @@ void require_same_place(const std::string& name, const FieldPiece& a, const Fiel
 
 // Whether two files have the same values. A field without time is often repeated in each file.
 bool same_values(const FieldPiece& a, const FieldPiece& b) {
-  const auto rows = static_cast<int64_t>(a.plane->latitudes.size());
-  std::vector<float> first(a.plane->latitudes.size() * a.plane->longitudes.size()), second(first.size());
+  const int64_t rows = a.plane->rows();
+  std::vector<float> first(static_cast<size_t>(rows) * a.plane->columns.size()), second(first.size());
   read_piece(a, 0, {0, rows}, first);
   read_piece(b, 0, {0, rows}, second);
   return std::memcmp(first.data(), second.data(), first.size() * sizeof(float)) == 0;
@@ -127,11 +127,11 @@ std::string lacking(const JoinedFields& fields, const std::map<int64_t, size_t>&
 
 // The part of the piece's array that holds these rows (south first) and file columns at one time.
 std::vector<Span> box_of(const FieldPiece& piece, int64_t time, Span rows, Span columns) {
-  const auto row_count = static_cast<int64_t>(piece.plane->latitudes.size());
+  const int64_t row_count = piece.plane->rows();
   std::vector<Span> box(header_of(piece).shape.size(), Span{0, 1});
   box[piece.roles.row] =
       piece.plane->latitude_descending ? Span{row_count - rows.end, row_count - rows.begin} : rows;
-  box[piece.roles.column] = columns;
+  if (piece.roles.column) box[*piece.roles.column] = columns;
   if (piece.roles.time) box[*piece.roles.time] = {time, time + 1};
   if (piece.roles.level) box[*piece.roles.level] = {piece.level, piece.level + 1};
   return box;
@@ -141,8 +141,8 @@ std::vector<Span> box_of(const FieldPiece& piece, int64_t time, Span rows, Span 
 
 void require_closed(const FieldPiece& piece) {
   const ArrayHeader& header = header_of(piece);
-  const Span rows{0, static_cast<int64_t>(piece.plane->latitudes.size())};
-  const int64_t last = header.shape[piece.roles.column] - 1;
+  const Span rows{0, piece.plane->rows()};
+  const int64_t last = header.shape[*piece.roles.column] - 1;
   std::vector<std::byte> west(static_cast<size_t>(rows.size()) * size_of(header.type)), east(west.size());
   piece.array->read(box_of(piece, 0, rows, {0, 1}), west);
   piece.array->read(box_of(piece, 0, rows, {last, last + 1}), east);
@@ -154,10 +154,10 @@ void require_closed(const FieldPiece& piece) {
 void read_piece(const FieldPiece& piece, int64_t time, Span rows, std::span<float> out) {
   const ArrayHeader& header = header_of(piece);
   const bool flipped = piece.plane->latitude_descending;
-  const int64_t column_count = header.shape[piece.roles.column];
+  const int64_t column_count = piece.roles.column ? header.shape[*piece.roles.column] : 1;
   const std::vector<Span> box = box_of(piece, time, rows, {0, column_count});
 
-  const bool rows_first = piece.roles.row < piece.roles.column;
+  const bool rows_first = !piece.roles.column || piece.roles.row < *piece.roles.column;
   if (rows_first && !flipped && piece.plane->as_stored && is_plain(header.type, header.packing)) {
     return piece.array->read(box, std::as_writable_bytes(out));
   }

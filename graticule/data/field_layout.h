@@ -19,6 +19,14 @@ struct AxisLayout {
   Attributes attributes;
 };
 
+/// A coordinate along an axis of another name: where cells lie.
+struct CoordinateLayout {
+  std::string name;
+  size_t axis = 0;  ///< index into FieldLayout::axes
+  std::vector<double> values;
+  Attributes attributes;
+};
+
 struct ArrayLayout {
   std::string name;
   std::vector<size_t> axes;  ///< indices into FieldLayout::axes, slowest first
@@ -28,6 +36,7 @@ struct ArrayLayout {
 
 struct FieldLayout {
   std::vector<AxisLayout> axes;
+  std::vector<CoordinateLayout> coordinates;
   std::vector<ArrayLayout> arrays;
   Attributes attributes;
 

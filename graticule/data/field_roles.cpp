@@ -6,13 +6,15 @@
 #include <sstream>
 
 #include "graticule/core/error.h"
+#include "graticule/data/cell_coordinates.h"
 
 namespace graticule {
 
 namespace {
 
 struct Dimensions {
-  std::optional<size_t> row, column, level, time, lead, other;
+  std::optional<size_t> row, column, cell, level, time, lead, other;
+  bool on_globe() const { return cell || (row && column); }
 };
 
 std::string place_of(const ArrayHeader& header) { return header.name + " (" + header.file + ")"; }
@@ -29,6 +31,10 @@ void require_size(const ArrayHeader& header, size_t dimension, const CoordinateA
 Dimensions dimensions_of(const ArrayHeader& header, const Coordinates& coordinates) {
   Dimensions found;
   for (size_t d = 0; d < header.shape.size(); ++d) {
+    if (coordinates.cells.contains(header.dimensions[d])) {
+      found.cell = d;
+      continue;
+    }
     const auto axis = coordinates.axes.find(header.dimensions[d]);
     const Coordinate kind = axis == coordinates.axes.end() ? Coordinate::none : axis->second.kind;
     std::optional<size_t>* role = kind == Coordinate::latitude    ? &found.row
@@ -83,7 +89,7 @@ std::string without_grid(const ArrayHeader& header) {
 // The reason why an array that looks like a field cannot be used; "" when it can, or is no field.
 std::string obstacle_of(const ArrayHeader& header, const Dataset& data, const Dimensions& found,
                         const Coordinates& coordinates) {
-  const std::string curvilinear = curvilinear_coordinate(header, data);
+  const std::string curvilinear = found.cell ? "" : curvilinear_coordinate(header, data);
   if (!curvilinear.empty())
     return text("its ", curvilinear,
                 " has two dimensions: a rotated or curvilinear grid; bring it onto latitudes and longitudes");
@@ -91,10 +97,12 @@ std::string obstacle_of(const ArrayHeader& header, const Dataset& data, const Di
   for (std::string word : words_of(text_attribute(header.attributes, "grid_mapping"))) {
     if (word.ends_with(':')) word.pop_back();
     const auto mapping = data.mappings.find(word);
-    if (mapping != data.mappings.end() && mapping->second != "latitude_longitude")
-      return text("its grid mapping is ", mapping->second, ": bring it onto latitudes and longitudes");
+    if (mapping == data.mappings.end() || found.cell) continue;
+    const std::string kind = text_attribute(mapping->second, "grid_mapping_name");
+    if (kind != "latitude_longitude")
+      return text("its grid mapping is ", kind, ": bring it onto latitudes and longitudes");
   }
-  if (!found.row || !found.column) return looks_like_a_field(header, found) ? without_grid(header) : "";
+  if (!found.on_globe()) return looks_like_a_field(header, found) ? without_grid(header) : "";
   if (!found.other) return "";
   const size_t d = *found.other;
   if (header.shape[d] == 0)
@@ -170,11 +178,12 @@ std::optional<FieldRoles> roles_of(const ArrayHeader& header, const Dataset& dat
                                    const Coordinates& coordinates, std::vector<std::string>& notes) {
   const Coordinate itself = coordinate_of(header.name, header.attributes);
   const bool coordinate = itself == Coordinate::latitude || itself == Coordinate::longitude;
-  if (header.shape.size() < 2 || coordinate) return std::nullopt;
-  const Dimensions found = dimensions_of(header, coordinates);
+  Dimensions found = dimensions_of(header, coordinates);
+  if (coordinate || header.shape.size() < (found.cell ? 1 : 2)) return std::nullopt;
+  if (found.cell && describes_cells(header)) return std::nullopt;
   const std::string obstacle = obstacle_of(header, data, found, coordinates);
   if (!obstacle.empty()) notes.push_back(place_of(header) + ": " + obstacle);
-  if (!obstacle.empty() || !found.row || !found.column) return std::nullopt;
+  if (!obstacle.empty() || !found.on_globe()) return std::nullopt;
 
   const auto axis_of = [&](size_t d) -> const CoordinateAxis& {
     return coordinates.axes.at(header.dimensions[d]);
@@ -182,8 +191,13 @@ std::optional<FieldRoles> roles_of(const ArrayHeader& header, const Dataset& dat
   for (const auto& d : {found.row, found.column, found.level, found.time, found.lead}) {
     if (d) require_size(header, *d, axis_of(*d));
   }
-  FieldRoles roles{found.time, found.level, *found.row, *found.column, {}, Calendar::gregorian,
-                   {},         false,       {}};
+  if (found.cell) {
+    const Cells& cells = *coordinates.cells.at(header.dimensions[*found.cell]);
+    require_size(header, *found.cell,
+                 {Coordinate::none, cells.name, cells.latitudes, {}, Calendar::gregorian, 0});
+    found.row = found.cell, found.column.reset();
+  }
+  FieldRoles roles{found.time, found.level, *found.row, found.column, {}, Calendar::gregorian, {}, false, {}};
   const CoordinateAxis* time =
       found.time ? &axis_of(*found.time) : scalar_of(header, coordinates, Coordinate::time);
   const CoordinateAxis* level =

@@ -1,5 +1,5 @@
 // Finds which dimension of an array is time, level, row or column, and whether the array is a field on
-// latitudes and longitudes at all. GridSource (grid_source.cpp) asks it for every array of a data set.
+// latitudes and longitudes, or on cells, at all. GridSource (grid_source.cpp) asks it for every array of a data set.
 #pragma once
 
 #include <map>
@@ -14,7 +14,8 @@ namespace graticule {
 /// The dimensions of a field. All other dimensions of the array have size 1.
 struct FieldRoles {
   std::optional<size_t> time, level;
-  size_t row = 0, column = 0;
+  size_t row = 0;                           ///< latitudes, or cells
+  std::optional<size_t> column;             ///< longitudes; none on cells
   std::vector<int64_t> times;               ///< of the time dimension, or of a scalar time; else empty
   Calendar calendar = Calendar::gregorian;  ///< of the times
   std::vector<double> levels;               ///< hPa, in the same way

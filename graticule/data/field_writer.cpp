@@ -48,6 +48,15 @@ struct Aside {
   Aside& operator=(const Aside&) = delete;
 };
 
+// Rows (of all layers) and columns.
+std::pair<size_t, size_t> size_of_field(const FieldWriterOptions& options) {
+  if (options.cells) return {options.cells->latitudes.size(), 1};
+  if (options.axes.empty()) return {options.latitudes.size(), options.longitudes.size()};
+  size_t rows = 1;
+  for (size_t i = 0; i + 1 < options.axes.size(); ++i) rows *= options.axes[i].values.size();
+  return {rows, options.axes.back().values.size()};
+}
+
 }  // namespace
 
 struct FieldWriter::State {
@@ -83,7 +92,7 @@ void FieldWriter::State::put(const Key& key, const Waiting& chunk) {
   const Span times = times_of(key);
   std::vector<int64_t> start, count;
   for (size_t i = 0; i < array.axes.size(); ++i) {
-    const std::array<int64_t, 5> starts = {times.begin, key[2], key[1], 0, 0};
+    const std::array<int64_t, 6> starts = {times.begin, key[2], key[1]};
     start.push_back(starts[array.axes[i]]);
     count.push_back(array.axes[i] == 0 ? times.size() : array.chunk[i]);
   }
@@ -106,7 +115,7 @@ void FieldWriter::write(const std::string& variable, int64_t time_index, int64_t
   const auto found = state.layout.slots.find(variable);
   GRATICULE_CHECK(found != state.layout.slots.end(), variable);
   const FieldLayout::Slot& slot = found->second;
-  const size_t columns = state.options.longitudes.size(), rows = state.options.latitudes.size();
+  const auto [rows, columns] = size_of_field(state.options);
   GRATICULE_CHECK(field.size() == rows * columns, field.size(), " values");
   GRATICULE_CHECK(slot.constant ||
                   (time_index >= 0 && time_index < static_cast<int64_t>(state.options.times.size())));

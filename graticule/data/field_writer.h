@@ -1,5 +1,7 @@
 // Writes fields one by one in WeatherBench's layout. Dimensions: time, [prediction_timedelta,] [level,]
-// latitude, longitude. Values are fp32, NaN where nothing was written. A path that ends in .zarr becomes Zarr
+// latitude, longitude. Cells have the dimension `cell` in place of these, with the coordinates `latitude`, `longitude` and
+// `cell_area` along it. Images have the axes of their plane or volume in place of latitude and longitude, `sample`
+// in place of time, and `step` in place of prediction_timedelta. Values are fp32, NaN where nothing was written. A path that ends in .zarr becomes Zarr
 // format 2 (Blosc lz4, consolidated metadata), one that ends in .nc becomes CF NetCDF-4. The file is written
 // as PATH.partial and renamed by `finish`, so no half-written file keeps the final name. Forecasts
 // (train/forecast.cpp) and `data synth` use it. Legend: Y rows, X columns of the grid.
@@ -20,6 +22,8 @@ struct FieldWriterOptions {
   std::string path;
   std::vector<double> latitudes;            ///< degrees north, ascending (Y)
   std::vector<double> longitudes;           ///< degrees east (X)
+  std::vector<ImageAxis> axes = {};         ///< of a plane or volume, which has no latitudes and longitudes
+  std::shared_ptr<const Cells> cells = {};  ///< of a grid of cells, likewise (Y, one column)
   std::vector<int64_t> times;               ///< seconds since 1970; of forecasts, their initial times
   Calendar calendar = Calendar::gregorian;  ///< of the times
   std::vector<int> lead_hours;      ///< adds the dimension prediction_timedelta; empty: no such dimension
@@ -39,7 +43,7 @@ class FieldWriter {
   FieldWriter(const FieldWriter&) = delete;
   FieldWriter& operator=(const FieldWriter&) = delete;
 
-  /// Takes one field (Y X, south first). Call it once for each field. Constants ignore both indices; without
+  /// Takes one field (Y X, south first; Z Y X on a volume). Call it once for each field. Constants ignore both indices; without
   /// leads, lead_index is 0.
   void write(const std::string& variable, int64_t time_index, int64_t lead_index,
              std::span<const float> field);

@@ -4,6 +4,7 @@
 #include <cpl_vsi.h>
 #include <cpl_vsi_error.h>
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,6 +19,62 @@ namespace graticule {
 
 namespace {
 
+// Paths of GDAL's virtual file system.
+bool is_virtual(const std::string& path) { return path.starts_with("/vsi"); }
+
+[[noreturn]] void fail_short(const std::string& path, size_t wanted, size_t offset, size_t got) {
+  fail("file", path, " ends early: wanted ", wanted, " bytes from ", offset, ", got ", got,
+       ": copy it again");
+}
+
+[[noreturn]] void fail_gone(const std::string& path) {
+  fail("file", path, " does not exist any more: it was there when the data were opened");
+}
+
+// ---- files of this machine, through the system: GDAL takes several calls to open one
+
+std::optional<size_t> local_size(const std::string& path) {
+  struct stat status = {};
+  if (::stat(path.c_str(), &status) == 0) {
+    if (S_ISREG(status.st_mode)) return static_cast<size_t>(status.st_size);
+    refuse("file", path,
+           S_ISDIR(status.st_mode) ? " is a folder where a file should be" : " is no regular file",
+           ": name a file");
+  }
+  if (errno != ENOENT && errno != ENOTDIR) fail("file", path, " cannot be opened: ", std::strerror(errno));
+  return std::nullopt;
+}
+
+class LocalFile {
+ public:
+  explicit LocalFile(const std::string& path)
+      : path_(path), file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+    if (file_ < 0 && errno == ENOENT) fail_gone(path);
+    if (file_ < 0) fail("file", path, " cannot be opened: ", std::strerror(errno));
+  }
+  ~LocalFile() { ::close(file_); }
+  LocalFile(const LocalFile&) = delete;
+  LocalFile& operator=(const LocalFile&) = delete;
+
+  void read(size_t offset, std::span<std::byte> out) const {
+    size_t got = 0;
+    while (got < out.size()) {
+      const ssize_t more =
+          ::pread(file_, out.data() + got, out.size() - got, static_cast<off_t>(offset + got));
+      if (more < 0 && errno == EINTR) continue;
+      if (more < 0) fail("file", path_, " cannot be read: ", std::strerror(errno));
+      if (more == 0) fail_short(path_, out.size(), offset, got);
+      got += static_cast<size_t>(more);
+    }
+  }
+
+ private:
+  const std::string& path_;
+  int file_;
+};
+
+// ---- remote files, and members of archives, through GDAL
+
 struct Close {
   void operator()(VSILFILE* file) const { VSIFCloseL(file); }
 };
@@ -30,23 +87,15 @@ size_t size_of(VSILFILE* file) {
 
 // Opens a file; null only when it surely does not exist. A network failure must never be taken for an absent
 // chunk, whose values would be the fill value.
-File open_file(const std::string& path) {
-  const bool remote = path.starts_with("/vsi");
-  struct stat local = {};
-  if (!remote && ::stat(path.c_str(), &local) == 0 && !S_ISREG(local.st_mode))
-    refuse("file", path,
-           S_ISDIR(local.st_mode) ? " is a folder where a file should be" : " is no regular file",
-           ": name a file");
+File open_remote(const std::string& path) {
   const QuietGdal quiet;
   VSIErrorReset();
-  errno = 0;
   File file(VSIFOpenExL(path.c_str(), "rb", true));
-  const int reason = errno;
   if (file) {
     // GDAL opens a remote name without a dot as an empty file if it is absent, and also if the network is
     // down.
     VSIStatBufL status;
-    if (remote && size_of(file.get()) == 0 && VSIStatL(path.c_str(), &status) != 0) {
+    if (size_of(file.get()) == 0 && VSIStatL(path.c_str(), &status) != 0) {
       fail("file", path,
            " does not exist, or the network does not reach it: copy the data to this machine first");
     }
@@ -58,29 +107,33 @@ File open_file(const std::string& path) {
                        path.starts_with("/vsigs") || path.starts_with("/vsiaz") ||
                        path.starts_with("/vsiadls") || path.starts_with("/vsioss");
   const bool absent =
-      !remote   ? reason == ENOENT || reason == ENOTDIR
-      : network ? message.find("404") != std::string::npos || VSIGetLastErrorNo() == VSIE_AWSObjectNotFound
-                : message.empty();
-  if (!absent) fail("file", path, " cannot be opened: ", remote ? message : std::strerror(reason));
+      network ? message.find("404") != std::string::npos || VSIGetLastErrorNo() == VSIE_AWSObjectNotFound
+              : message.empty();
+  if (!absent) fail("file", path, " cannot be opened: ", message);
   return nullptr;
 }
 
-void read_at(VSILFILE* file, const std::string& path, size_t offset, std::span<std::byte> out) {
+void read_remote(VSILFILE* file, const std::string& path, size_t offset, std::span<std::byte> out) {
+  const QuietGdal quiet;
   VSIFSeekL(file, offset, SEEK_SET);
   const size_t got = VSIFReadL(out.data(), 1, out.size(), file);
-  if (got != out.size()) {
-    fail("file", path, " ends early: wanted ", out.size(), " bytes from ", offset, ", got ", got,
-         ": copy it again");
-  }
+  if (got != out.size()) fail_short(path, out.size(), offset, got);
 }
 
 }  // namespace
 
 std::optional<Bytes> read_file(const std::string& path) {
-  const File file = open_file(path);
-  if (!file) return std::nullopt;
-  Bytes bytes = Bytes::of_size(size_of(file.get()));
-  read_at(file.get(), path, 0, bytes.span());
+  if (is_virtual(path)) {
+    const File file = open_remote(path);
+    if (!file) return std::nullopt;
+    Bytes bytes = Bytes::of_size(size_of(file.get()));
+    read_remote(file.get(), path, 0, bytes.span());
+    return bytes;
+  }
+  const std::optional<size_t> size = local_size(path);
+  if (!size) return std::nullopt;
+  Bytes bytes = Bytes::of_size(*size);
+  LocalFile(path).read(0, bytes.span());
   return bytes;
 }
 
@@ -91,15 +144,25 @@ std::optional<std::string> read_text(const std::string& path) {
 }
 
 std::optional<size_t> file_size(const std::string& path) {
-  const File file = open_file(path);
-  if (!file) return std::nullopt;
-  return size_of(file.get());
+  if (!is_virtual(path)) return local_size(path);
+  const File file = open_remote(path);
+  return file ? std::optional(size_of(file.get())) : std::nullopt;
+}
+
+void read_parts(const std::string& path, std::span<const FilePart> parts) {
+  if (!is_virtual(path)) {
+    const LocalFile file(path);
+    for (const FilePart& part : parts) file.read(part.offset, part.out);
+    return;
+  }
+  const File file = open_remote(path);
+  if (!file) fail_gone(path);
+  for (const FilePart& part : parts) read_remote(file.get(), path, part.offset, part.out);
 }
 
 void read_range(const std::string& path, size_t offset, std::span<std::byte> out) {
-  const File file = open_file(path);
-  if (!file) fail("file", path, " does not exist any more: it was there when the data were opened");
-  read_at(file.get(), path, offset, out);
+  const FilePart part{offset, out};
+  read_parts(path, {&part, 1});
 }
 
 std::string gdal_path(const std::string& address) {

@@ -29,6 +29,14 @@ std::optional<size_t> file_size(const std::string& path);
 /// Fills `out` from byte `offset` on. Fails when the file ends before.
 void read_range(const std::string& path, size_t offset, std::span<std::byte> out);
 
+/// A part of a file and where its bytes go.
+struct FilePart {
+  size_t offset = 0;
+  std::span<std::byte> out;
+};
+/// Fills all parts; the file is opened once. Fails when it ends before.
+void read_parts(const std::string& path, std::span<const FilePart> parts);
+
 /// The path as GDAL calls it: gs://bucket/path -> /vsigs/bucket/path. A path without "://" is returned
 /// unchanged. Refuses an address of an unknown kind.
 std::string gdal_path(const std::string& address);

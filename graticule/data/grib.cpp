@@ -157,11 +157,10 @@ void add_axes(const std::string& file, GDALDataset& dataset, Dataset& data) {
   std::array<double, 6> place{};
   if (dataset.GetGeoTransform(place.data()) != CE_None || place[2] != 0 || place[4] != 0)
     refuse("grib", file, " has no regular latitudes and longitudes: convert it");
-  std::vector<double> latitudes, longitudes;
-  for (int i = 0; i < dataset.GetRasterYSize(); ++i) latitudes.push_back(place[3] + (i + 0.5) * place[5]);
-  for (int i = 0; i < dataset.GetRasterXSize(); ++i) longitudes.push_back(place[0] + (i + 0.5) * place[1]);
-  add_axis(data, "latitude", {{"units", "degrees_north"}}, std::move(latitudes));
-  add_axis(data, "longitude", {{"units", "degrees_east"}}, std::move(longitudes));
+  add_axis(data, "latitude", {{"units", "degrees_north"}},
+           even_places(dataset.GetRasterYSize(), place[3], place[5], 0.5));
+  add_axis(data, "longitude", {{"units", "degrees_east"}},
+           even_places(dataset.GetRasterXSize(), place[0], place[1], 0.5));
 }
 
 // One quantity: an array over its times, and its levels if these are pressures.

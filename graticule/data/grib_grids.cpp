@@ -30,7 +30,8 @@ std::string part_of(const std::string& file, size_t at, size_t size, size_t tota
   const auto name = names.find(grid);
   refuse(
       "grib", file, " is on ", name == names.end() ? text("grid ", grid) : name->second,
-      ": known are regular latitudes and longitudes; ask the archive for these (`grid: 0.25/0.25`), or convert it");
+      ": known are regular latitudes and longitudes; ask the archive for these (`grid: 0.25/0.25`), or write it as NetCDF "
+      "with cfgrib and xarray (a reduced grid or HEALPix is then read with data.grid = \"cells\")");
 }
 
 void check_first_edition(const std::string& file, size_t at, size_t total) {

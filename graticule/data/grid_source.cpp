@@ -7,6 +7,7 @@
 #include <set>
 
 #include "graticule/core/error.h"
+#include "graticule/data/cell_list.h"
 #include "graticule/data/field_join.h"
 
 namespace graticule {
@@ -31,9 +32,12 @@ Calendar calendar_of(const Coordinates& coordinates) {
 
 class GridSource : public Source {
  public:
-  GridSource(const std::string& path, std::vector<Dataset> datasets, std::shared_ptr<ChunkCache> cache)
+  GridSource(const std::string& path, std::vector<Dataset> datasets, const ImageLayout& layout,
+             std::shared_ptr<ChunkCache> cache)
       : datasets_(std::move(datasets)), cache_(std::move(cache)) {
     catalog_.path = path;
+    catalog_.grid = layout.as_found && !any_on(GridKind::sphere) && any_on(GridKind::cells) ? GridKind::cells
+                                                                                            : layout.grid;
     JoinedFields fields;
     for (const Dataset& data : datasets_) add_dataset(data, fields);
     if (fields.empty()) refuse_empty();
@@ -50,10 +54,9 @@ class GridSource : public Source {
 
   void read(const std::string& variable, int64_t time_index, Span rows, std::span<float> out) override {
     const JoinedField& field = fields_[catalog_.index_of(variable)];
-    const auto row_count = static_cast<int64_t>(catalog_.latitudes.size());
-    const auto column_count = static_cast<int64_t>(catalog_.longitudes.size());
-    GRATICULE_CHECK(rows.begin >= 0 && rows.end <= row_count, "rows ", rows.begin, " to ", rows.end);
-    GRATICULE_CHECK(static_cast<int64_t>(out.size()) == rows.size() * column_count, out.size(), " values");
+    GRATICULE_CHECK(rows.begin >= 0 && rows.end <= catalog_.rows(), "rows ", rows.begin, " to ", rows.end);
+    GRATICULE_CHECK(static_cast<int64_t>(out.size()) == rows.size() * catalog_.columns(), out.size(),
+                    " values");
     if (rows.empty()) return;
     std::pair<size_t, int64_t> at{0, 0};
     if (!field.variable.constant) {
@@ -83,12 +86,35 @@ class GridSource : public Source {
   }
 
  private:
+  // Whether any array of the data sets is a field on a grid of this kind.
+  bool any_on(GridKind grid) const {
+    std::vector<std::string> notes;
+    return std::any_of(datasets_.begin(), datasets_.end(), [&](const Dataset& data) {
+      const Coordinates coordinates = read_coordinates(data, grid);
+      return std::any_of(data.arrays.begin(), data.arrays.end(), [&](const auto& array) {
+        const auto roles = roles_of(array->header(), data, coordinates, notes);
+        return roles && roles->column.has_value() == (grid == GridKind::sphere);
+      });
+    });
+  }
+
+  // The plane of a field's rows and columns, or its cells.
+  Plane plane_of_field(const ArrayHeader& header, const FieldRoles& roles, const Coordinates& coordinates,
+                       const std::string& names) const {
+    const std::string& row = header.dimensions[roles.row];
+    if (roles.column)
+      return plane_of(coordinates.axes.at(row), coordinates.axes.at(header.dimensions[*roles.column]), names);
+    Plane plane;
+    plane.columns = {0}, plane.as_stored = true, plane.cells = coordinates.cells.at(row);
+    return plane;
+  }
+
   void add_dataset(const Dataset& data, JoinedFields& fields) {
     if (catalog_.container.find(data.container) == std::string::npos) {
       catalog_.container += (catalog_.container.empty() ? "" : ", ") + data.container;
     }
     if (catalog_.provenance.empty()) catalog_.provenance = data.provenance;
-    const Coordinates coordinates = read_coordinates(data);
+    const Coordinates coordinates = read_coordinates(data, catalog_.grid);
     for (const auto& notes : {data.notes, coordinates.notes})
       catalog_.notes.insert(catalog_.notes.end(), notes.begin(), notes.end());
     for (const std::string& group : data.groups) groups_.push_back(data.path + group);
@@ -102,12 +128,17 @@ class GridSource : public Source {
       const ArrayHeader& header = array->header();
       const std::optional<FieldRoles> roles = roles_of(header, data, coordinates, catalog_.notes);
       if (!roles) continue;
-      const std::string &row = header.dimensions[roles->row], &column = header.dimensions[roles->column];
+      if (catalog_.grid == GridKind::cells && roles->column) {
+        catalog_.notes.push_back(
+            text(header.name, " (", header.file, ") is on latitudes and longitudes: not read"));
+        continue;
+      }
+      const std::string &row = header.dimensions[roles->row],
+                        column = roles->column ? header.dimensions[*roles->column] : "";
       const Plane*& plane = planes[{row, column}];
       if (!plane) {
-        const std::string names = text(header.file, ": ", row, ", ", column);
-        planes_.push_back(
-            std::make_unique<Plane>(plane_of(coordinates.axes.at(row), coordinates.axes.at(column), names)));
+        const std::string names = text(header.file, ": ", row, column.empty() ? "" : ", ", column);
+        planes_.push_back(std::make_unique<Plane>(plane_of_field(header, *roles, coordinates, names)));
         plane = planes_.back().get();
         check_grid(*plane, names);
         if (plane->closed) {
@@ -154,6 +185,13 @@ class GridSource : public Source {
   }
 
   void check_grid(const Plane& plane, const std::string& names) {
+    if (plane.cells) {
+      if (!catalog_.cells) catalog_.cells = plane.cells, first_grid_ = names;
+      if (same_cells(*catalog_.cells, *plane.cells)) return;
+      refuse("source", names, " are other cells (", plane.cells->latitudes.size(), ", ", plane.cells->name,
+             ") than those of ", first_grid_, " (", catalog_.cells->latitudes.size(), ", ",
+             catalog_.cells->name, "): bring all variables onto one grid, or leave the others out");
+    }
     if (catalog_.latitudes.empty()) {
       catalog_.latitudes = plane.latitudes;
       catalog_.longitudes = plane.longitudes;
@@ -177,22 +215,40 @@ class GridSource : public Source {
       for (const std::string& group : groups_) names += (names.empty() ? "" : ", ") + group;
       refuse("source", catalog_.path, " has no variable itself, only groups: give one of ", names, list);
     }
+    const bool cells = catalog_.grid == GridKind::cells;
+    if (any_on(cells ? GridKind::sphere : GridKind::cells))
+      refuse("source", catalog_.path,
+             cells ? " is on latitudes and longitudes: leave data.grid = \"cells\" out"
+                   : " is on a list of cells: set data.grid = \"cells\"",
+             list);
+    if (cells)
+      refuse("source", catalog_.path,
+             " holds no variable on cells: they are known by a latitude and a longitude for each index of a "
+             "dimension, or by the attributes of HEALPix",
+             list);
     refuse("source", catalog_.path,
            " holds no variable on latitudes and longitudes: they are known by their units "
            "(degrees_north, degrees_east), standard_name, or names such as lat and lon",
            list);
   }
 
-  // Sizes the cache for reading in order of time. Where a chunk contains many times, the chunks of one time
-  // are kept for the next time, and those of the later time that it is compared with (hence the factor 2).
+  // Sizes the cache for the order of reading. Where a chunk contains many times, the chunks of one time are kept for the
+  // next time, and those of the later time that it is compared with (hence the factor 2). Where it contains one time, the
+  // variables in it follow each other, so the chunks of one array are enough, at the few times of a sample.
   void make_room() {
     std::set<std::string> counted;
-    int64_t bytes = 0;
-    for (const Variable& variable : catalog_.variables) {
-      const Storage storage = storage_of(variable.name);
-      if (storage.times > 1 && counted.insert(storage.array).second) bytes += 2 * storage.bytes_of_time;
+    int64_t of_all = 0, of_one = 0;
+    for (size_t i = 0; i < fields_.size(); ++i) {
+      const Storage storage = storage_of(catalog_.variables[i].name);
+      if (!counted.insert(storage.array).second) continue;
+      const FieldPiece& piece = fields_[i].pieces[0];
+      const std::vector<int64_t> chunk = piece.array->chunking().shape;
+      if (chunk.empty()) continue;
+      const bool apart = piece.roles.level && chunk[*piece.roles.level] == 1;  // a chunk for each level
+      if (storage.times > 1) of_all += 2 * storage.bytes_of_time;
+      if (storage.times == 1 && !apart) of_one = std::max(of_one, 4 * storage.bytes_of_time);
     }
-    cache_->make_room(static_cast<size_t>(bytes));
+    cache_->make_room(static_cast<size_t>(std::max(of_all, of_one)));
   }
 
   std::vector<Dataset> datasets_;
@@ -208,8 +264,8 @@ class GridSource : public Source {
 }  // namespace
 
 std::unique_ptr<Source> make_grid_source(const std::string& path, std::vector<Dataset> datasets,
-                                         std::shared_ptr<ChunkCache> cache) {
-  return std::make_unique<GridSource>(path, std::move(datasets), std::move(cache));
+                                         const ImageLayout& layout, std::shared_ptr<ChunkCache> cache) {
+  return std::make_unique<GridSource>(path, std::move(datasets), layout, std::move(cache));
 }
 
 }  // namespace graticule

@@ -6,16 +6,17 @@
 #include <string>
 #include <vector>
 
+#include "graticule/core/image_layout.h"
 #include "graticule/data/chunk_cache.h"
 #include "graticule/data/source.h"
 #include "graticule/data/stored_array.h"
 
 namespace graticule {
 
-/// `path`: as the user gave it, for messages. `cache`: used by the arrays of `datasets`; its capacity is set
-/// here. Refuses data sets on different grids, a data set without any variable on a latitude-longitude grid,
-/// and whatever `join` and `roles_of` refuse.
+/// `path`: as the user gave it, for messages. `layout`: whether fields on a sphere or on cells are read. `cache`: used by
+/// the arrays of `datasets`; its capacity is set here. Refuses data sets on different grids, a data set without any
+/// variable on the wanted grid, and whatever `join` and `roles_of` refuse.
 std::unique_ptr<Source> make_grid_source(const std::string& path, std::vector<Dataset> datasets,
-                                         std::shared_ptr<ChunkCache> cache);
+                                         const ImageLayout& layout, std::shared_ptr<ChunkCache> cache);
 
 }  // namespace graticule

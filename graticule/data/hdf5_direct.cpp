@@ -7,6 +7,7 @@
 #include <set>
 
 #include "graticule/core/error.h"
+#include "graticule/data/file_bytes.h"
 
 namespace graticule {
 
@@ -60,6 +61,59 @@ std::set<std::string> sources_of(const std::string& file, const std::string& arr
   return names;
 }
 
+// The texts that `read` puts into memory, of fixed or of any length; none for another type.
+template <class Read>
+std::vector<std::string> texts_of(hid_t type, hid_t space, const std::string& where, const Read& read) {
+  if (type < 0 || space < 0 || H5Tget_class(type) != H5T_STRING) return {};
+  const auto count = static_cast<size_t>(H5Sget_simple_extent_npoints(space));
+  std::vector<std::string> texts;
+  if (H5Tis_variable_str(type) > 0) {
+    std::vector<char*> there(count, nullptr);
+    if (read(there.data()) < 0) fail("netcdf", where, " cannot be read: copy it again");
+    for (const char* one : there) texts.emplace_back(one ? one : "");
+    H5Dvlen_reclaim(type, space, H5P_DEFAULT, there.data());
+    return texts;
+  }
+  const size_t length = H5Tget_size(type);
+  std::string letters(count * length, '\0');
+  if (read(letters.data()) < 0) fail("netcdf", where, " cannot be read: copy it again");
+  for (size_t i = 0; i < count; ++i) {
+    const std::string text = letters.substr(i * length, length);
+    const size_t end =
+        text.substr(0, text.find('\0')).find_last_not_of(' ') + 1;  // padded by zeros or blanks
+    texts.push_back(text.substr(0, end));
+  }
+  return texts;
+}
+
+hid_t type_in_memory(NumberType type) {
+  switch (type) {
+    case NumberType::f4:
+      return H5T_NATIVE_FLOAT;
+    case NumberType::f8:
+      return H5T_NATIVE_DOUBLE;
+    case NumberType::i1:
+      return H5T_NATIVE_INT8;
+    case NumberType::i2:
+      return H5T_NATIVE_INT16;
+    case NumberType::i4:
+      return H5T_NATIVE_INT32;
+    case NumberType::i8:
+      return H5T_NATIVE_INT64;
+    case NumberType::u1:
+      return H5T_NATIVE_UINT8;
+    case NumberType::u2:
+      return H5T_NATIVE_UINT16;
+    case NumberType::u4:
+      return H5T_NATIVE_UINT32;
+    case NumberType::u8:
+      return H5T_NATIVE_UINT64;
+    case NumberType::f2:
+      break;
+  }
+  return H5I_INVALID_HID;
+}
+
 }  // namespace
 
 void require_virtual_sources(const std::string& file, const std::string& array) {
@@ -81,28 +135,46 @@ std::vector<std::string> read_hdf5_texts(const std::string& file, const std::str
   const Hdf5Handle opened = open_hdf5(file);
   const Hdf5Handle data(H5Dopen2(opened, array.c_str(), H5P_DEFAULT), H5Dclose);
   const Hdf5Handle type(H5Dget_type(data), H5Tclose), space(H5Dget_space(data), H5Sclose);
-  if (type < 0 || space < 0 || H5Tget_class(type) != H5T_STRING) return {};
-  const auto count = static_cast<size_t>(H5Sget_simple_extent_npoints(space));
-  std::vector<std::string> texts;
-  if (H5Tis_variable_str(type) > 0) {
-    std::vector<char*> read(count, nullptr);
-    if (H5Dread(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, read.data()) < 0)
-      fail("netcdf", file, ": ", array, " cannot be read: copy it again");
-    for (const char* one : read) texts.emplace_back(one ? one : "");
-    H5Dvlen_reclaim(type, space, H5P_DEFAULT, read.data());
-    return texts;
-  }
-  const size_t length = H5Tget_size(type);
-  std::string letters(count * length, '\0');
-  if (H5Dread(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, letters.data()) < 0)
-    fail("netcdf", file, ": ", array, " cannot be read: copy it again");
-  for (size_t i = 0; i < count; ++i) {
-    const std::string text = letters.substr(i * length, length);
-    const size_t end =
-        text.substr(0, text.find('\0')).find_last_not_of(' ') + 1;  // padded by zeros or blanks
-    texts.push_back(text.substr(0, end));
-  }
-  return texts;
+  return texts_of(type, space, file + ": " + array,
+                  [&](void* out) { return H5Dread(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, out); });
+}
+
+std::vector<std::string> hdf5_texts_of(const std::string& file, const std::string& object,
+                                       const char* attribute) {
+  const Hdf5Handle opened = open_hdf5(file);
+  const Hdf5Handle there(H5Aopen_by_name(opened, object.c_str(), attribute, H5P_DEFAULT, H5P_DEFAULT),
+                         H5Aclose);
+  if (there < 0) return {};
+  const Hdf5Handle type(H5Aget_type(there), H5Tclose), space(H5Aget_space(there), H5Sclose);
+  return texts_of(type, space, text(file, ": ", object, ": ", attribute),
+                  [&](void* out) { return H5Aread(there, type, out); });
+}
+
+std::optional<double> hdf5_number_of(const std::string& file, const std::string& object,
+                                     const char* attribute) {
+  const Hdf5Handle opened = open_hdf5(file);
+  const Hdf5Handle there(H5Aopen_by_name(opened, object.c_str(), attribute, H5P_DEFAULT, H5P_DEFAULT),
+                         H5Aclose);
+  if (there < 0) return std::nullopt;
+  const Hdf5Handle type(H5Aget_type(there), H5Tclose), space(H5Aget_space(there), H5Sclose);
+  double number = 0;
+  if (H5Sget_simple_extent_npoints(space) != 1 || H5Aread(there, H5T_NATIVE_DOUBLE, &number) < 0)
+    return std::nullopt;
+  return number;
+}
+
+std::optional<size_t> offset_of_values(const std::string& file, const std::string& array, NumberType type) {
+  const Hdf5Handle opened = open_hdf5(file);
+  const Hdf5Handle data(H5Dopen2(opened, array.c_str(), H5P_DEFAULT), H5Dclose);
+  const Hdf5Handle properties(H5Dget_create_plist(data), H5Pclose), stored(H5Dget_type(data), H5Tclose);
+  const hid_t wanted = type_in_memory(type);
+  if (wanted < 0 || H5Pget_layout(properties) != H5D_CONTIGUOUS || H5Pget_external_count(properties) != 0 ||
+      H5Tequal(stored, wanted) <= 0)
+    return std::nullopt;
+  const haddr_t offset = H5Dget_offset(data);  // none before the first value is written
+  const size_t size = H5Dget_storage_size(data), there = file_size(file).value_or(0);
+  if (offset == HADDR_UNDEF || offset > there || size > there - offset) return std::nullopt;
+  return offset;
 }
 
 }  // namespace graticule

@@ -53,7 +53,7 @@ struct Holes {
 
 Holes count_holes(Source& source, const std::vector<int64_t>& times) {
   const Catalog& catalog = source.catalog();
-  const auto columns = static_cast<int64_t>(catalog.longitudes.size());
+  const int64_t columns = catalog.columns();
   std::vector<std::string> names;
   for (const Variable& variable : catalog.variables) names.push_back(variable.name);
   Holes holes;
@@ -65,7 +65,7 @@ Holes count_holes(Source& source, const std::vector<int64_t>& times) {
     holes.infinite[name] += std::count_if(field.begin(), field.end(), [](float x) { return std::isinf(x); });
   };
   for (const std::vector<std::string>& array : by_array(source, names)) {
-    for (const Span& rows : row_blocks(source, array[0], {0, std::ssize(catalog.latitudes)})) {
+    for (const Span& rows : row_blocks(source, array[0], {0, catalog.lines()})) {
       for (const int64_t time : times) {
         for (const std::string& name : array) {
           const bool constant = catalog.variables[catalog.index_of(name)].constant;
@@ -94,7 +94,7 @@ std::string cost_of_chunks(const Source& source) {
   std::set<std::string> counted;
   for (const Variable& variable : catalog.variables) {
     const Storage storage = source.storage_of(variable.name);
-    given += static_cast<double>(catalog.latitudes.size() * catalog.longitudes.size() * sizeof(float));
+    given += static_cast<double>(catalog.lines() * catalog.columns()) * sizeof(float);
     if (!storage.whole || !counted.insert(storage.array).second) continue;
     const auto bytes = static_cast<double>(storage.bytes_of_time);
     decoded += bytes;
@@ -113,7 +113,28 @@ std::string cost_of_chunks(const Source& source) {
               "then to_zarr)");
 }
 
+void describe_image(std::ostringstream& out, const Catalog& catalog) {
+  out << "grid       " << name_of(catalog.grid);
+  for (const ImageAxis& axis : catalog.axes) {
+    out << (&axis == &catalog.axes.front() ? ", " : " x ") << axis.values.size() << " " << axis.name;
+    if (!axis.units.empty())
+      out << " (" << axis.values.front() << " to " << axis.values.back() << " " << axis.units << ")";
+    if (axis.periodic) out << ", periodic";
+  }
+  out << "\n";
+}
+
+void describe_cells(std::ostringstream& out, const Cells& cells) {
+  const auto [south, north] = std::minmax_element(cells.latitudes.begin(), cells.latitudes.end());
+  const auto [small, large] = std::minmax_element(cells.areas.begin(), cells.areas.end());
+  const double mean = part_of_sphere(cells) / static_cast<double>(cells.areas.size());
+  out << "grid       cells, " << cells.latitudes.size() << " (" << cells.name << "), latitudes " << *south
+      << " to " << *north << ", areas " << *small / mean << " to " << *large / mean << " of their mean\n";
+}
+
 void describe_grid(std::ostringstream& out, const Catalog& catalog) {
+  if (catalog.grid == GridKind::cells) return describe_cells(out, *catalog.cells);
+  if (catalog.grid != GridKind::sphere) return describe_image(out, catalog);
   const std::vector<double>& south_up = catalog.latitudes;
   const auto spacing = [](const std::vector<double>& values) {
     return values.size() > 1 ? values[1] - values[0] : 0;
@@ -127,8 +148,13 @@ void describe_grid(std::ostringstream& out, const Catalog& catalog) {
 }
 
 void describe_times(std::ostringstream& out, const Catalog& catalog) {
-  out << "times      " << catalog.times.size();
-  if (!catalog.times.empty()) {
+  const bool dated = catalog.calendar != Calendar::none;
+  out << (dated ? "times      " : "samples    ") << catalog.times.size();
+  if (!dated && !catalog.times.empty()) {
+    const int64_t samples = sample_of_time(catalog.times.back()) + 1;
+    if (samples != std::ssize(catalog.times)) out << " steps of " << samples << " trajectories";
+    if (!catalog.samples.empty()) out << ", " << catalog.samples.front() << " to " << catalog.samples.back();
+  } else if (!catalog.times.empty()) {
     const TimeAxis axis = time_axis(catalog.times);
     out << ", " << format_time(catalog.times.front(), catalog.calendar) << " to "
         << format_time(catalog.times.back(), catalog.calendar);
@@ -227,10 +253,23 @@ std::string describe_json(Source& source, bool count_missing) {
     time["first"] = format_time(catalog.times.front(), catalog.calendar);
     time["last"] = format_time(catalog.times.back(), catalog.calendar);
   }
+  nlohmann::json axes = nlohmann::json::array();
+  for (const ImageAxis& axis : catalog.axes)
+    axes.push_back({{"name", axis.name},
+                    {"size", axis.values.size()},
+                    {"units", axis.units},
+                    {"first", axis.values.front()},
+                    {"last", axis.values.back()},
+                    {"periodic", axis.periodic}});
   return nlohmann::json{{"path", catalog.path},
                         {"container", catalog.container},
-                        {"latitudes", catalog.latitudes},
-                        {"longitudes", catalog.longitudes},
+                        {"grid", name_of(catalog.grid)},
+                        {"axes", axes},
+                        {"samples", catalog.samples},
+                        {"cells", catalog.cells ? nlohmann::json(catalog.cells->name) : nlohmann::json()},
+                        {"areas", catalog.cells ? nlohmann::json(catalog.cells->areas) : nlohmann::json()},
+                        {"latitudes", catalog.places_north()},
+                        {"longitudes", catalog.places_east()},
                         {"latitude_descending", catalog.latitude_descending},
                         {"times", time},
                         {"variables", variables},

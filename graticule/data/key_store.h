@@ -38,8 +38,11 @@ class KeyStore {
 
 using Keys = std::shared_ptr<const KeyStore>;
 
-/// A folder, local or remote: keys are its files.
+/// A folder, local or remote: keys are its files. It refuses a key with "..", which would lead out of it.
 Keys open_folder_store(const std::string& folder);
+
+/// All bytes of a place. Fails when the file is shorter, before it asks for memory.
+Bytes read_all(const BytePlace& place);
 
 /// The bytes of a key as text; nothing when there is no such key.
 std::optional<std::string> read_text(const KeyStore& store, const std::string& key);

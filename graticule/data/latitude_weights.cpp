@@ -10,6 +10,11 @@ namespace graticule {
 
 std::vector<double> latitude_weights(const std::vector<double>& latitudes) {
   const size_t n = latitudes.size();
+  if (n > 1 && latitudes.front() > latitudes.back()) {
+    std::vector<double> weights = latitude_weights({latitudes.rbegin(), latitudes.rend()});
+    std::reverse(weights.begin(), weights.end());
+    return weights;
+  }
   GRATICULE_CHECK(n > 0 && std::is_sorted(latitudes.begin(), latitudes.end()));
   if (n == 1) return {1.0};
   std::vector<double> edges(n + 1);
@@ -26,6 +31,18 @@ std::vector<double> latitude_weights(const std::vector<double>& latitudes) {
   const double mean = std::accumulate(weights.begin(), weights.end(), 0.0) / static_cast<double>(n);
   for (double& weight : weights) weight /= mean;
   return weights;
+}
+
+std::vector<double> area_weights(const Catalog& catalog, const TokenGrid& grid) {
+  if (catalog.grid == GridKind::sphere) return latitude_weights(catalog.latitudes);
+  if (catalog.grid == GridKind::cells) {
+    std::vector<double> weights = catalog.cells->areas;
+    const double mean = part_of_sphere(*catalog.cells) / static_cast<double>(weights.size());
+    for (double& weight : weights) weight /= mean;
+    return weights;
+  }
+  if (std::ssize(catalog.row_areas) == grid.lines()) return catalog.row_areas;
+  return std::vector<double>(static_cast<size_t>(grid.lines()), 1.0);
 }
 
 }  // namespace graticule

@@ -2,6 +2,7 @@
 
 #include <ATen/ThreadLocalState.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 
@@ -30,6 +31,12 @@ int64_t fields_of_sample(int64_t states, int64_t steps) {
   return states + 1 + (steps > 1 ? 1 + 2 * (steps - 1) : 0);
 }
 
+std::vector<int64_t> target_sizes(const LoaderOptions& options) {
+  if (!options.target_of_time.empty()) return {1, 1, 1};
+  return {options.tokens.size(), options.labels.empty() ? options.grid.variables_per_token() : 1,
+          options.grid.pixels()};
+}
+
 int64_t steps_ahead(const LoaderOptions& options) {
   const int64_t values = options.samples.size() * options.tokens.size() * options.grid.variables_per_token() *
                          options.grid.pixels();
@@ -55,10 +62,11 @@ struct Loader::State {
   State(std::shared_ptr<Source> held, const Statistics& statistics, LoaderOptions chosen)
       : source(std::move(held)),
         options(std::move(chosen)),
-        reader(*source, statistics, options),
-        order(source->catalog(), options) {}
+        order(source->catalog(), options),
+        reader(*source, statistics, options) {}
 
   Batch read(int64_t from);
+  void hide(int64_t from, Batch& batch) const;
   void work(const std::stop_token& stop, int64_t from);
   bool ended(int64_t at) const { return !options.shuffle && at >= order.size(); }
   int64_t after(int64_t at) const {
@@ -67,8 +75,8 @@ struct Loader::State {
 
   std::shared_ptr<Source> source;
   LoaderOptions options;
+  SampleOrder order;  // before the reader: it says best what is wrong with a range or a lead
   TokenReader reader;
-  SampleOrder order;
   int64_t position = 0;
   double waited_seconds = 0;
 
@@ -86,7 +94,9 @@ Batch Loader::State::read(int64_t from) {
     return at::zeros({ids.size(), options.tokens.size(), options.grid.variables_per_token(), last});
   };
   const int64_t P = options.grid.pixels(), steps = options.steps;
-  Batch batch{zeros(options.grid.inputs()), zeros(P), {}, at::empty({ids.size()}), {}, {}};
+  std::vector<int64_t> target = target_sizes(options);
+  target.insert(target.begin(), ids.size());
+  Batch batch{zeros(options.grid.inputs()), at::zeros(target), {}, at::empty({ids.size()}), {}, {}};
   if (steps > 1) batch.unit_BTKP = zeros(P);
   for (int64_t k = 1; k < steps; ++k) batch.later.push_back({{}, zeros(P), zeros(P), {}});
   std::vector<std::vector<at::Tensor>> weights(static_cast<size_t>(steps));  // by step and sample
@@ -100,6 +110,8 @@ Batch Loader::State::read(int64_t from) {
     for (const LaterStep& step : batch.later)
       fields.steps.push_back({of_sample(step.given_BTKP), of_sample(step.target_BTKP), {}});
     reader.read_sample(sample, fields);
+    if (!options.target_of_time.empty())
+      batch.target_BTKP[b].fill_(options.target_of_time.at(static_cast<size_t>(sample.states.front())));
     for (size_t k = 0; k < weights.size(); ++k) weights[k].push_back(fields.steps[k].weight_TKP);
     batch.lead_hours_B.mutable_data_ptr<float>()[b] = static_cast<float>(sample.lead_hours);
     const auto season = [&catalog = source->catalog()](int64_t state) {
@@ -112,7 +124,23 @@ Batch Loader::State::read(int64_t from) {
   batch.weight_BTKP = stacked(weights[0], batch.target_BTKP);
   for (size_t k = 0; k < batch.later.size(); ++k)
     batch.later[k].weight_BTKP = stacked(weights[k + 1], batch.target_BTKP);
+  hide(from, batch);
   return batch;
+}
+
+// Hides the masked tokens: the loss counts them alone.
+void Loader::State::hide(int64_t from, Batch& batch) const {
+  if (options.mask.visible == 0) return;
+  // Without an order of its own, a sample has the same mask however samples are spread.
+  const int64_t draw = options.shuffle ? from / options.batch : from + options.samples.begin;
+  batch.visible = std::make_shared<const std::vector<int64_t>>(
+      visible_tokens(options.mask, options.grid, options.seed, draw));
+  at::Tensor counts_T = at::ones({options.tokens.size()});
+  float* counts = counts_T.mutable_data_ptr<float>();
+  for (const int64_t token : *batch.visible) {
+    if (token >= options.tokens.begin && token < options.tokens.end) counts[token - options.tokens.begin] = 0;
+  }
+  batch.weight_BTKP = batch.weight_BTKP * counts_T.view({1, -1, 1, 1});
 }
 
 void Loader::State::work(const std::stop_token& stop, int64_t from) {

@@ -2,8 +2,13 @@
 // normalises them. A background thread reads a few steps ahead. train/build.h makes a loader for each run;
 // evaluation and forecasts use the functions below without a thread.
 //
+// Where the model's grid (LoaderOptions::grid) is smaller than that of the data, a sample is a *crop*: as many
+// neighbouring pixels as the model's grid has. Training draws its place by (seed, sample id); in any other case it
+// is the middle of the field.
+//
 // Legend: B this rank's samples of a step, T this rank's tokens, S all tokens, K variables a token carries, P
-// = patch * patch pixels (row-major), t this rank's tokens of one variable, Y rows and X columns of the grid.
+// pixels of a patch (row-major), t this rank's tokens of one variable, Y rows of all layers and X columns of the
+// grid.
 // I = N P, the values of the N states that the model reads (grid.states).
 #pragma once
 
@@ -19,6 +24,7 @@
 #include "graticule/core/token_grid.h"
 #include "graticule/data/source.h"
 #include "graticule/data/statistics.h"
+#include "graticule/data/token_mask.h"
 
 namespace graticule {
 
@@ -34,6 +40,12 @@ struct LoaderOptions {
   Span samples = {0, 1};
   TokenGrid grid;  ///< the model's numbering of tokens
   Span tokens;     ///< of this rank
+  /// The variable whose whole numbers are the target, in place of those of `targets`; "": none. It is no input.
+  std::string labels = {};
+  int64_t classes = 0;  ///< labels are 0 to classes - 1; others are refused
+  /// One target for each time of the catalogue, in place of fields; empty: none.
+  std::vector<float> target_of_time = {};
+  TokenMask mask;  ///< the tokens that are hidden from the model
   Predict predict = Predict::difference;
   Missing missing = Missing::refuse;
   uint64_t seed = 0;
@@ -43,6 +55,9 @@ struct LoaderOptions {
   /// Steps to read ahead at most, 1 or more. Steps that take much memory are read ahead less (steps_ahead).
   int prefetch = 2;
 };
+
+/// The sizes of the target of one sample on this rank: T K P; T 1 P of labels; 1 1 1 of one number a sample.
+std::vector<int64_t> target_sizes(const LoaderOptions& options);
 
 /// A step after the first of a roll-out, which begins at the forecast of the step before.
 struct LaterStep {
@@ -63,8 +78,8 @@ struct Batch {
   /// fp32. Predict::difference: (x(t + lead) - x(t)) / difference_deviation; Predict::state: (x(t + lead) -
   /// mean) / deviation.
   at::Tensor target_BTKP;
-  /// fp32: the latitude weight (mean 1 over the grid) times the target's weight; 0 for variables that are no
-  /// target, off the grid, and where a value is missing. All samples of all batches share this memory unless
+  /// fp32: the weight of the pixel's area (mean 1 over the grid) times the target's weight; 0 for variables that are no
+  /// target, off the grid, and where a value or label is missing. All samples of all batches share this memory unless
   /// a value is missing, so do not write to it.
   at::Tensor weight_BTKP;
   at::Tensor lead_hours_B;  ///< fp32
@@ -75,12 +90,18 @@ struct Batch {
   /// have a value at the initial time; 0 elsewhere.
   at::Tensor unit_BTKP = {};
   std::vector<LaterStep> later = {};  ///< options.steps - 1 of them
+  /// With a mask: the tokens of the whole sequence that the model reads, the same for all samples of a step. The weight
+  /// is 0 on them.
+  std::shared_ptr<const std::vector<int64_t>> visible = nullptr;
 };
 
 /// Weights of the rows by WeatherBench 2's rule: sin(upper edge) - sin(lower edge) of each row's cell,
 /// divided by their mean. Edges are half-way between rows. The outermost edges are the poles, or half a row
-/// outwards where a regional grid ends. Latitudes ascending, in degrees.
+/// outwards where a regional grid ends. Latitudes in degrees, ascending or descending.
 std::vector<double> latitude_weights(const std::vector<double>& latitudes);
+/// The weight of each row of the model's grid: latitude_weights on a sphere, the areas of cells over their mean, the
+/// areas of rows where a plane is a sphere (but not of crops), else 1.
+std::vector<double> area_weights(const Catalog& catalog, const TokenGrid& grid);
 
 /// How many fields of the size T K P a sample has, besides its weights: its input has as many as the model
 /// reads states, then come the target and, with later steps, the unit and two of each of them.

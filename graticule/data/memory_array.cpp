@@ -22,13 +22,19 @@ class MemoryArray : public StoredArray {
 
 }  // namespace
 
+std::vector<double> even_places(int64_t count, double start, double step, double shift) {
+  std::vector<double> places;
+  for (int64_t i = 0; i < count; ++i) places.push_back(start + (static_cast<double>(i) + shift) * step);
+  return places;
+}
+
 void add_axis(Dataset& data, const std::string& name, const nlohmann::json& attributes,
-              std::vector<double> values) {
+              std::vector<double> values, const std::string& dimension) {
   ArrayHeader header;
   header.name = name;
   header.file = data.path;
   header.type = NumberType::f8;
-  header.dimensions = {name};
+  header.dimensions = {dimension.empty() ? name : dimension};
   header.shape = {static_cast<int64_t>(values.size())};
   header.attributes = attributes;
   data.arrays.push_back(std::make_unique<MemoryArray>(std::move(header), std::move(values)));

@@ -184,9 +184,8 @@ void add_arrays(int group, const NetcdfPlace& place, bool above, const std::shar
     nc_inq_varname(group, variable, name.data());
     std::optional<ArrayHeader> header = header_of(group, variable, place.path);
     // A grid mapping may be a variable of text.
-    const std::string mapping =
-        text_attribute(header ? header->attributes : attributes_of(group, variable), "grid_mapping_name");
-    if (!mapping.empty()) data.mappings[name.data()] = mapping;
+    const nlohmann::json attributes = header ? header->attributes : attributes_of(group, variable);
+    if (!text_attribute(attributes, "grid_mapping_name").empty()) data.mappings[name.data()] = attributes;
     int rank = 0;
     nc_inq_varndims(group, variable, &rank);
     if (!header && rank == 1 && data.container == "NetCDF-4" && !place.path.starts_with("/vsi")) {

@@ -7,9 +7,11 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <optional>
 
 #include "graticule/core/error.h"
 #include "graticule/data/chunked_array.h"
+#include "graticule/data/flat_array.h"
 #include "graticule/data/hdf5_direct.h"
 
 namespace graticule {
@@ -34,6 +36,11 @@ std::vector<unsigned> filters_of(int group, int variable) {
   std::vector<unsigned> filters(count);
   nc_inq_var_filter_ids(group, variable, &count, filters.data());
   return filters;
+}
+
+bool is_hdf5(int group) {
+  int format = 0, mode = 0;
+  return nc_inq_format_extended(group, &format, &mode) == NC_NOERR && format == NC_FORMATX_NC_HDF5;
 }
 
 void require_filters(const std::vector<unsigned>& filters, const ArrayHeader& header) {
@@ -76,20 +83,10 @@ class NetcdfArray : public StoredArray {
   NetcdfPlace place_;
 };
 
-class NetcdfChunk : public Chunk {
+class DecodedChunkedArray : public ChunkedArray {
  public:
-  explicit NetcdfChunk(Bytes bytes) : bytes_(std::move(bytes)) {}
-  const std::byte* range(size_t, size_t) override { return bytes_.data.get(); }
-  size_t memory() const override { return bytes_.size; }
-
- private:
-  Bytes bytes_;
-};
-
-class NetcdfChunkedArray : public ChunkedArray {
- public:
-  NetcdfChunkedArray(const ArrayHeader& header, NetcdfPlace place, const Index& chunk,
-                     std::shared_ptr<ChunkCache> cache)
+  DecodedChunkedArray(const ArrayHeader& header, NetcdfPlace place, const Index& chunk,
+                      std::shared_ptr<ChunkCache> cache)
       : ChunkedArray(header, chunk, row_major(chunk.size()), std::move(cache)),
         place_(std::move(place)),
         chunk_(chunk) {}
@@ -116,7 +113,7 @@ class NetcdfChunkedArray : public ChunkedArray {
     for (const Span& span : box) size *= static_cast<size_t>(span.size());
     Bytes bytes = Bytes::of_size(size);
     read_box(place_, header(), box, bytes.span());
-    return std::make_unique<NetcdfChunk>(std::move(bytes));
+    return std::make_unique<DecodedChunk>(std::move(bytes));
   }
 
   NetcdfPlace place_;
@@ -153,9 +150,16 @@ std::unique_ptr<StoredArray> open_netcdf_array(ArrayHeader header, NetcdfPlace p
   const bool chunked = !filters.empty() && !chunk.empty() &&
                        nc_inq_var_chunking(group, place.variable, &storage, chunk.data()) == NC_NOERR &&
                        storage == NC_CHUNKED;
-  if (!chunked) return std::make_unique<NetcdfArray>(std::move(header), std::move(place));
-  return std::make_unique<NetcdfChunkedArray>(header, std::move(place),
-                                              ChunkedArray::Index(chunk.begin(), chunk.end()), cache);
+  if (!chunked) {
+    // The library takes several times as long for a small part, and one thread at a time.
+    const bool local_hdf5 = !place.path.starts_with("/vsi") && storage == NC_CONTIGUOUS && is_hdf5(group);
+    const std::string name = path_in_file(place.group, header.name);
+    if (const auto offset = local_hdf5 ? offset_of_values(place.path, name, header.type) : std::nullopt)
+      return open_flat_array(std::move(header), place.path, *offset, false);
+    return std::make_unique<NetcdfArray>(std::move(header), std::move(place));
+  }
+  return std::make_unique<DecodedChunkedArray>(header, std::move(place),
+                                               ChunkedArray::Index(chunk.begin(), chunk.end()), cache);
 }
 
 }  // namespace graticule

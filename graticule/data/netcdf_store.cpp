@@ -30,8 +30,12 @@ class NetcdfStore : public ArrayStore {
     file_.open = true;
     for (const auto& [name, value] : layout.attributes) set(NC_GLOBAL, name, value);
     for (const AxisLayout& axis : layout.axes) axes_.push_back(axis.values.empty() ? Axis{} : add_axis(axis));
+    std::vector<int> coordinates;
+    for (const CoordinateLayout& one : layout.coordinates) coordinates.push_back(add_coordinate(one));
     for (const ArrayLayout& array : layout.arrays) arrays_.push_back(add_array(array));
     require(nc_enddef(file_.number));
+    for (size_t i = 0; i < coordinates.size(); ++i)
+      require(nc_put_var_double(file_.number, coordinates[i], layout.coordinates[i].values.data()));
     for (size_t i = 0; i < axes_.size(); ++i) {
       if (!layout.axes[i].values.empty())
         require(nc_put_var_double(file_.number, axes_[i].coordinate, layout.axes[i].values.data()));
@@ -73,6 +77,14 @@ class NetcdfStore : public ArrayStore {
                        &axis.dimension, &axis.coordinate));
     for (const auto& [name, value] : layout.attributes) set(axis.coordinate, name, value);
     return axis;
+  }
+
+  int add_coordinate(const CoordinateLayout& layout) const {
+    int coordinate = -1;
+    require(nc_def_var(file_.number, layout.name.c_str(), NC_DOUBLE, 1, &axes_[layout.axis].dimension,
+                       &coordinate));
+    for (const auto& [name, value] : layout.attributes) set(coordinate, name, value);
+    return coordinate;
   }
 
   int add_array(const ArrayLayout& layout) const {

@@ -1,11 +1,13 @@
 #include "graticule/data/npy.h"
 
+#include <algorithm>
 #include <charconv>
-#include <regex>
+#include <string_view>
 
 #include "graticule/core/error.h"
 #include "graticule/data/chunked_array.h"
 #include "graticule/data/file_bytes.h"
+#include "graticule/data/flat_array.h"
 #include "graticule/data/zarr_codec_names.h"
 
 namespace graticule {
@@ -16,45 +18,32 @@ namespace {
   fail("npy", file, " is damaged or cut off: ", what, ": copy it again");
 }
 
-class NpyChunk : public Chunk {
- public:
-  explicit NpyChunk(Bytes bytes) : bytes_(std::move(bytes)) {}
-  const std::byte* range(size_t, size_t) override { return bytes_.data.get(); }
-  size_t memory() const override { return bytes_.size; }
-
- private:
-  Bytes bytes_;
-};
-
-// A chunk is one index of the first dimension, or the whole array.
+// The whole array is one chunk.
 class NpyArray : public ChunkedArray {
  public:
-  NpyArray(const ArrayHeader& header, std::string file, const NpyLayout& layout, const Index& chunk,
+  NpyArray(const ArrayHeader& header, std::string file, const NpyLayout& layout,
            std::shared_ptr<ChunkCache> cache)
-      : ChunkedArray(header, chunk, row_major(chunk.size()), std::move(cache)),
+      : ChunkedArray(header, header.shape, row_major(header.shape.size()), std::move(cache)),
         file_(std::move(file)),
-        layout_(layout),
-        chunk_(chunk) {}
+        layout_(layout) {}
 
  private:
-  std::unique_ptr<Chunk> load(const Index& index) override {
+  std::unique_ptr<Chunk> load(const Index&) override {
     size_t bytes = size_of(layout_.type);
-    for (const int64_t n : chunk_) bytes *= static_cast<size_t>(n);
-    const size_t first = index.empty() ? 0 : static_cast<size_t>(index[0]);
+    for (const int64_t n : header().shape) bytes *= static_cast<size_t>(n);
     Bytes out = Bytes::of_size(bytes);
-    read_range(file_, layout_.head + first * bytes, out.span());
+    read_range(file_, layout_.head, out.span());
     if (layout_.swapped) swap_bytes(out.span(), size_of(layout_.type));
-    return std::make_unique<NpyChunk>(std::move(out));
+    return std::make_unique<DecodedChunk>(std::move(out));
   }
 
   std::string file_;
   NpyLayout layout_;
-  Index chunk_;
 };
 
 // The text of the header: {'descr': '<f4', 'fortran_order': False, 'shape': (1095, 1, 32, 64), }
 std::string header_text(const std::string& file, NpyLayout& layout) {
-  constexpr size_t start = 10, longest = 65536;
+  constexpr size_t start = 10, longest = 4096;
   const std::optional<size_t> size = file_size(file);
   if (!size) refuse("npy", file, " does not exist");
   std::string head(std::min(*size, start + 2), '\0');
@@ -64,11 +53,50 @@ std::string header_text(const std::string& file, NpyLayout& layout) {
   const bool first_version = byte(6) == 1;
   const size_t at = first_version ? start : start + 2;
   const size_t length = byte(8) | byte(9) << 8 | (first_version ? 0 : byte(10) << 16 | byte(11) << 24);
-  if (length > longest || at + length > *size) damaged(file, "its header is longer than the file");
+  if (length > longest || at + length > *size) damaged(file, "its header is too long");
   std::string text(length, '\0');
   read_range(file, at, std::as_writable_bytes(std::span(text)));
   layout.head = at + length;
   return text;
+}
+
+// What follows `'key':` in the header, up to the end; nothing when the key is not there.
+std::optional<std::string_view> value_of(std::string_view text, const char* key) {
+  const std::string quoted = std::string("'") + key + "':";
+  const size_t at = text.find(quoted);
+  if (at == std::string_view::npos) return std::nullopt;
+  text.remove_prefix(at + quoted.size());
+  text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+  return text;
+}
+
+// The value of `'descr': '<f4'`.
+std::string type_in(std::string_view text, const std::string& file) {
+  const std::optional<std::string_view> value = value_of(text, "descr");
+  if (value && value->starts_with('[')) refuse("npy", file, " holds records, not numbers");
+  const size_t end = value && value->starts_with('\'') ? value->find('\'', 1) : std::string_view::npos;
+  if (end == std::string_view::npos) damaged(file, "its header lacks descr");
+  return std::string(value->substr(1, end - 1));
+}
+
+// The value of `'shape': (1095, 1, 32, 64)`.
+std::vector<int64_t> shape_in(std::string_view text, const std::string& file) {
+  const std::optional<std::string_view> value = value_of(text, "shape");
+  const size_t end = value && value->starts_with('(') ? value->find(')') : std::string_view::npos;
+  if (end == std::string_view::npos) damaged(file, "its header lacks a shape");
+  const std::string_view list = value->substr(1, end - 1);
+  if (list.find_first_not_of("0123456789, ") != std::string_view::npos)
+    damaged(file, "its shape is no list of numbers");
+  std::vector<int64_t> shape;
+  for (size_t at = list.find_first_of("0123456789"); at != std::string_view::npos;) {
+    int64_t n = 0;
+    const auto [stop, error] = std::from_chars(list.data() + at, list.data() + list.size(), n);
+    if (error != std::errc()) damaged(file, "its shape is no list of numbers");
+    if (n == 0) refuse("npy", file, " holds no values");
+    shape.push_back(n);
+    at = list.find_first_of("0123456789", static_cast<size_t>(stop - list.data()));
+  }
+  return shape;
 }
 
 }  // namespace
@@ -76,29 +104,18 @@ std::string header_text(const std::string& file, NpyLayout& layout) {
 NpyLayout read_npy_layout(const std::string& file) {
   NpyLayout layout;
   const std::string text = header_text(file, layout);
-  std::smatch type, order, shape;
-  if (!std::regex_search(text, type, std::regex(R"('descr': *'([^']*)')")) ||
-      !std::regex_search(text, order, std::regex("'fortran_order': *(True|False)")) ||
-      !std::regex_search(text, shape, std::regex(R"('shape': *\(([0-9, ]*)\))"))) {
-    if (text.find("'descr': [") != std::string::npos) refuse("npy", file, " holds records, not numbers");
-    damaged(file, "its header lacks descr, fortran_order or shape");
-  }
-  const std::optional<StoredNumber> number = number_of(type[1].str());
-  if (!number)
-    refuse("npy", file, " is of type ", type[1].str(), ": known are f2, f4, f8, i1 to i8 and u1 to u8");
-  if (order[1] == "True") refuse("npy", file, " is in Fortran's order: save numpy.ascontiguousarray of it");
+  const std::string type = type_in(text, file);
+  const std::optional<StoredNumber> number = number_of(type);
+  if (!number) refuse("npy", file, " is of type ", type, ": known are f2, f4, f8, i1 to i8 and u1 to u8");
+  const std::string_view order = value_of(text, "fortran_order").value_or("");
+  if (order.starts_with("True"))
+    refuse("npy", file, " is in Fortran's order: save numpy.ascontiguousarray of it");
+  if (!order.starts_with("False")) damaged(file, "its header lacks fortran_order");
   layout.type = number->type;
   layout.swapped = number->swapped;
-  const std::string list = shape[1];
+  layout.shape = shape_in(text, file);
   auto bytes = static_cast<double>(size_of(layout.type));
-  for (size_t i = list.find_first_of("0123456789"); i != std::string::npos;) {
-    int64_t n = 0;
-    const auto [end, error] = std::from_chars(list.data() + i, list.data() + list.size(), n);
-    if (error != std::errc()) damaged(file, "its shape is no list of numbers");
-    layout.shape.push_back(n);
-    bytes *= static_cast<double>(n);
-    i = list.find_first_of("0123456789", static_cast<size_t>(end - list.data()));
-  }
+  for (const int64_t n : layout.shape) bytes *= static_cast<double>(n);
   if (bytes > static_cast<double>(*file_size(file) - layout.head))
     damaged(file, "its shape needs more bytes");
   return layout;
@@ -117,9 +134,19 @@ std::vector<double> read_npy(const std::string& file) {
 std::unique_ptr<StoredArray> open_npy_array(ArrayHeader header, const std::string& file,
                                             const NpyLayout& layout, bool whole,
                                             const std::shared_ptr<ChunkCache>& cache) {
-  ChunkedArray::Index chunk = header.shape;
-  if (!whole && !chunk.empty()) chunk[0] = 1;
-  return std::make_unique<NpyArray>(header, file, layout, chunk, cache);
+  if (!whole) return open_flat_array(std::move(header), file, layout.head, layout.swapped);
+  return std::make_unique<NpyArray>(header, file, layout, cache);
+}
+
+Dataset open_npy(const std::string& file, const std::string& name, const std::shared_ptr<ChunkCache>& cache) {
+  const NpyLayout layout = read_npy_layout(file);
+  ArrayHeader header;
+  header.name = name, header.file = file, header.type = layout.type, header.shape = layout.shape;
+  for (size_t d = 0; d < layout.shape.size(); ++d) header.dimensions.push_back(text("d", d));
+  Dataset data;
+  data.path = file, data.container = "npy";
+  data.arrays.push_back(open_npy_array(std::move(header), file, layout, false, cache));
+  return data;
 }
 
 }  // namespace graticule

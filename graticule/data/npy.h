@@ -32,4 +32,7 @@ std::unique_ptr<StoredArray> open_npy_array(ArrayHeader header, const std::strin
                                             const NpyLayout& layout, bool whole,
                                             const std::shared_ptr<ChunkCache>& cache);
 
+/// A file as a data set of one array with this name; its dimensions are called d0, d1, ...
+Dataset open_npy(const std::string& file, const std::string& name, const std::shared_ptr<ChunkCache>& cache);
+
 }  // namespace graticule

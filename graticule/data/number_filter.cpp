@@ -1,6 +1,9 @@
 #include "graticule/data/number_filter.h"
 
+#include <bit>
+#include <cmath>
 #include <cstring>
+#include <limits>
 #include <type_traits>
 
 #include "graticule/core/error.h"
@@ -57,7 +60,72 @@ void undo(const std::byte* from, std::byte* to, size_t count, const NumberFilter
   }
 }
 
+// To the nearest, ties to even (numcodecs, bitround.py).
+template <class Real>
+Real rounded(Real value, int kept_bits) {
+  using Bits = std::conditional_t<sizeof(Real) == 4, uint32_t, uint64_t>;
+  const int dropped = std::numeric_limits<Real>::digits - 1 - kept_bits;
+  if (dropped <= 0 || std::isnan(value)) return value;
+  auto bits = std::bit_cast<Bits>(value);
+  bits += ((bits >> dropped) & 1) + (Bits{1} << (dropped - 1)) - 1;
+  return std::bit_cast<Real>((bits >> dropped) << dropped);
+}
+
+// As numcodecs, before the change of type: fp32 stays fp32, integers become fp64.
+template <class Real>
+Real changed(double number, const NumberFilter& filter) {
+  const auto value = static_cast<Real>(number);
+  const auto scale = static_cast<Real>(filter.scale);
+  switch (filter.kind) {
+    case NumberFilter::Kind::scale_offset:
+      return std::nearbyint((value - static_cast<Real>(filter.offset)) * scale);
+    case NumberFilter::Kind::quantize:
+      return std::nearbyint(scale * value) / scale;
+    case NumberFilter::Kind::round:
+      return rounded(value, filter.kept_bits);
+    default:
+      return value;
+  }
+}
+
+// A number as `To` stores it. NumPy leaves to the processor what an integer becomes that its type does not have.
+template <class To>
+std::optional<double> stored_as(double number) {
+  if constexpr (std::is_floating_point_v<To>) {
+    return static_cast<double>(static_cast<To>(number));
+  } else {
+    constexpr auto low = static_cast<double>(std::numeric_limits<To>::lowest());
+    const double high = std::ldexp(1.0, std::numeric_limits<To>::digits);
+    if (number > low - 1 && number < high) return std::trunc(number);
+    if (std::is_signed_v<To> && sizeof(To) >= 4) return low;
+    return std::nullopt;
+  }
+}
+
 }  // namespace
+
+std::optional<double> stored_number(double number, const NumberFilter& filter) {
+  const double value = filter.decoded.type == NumberType::f4
+                           ? static_cast<double>(changed<float>(number, filter))
+                           : changed<double>(number, filter);
+  std::optional<double> stored;
+  with_type(filter.encoded.type, [&](auto to) { stored = stored_as<decltype(to)>(value); });
+  return stored;
+}
+
+double read_number(double stored, const NumberFilter& filter) {
+  double number = 0;
+  with_type(filter.encoded.type, [&](auto from) {
+    with_type(filter.decoded.type, [&](auto to) {
+      const auto encoded = static_cast<decltype(from)>(stored);
+      decltype(to) decoded{};
+      undo<decltype(from), decltype(to)>(reinterpret_cast<const std::byte*>(&encoded),
+                                         reinterpret_cast<std::byte*>(&decoded), 1, filter);
+      number = static_cast<double>(decoded);
+    });
+  });
+  return number;
+}
 
 Bytes undo_filter(const Bytes& encoded, const NumberFilter& filter, const std::string& where) {
   const size_t width = size_of(filter.encoded.type);

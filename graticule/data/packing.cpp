@@ -133,7 +133,7 @@ Packing packing_of(const nlohmann::json& attributes, NumberType type, std::strin
     }
   }
   // NaN is NaN already, so it needs no mark.
-  std::erase_if(packing.missing, [](double missing) { return std::isnan(missing); });
+  packing.names_nan = std::erase_if(packing.missing, [](double missing) { return std::isnan(missing); }) > 0;
   return packing;
 }
 

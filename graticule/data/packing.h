@@ -22,6 +22,7 @@ size_t size_of(NumberType type);
 struct Packing {
   double scale = 1, offset = 0;
   std::vector<double> missing;  ///< stored values that mean NaN
+  bool names_nan = false;       ///< the attributes name NaN itself as the mark
   /// From `_Unsigned`. Positive: added to stored values below 0. Negative: added to the upper half of the
   /// stored values.
   double wrap = 0;

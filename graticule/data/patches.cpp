@@ -11,16 +11,31 @@ namespace graticule {
 
 namespace {
 
-// The grid's pixels under one patch; smaller than the patch at the north and east edges.
+// The grid's pixels under one patch; fewer than the patch has at the last patches along an axis.
 struct Pixels {
-  Span rows, columns;
+  Span layers, rows, columns;
 };
 
+Span pixels_along(int64_t number, int64_t side, int64_t size) {
+  return {number * side, std::min((number + 1) * side, size)};
+}
+
 Pixels pixels_of(const TokenGrid& grid, int64_t place) {
-  const int64_t row = place / grid.patch_columns() * grid.patch,
-                column = place % grid.patch_columns() * grid.patch;
-  return {{row, std::min(row + grid.patch, grid.rows)},
-          {column, std::min(column + grid.patch, grid.columns)}};
+  const int64_t row = place / grid.patch_columns();
+  return {pixels_along(row / grid.patch_rows(), grid.patch.layers, grid.layers),
+          pixels_along(row % grid.patch_rows(), grid.patch.rows, grid.rows),
+          pixels_along(place % grid.patch_columns(), grid.patch.columns, grid.columns)};
+}
+
+// Calls visit(line, offset) for each row of the grid under a patch, and where its pixels are in the patch.
+template <class Visit>
+void each_line(const TokenGrid& grid, const Pixels& pixels, const Visit& visit) {
+  for (int64_t z = pixels.layers.begin; z < pixels.layers.end; ++z) {
+    for (int64_t y = pixels.rows.begin; y < pixels.rows.end; ++y) {
+      const int64_t row = (z - pixels.layers.begin) * grid.patch.rows + y - pixels.rows.begin;
+      visit(z * grid.rows + y, row * grid.patch.columns);
+    }
+  }
 }
 
 }  // namespace
@@ -34,7 +49,11 @@ Span places_of(const TokenGrid& grid, const Span& tokens, int64_t variable) {
 
 Span rows_of_places(const TokenGrid& grid, Span places) {
   if (places.empty()) return {};
-  return {pixels_of(grid, places.begin).rows.begin, pixels_of(grid, places.end - 1).rows.end};
+  const Pixels first = pixels_of(grid, places.begin), last = pixels_of(grid, places.end - 1);
+  const int64_t begin = first.layers.begin * grid.rows, end = (last.layers.end - 1) * grid.rows;
+  // Places of one layer of patches lie in some rows of each of its layers; others may lie in all rows.
+  if (first.layers == last.layers) return {begin + first.rows.begin, end + last.rows.end};
+  return {begin, end + grid.rows};
 }
 
 void cut_patches(std::span<const float> field_YX, Span rows, const TokenGrid& grid, Span places, float* out,
@@ -46,11 +65,10 @@ void cut_patches(std::span<const float> field_YX, Span rows, const TokenGrid& gr
   for (int64_t place = places.begin; place < places.end; ++place, out += stride) {
     const Pixels pixels = pixels_of(grid, place);
     std::fill(out, out + grid.pixels(), off_grid);
-    for (int64_t y = pixels.rows.begin; y < pixels.rows.end; ++y) {
-      const float* line = field_YX.data() + (y - rows.begin) * grid.columns;
-      std::copy(line + pixels.columns.begin, line + pixels.columns.end,
-                out + (y - pixels.rows.begin) * grid.patch);
-    }
+    each_line(grid, pixels, [&](int64_t number, int64_t offset) {
+      const float* line = field_YX.data() + (number - rows.begin) * grid.columns;
+      std::copy(line + pixels.columns.begin, line + pixels.columns.end, out + offset);
+    });
   }
 }
 
@@ -74,15 +92,14 @@ at::Tensor from_patches(const at::Tensor& patches_SP, const TokenGrid& grid) {
   GRATICULE_CHECK(patches_SP.dim() == 2 && patches_SP.size(0) == grid.places() &&
                   patches_SP.size(1) == grid.pixels());
   const at::Tensor plain_SP = patches_SP.to(at::kFloat).contiguous();
-  at::Tensor field_YX = at::empty({grid.rows, grid.columns});
+  at::Tensor field_YX = at::empty({grid.lines(), grid.columns});
   for (int64_t place = 0; place < grid.places(); ++place) {
     const Pixels pixels = pixels_of(grid, place);
-    for (int64_t y = pixels.rows.begin; y < pixels.rows.end; ++y) {
-      const float* line =
-          plain_SP.const_data_ptr<float>() + place * grid.pixels() + (y - pixels.rows.begin) * grid.patch;
+    each_line(grid, pixels, [&](int64_t number, int64_t offset) {
+      const float* line = plain_SP.const_data_ptr<float>() + place * grid.pixels() + offset;
       std::copy(line, line + pixels.columns.size(),
-                field_YX.mutable_data_ptr<float>() + y * grid.columns + pixels.columns.begin);
-    }
+                field_YX.mutable_data_ptr<float>() + number * grid.columns + pixels.columns.begin);
+    });
   }
   return field_YX;
 }

@@ -24,7 +24,7 @@ std::vector<Span> row_blocks(const Source& source, const std::string& variable, 
   // The times now and later may be in two different chunks, hence the factor 2.
   const int64_t parts = 2 * storage.bytes_of_time / static_cast<int64_t>(ChunkCache::most) + 1;
   if (storage.times == 1 || storage.rows == 0 || parts == 1) return {rows};
-  const auto all_rows = static_cast<int64_t>(source.catalog().latitudes.size());
+  const int64_t all_rows = source.catalog().lines();
   const int64_t chunks = (all_rows + storage.rows - 1) / storage.rows;
   const int64_t step = std::max<int64_t>(1, chunks / parts) * storage.rows;
   std::vector<Span> blocks;

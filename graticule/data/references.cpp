@@ -151,6 +151,17 @@ bool is_references(const std::string& file) {
   return first != std::string::npos && start[first] == '{';
 }
 
+void refuse_parquet(const std::string& folder) {
+  refuse(
+      "references", folder,
+      " holds references in Parquet, which are not read: write them as JSON by python3 -c \"import base64, "
+      "json, fsspec; m = fsspec.filesystem('reference', fo='",
+      folder,
+      "').references; json.dump({k: 'base64:' + base64.b64encode(m[k]).decode() if isinstance(m[k], bytes) "
+      "else m[k] for k in m}, open('",
+      folder, ".json', 'w'), default=int)\"");
+}
+
 Keys open_references(const std::string& file, const std::string& place) {
   return std::make_shared<References>(file, place);
 }

@@ -11,6 +11,9 @@ namespace graticule {
 /// Whether a file begins as JSON.
 bool is_references(const std::string& file);
 
+/// Refuses a folder of references in Parquet, and says how to write them as JSON.
+[[noreturn]] void refuse_parquet(const std::string& folder);
+
 /// Opens the references in `file`. Relative paths count from its folder. The files must be in that folder, or in
 /// `place` (a folder, a file, or the start of an address, as "s3://bucket"; "" for none). Refuses, by name, a
 /// file elsewhere, a local file that is gone, and generated references. Fails on a file that is no JSON.

@@ -10,8 +10,9 @@ namespace graticule {
 
 namespace {
 
-// Random streams of the seed: the order of an epoch and the lead of a sample draw from different ones.
-constexpr uint64_t epoch_stream = uint64_t{1} << 62, lead_stream = uint64_t{1} << 63;
+// Random streams of the seed: the order of an epoch, the lead and the crop of a sample draw from different ones.
+constexpr uint64_t epoch_stream = uint64_t{1} << 62, lead_stream = uint64_t{1} << 63,
+                   crop_stream = uint64_t{3} << 62;
 
 // The index of `time`, or -1.
 int64_t find(const std::vector<int64_t>& times, int64_t time) {
@@ -37,6 +38,8 @@ std::string and_around(int64_t states, int64_t steps) {
 
 SampleOrder::SampleOrder(const Catalog& catalog, const LoaderOptions& options)
     : times_(catalog.times),
+      middle_(middle_crop(catalog, options.grid)),
+      room_(largest_begin(catalog, options.grid)),
       lead_hours_(options.lead_hours),
       states_(options.grid.states),
       steps_(options.steps),
@@ -47,8 +50,7 @@ SampleOrder::SampleOrder(const Catalog& catalog, const LoaderOptions& options)
     const auto usable = [&](int lead) {
       for (int64_t k = 1 - states_; k <= steps_; ++k) {
         const int64_t time = times_[t] + k * lead * 3600;
-        const bool inside = time >= options.range.begin && time <= options.range.end;
-        if (!inside || find(times_, time) < 0) return false;
+        if (!options.range.holds(time) || find(times_, time) < 0) return false;
       }
       return true;
     };
@@ -62,8 +64,8 @@ SampleOrder::SampleOrder(const Catalog& catalog, const LoaderOptions& options)
                                                   format_time(times_.back(), catalog.calendar);
     refuse("data", "no sample from ", format_time(options.range.begin, catalog.calendar), " to ",
            format_time(options.range.end, catalog.calendar), ": no time there has data ", list(lead_hours_),
-           " hours later too", and_around(states_, steps_), ". ", catalog.path, " has ", times_.size(),
-           " times, ", held,
+           catalog.calendar == Calendar::none ? " steps" : " hours", " later too",
+           and_around(states_, steps_), ". ", catalog.path, " has ", times_.size(), " times, ", held,
            ". Choose a longer range within them, or leads that are multiples of their step");
   }
 }
@@ -81,7 +83,11 @@ SampleOrder::Sample SampleOrder::at(int64_t id) {
   const int64_t time_index = order_[static_cast<size_t>(id % size())];
   Random random(seed_, lead_stream + static_cast<uint64_t>(id));
   const int lead = lead_hours_[static_cast<size_t>(random.below(static_cast<int64_t>(lead_hours_.size())))];
-  Sample sample{{}, {}, lead};
+  Sample sample{{}, {}, lead, middle_};
+  if (shuffle_) {
+    Random place(seed_, crop_stream + static_cast<uint64_t>(id));
+    sample.crop = {place.below(room_.layer + 1), place.below(room_.row + 1), place.below(room_.column + 1)};
+  }
   const auto at = [&](int64_t k) {
     return find(times_, times_[static_cast<size_t>(time_index)] + k * lead * 3600);
   };

@@ -13,9 +13,15 @@
 #include "graticule/data/grib.h"
 #include "graticule/data/grid_source.h"
 #include "graticule/data/icechunk.h"
+#include "graticule/data/image_source.h"
 #include "graticule/data/netcdf.h"
+#include "graticule/data/nifti.h"
+#include "graticule/data/npy.h"
+#include "graticule/data/ome_zarr.h"
+#include "graticule/data/raster.h"
 #include "graticule/data/references.h"
 #include "graticule/data/synthetic.h"
+#include "graticule/data/the_well.h"
 #include "graticule/data/time.h"
 #include "graticule/data/zarr.h"
 #include "graticule/data/zip_data.h"
@@ -59,6 +65,11 @@ bool is_grib_name(const std::string& name) {
          name.ends_with(".grb2");
 }
 
+// Files of images that a folder may hold, besides NetCDF and HDF5.
+bool is_image_name(const std::string& name) {
+  return name.ends_with(".npy") || is_raster_name(name) || is_nifti_name(name);
+}
+
 // NSF NCAR keeps ERA5 in folders PRODUCT/YEARMONTH: e5.oper.an.pl/202001.
 bool is_ncar_folder(const std::string& name) {
   const bool month = name.size() == 6 && name.find_first_not_of("0123456789") == std::string::npos;
@@ -76,7 +87,11 @@ bool looks_like_data(const std::string& name) {
 // Opens files and stores; all of them share one set of open files and one cache of chunks.
 struct Opener {
   const ChannelLayout& layout;
+  const ImageLayout& grid;
+  bool images = false;          // arrays stay as they are, and folders are opened with all that is below them
+  std::string array_name = {};  // of a file that holds one array without a name
   std::shared_ptr<NetcdfFiles> files = std::make_shared<NetcdfFiles>();
+  std::shared_ptr<RasterFiles> rasters = std::make_shared<RasterFiles>();
   std::shared_ptr<ChunkCache> cache = std::make_shared<ChunkCache>();
   std::vector<Dataset> datasets = {};
 
@@ -98,7 +113,7 @@ struct Opener {
 
  private:
   void add(Dataset data) {
-    split_channels(data, layout);
+    if (!images) split_channels(data, layout);
     datasets.push_back(std::move(data));
   }
 
@@ -109,20 +124,35 @@ struct Opener {
   void open_keys(const Keys& keys, const std::string& group) {
     if (!is_zarr(*keys, group.substr(1)))
       refuse("source", keys->name(), " has no group ", group, " of a Zarr store");
-    add(open_zarr(keys, group.substr(1), cache));
+    add_store(keys, group.substr(1));
+  }
+
+  void add_store(const Keys& keys, const std::string& group) {
+    add(images && is_ome_zarr(*keys, group) ? open_ome_zarr(keys, group, grid.level, cache)
+                                            : open_zarr(keys, group, cache));
+  }
+
+  void add_netcdf(const std::string& path, const std::string& group) {
+    Dataset data = open_netcdf(path, group, files, cache);
+    add(images && group == "/" && is_the_well(data) ? open_the_well(data, files, cache) : std::move(data));
   }
 
   void open_file(const std::string& path, const std::string& group, const std::string& place) {
+    if (images && path.ends_with(".npy")) return add(open_npy(path, array_name, cache));
+    if (images && is_raster_name(path)) return add(open_raster(path, array_name, rasters));
+    if (images && is_nifti_name(path)) return add(open_nifti(path, array_name, cache));
     if (is_references(path)) return open_keys(open_references(path, place), group);
     if (!path.starts_with("/vsi") && is_grib(path)) return add(open_grib(path, cache));
     if (!path.starts_with("/vsi") && is_zip(path))
       return add_all(open_zip(path, group.substr(1), files, cache));
-    add(open_netcdf(path, group, files, cache));
+    add_netcdf(path, group);
   }
 
   void open_folder(const std::string& path, const std::string& place) {
     if (is_icechunk(path)) return open_keys(open_icechunk(path, place), "/");
-    if (is_zarr(*open_folder_store(path), "")) return add(open_zarr(path, cache));
+    if (const Keys keys = open_folder_store(path); is_zarr(*keys, ""))
+      return images ? add_store(keys, "") : add(open_zarr(path, cache));
+    if (images) return open_images(path, place);
     if (is_climax(path)) return add_all(open_climax(path, cache));
     const std::vector<std::string> names = names_in(path);
     const size_t before = datasets.size();
@@ -147,6 +177,29 @@ struct Opener {
       if (is_ncar_folder(name) && is_folder(path + "/" + name)) open_folder(path + "/" + name, place);
     }
     if (datasets.size() > before) return;
+    refuse_folder(path, names);
+  }
+
+  // All files of images below a folder, in the order of their paths.
+  void open_images(const std::string& path, const std::string& place) {
+    const std::vector<std::string> names = names_in(path);
+    const size_t before = datasets.size();
+    for (const std::string& name : names) {
+      const std::string inner = path + "/" + name;
+      if (name.starts_with(".")) continue;
+      if (is_folder(inner)) {
+        open_folder(inner, place);
+      } else if (is_netcdf_name(name) || is_image_name(name)) {
+        open_file(inner, "/", place);
+      }
+    }
+    if (datasets.size() == before)
+      refuse("source", path,
+             " holds no image that can be read (.npy, .nc, .h5, .zarr, .tif, .png, .jpg, .nii); it holds ",
+             names.empty() ? "nothing" : list_of(names));
+  }
+
+  [[noreturn]] static void refuse_folder(const std::string& path, const std::vector<std::string>& names) {
     refuse(
         "source", path,
         " is neither a Zarr store (no .zgroup, .zmetadata or zarr.json) nor a folder of .nc or .h5 files, .zip or GRIB files; ",
@@ -165,6 +218,9 @@ void open_part(const std::string& part, Opener& opener) {
   const std::string place = colons == std::string::npos ? "" : part.substr(colons + 2);
   const std::string location = gdal_path(part.substr(0, colons));
   const bool pattern = !location.starts_with("/vsi") && location.find_first_of("*?[") != std::string::npos;
+  const fs::path named = without_slash(location);
+  opener.array_name = (pattern ? named.parent_path() : named).stem();
+  if (opener.array_name.ends_with(".nii")) opener.array_name.resize(opener.array_name.size() - 4);  // .nii.gz
   if (!pattern || exists(location)) return opener.open(without_slash(location), place);
   for (const std::string& one : expand(location)) opener.open(without_slash(one), place);
 }
@@ -180,6 +236,18 @@ std::vector<std::string> parts_of(const std::string& list) {
 }
 
 }  // namespace
+
+int64_t Catalog::layers() const { return grid == GridKind::volume ? std::ssize(axes.front().values) : 1; }
+
+int64_t Catalog::rows() const {
+  if (grid == GridKind::cells) return std::ssize(cells->latitudes);
+  return grid == GridKind::sphere ? std::ssize(latitudes) : std::ssize(axes[axes.size() - 2].values);
+}
+
+int64_t Catalog::columns() const {
+  if (grid == GridKind::cells) return 1;
+  return grid == GridKind::sphere ? std::ssize(longitudes) : std::ssize(axes.back().values);
+}
 
 std::optional<int64_t> Catalog::index_of_time(int64_t time) const {
   const auto found = std::lower_bound(times.begin(), times.end(), time);
@@ -213,15 +281,40 @@ void refuse_values(const Catalog& catalog, const std::string& variable, int64_t 
          catalog.path, ": ", way_out);
 }
 
-std::unique_ptr<Source> open_source(const std::string& path, const ChannelLayout& layout) {
-  if (path == "synthetic" || path.starts_with("synthetic:")) return open_synthetic(path);
+namespace {
+
+// Moves the data sets of one part of the path to the images, which are named below it.
+void take_images(const std::string& part, std::vector<Dataset>& datasets, std::vector<ImageFile>& images) {
+  const std::string folder = without_slash(part) + "/";
+  for (Dataset& data : datasets) {
+    std::string name = data.path;
+    if (name.starts_with(folder)) name = name.substr(folder.size());
+    images.push_back({std::move(name), std::move(data)});
+  }
+  datasets.clear();
+}
+
+}  // namespace
+
+std::unique_ptr<Source> open_source(const std::string& path, const ChannelLayout& layout,
+                                    const ImageLayout& images) {
+  const bool of_images = is_image(images.grid);
+  const bool synthetic = path == "synthetic" || path.starts_with("synthetic:");
+  if (synthetic && images.grid != GridKind::sphere)
+    refuse("source", "data.grid = \"", name_of(images.grid), "\" with ", path,
+           ": synthetic data lie on a sphere; leave data.grid out");
+  if (synthetic) return open_synthetic(path);
   if (!is_utf8(path)) refuse("source", "the path ", path, " is not UTF-8: rename it");
   if (path.empty()) refuse("source", "an empty path: give a Zarr folder, NetCDF files or synthetic:...");
-  Opener opener{layout};
+  Opener opener{layout, images, of_images};
+  std::vector<ImageFile> files;
   const bool one = path.find("://") == std::string::npos && !path.starts_with("/vsi") && exists(path);
-  for (const std::string& part : one ? std::vector<std::string>{path} : parts_of(path))
+  for (const std::string& part : one ? std::vector<std::string>{path} : parts_of(path)) {
     open_part(part, opener);
-  return make_grid_source(path, std::move(opener.datasets), opener.cache);
+    if (of_images) take_images(part, opener.datasets, files);
+  }
+  if (of_images) return make_image_source(path, std::move(files), images, layout.names, opener.cache);
+  return make_grid_source(path, std::move(opener.datasets), images, opener.cache);
 }
 
 }  // namespace graticule

@@ -89,7 +89,7 @@ double deviation(double squares, int64_t count) {
 const Field& field_of(Source& source, Pass& pass, int64_t time_index, Span rows) {
   Field& field = pass.fields[time_index];
   if (field.empty()) {
-    field.resize(static_cast<size_t>(rows.size()) * source.catalog().longitudes.size());
+    field.resize(static_cast<size_t>(rows.size() * source.catalog().columns()));
     source.read(pass.variable, time_index, rows, field);
   }
   return field;
@@ -103,14 +103,14 @@ void add_field(Source& source, Pass& pass, int64_t t, Span rows) {
 }
 
 void add_time(Source& source, Pass& pass, int64_t t, Span rows, const std::vector<int>& lead_hours,
-              int64_t end) {
+              const TimeRange& range) {
   const std::vector<int64_t>& times = source.catalog().times;
   pass.fields.erase(pass.fields.begin(), pass.fields.lower_bound(t));
   add_field(source, pass, t, rows);
   for (const int lead : lead_hours) {
     const int64_t later = times[static_cast<size_t>(t)] + int64_t{3600} * lead;
     const auto found = std::lower_bound(times.begin(), times.end(), later);
-    if (found == times.end() || *found != later || later > end) continue;
+    if (found == times.end() || *found != later || !range.holds(later)) continue;
     const Field& now = pass.fields.at(t);
     pass.differences[lead].add(now, field_of(source, pass, found - times.begin(), rows));
   }
@@ -118,10 +118,10 @@ void add_time(Source& source, Pass& pass, int64_t t, Span rows, const std::vecto
 
 // Adds `rows` of one array's variables over all chosen times.
 void add_block(Source& source, std::vector<Pass>& passes, const std::vector<int64_t>& chosen, Span rows,
-               const std::vector<int>& lead_hours, int64_t end) {
+               const std::vector<int>& lead_hours, const TimeRange& range) {
   for (const int64_t t : chosen) {
     for (Pass& pass : passes) {
-      if (!pass.constant) add_time(source, pass, t, rows, lead_hours, end);
+      if (!pass.constant) add_time(source, pass, t, rows, lead_hours, range);
       if (pass.constant && t == chosen.front()) add_field(source, pass, t, rows);
       if (pass.constant || values_in(passes) > kept_values) pass.fields.clear();
     }
@@ -161,10 +161,12 @@ Statistics compute_statistics(Source& source, const std::vector<std::string>& va
                               const std::vector<int>& lead_hours, const TimeRange& range, int64_t part,
                               int64_t parts, int64_t max_times) {
   const Catalog& catalog = source.catalog();
-  const auto index = [&](auto position) { return position - catalog.times.begin(); };
-  const int64_t begin = index(std::lower_bound(catalog.times.begin(), catalog.times.end(), range.begin));
-  const int64_t end = index(std::upper_bound(catalog.times.begin(), catalog.times.end(), range.end));
-  if (begin >= end) {
+  std::vector<int64_t> inside;
+  for (int64_t t = 0; t < std::ssize(catalog.times); ++t) {
+    if (range.holds(catalog.times[static_cast<size_t>(t)])) inside.push_back(t);
+  }
+  const int64_t count = std::ssize(inside);
+  if (inside.empty()) {
     refuse("data", catalog.path, " has no time from ", format_time(range.begin, catalog.calendar), " to ",
            format_time(range.end, catalog.calendar),
            catalog.times.empty()
@@ -173,19 +175,18 @@ Statistics compute_statistics(Source& source, const std::vector<std::string>& va
                       " to ", format_time(catalog.times.back(), catalog.calendar)));
   }
 
-  Statistics statistics{
-      {}, catalog.path, range, max_times > 0 ? std::min(max_times, end - begin) : end - begin};
+  Statistics statistics{{}, catalog.path, range, max_times > 0 ? std::min(max_times, count) : count};
   std::vector<int64_t> chosen;
   for (int64_t i = 0; i < statistics.times; ++i)
-    chosen.push_back(begin + i * (end - begin) / statistics.times);
+    chosen.push_back(inside[static_cast<size_t>(i * count / statistics.times)]);
   const Span mine = span_of(std::ssize(variables), parts, part);
   const std::vector<std::string> own(variables.begin() + mine.begin, variables.begin() + mine.end);
   for (const std::vector<std::string>& array : by_array(source, own)) {
     std::vector<Pass> passes;
     for (const std::string& name : array)
       passes.push_back({name, catalog.variables[catalog.index_of(name)].constant, {}, {}, {}});
-    for (const Span& rows : row_blocks(source, array[0], {0, std::ssize(catalog.latitudes)}))
-      add_block(source, passes, chosen, rows, lead_hours, range.end);
+    for (const Span& rows : row_blocks(source, array[0], {0, catalog.lines()}))
+      add_block(source, passes, chosen, rows, lead_hours, range);
     for (const Pass& pass : passes) {
       statistics.variables[pass.variable] = finish(pass, lead_hours, catalog.path);
       statistics.variables[pass.variable].units = catalog.variables[catalog.index_of(pass.variable)].units;
@@ -195,8 +196,7 @@ Statistics compute_statistics(Source& source, const std::vector<std::string>& va
 }
 
 Statistics merge(const Statistics& a, const Statistics& b) {
-  GRATICULE_CHECK(a.range.begin == b.range.begin && a.range.end == b.range.end && a.times == b.times,
-                  "parts of one pass");
+  GRATICULE_CHECK(a.range == b.range && a.times == b.times, "parts of one pass");
   Statistics both = a;
   for (const auto& [name, values] : b.variables) {
     GRATICULE_CHECK(both.variables.emplace(name, values).second, name, " is in both parts");
@@ -210,6 +210,7 @@ std::string to_json(const Statistics& statistics) {
                                  {"range", {statistics.range.begin, statistics.range.end}},
                                  {"times", statistics.times},
                                  {"variables", nlohmann::ordered_json::object()}};
+  if (!statistics.range.samples.empty()) json["samples"] = statistics.range.samples;
   for (const auto& [name, values] : statistics.variables) {
     nlohmann::ordered_json leads = nlohmann::ordered_json::object();
     for (const auto& [lead, value] : values.difference_deviation) leads[std::to_string(lead)] = value;
@@ -227,6 +228,7 @@ Statistics statistics_from_json(const std::string& text, const std::string& wher
       refuse("data", where, " holds statistics of another form: make them anew");
     Statistics statistics{
         {}, json.at("source"), {json.at("range").at(0), json.at("range").at(1)}, json.at("times")};
+    statistics.range.samples = json.value("samples", std::vector<int64_t>());
     for (const auto& [name, values] : json.at("variables").items()) {
       VariableStatistics& variable = statistics.variables[name];
       variable.units = values.value("units", "");

@@ -37,6 +37,12 @@ struct Chunking {
 /// The order of dimensions of row-major storage: 0, 1, 2, ..., slowest first.
 std::vector<size_t> row_major(size_t rank);
 
+/// "32 x 64"
+std::string sizes_in_words(const std::vector<int64_t>& sizes);
+
+/// Bytes of all values of an array.
+size_t bytes_of(const ArrayHeader& header);
+
 /// Whether an array also applies to the groups below its own: a coordinate of one dimension, or a scalar.
 bool describes_axes(const ArrayHeader& header);
 
@@ -68,9 +74,9 @@ struct Dataset {
   std::vector<std::unique_ptr<StoredArray>> arrays;  ///< numeric ones only
   std::vector<std::string> notes;  ///< for the user: what was left out or interpreted, and why
   std::string provenance;          ///< the global attribute `source`, "" when absent
-  nlohmann::json attributes = nlohmann::json::object();  ///< global ones
-  std::map<std::string, std::string> mappings;  ///< name of a grid mapping variable -> its grid_mapping_name
-  std::vector<std::string> groups;              ///< paths of groups below; they are not read
+  nlohmann::json attributes = nlohmann::json::object();    ///< global ones
+  std::map<std::string, nlohmann::json> mappings;          ///< attributes of grid mapping variables, by name
+  std::vector<std::string> groups;                         ///< paths of groups below; they are not read
   std::map<std::string, std::vector<std::string>> labels;  ///< arrays of texts with one dimension, by name
 };
 

@@ -1,5 +1,6 @@
 #include "graticule/data/time.h"
 
+#include <algorithm>
 #include <array>
 #include <cctype>
 #include <charconv>
@@ -59,6 +60,8 @@ std::optional<Civil> parse_civil(std::string_view rest) {
       !take(rest, date.day)) {
     return std::nullopt;
   }
+  constexpr int64_t last_year = 99'999;  // of any data; a larger one overflows the seconds
+  if (date.year < -last_year || date.year > last_year) return std::nullopt;
   if (rest.size() > 1 && (rest[0] == 'T' || rest[0] == ' ') && rest[1] >= '0' && rest[1] <= '9') {
     rest.remove_prefix(1);
     civil.has_clock = true;
@@ -127,13 +130,30 @@ std::optional<int64_t> standard_days_of(const CalendarDay& date) {
   return days_of(Calendar::gregorian, reform) - 1 - before;
 }
 
+// "7" or "7:3", a sample and its step.
+int64_t parse_number(std::string_view number) {
+  std::string_view rest = number;
+  int64_t sample = 0, step = 0;
+  constexpr int64_t most = int64_t{1} << 20;
+  const bool good =
+      take(rest, sample) && (rest.empty() || (take(rest, ':') && take(rest, step) && rest.empty()));
+  if (!good || sample < 0 || sample >= most || step < 0 || step >= most)
+    refuse("time", "'", number, "' is no sample: write its number, such as 7, or 7:3 for its step 3");
+  return time_of_sample(sample, step);
+}
+
 }  // namespace
 
 int64_t parse_time(std::string_view text, Calendar calendar) {
+  if (calendar == Calendar::none) return parse_number(text);
   return seconds_of(parse_or_refuse(text, calendar), calendar);
 }
 
 std::string format_time(int64_t seconds, Calendar calendar) {
+  if (calendar == Calendar::none) {
+    const int64_t sample = sample_of_time(seconds), step = (seconds - time_of_sample(sample)) / 3600;
+    return text("sample ", sample, step > 0 ? text(", step ", step) : "");
+  }
   const CalendarDay date = date_of(calendar, day_of(seconds));
   const auto clock = static_cast<int>(second_of_day(seconds));
   std::array<char, 64> buffer{};
@@ -218,7 +238,17 @@ int day_of_year(int64_t seconds, Calendar calendar) {
 
 int hour_of_day(int64_t seconds) { return static_cast<int>(second_of_day(seconds) / 3600); }
 
+bool TimeRange::holds(int64_t time) const {
+  return time >= begin && time <= end &&
+         (samples.empty() || std::binary_search(samples.begin(), samples.end(), sample_of_time(time)));
+}
+
 TimeRange parse_time_range(std::string_view begin, std::string_view end, Calendar calendar) {
+  if (calendar == Calendar::none) {
+    const TimeRange range{parse_time(begin, calendar), parse_time(end, calendar)};
+    if (range.end < range.begin) refuse("time", "no sample from ", begin, " to ", end, ": swap the two");
+    return {range.begin, end.find(':') == end.npos ? range.end + sample_seconds - 1 : range.end};
+  }
   const Civil last = parse_or_refuse(end, calendar);
   const TimeRange range{parse_time(begin, calendar),
                         seconds_of(last, calendar) + (last.has_clock ? 0 : day_seconds - 1)};

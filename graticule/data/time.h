@@ -1,19 +1,31 @@
 // Time as seconds since 1970-01-01 UTC of a calendar (calendar.h), mostly the proleptic Gregorian one;
 // conversions from and to text and CF units.
+//
+// Samples without dates (Calendar::none) are numbered: independent images, or trajectories with steps. Step k of
+// sample i has the time (i 2^20 + k) hours, so a lead of n hours is n steps, and no lead reaches another sample.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "graticule/data/calendar.h"
 
 namespace graticule {
 
-/// "2001-01-31", "2001-01-31T06", "2001-01-31T06:30[:00][Z]", also with a space for T. Refuses anything else,
-/// and a day that the calendar does not have.
+/// The time of a step of a sample, and the number of the sample that has a time: of Calendar::none.
+constexpr int64_t sample_seconds = int64_t{3600} << 20;
+constexpr int64_t time_of_sample(int64_t sample, int64_t step = 0) {
+  return sample * sample_seconds + step * 3600;
+}
+constexpr int64_t sample_of_time(int64_t time) { return time / sample_seconds; }
+
+/// "2001-01-31", "2001-01-31T06", "2001-01-31T06:30[:00][Z]", also with a space for T. Of
+/// Calendar::none: "7", or "7:3" for step 3 of sample 7. Refuses anything else, and a day that the calendar does
+/// not have.
 int64_t parse_time(std::string_view text, Calendar calendar = Calendar::gregorian);
-/// "2001-01-31T06:30:00".
+/// "2001-01-31T06:30:00"; of Calendar::none "sample 7" or "sample 7, step 3".
 std::string format_time(int64_t seconds, Calendar calendar = Calendar::gregorian);
 
 /// CF units "hours since 1900-01-01 [00:00:0.0]": seconds a unit, and the origin in seconds since 1970.
@@ -40,6 +52,11 @@ int hour_of_day(int64_t seconds);
 /// its whole day. parse_time_range refuses an empty range, and days that the calendar does not have.
 struct TimeRange {
   int64_t begin = 0, end = 0;  ///< both included
+  std::vector<int64_t> samples =
+      {};  ///< of samples without dates: the only ones, ascending; empty: all in between
+
+  bool holds(int64_t time) const;
+  bool operator==(const TimeRange&) const = default;
 };
 TimeRange parse_time_range(std::string_view begin, std::string_view end,
                            Calendar calendar = Calendar::gregorian);

@@ -9,6 +9,7 @@
 
 #include "graticule/core/error.h"
 #include "graticule/data/patches.h"
+#include "graticule/data/time.h"
 
 namespace graticule {
 
@@ -24,9 +25,9 @@ void normalise(std::vector<float>& values, double mean, double deviation, float 
 
 // Reads rows of one variable and returns the number of missing values (NaN; refused unless allowed). Infinite
 // values are always refused, because a model cannot learn from them.
-int64_t read_checked(Source& source, const std::string& variable, int64_t time_index, const Span& rows,
-                     Missing allowed, std::span<float> out) {
-  source.read(variable, time_index, rows, out);
+int64_t read_checked(Source& source, const TokenGrid& grid, const std::string& variable, int64_t time_index,
+                     const Crop& crop, const Span& rows, Missing allowed, std::span<float> out) {
+  read_crop(source, grid, variable, time_index, crop, rows, out);
   int64_t missing = 0, infinite = 0;
   for (const float x : out) {
     missing += std::isnan(x) ? 1 : 0;
@@ -57,13 +58,18 @@ void require_statistics(const std::string& variable, const VariableStatistics& s
 }  // namespace
 
 TokenReader::TokenReader(Source& source, const Statistics& statistics, const LoaderOptions& options)
-    : source_(source), grid_(options.grid), predict_(options.predict), missing_(options.missing) {
+    : source_(source),
+      grid_(options.grid),
+      predict_(options.predict),
+      missing_(options.missing),
+      labels_(options.labels),
+      classes_(options.classes) {
   const Catalog& catalog = source.catalog();
   GRATICULE_CHECK(grid_.variables == static_cast<int64_t>(options.variables.size()));
-  GRATICULE_CHECK(grid_.rows == static_cast<int64_t>(catalog.latitudes.size()));
-  GRATICULE_CHECK(grid_.columns == static_cast<int64_t>(catalog.longitudes.size()));
+  GRATICULE_CHECK(grid_.kind == catalog.grid);
+  crop_ = middle_crop(catalog, grid_);
   GRATICULE_CHECK(options.tokens.begin >= 0 && options.tokens.end <= grid_.tokens());
-  weights_ = latitude_weights(catalog.latitudes);
+  weights_ = area_weights(catalog, grid_);
 
   // Every rank checks all names, not only those of its tokens, so that all ranks refuse alike.
   for (const std::string& variable : options.variables) {
@@ -93,7 +99,16 @@ TokenReader::TokenReader(Source& source, const Statistics& statistics, const Loa
     pieces_.push_back({name, catalog.variables[catalog.index_of(name)].constant, target, weight, first,
                        places, rows_of_places(grid_, places), statistics.of(name)});
   }
-  weight_TKP_ = at::zeros({options.tokens.size(), grid_.variables_per_token(), grid_.pixels()});
+  if (!labels_.empty()) {
+    catalog.index_of(labels_);
+    GRATICULE_CHECK(grid_.tokens() == grid_.places(), "labels belong to places");
+    const Span places = places_of(grid_, options.tokens, 0);
+    label_piece_ = {labels_, false, true, 1, 0, places, rows_of_places(grid_, places), {}};
+  }
+  weight_TKP_ = at::zeros(target_sizes(options));
+  if (!options.target_of_time.empty())
+    weight_TKP_.fill_(options.tokens.begin == 0 && !options.tokens.empty() ? 1 : 0);
+  if (!labels_.empty()) cut_label(weights_of(label_piece_), weight_TKP_.mutable_data_ptr<float>());
   for (const Piece& piece : pieces_) {
     if (piece.target) cut(piece, weights_of(piece), weight_TKP_.mutable_data_ptr<float>());
   }
@@ -114,9 +129,15 @@ int64_t TokenReader::read_rows(const Piece& piece, int64_t time_index, std::vect
     return 0;
   }
   rows.resize(static_cast<size_t>(piece.rows.size() * grid_.columns));
-  const int64_t missing = read_checked(source_, piece.variable, time_index, piece.rows, missing_, rows);
-  if (piece.constant) constants_[piece.variable] = rows;
+  const int64_t missing = read_checked(source_, grid_, piece.variable, time_index, crop_, piece.rows,
+                                       piece.variable == labels_ ? Missing::mean : missing_, rows);
+  if (piece.constant && missing == 0 && !cropped()) constants_[piece.variable] = rows;
   return missing;
+}
+
+bool TokenReader::cropped() const {
+  const Crop room = largest_begin(source_.catalog(), grid_);
+  return room.layer > 0 || room.row > 0 || room.column > 0;
 }
 
 void TokenReader::cut(const Piece& piece, std::span<const float> rows, float* out_TKP, float off_grid) const {
@@ -130,6 +151,10 @@ void TokenReader::cut_state(const Piece& piece, std::span<const float> rows, int
   const int64_t I = grid_.inputs();
   cut_patches(rows, piece.rows, grid_, piece.places, input_TKI + piece.first * I + state * grid_.pixels(),
               grid_.variables_per_token() * I, off_grid);
+}
+
+void TokenReader::cut_label(std::span<const float> rows, float* out_T1P) const {
+  cut_patches(rows, label_piece_.rows, grid_, label_piece_.places, out_T1P, grid_.pixels(), 0);
 }
 
 // The states before the present one, the earliest first: so chunks are read in the order of time.
@@ -162,7 +187,10 @@ double TokenReader::unit_of(const Piece& piece, int lead_hours) const {
 void TokenReader::read_target(const Piece& piece, const SampleOrder::Sample& sample, size_t step,
                               bool missing_now, SampleFields::Step& fields) {
   const bool difference = predict_ == Predict::difference && step == 0, needs_now = difference || step > 0;
-  const bool missing = read_rows(piece, sample.later[step], later_) > 0 || (needs_now && missing_now);
+  const bool present = sample.later[step] == sample.states.front();  // tasks without a lead
+  if (present) later_ = now_;
+  const bool missing = (present ? missing_now : read_rows(piece, sample.later[step], later_) > 0) ||
+                       (needs_now && missing_now);
   for (size_t i = 0; needs_now && i < later_.size(); ++i) {
     if (difference) later_[i] -= now_[i];
     if (std::isnan(now_[i])) later_[i] = none;
@@ -186,7 +214,33 @@ void TokenReader::read_given(const Piece& piece, const SampleOrder::Sample& samp
   }
 }
 
+void TokenReader::read_labels(const SampleOrder::Sample& sample, SampleFields::Step& fields) {
+  if (label_piece_.places.empty()) return;
+  const int64_t time = sample.states.front();
+  read_rows(label_piece_, time, now_);
+  std::vector<float> weights = weights_of(label_piece_);
+  bool missing = false;
+  for (size_t i = 0; i < now_.size(); ++i) {
+    if (std::isnan(now_[i])) {
+      now_[i] = 0, weights[i] = 0, missing = true;
+    } else if (!(now_[i] >= 0 && now_[i] < static_cast<float>(classes_) && now_[i] == std::floor(now_[i]))) {
+      const Catalog& catalog = source_.catalog();
+      refuse("data", catalog.path, ": ", labels_, " of ",
+             format_time(catalog.times[static_cast<size_t>(time)], catalog.calendar),
+             catalog.samples.empty() ? "" : " (" + catalog.samples[static_cast<size_t>(time)] + ")",
+             " has the label ", now_[i], ", but task.classes = ", classes_,
+             ": labels are whole numbers from 0 to ", classes_ - 1,
+             "; raise task.classes, or write a missing value where there is no label");
+    }
+  }
+  cut_label(now_, fields.target_TKP);
+  if (!missing) return;
+  fields.weight_TKP = weight_TKP_.clone();
+  cut_label(weights, fields.weight_TKP.mutable_data_ptr<float>());
+}
+
 void TokenReader::read_sample(const SampleOrder::Sample& sample, SampleFields& fields) {
+  crop_ = sample.crop;
   for (SampleFields::Step& step : fields.steps) step.weight_TKP = weight_TKP_;
   for (const Piece& piece : pieces_) {
     read_past(piece, sample.states, true, fields.input_TKI);
@@ -202,6 +256,7 @@ void TokenReader::read_sample(const SampleOrder::Sample& sample, SampleFields& f
     normalise(now_, piece.statistics.mean, piece.statistics.deviation);
     cut_state(piece, now_, 0, fields.input_TKI, 0);
   }
+  if (!labels_.empty()) read_labels(sample, fields.steps.front());
 }
 
 at::Tensor read_tokens(Source& source, const Statistics& statistics, const LoaderOptions& options,
@@ -219,8 +274,8 @@ at::Tensor read_patches(Source& source, const LoaderOptions& options, int64_t va
   at::Tensor patches_tP = at::empty({places.size(), grid.pixels()});
   if (places.empty()) return patches_tP;
   std::vector<float> values(static_cast<size_t>(rows.size() * grid.columns));
-  read_checked(source, options.variables[static_cast<size_t>(variable)], time_index, rows, options.missing,
-               values);
+  read_checked(source, grid, options.variables[static_cast<size_t>(variable)], time_index,
+               middle_crop(source.catalog(), grid), rows, options.missing, values);
   if (statistics) normalise(values, statistics->mean, statistics->deviation);
   cut_patches(values, rows, grid, places, patches_tP.mutable_data_ptr<float>(), grid.pixels());
   return patches_tP;

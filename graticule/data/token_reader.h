@@ -39,6 +39,8 @@ class TokenReader {
   void read_sample(const SampleOrder::Sample& sample, SampleFields& fields);
 
  private:
+  // The labels of a sample (LoaderOptions::labels) in place of a target: whole numbers, not normalised.
+  void read_labels(const SampleOrder::Sample& sample, SampleFields::Step& fields);
   // One variable of this rank's tokens.
   struct Piece {
     std::string variable;
@@ -48,10 +50,11 @@ class TokenReader {
     Span places, rows;
     VariableStatistics statistics;
   };
-  // Returns the number of missing values (for a constant only at its first read; a constant is never a
-  // target).
+  // Returns the number of missing values. Keeps a constant without any.
   int64_t read_rows(const Piece& piece, int64_t time_index, std::vector<float>& rows);
+  bool cropped() const;
   void cut(const Piece& piece, std::span<const float> rows, float* out_TKP, float off_grid = 0) const;
+  void cut_label(std::span<const float> rows, float* out_T1P) const;
   void cut_state(const Piece& piece, std::span<const float> rows, int64_t state, float* input_TKI,
                  float off_grid) const;
   void read_past(const Piece& piece, const std::vector<int64_t>& states, bool fill, float* input_TKI);
@@ -66,7 +69,11 @@ class TokenReader {
   Predict predict_;
   Missing missing_;
   std::vector<Piece> pieces_;
+  std::string labels_;  // "": none
+  Piece label_piece_;
+  int64_t classes_;
   std::vector<double> weights_;                          // by row
+  Crop crop_;                                            // of the sample that is read
   at::Tensor weight_TKP_;                                // where nothing is missing
   std::map<std::string, std::vector<float>> constants_;  // rows read once
   std::vector<float> now_, later_;                       // rows of one variable

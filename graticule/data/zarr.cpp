@@ -5,6 +5,7 @@
 
 #include "graticule/core/error.h"
 #include "graticule/data/cf.h"
+#include "graticule/data/references.h"
 #include "graticule/data/zarr_array.h"
 #include "graticule/data/zarr_json.h"
 #include "graticule/data/zarr_metadata.h"
@@ -32,14 +33,14 @@ struct Group {
 void add_array(const Group& group, const std::string& name, const json& attributes, size_t rank,
                std::optional<ZarrMetadata> array) {
   Dataset& data = group.data;
-  const std::string mapping = text_attribute(attributes, "grid_mapping_name");
-  if (!mapping.empty()) data.mappings[name] = mapping;
+  if (!text_attribute(attributes, "grid_mapping_name").empty()) data.mappings[name] = attributes;
   if (!array && rank > 1) data.notes.push_back(data.path + "/" + name + " holds no numbers: not read");
   if (!array) return;
   if (array->header.dimensions.size() != array->header.shape.size()) {
     data.notes.push_back(data.path + "/" + name + ": not read, because its dimensions have no names");
     return;
   }
+  data.notes.insert(data.notes.end(), array->notes.begin(), array->notes.end());
   data.arrays.push_back(open_zarr_array(std::move(*array), group.store, group.path(name), group.cache));
 }
 
@@ -77,6 +78,8 @@ void add_arrays2(const Group& group) {
       if (slash == std::string::npos) continue;
       const std::string name = key.substr(0, slash), rest = key.substr(slash + 1);
       if (rest == ".zgroup") group.data.groups.push_back("/" + name);
+      if (rest == ".zarray" && group.store->find(group.path(name + "/refs.0.parq")))
+        refuse_parquet(group.data.path);
       if (rest == ".zarray")
         add_array2(group, name, value, metadata.value(name + "/.zattrs", json::object()));
     }
@@ -136,7 +139,7 @@ bool is_zarr(const KeyStore& store, const std::string& group) {
   return false;
 }
 
-Dataset open_zarr(const Keys& store, const std::string& key, const std::shared_ptr<ChunkCache>& cache) {
+Dataset open_zarr(const Keys& store, const std::string& key, const std::shared_ptr<ChunkCache>& cache) try {
   Dataset data;
   data.path = key.empty() ? store->name() : join_keys(store->name(), key);
   const Group group{store, key, cache, data};
@@ -152,6 +155,9 @@ Dataset open_zarr(const Keys& store, const std::string& key, const std::shared_p
   metadata ? add_arrays3(group, *metadata) : add_arrays2(group);
   add_coordinates_above(group);
   return data;
+} catch (const json::exception&) {
+  fail("zarr", join_keys(store->name(), key),
+       " has a key of another type than its format asks for: write the metadata of the store anew");
 }
 
 Dataset open_zarr(const std::string& folder, const std::shared_ptr<ChunkCache>& cache) {

@@ -1,7 +1,10 @@
 #include "graticule/data/zarr_array.h"
 
+#include <cmath>
 #include <cstring>
+#include <limits>
 #include <map>
+#include <type_traits>
 
 #include "graticule/core/error.h"
 #include "graticule/data/chunked_array.h"
@@ -11,9 +14,13 @@ namespace graticule {
 
 namespace {
 
+// A value that the type does not have becomes 0.
 template <class Number>
 void store(double value, std::byte* bytes) {
-  const auto number = static_cast<Number>(value);
+  constexpr auto low = static_cast<double>(std::numeric_limits<Number>::lowest());
+  const bool fits = std::is_floating_point_v<Number> ||
+                    (value >= low && value < std::ldexp(1.0, std::numeric_limits<Number>::digits));
+  const auto number = fits ? static_cast<Number>(value) : Number{0};
   std::memcpy(bytes, &number, sizeof(number));
 }
 

@@ -16,8 +16,7 @@ ZarrChunk::ZarrChunk(BytePlace place, const std::vector<ByteCodec>& codecs, size
     block_ = piece;
     decoded_ = Bytes::of_size(size);
   } else {
-    encoded_ = Bytes::of_size(place_.size);
-    read_range(place_, 0, encoded_.span());
+    encoded_ = read_all(place_);
     const bool in_blocks = is_blosc_alone(codecs);
     const BloscLayout layout = in_blocks ? blosc_layout(encoded_.span(), place_.file) : BloscLayout{};
     blosc_ = in_blocks && layout.size == size && layout.block > 0 && layout.block < size;

@@ -9,6 +9,7 @@
 
 #include "graticule/core/crc32c.h"
 #include "graticule/core/error.h"
+#include "graticule/data/fletcher32.h"
 
 namespace graticule {
 
@@ -110,12 +111,14 @@ Bytes decode_lz4(const Bytes& encoded, size_t limit, const std::string& where) {
   return out;
 }
 
-Bytes strip_crc32c(Bytes encoded, const std::string& where) {
+// Takes off the checksum at the end, four little-endian bytes.
+template <class Checksum>
+Bytes strip_checksum(Bytes encoded, const std::string& where, Checksum checksum) {
   if (encoded.size < 4) damaged(where, "no checksum");
   const size_t size = encoded.size - 4;
   uint32_t stored = 0;
   for (size_t i = 0; i < 4; ++i) stored |= static_cast<uint32_t>(encoded.data[size + i]) << 8 * i;
-  if (stored != crc32c(encoded.span().first(size))) damaged(where, "its checksum differs");
+  if (stored != checksum(std::as_const(encoded).span().first(size))) damaged(where, "its checksum differs");
   return shrink(std::move(encoded), size);
 }
 
@@ -134,7 +137,9 @@ Bytes undo(Bytes encoded, const ByteCodec& codec, size_t limit, const std::strin
     case ByteCodec::Kind::lz4:
       return decode_lz4(encoded, limit, where);
     case ByteCodec::Kind::crc32c:
-      return strip_crc32c(std::move(encoded), where);
+      return strip_checksum(std::move(encoded), where, [](auto bytes) { return crc32c(bytes); });
+    case ByteCodec::Kind::fletcher32:
+      return strip_checksum(std::move(encoded), where, fletcher32);
     case ByteCodec::Kind::shuffle:
       return undo_shuffle(encoded, codec.width);
     case ByteCodec::Kind::number:

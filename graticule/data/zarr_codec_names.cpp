@@ -25,12 +25,22 @@ StoredNumber filter_number(const json& settings, const char* key, const std::str
   return *number;
 }
 
+// The power of two that numcodecs multiplies by to keep so many decimal digits (quantize.py).
+double quantize_scale(double digits) {
+  const double exponent = -digits < 0 ? std::floor(-digits) : std::ceil(-digits);
+  return std::exp2(std::ceil(std::log2(std::pow(10.0, -exponent))));
+}
+
 NumberFilter filter_of(const std::string& name, const json& settings, const std::string& where) {
   NumberFilter filter;
   const bool convert = name == "astype";
   filter.decoded = filter_number(settings, convert ? "decode_dtype" : "dtype", name, where);
   filter.encoded = filter_number(settings, convert ? "encode_dtype" : "astype", name, where);
   if (name == "delta") filter.kind = NumberFilter::Kind::delta;
+  if (name == "quantize") {
+    filter.kind = NumberFilter::Kind::quantize;
+    filter.scale = quantize_scale(required(settings, "digits", where).get<double>());
+  }
   if (name != "fixedscaleoffset") return filter;
   filter.kind = NumberFilter::Kind::scale_offset;
   filter.scale = required(settings, "scale", where).get<double>();
@@ -61,11 +71,10 @@ std::optional<StoredNumber> number_of(const json& dtype) {
   return StoredNumber{found->second, other && size_of(found->second) > 1};
 }
 
-std::optional<ByteCodec> codec_of(const std::string& name, const json& settings, const std::string& where) {
+ByteCodec codec_of(const std::string& name, const json& settings, const std::string& where) {
   static const std::map<std::string, Kind> compressors = {
       {"blosc", Kind::blosc}, {"zstd", Kind::zstd}, {"zlib", Kind::zlib}, {"gzip", Kind::zlib},
-      {"bz2", Kind::bz2},     {"lzma", Kind::lzma}, {"lz4", Kind::lz4}};
-  if (name == "bitround") return std::nullopt;
+      {"bz2", Kind::bz2},     {"lzma", Kind::lzma}, {"lz4", Kind::lz4},   {"fletcher32", Kind::fletcher32}};
   ByteCodec codec;
   if (const auto found = compressors.find(name); found != compressors.end()) {
     codec.kind = found->second;
@@ -79,14 +88,20 @@ std::optional<ByteCodec> codec_of(const std::string& name, const json& settings,
     constexpr size_t most = 255;
     if (codec.width == 0 || codec.width > most)
       fail(where, "filter 'shuffle' has elements of ", codec.width, " bytes: write the array anew");
+  } else if (name == "bitround") {
+    codec.kind = Kind::number;
+    codec.filter.kind = NumberFilter::Kind::round;
+    codec.filter.kept_bits = required(settings, "keepbits", where).get<int>();
+    if (codec.filter.kept_bits < 0)
+      fail(where, "filter 'bitround' keeps ", codec.filter.kept_bits, " bits: write the array anew");
   } else if (name == "delta" || name == "fixedscaleoffset" || name == "quantize" || name == "astype") {
     codec.kind = Kind::number;
     codec.filter = filter_of(name, settings, where);
   } else {
     refuse(
         where, "unknown codec or filter '", name,
-        "': known are blosc, zstd, zlib, gzip, bz2, lzma, lz4, shuffle, delta, fixedscaleoffset, quantize, "
-        "astype and bitround; rewrite the store with one of these");
+        "': known are blosc, zstd, zlib, gzip, bz2, lzma, lz4, shuffle, fletcher32, delta, fixedscaleoffset, "
+        "quantize, astype and bitround; rewrite the store with one of these");
   }
   return codec;
 }

@@ -10,10 +10,9 @@
 
 namespace graticule {
 
-/// The codec of a name without "numcodecs.", and its settings. Returns nothing for bitround, which reading need
-/// not undo. Refuses an unknown codec, by name, and unknown settings. `where` opens the message.
-std::optional<ByteCodec> codec_of(const std::string& name, const nlohmann::json& settings,
-                                  const std::string& where);
+/// The codec of a name without "numcodecs.", and its settings. Refuses an unknown codec, by name, and unknown
+/// settings. `where` opens the message.
+ByteCodec codec_of(const std::string& name, const nlohmann::json& settings, const std::string& where);
 
 /// "<f4" -> its number; nothing for a type that is no number (text, dates, objects).
 std::optional<StoredNumber> number_of(const nlohmann::json& dtype);

@@ -10,8 +10,11 @@ namespace graticule {
 
 namespace {
 
-// Puts quotes around NaN and the infinities where they are not inside a text.
+// Puts quotes around NaN and the infinities where they are not inside a text. Returns "" where lists are nested deeper
+// than any metadata: the JSON library copies and prints them by calls inside calls, which a full stack would end.
 std::string with_quoted_words(std::string_view text) {
+  constexpr int deepest = 256;
+  int depth = 0;
   constexpr std::array<std::string_view, 3> words = {"-Infinity", "Infinity", "NaN"};
   std::string quoted;
   bool inside = false;
@@ -21,6 +24,9 @@ std::string with_quoted_words(std::string_view text) {
     } else if (text[i] == '"') {
       inside = !inside;
     } else if (!inside) {
+      if (text[i] == '[' || text[i] == '{') ++depth;
+      if (text[i] == ']' || text[i] == '}') --depth;
+      if (depth > deepest) return "";
       const auto word =
           std::find_if(words.begin(), words.end(), [&](auto w) { return text.substr(i).starts_with(w); });
       if (word != words.end()) {
@@ -45,7 +51,10 @@ nlohmann::json parse_zarr_json(const std::string& text, const std::string& where
 std::optional<nlohmann::json> read_zarr_json(const KeyStore& store, const std::string& key) {
   const std::optional<std::string> text = read_text(store, key);
   if (!text) return std::nullopt;
-  return parse_zarr_json(*text, store.name() + "/" + key);
+  const std::string where = store.name() + "/" + key;
+  nlohmann::json parsed = parse_zarr_json(*text, where);
+  if (!parsed.is_object()) fail("zarr", where, " is no JSON object: copy it again");
+  return parsed;
 }
 
 const nlohmann::json& required(const nlohmann::json& object, const char* key, const std::string& where) {

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <bit>
+#include <charconv>
+#include <cmath>
 #include <limits>
 #include <map>
 
 #include "graticule/core/error.h"
 #include "graticule/data/file_bytes.h"
+#include "graticule/data/stored_marks.h"
 #include "graticule/data/zarr_codec_names.h"
 #include "graticule/data/zarr_json.h"
 
@@ -18,6 +21,9 @@ using nlohmann::json;
 
 void check_shapes(const ZarrMetadata& array, const std::string& where) {
   const auto positive = [](int64_t n) { return n > 0; };
+  for (const int64_t n : array.header.shape) {
+    if (n < 0) fail(where, "a dimension of ", n, " values: write its metadata anew");
+  }
   const std::vector<int64_t>& chunk = array.chunk.shape;
   if (chunk.size() != array.header.shape.size() || !std::all_of(chunk.begin(), chunk.end(), positive)) {
     fail(where, "chunks of ", chunk.size(), " dimensions, or of size 0, for an array of dimension ",
@@ -26,6 +32,18 @@ void check_shapes(const ZarrMetadata& array, const std::string& where) {
   auto bytes = static_cast<double>(size_of(array.header.type));
   for (const int64_t n : chunk) bytes *= static_cast<double>(n);
   if (bytes > 16e9) refuse(where, "chunks of ", bytes / 1e9, " GB: rewrite the store with smaller ones");
+}
+
+// Adds the marks of missing values as the filters store them, then drops bitround, which needs no decoding.
+void settle_marks(ZarrMetadata& array, const std::string& where) {
+  Packing& packing = array.header.packing;
+  packing.names_nan |= std::isnan(array.fill);
+  std::vector<ByteCodec>& codecs = array.chunk.codecs;
+  if (auto note = add_filtered_marks(packing, array.header.type, codecs, where))
+    array.notes.push_back(std::move(*note));
+  std::erase_if(codecs, [](const ByteCodec& codec) {
+    return codec.kind == ByteCodec::Kind::number && codec.filter.kind == NumberFilter::Kind::round;
+  });
 }
 
 // ---- format 2
@@ -147,8 +165,7 @@ void add_codec(const json& codec, ZarrMetadata& array, const std::string& where)
     array.chunk.codecs.push_back({ByteCodec::Kind::crc32c, 1, {}});
   } else {
     const std::string own = name.starts_with(prefix) ? name.substr(prefix.size()) : name;
-    if (const auto known = codec_of(own, configuration, where))
-      array.chunk.codecs.push_back(with_native_order(*known));
+    array.chunk.codecs.push_back(with_native_order(codec_of(own, configuration, where)));
   }
 }
 
@@ -168,10 +185,14 @@ void add_shard(const json& configuration, ZarrMetadata& array, const std::string
   }
   array.chunk.shape = required(configuration, "chunk_shape", where).get<std::vector<int64_t>>();
   check_shapes(array, where);
+  double chunks = 1;
   for (size_t d = 0; d < shard.shape.size(); ++d) {
     if (shard.shape[d] % array.chunk.shape[d] != 0)
       fail(where, "the shape of its shards is no multiple of its chunks': write it anew");
+    chunks *= static_cast<double>(shard.shape[d] / array.chunk.shape[d]);
   }
+  constexpr double most = 1 << 26;
+  if (chunks > most) refuse(where, "shards of ", chunks, " chunks: rewrite the store with larger chunks");
   for (const json& codec : required(configuration, "codecs", where)) add_codec(codec, array, where);
   array.shard = shard;
 }
@@ -180,7 +201,12 @@ double parse_fill3(const json& fill, NumberType type, const std::string& where) 
   if (!fill.is_string() || !fill.get_ref<const std::string&>().starts_with("0x"))
     return parse_fill(fill, where);
   // The bits of the number in hexadecimal, most significant first.
-  const uint64_t bits = std::stoull(fill.get<std::string>().substr(2), nullptr, 16);
+  const std::string digits = fill.get<std::string>().substr(2);
+  const char* end = digits.data() + digits.size();
+  uint64_t bits = 0;
+  if (const auto [stop, error] = std::from_chars(digits.data(), end, bits, 16);
+      error != std::errc() || stop != end)
+    refuse(where, "fill value ", fill.dump(), ": expected hexadecimal digits after 0x");
   std::vector<std::byte> number(size_of(type));
   for (size_t i = 0; i < number.size(); ++i) number[i] = static_cast<std::byte>(bits >> 8 * i);
   if constexpr (std::endian::native == std::endian::big) std::reverse(number.begin(), number.end());
@@ -213,10 +239,8 @@ std::optional<ZarrMetadata> parse_zarr2(const json& array, const json& attribute
   json codecs = array.value("filters", json()).is_array() ? array["filters"] : json::array();
   if (const json compressor = array.value("compressor", json()); !compressor.is_null())
     codecs.push_back(compressor);
-  for (const json& codec : codecs) {
-    if (const auto known = codec_of(codec.value("id", ""), codec, where))
-      result.chunk.codecs.push_back(*known);
-  }
+  for (const json& codec : codecs)
+    result.chunk.codecs.push_back(codec_of(codec.value("id", ""), codec, where));
   // Old nested stores do not name their separator "/"; a folder "0" shows it.
   const bool nested = !array.contains("dimension_separator") && result.header.shape.size() > 1 &&
                       !where.starts_with("/vsi") && is_folder(where + "/0");
@@ -232,6 +256,7 @@ std::optional<ZarrMetadata> parse_zarr2(const json& array, const json& attribute
     if (result.fill == result.fill && result.header.shape.size() > 1)
       result.header.packing.missing.push_back(result.fill);
   }
+  settle_marks(result, where);
   check_shapes(result, where);
   return result;
 }
@@ -276,6 +301,7 @@ std::optional<ZarrMetadata> parse_zarr3(const json& array, const std::string& na
   const json& fill = required(array, "fill_value", where);
   result.fill = date && fill == "NaT" ? static_cast<double>(INT64_MIN) : parse_fill3(fill, *type, where);
   result.header.packing = packing_of(result.header.attributes, *type, where);
+  settle_marks(result, where);
   if (date) describe_date(result.header, *date);
   return result;
 }

@@ -14,7 +14,7 @@ namespace graticule {
 
 /// One step from the numbers of a chunk to its bytes in the file.
 struct ByteCodec {
-  enum class Kind { blosc, zstd, zlib, bz2, lzma, lz4, crc32c, shuffle, number };
+  enum class Kind { blosc, zstd, zlib, bz2, lzma, lz4, crc32c, fletcher32, shuffle, number };
   Kind kind = Kind::blosc;  ///< zlib: also gzip
   size_t width = 1;         ///< of shuffle: bytes of an element
   NumberFilter filter;      ///< of number
@@ -42,9 +42,10 @@ struct ZarrMetadata {
   ChunkEncoding chunk;
   std::optional<ZarrShard> shard;
   double fill = 0;
-  std::string key_prefix;           ///< "c/" or ""
-  std::string key_separator;        ///< "." or "/"
-  bool zero_dimensional_c = false;  ///< a scalar's key is "c" (format 3, default keys) rather than "0"
+  std::vector<std::string> notes = {};  ///< for the user
+  std::string key_prefix;               ///< "c/" or ""
+  std::string key_separator;            ///< "." or "/"
+  bool zero_dimensional_c = false;      ///< a scalar's key is "c" (format 3, default keys) rather than "0"
 };
 
 /// Parse the metadata of one array. They return nothing for an array without numbers (text, objects). Dates

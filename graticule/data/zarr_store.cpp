@@ -58,6 +58,7 @@ class ZarrStore : public ArrayStore {
     for (const AxisLayout& axis : layout.axes) {
       if (!axis.values.empty()) add_axis(axis);
     }
+    for (const CoordinateLayout& one : layout.coordinates) add_coordinate(one);
     for (const ArrayLayout& array : layout.arrays) {
       std::vector<std::string> names;
       for (const size_t axis : array.axes) names.push_back(layout.axes[axis].name);
@@ -112,6 +113,13 @@ class ZarrStore : public ArrayStore {
     const std::vector<int64_t> whole(axis.values.begin(), axis.values.end());
     const void* values = axis.whole ? static_cast<const void*>(whole.data()) : axis.values.data();
     write_chunk(root_ / axis.name / "0", values, whole.size() * 8, 8);
+  }
+
+  void add_coordinate(const CoordinateLayout& one) {
+    const std::vector<int64_t> shape = {static_cast<int64_t>(one.values.size())};
+    add_array(one.name, describe(shape, shape, "<f8", nullptr), one.attributes,
+              {layout_.axes[one.axis].name});
+    write_chunk(root_ / one.name / "0", one.values.data(), one.values.size() * 8, 8);
   }
 
   fs::path root_;

@@ -1,6 +1,7 @@
 #include "graticule/data/zarr_text.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 
 #include "graticule/core/error.h"
@@ -28,11 +29,19 @@ void append_utf8(std::string& text, uint32_t code) {
   }
 }
 
+// "<U5" -> 5; 0 for anything else.
+int64_t width_of(const std::string& type) {
+  int64_t width = 0;
+  const char* end = type.data() + type.size();
+  return std::from_chars(type.data() + 2, end, width).ptr == end ? width : 0;
+}
+
 // Texts of fixed width are stored like `width` numbers each: letters (bytes) or code points. So the array is
 // read as one of numbers. `array`: its metadata as such an array, with the shapes of the texts.
 Texts read_fixed(std::optional<ZarrMetadata> numbers, int64_t width, const Keys& store,
                  const std::string& key) {
-  if (!numbers || width == 0) return std::nullopt;
+  constexpr int64_t longest = 4096;
+  if (!numbers || width <= 0 || width > longest) return std::nullopt;
   numbers->header.shape[0] *= width;
   numbers->chunk.shape[0] *= width;
   if (numbers->shard) numbers->shard->shape[0] *= width;
@@ -73,9 +82,7 @@ Texts read_variable(const ZarrMetadata& chunks, const Keys& store, const std::st
     texts.resize(static_cast<size_t>(chunk * size));
     const auto place = store->find(join_keys(key, chunks.key_prefix + std::to_string(chunk)));
     if (!place) continue;
-    Bytes bytes = Bytes::of_size(place->size);
-    read_range(*place, 0, bytes.span());
-    append_chunk(decode_up_to(std::move(bytes), chunks.chunk.codecs, most, place->file).span(), texts,
+    append_chunk(decode_up_to(read_all(*place), chunks.chunk.codecs, most, place->file).span(), texts,
                  place->file);
   }
   texts.resize(static_cast<size_t>(count));
@@ -93,8 +100,7 @@ Texts read_texts2(const json& array, const Keys& store, const std::string& key) 
   numbers["filters"] = nullptr;
   numbers["dtype"] = type[1] == 'U' ? type.substr(0, 1) + "u4" : "|u1";
   if (type[1] == 'U' || type[1] == 'S')
-    return read_fixed(parse_zarr2(numbers, json::object(), "", where), std::stoll(type.substr(2)), store,
-                      key);
+    return read_fixed(parse_zarr2(numbers, json::object(), "", where), width_of(type), store, key);
   const json filters = array.value("filters", json());
   const bool texts = filters.is_array() && filters.size() == 1 && filters[0].value("id", "") == "vlen-utf8";
   return texts ? read_variable(*parse_zarr2(numbers, json::object(), "", where), store, key) : std::nullopt;

@@ -49,6 +49,7 @@ class ZipStore : public KeyStore {
     if (member.method != 0) return BytePlace{where, 0, member.size, inflated(member, where)};
     const size_t offset = unzGetCurrentFileZStreamPos64(zip_.get());
     unzCloseCurrentFile(zip_.get());
+    if (member.size != member.packed) damaged(where, "its two sizes differ");
     return BytePlace{name(), offset, member.size, nullptr};
   }
 

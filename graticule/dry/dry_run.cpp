@@ -25,13 +25,20 @@ at::Tensor blank(c10::IntArrayRef sizes) { return at::empty(sizes, at::TensorOpt
 // weights.
 Batch meta_batch(const LoaderOptions& loader, const at::Tensor& weight_TKP) {
   const Accounted booked(Account::data);
+  const int64_t B = loader.samples.size();
   std::vector<int64_t> sizes = weight_TKP.sizes().vec();
-  sizes.insert(sizes.begin(), loader.samples.size());
-  const at::Tensor weight_BTKP =
-      loader.missing == Missing::mean ? blank(sizes) : weight_TKP.unsqueeze(0).expand(sizes);
-  std::vector<int64_t> input = sizes;
-  input.back() = loader.grid.inputs();
-  Batch batch{blank(input), blank(sizes), weight_BTKP, blank({sizes[0]}), {}, {}};
+  sizes.insert(sizes.begin(), B);
+  const bool own = loader.missing == Missing::mean || loader.mask.visible > 0;
+  const at::Tensor weight_BTKP = own ? blank(sizes) : weight_TKP.unsqueeze(0).expand(sizes);
+  Batch batch{blank({B, loader.tokens.size(), loader.grid.variables_per_token(), loader.grid.inputs()}),
+              blank(sizes),
+              weight_BTKP,
+              blank({B}),
+              {},
+              {}};
+  if (loader.mask.visible > 0)
+    batch.visible = std::make_shared<const std::vector<int64_t>>(
+        visible_tokens(loader.mask, loader.grid, loader.seed, 0));
   for (int64_t id = loader.samples.begin; id < loader.samples.end; ++id) {
     batch.times.push_back(0);
     batch.sample_ids.push_back(id);
@@ -50,7 +57,7 @@ void take_steps(Chain& chain, const Mesh& mesh, const Options& options, const Lo
   const size_t ahead = options.train.device == DeviceKind::cpu ? static_cast<size_t>(steps_ahead(loader)) : 0;
   const at::Tensor weight_TKP = [&] {
     const Accounted booked(Account::data);
-    return blank({loader.tokens.size(), loader.grid.variables_per_token(), loader.grid.pixels()});
+    return blank(target_sizes(loader));
   }();
   std::deque<Batch> ready;
   for (int64_t step = 1; step <= steps; ++step) {

@@ -1,5 +1,6 @@
-// The bytes that attention allocates on a rank: the exchanges of ulysses, lss and ring, and the kernel. These
-// formulas follow attention/{ulysses,lss,ring,kernel} allocation by allocation. block_memory.cpp uses them.
+// The bytes that attention allocates on a rank: the exchange of ulysses, and inside it the context method and the
+// kernel (context_memory.h). These formulas follow attention/ulysses allocation by allocation. block_memory.cpp
+// uses them.
 //
 // Legend: b samples, T tokens of the tensor group, N tokens of the ulysses group, S all tokens, D head width,
 //         H, G query and key heads of the call, h, g those of them on this rank after the ulysses exchange,
@@ -15,19 +16,16 @@ namespace graticule {
 /// The memory of one call of a scheme, by its three phases (attention/scheme.h).
 struct CallMemory {
   Footprint start = {}, attend = {}, finish = {};
-  /// The call object itself references its results until it is destroyed. If the results were concatenated
-  /// from parts, it references the parts, and `joined` is the size of the concatenated results.
+  /// The call object itself references its results until it is destroyed.
   bool holds = false;
-  Booked joined = {};
 
   /// The three phases one after the other, with the call object destroyed at the end.
   Footprint whole() const {
     Footprint f;
-    f.run(start).run(attend).run(finish);
-    return joined.total() == 0 ? f : f.undo(f.left).run({joined, joined});
+    return f.run(start).run(attend).run(finish);
   }
   /// The bytes that are freed when the caller drops the results and the call object still exists.
-  Booked dropped() const { return holds ? joined : all(); }
+  Booked dropped() const { return holds ? Booked{} : all(); }
   /// The bytes that are freed when the caller drops the results and the call object too.
   Booked all() const {
     Footprint f;

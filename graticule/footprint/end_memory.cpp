@@ -72,8 +72,8 @@ EndSizes tokenizer_run(const PassSizes& s) {
 EndSizes head_run(const PassSizes& s) {
   const TokenGrid& grid = s.shape.grid;
   const int64_t x = s.mine(s.C()), rows = s.b * s.t, normed = s.mine(s.C() + 2);
-  const int64_t width = grid.variables_per_token() * grid.pixels(), out = values(s, grid.pixels(), s.e());
-  EndSizes end{{}, {}, values(s, grid.pixels(), fp32_bytes), normed + 2 * s.shape.head_layers * x};
+  const int64_t width = s.shape.outputs() * s.shape.output_values(), out = rows * width * s.e();
+  EndSizes end{{}, {}, rows * width * fp32_bytes, normed + 2 * s.shape.head_layers * x};
   Footprint& f = end.run;
   f.make(normed);
   for (int64_t i = 0; i < s.shape.head_layers; ++i) {

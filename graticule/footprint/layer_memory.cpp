@@ -59,7 +59,7 @@ Footprint row_backward(const PassSizes& s, const Layer& l) {
 
 Footprint product_memory(const PassSizes& s, Account account, int64_t rows, int64_t inner, int64_t columns,
                          Turned turned) {
-  const bool packs = s.scratch.packs_products && rows >= fewest_rows && columns >= fewest_rows;
+  const bool packs = inner <= s.scratch.block_terms && rows >= fewest_rows && columns >= fewest_rows;
   const bool fp32 = s.e() == fp32_bytes, left = packs && (!fp32 || turned == Turned::left),
              right = packs && (!fp32 || turned == Turned::right || columns > most_right_stride);
   const int64_t most = right ? right_terms(columns, fp32) : inner;

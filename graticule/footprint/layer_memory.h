@@ -18,7 +18,7 @@ namespace graticule {
 struct Scratch {
   int64_t threads = 0;                ///< threads that the CPU computes with; 0: a GPU
   const FlashTiles* tiles = nullptr;  ///< tiles that the attention kernel packs for; null: ATen's kernel runs
-  bool packs_products = false;        ///< linear layers run by kernel/matrix_product, else by ATen
+  int64_t block_terms = 0;            ///< as CpuKernels
 };
 
 /// The sizes that all formulas read: b samples on a rank, with all its tokens or a tile of them.

@@ -20,34 +20,42 @@ namespace {
 
 constexpr auto where = "flash_attention";
 
-void check_inputs(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+}  // namespace
+
+void check_attention_inputs(std::string_view by, const at::Tensor& q, const at::Tensor& k,
+                            const at::Tensor& v) {
   for (const auto* x : {&q, &k, &v}) {
     if (x->dim() != 4)
-      refuse(where, "a tensor of shape ", x->sizes(), ": q, k and v are [batch, tokens, heads, width]");
+      refuse(by, "a tensor of shape ", x->sizes(), ": q, k and v are [batch, tokens, heads, width]");
     if (x->scalar_type() != q.scalar_type() || x->device() != q.device()) {
-      refuse(where, "q is ", q.scalar_type(), " on ", q.device(), " but k or v is ", x->scalar_type(), " on ",
+      refuse(by, "q is ", q.scalar_type(), " on ", q.device(), " but k or v is ", x->scalar_type(), " on ",
              x->device(), ": give all three one dtype and one device");
     }
   }
   const auto dtype = q.scalar_type();
   if (dtype != at::kFloat && dtype != at::kBFloat16 && dtype != at::kHalf) {
-    refuse(where, "dtype ", dtype, ": choose float32, bfloat16 or float16");
+    refuse(by, "dtype ", dtype, ": choose float32, bfloat16 or float16");
   }
   if (!q.is_cpu() && !q.is_cuda() && !q.is_meta()) {
-    refuse(where, "device ", q.device(), " has no kernel: choose cpu, cuda (NVIDIA or ROCm) or meta");
+    refuse(by, "device ", q.device(), " has no kernel: choose cpu, cuda (NVIDIA or ROCm) or meta");
   }
-  if (k.sizes() != v.sizes())
-    refuse(where, "k is ", k.sizes(), " but v is ", v.sizes(), ": they must be equal");
+  if (k.sizes() != v.sizes()) refuse(by, "k is ", k.sizes(), " but v is ", v.sizes(), ": they must be equal");
   if (q.size(0) != k.size(0))
-    refuse(where, "q has batch ", q.size(0), " but k has ", k.size(0), ": they must be equal");
+    refuse(by, "q has batch ", q.size(0), " but k has ", k.size(0), ": they must be equal");
   if (q.size(3) != k.size(3) || q.size(3) < 1 || q.size(3) > 256) {
-    refuse(where, "q has head width ", q.size(3), " and k ", k.size(3), ": choose one width from 1 to 256");
+    refuse(by, "q has head width ", q.size(3), " and k ", k.size(3), ": choose one width from 1 to 256");
   }
-  if (k.size(1) < 1) refuse(where, "k has no tokens: attention needs at least one key");
   if (k.size(2) < 1 || q.size(2) % k.size(2) != 0) {
-    refuse(where, q.size(2), " query heads over ", k.size(2),
+    refuse(by, q.size(2), " query heads over ", k.size(2),
            " key/value heads: the first must be a multiple of the second");
   }
+}
+
+namespace {
+
+void check_inputs(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+  check_attention_inputs(where, q, k, v);
+  if (k.size(1) < 1) refuse(where, "k has no tokens: attention needs at least one key");
 }
 
 void check_gradients(const at::Tensor& dout, const at::Tensor& q, const at::Tensor& out,
@@ -188,6 +196,25 @@ FlashGradients flash_backward(const at::Tensor& dout_BTHD, const at::Tensor& q_B
   if (!kernels_for(q_BTHD)) return shapes();
   return as(dtype,
             flash_aten_backward(dout_BTHD, q_BTHD, k_BSGD, v_BSGD, out_BTHD, lse_BHT, factor, dlse_BHT));
+}
+
+at::Tensor flash_delta(const at::Tensor& dout_BTHD, const at::Tensor& out_BTHD) {
+  const Accounted booked(Account::attention);
+  const at::Tensor products = dout_BTHD.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
+  return products.mul_(out_BTHD.to(at::kFloat)).sum({3}).transpose(1, 2);
+}
+
+FlashGradients flash_backward_by_delta(const at::Tensor& dout_BTHD, const at::Tensor& q_BTHD,
+                                       const at::Tensor& k_BSGD, const at::Tensor& v_BSGD,
+                                       const at::Tensor& delta_BHT, const at::Tensor& lse_BHT,
+                                       std::optional<at::ScalarType> result) {
+  const Accounted booked(Account::attention);
+  const auto backward = [&](const at::Tensor& out_BTHD, const std::optional<at::Tensor>& dlse_BHT) {
+    return flash_backward(dout_BTHD, q_BTHD, k_BSGD, v_BSGD, out_BTHD, lse_BHT, std::nullopt, dlse_BHT,
+                          result);
+  };
+  if (!tiles_for(q_BTHD)) return backward(out_of_delta(delta_BHT, dout_BTHD), std::nullopt);
+  return backward(q_BTHD.new_zeros({}).expand_as(q_BTHD), delta_BHT.neg());
 }
 
 FlashResult flash_attention(const at::Tensor& q_BTHD, const at::Tensor& k_BSGD, const at::Tensor& v_BSGD,

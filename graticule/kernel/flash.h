@@ -15,6 +15,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <optional>
+#include <string_view>
 
 namespace graticule {
 
@@ -27,6 +28,10 @@ struct FlashResult {
 struct FlashGradients {
   at::Tensor dq_BTHD, dk_BSGD, dv_BSGD;  ///< in the dtypes of q, k, v, or the one asked for
 };
+
+/// Refuses, with messages of `by`, what the functions below refuse of q, k and v. Here k may be without tokens.
+void check_attention_inputs(std::string_view by, const at::Tensor& q_BTHD, const at::Tensor& k_BSGD,
+                            const at::Tensor& v_BSGD);
 
 /// The forward. q, k and v are fp32, bf16 or fp16, of any lengths and strides, with D from 1 to 256. `scale`
 /// defaults to 1/sqrt(D). `result` is the dtype of `out`: fp32 for a partial result that is merged later.
@@ -49,7 +54,17 @@ FlashGradients flash_backward(const at::Tensor& dout_BTHD, const at::Tensor& q_B
                               const std::optional<at::Tensor>& dlse_BHT = std::nullopt,
                               std::optional<at::ScalarType> result = std::nullopt);
 
-/// The two functions above as one autograd function. Gradients may come through out, lse or both.
+/// What the backward needs of `out` where `out` itself is not: delta_i = dout_i . out_i, in fp32.
+at::Tensor flash_delta(const at::Tensor& dout_BTHD, const at::Tensor& out_BTHD);
+
+/// The backward with delta in the place of `out`. Our CPU kernels use it as it is. Other kernels take an out
+/// with the same delta, which makes delta as exact as an out rounded to q's dtype does.
+FlashGradients flash_backward_by_delta(const at::Tensor& dout_BTHD, const at::Tensor& q_BTHD,
+                                       const at::Tensor& k_BSGD, const at::Tensor& v_BSGD,
+                                       const at::Tensor& delta_BHT, const at::Tensor& lse_BHT,
+                                       std::optional<at::ScalarType> result = std::nullopt);
+
+/// flash_forward and flash_backward as one autograd function. Gradients may come through out, lse or both.
 FlashResult flash_attention(const at::Tensor& q_BTHD, const at::Tensor& k_BSGD, const at::Tensor& v_BSGD,
                             std::optional<double> scale = std::nullopt);
 

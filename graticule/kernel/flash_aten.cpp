@@ -4,6 +4,9 @@
 #include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu.h>
 #include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu_backward.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/mul.h>
 #include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
@@ -23,14 +26,6 @@ struct Tile {
 Tile tile_of(const FlashSizes& x) {
   const int64_t queries = x.queries >= 768 ? 256 : x.queries >= 192 ? 64 : 32;
   return {std::min(queries, x.queries), std::min<int64_t>(512, x.keys)};
-}
-
-// Bytes of packed K and V of all heads. ATen packs them for AMX when the products are worth it.
-int64_t packed_keys(const FlashSizes& x, int64_t element, int64_t threads) {
-  constexpr int64_t panel = 64, worth = 54;
-  const bool packs = element < fp32_bytes && x.heads >= 4 && x.width % panel == 0 && x.keys >= panel &&
-                     x.queries >= worth * threads;
-  return packs ? 2 * x.batch * x.heads * x.keys * x.width * element : 0;
 }
 
 // q [B, H, T, D], k [B, H, S, D].
@@ -79,7 +74,7 @@ int64_t aten_forward_scratch(const FlashSizes& x, int64_t element, int64_t threa
   const Tile tile = tile_of(x);
   const int64_t wide = fp32_bytes * (tile.scores() + tile.queries * (2 + x.width));
   const int64_t narrow = element < fp32_bytes ? element * tile.scores() : 0;
-  return threads * (wide + narrow) + packed_keys(x, element, threads);
+  return threads * (wide + narrow);
 }
 
 int64_t aten_backward_scratch(const FlashSizes& x, int64_t element, int64_t threads) {
@@ -106,6 +101,15 @@ LseInputs lse_inputs(const at::Tensor& dlse_BHT, const at::Tensor& v_BSGD, const
   auto v = at::zeros_like(v_BSGD);
   v.select(3, 0).fill_(1);
   return {dout, v, at::zeros_like(out_BTHD)};
+}
+
+at::Tensor out_of_delta(const at::Tensor& delta_BHT, const at::Tensor& dout_BTHD) {
+  constexpr double shortest = 1e-18;  // its square is a normal number in fp32
+  const at::Tensor length_BTH1 =
+      at::linalg_vector_norm(dout_BTHD, 2, {3}, /*keepdim=*/true, at::kFloat).clamp_min_(shortest);
+  const at::Tensor factor_BTH1 = delta_BHT.transpose(1, 2).unsqueeze(3).div(length_BTH1).div_(length_BTH1);
+  at::Tensor out_BTHD = at::empty_like(dout_BTHD);
+  return at::mul_out(out_BTHD, dout_BTHD, factor_BTH1);
 }
 
 FlashResult flash_aten_forward(const at::Tensor& q_BTHD, const at::Tensor& k_BSGD, const at::Tensor& v_BSGD,

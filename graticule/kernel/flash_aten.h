@@ -40,4 +40,8 @@ struct LseInputs {
 };
 LseInputs lse_inputs(const at::Tensor& dlse_BHT, const at::Tensor& v_BSGD, const at::Tensor& out_BTHD);
 
+/// An out for which dout_i . out_i = delta_i, for kernels that take no delta: delta dout / |dout|^2. It is the
+/// projection of the real out on dout, so it is not longer. Of a dout shorter than 1e-18 delta comes out nearer to 0.
+at::Tensor out_of_delta(const at::Tensor& delta_BHT, const at::Tensor& dout_BTHD);
+
 }  // namespace graticule

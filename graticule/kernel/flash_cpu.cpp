@@ -89,8 +89,9 @@ FlashResult flash_cpu_forward(const FlashTiles& tiles, const at::Tensor& q_BTHD,
   const auto out = at::empty(q_BTHD.sizes(), q_BTHD.options().dtype(result.value_or(q_BTHD.scalar_type())));
   const auto lse = at::empty({q_BTHD.size(0), H, T}, q_BTHD.options().dtype(at::kFloat));
   const at::Device device = q_BTHD.device();
-  const auto keys = floats(together, S * units(D, tiles.pair), device);
-  const auto values = floats(together, blocks * D * units(tiles.block, tiles.pair), device);
+  const int64_t width = tiles.rounded(D);
+  const auto keys = floats(together, tiles.rounded(S) * units(width, tiles.pair), device);
+  const auto values = floats(together, blocks * width * units(tiles.block, tiles.pair), device);
 
   for (int64_t first = 0; first < pairs; first += together) {
     const int64_t count = std::min(together, pairs - first);
@@ -220,10 +221,10 @@ void write_key_gradients(const Backward& run, int64_t first, int64_t count) {
              const int64_t slot = task / run.key_panels, begin = task % run.key_panels * run.tiles.panel;
              const int64_t batch = (first + slot) / run.G, group = (first + slot) % run.G;
              const int64_t tokens = std::min(run.tiles.panel, run.S - begin);
-             run.tiles.write_panel(row(run.room.dk, slot) + begin * run.D, tokens, run.D,
-                                   split(run.scale).magnitude,
+             const int64_t at = begin * run.tiles.rounded(run.D);
+             run.tiles.write_panel(row(run.room.dk, slot) + at, tokens, run.D, split(run.scale).magnitude,
                                    output(run.gradients.dk_BSGD, batch, begin, group), scratch);
-             run.tiles.write_panel(row(run.room.dv, slot) + begin * run.D, tokens, run.D, 1,
+             run.tiles.write_panel(row(run.room.dv, slot) + at, tokens, run.D, 1,
                                    output(run.gradients.dv_BSGD, batch, begin, group), scratch);
            });
 }
@@ -232,17 +233,18 @@ void write_key_gradients(const Backward& run, int64_t first, int64_t count) {
 BackwardRoom make_room(const Backward& run, int64_t queries, int64_t pairs) {
   const auto& tiles = run.tiles;
   const int64_t heads = pairs * run.R;
-  const int64_t rows = queries * units(run.D, tiles.pair);
-  const int64_t columns = run.blocks({0, queries}) * run.D * units(tiles.block, tiles.pair);
-  const int64_t panels = run.key_panels * run.D * tiles.panel;
+  const int64_t width = tiles.rounded(run.D), tokens = tiles.rounded(queries);
+  const int64_t rows = tokens * units(width, tiles.pair);
+  const int64_t columns = run.blocks({0, queries}) * width * units(tiles.block, tiles.pair);
+  const int64_t panels = run.key_panels * width * tiles.panel;
   const auto make = [&](int64_t count, int64_t length) { return floats(count, length, run.q.device()); };
   return {make(heads, rows),
           make(heads, rows),
           make(heads, columns),
           make(heads, columns),
-          make(heads, queries),
-          make(heads, queries),
-          make(heads, queries * tiles.accumulator_width(run.D)),
+          make(heads, tokens),
+          make(heads, tokens),
+          make(heads, tokens * tiles.accumulator_width(run.D)),
           make(pairs, panels),
           make(pairs, panels)};
 }

@@ -24,12 +24,11 @@ namespace graticule {
 struct FlashTiles;
 
 /// The kernels that a processor can run, the slowest first; `aten` means none of ours.
-enum class CpuLevel { aten, avx2, avx512, avx512_bf16 };
+enum class CpuLevel { aten, avx2, avx512, avx512_bf16, amx };
 
-/// The best level for this dtype on this processor, found at run time. For bf16: ATen's kernel with AMX, and
-/// bf16 products with AVX-512 BF16 but without AMX (fp32 products there are half as fast). Otherwise bf16,
-/// and always fp16, is widened to fp32 during packing. ATen's environment variable ATEN_CPU_CAPABILITY=avx2
-/// limits this choice too.
+/// The best level for this dtype on this processor, found at run time. For bf16: AMX, or else bf16 products with
+/// AVX-512 BF16 (fp32 products there are half as fast). Otherwise bf16, and always fp16, is widened to fp32
+/// during packing. ATen's environment variable ATEN_CPU_CAPABILITY=avx2 limits this choice too.
 CpuLevel cpu_level(at::ScalarType dtype);
 
 /// Whether this processor has the instructions of a level.

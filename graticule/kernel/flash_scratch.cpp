@@ -20,8 +20,9 @@ int64_t queries_a_task(const FlashTiles& tiles, int64_t heads, int64_t queries, 
 int64_t forward_scratch(const FlashTiles& tiles, const FlashSizes& x, int64_t threads) {
   const int64_t R = x.heads / x.groups, together = std::min(x.batch * x.groups, threads);
   const int64_t blocks = ceil_div(x.keys, tiles.block);
-  const int64_t packed =
-      together * (x.keys * units(x.width, tiles.pair) + blocks * x.width * units(tiles.block, tiles.pair));
+  const int64_t width = tiles.rounded(x.width);
+  const int64_t packed = together * (tiles.rounded(x.keys) * units(width, tiles.pair) +
+                                     blocks * width * units(tiles.block, tiles.pair));
   const int64_t queries = queries_a_task(tiles, together * R, x.queries, threads);
   const int64_t tasks = together * R * ceil_div(x.queries, queries);
   return fp32_bytes * (packed + std::min(tasks, threads) * tiles.forward_scratch(queries, x.width));
@@ -33,10 +34,11 @@ int64_t backward_scratch(const FlashTiles& tiles, const FlashSizes& x, int64_t t
   const int64_t R = x.heads / x.groups, together = std::min(x.batch * x.groups, threads);
   const int64_t queries = ceil_div(x.queries, ceil_div(x.queries, most_backward_queries));
   const int64_t blocks = ceil_div(queries, tiles.block), panels = ceil_div(x.keys, tiles.panel);
-  const int64_t rows = queries * units(x.width, tiles.pair),
-                columns = blocks * x.width * units(tiles.block, tiles.pair);
-  const int64_t head = 2 * rows + 2 * columns + queries * (2 + tiles.accumulator_width(x.width));
-  const int64_t packed = together * (R * head + 2 * panels * x.width * tiles.panel);
+  const int64_t width = tiles.rounded(x.width), tokens = tiles.rounded(queries);
+  const int64_t rows = tokens * units(width, tiles.pair),
+                columns = blocks * width * units(tiles.block, tiles.pair);
+  const int64_t head = 2 * rows + 2 * columns + tokens * (2 + tiles.accumulator_width(x.width));
+  const int64_t packed = together * (R * head + 2 * panels * width * tiles.panel);
   const int64_t parts = std::min({threads / std::gcd(together, threads), blocks, panels});
   const int64_t writing = std::min(together * panels, threads) * tiles.write_scratch(x.width);
   const int64_t multiplying = std::min(together * parts, threads) * tiles.backward_scratch(x.width);

@@ -86,16 +86,27 @@ bool quick_step(const ForwardTask& task, const QueryPanel& state, int64_t begin,
     shift[c] = most[c] * factor;
     sum[c] = Isa::zero();
   }
+  const auto exponents = [&](Vector s, int c) __attribute__((always_inline)) {
+    return Isa::clamp_exponent(Isa::multiply_subtract(s, factor, shift[c]));
+  };
+  for (int64_t row = 0; row < searched; ++row) {
+#pragma GCC unroll 8
+    for (int c = 0; c < C; ++c) {
+      float* at = scores + row * panel_of<Isa> + c * Isa::lanes;
+      Isa::store(at, exponents(Isa::load(at), c));
+    }
+  }
   const auto exponentials = [&](int64_t row) __attribute__((always_inline)) {
 #pragma GCC unroll 8
     for (int c = 0; c < C; ++c) {
       float* at = rest + row * panel_of<Isa> + c * Isa::lanes;
-      const Vector p = Isa::exp2(Isa::multiply_subtract(Isa::load(at), factor, shift[c]));
+      const Vector p = Isa::exp2_clamped(Isa::load(at));
       sum[c] = sum[c] + p;
       Isa::store(at, p);
     }
   };
-  const Later<Isa, C, decltype(exponentials)> later{rest, exponentials, -searched};
+  const Later<Isa, C, decltype(exponents), decltype(exponentials)> later{rest, exponents, exponentials,
+                                                                         -searched};
   product<Isa, C>(count - searched, depth, Strips{keys_SU + searched * depth, depth}, state.q_UL, later);
   later.rest();
   for (int c = 0; c < C; ++c) {
@@ -166,11 +177,11 @@ void careful_step(const ForwardTask& task, const QueryPanel& state, int64_t begi
       });
 }
 
-/// Divides by the sums, transposes back, and writes lse = |scale| m + ln l, corrected for the rounding of the
+/// Divides by `divisor_L`, transposes back, and writes lse = |scale| m + ln l, corrected for the rounding of the
 /// shift c m. For a query whose scores are all -infinity it writes zeros and an lse of -infinity.
 template <class Isa>
-void forward_finish(const ForwardTask& task, const QueryPanel& state, int64_t begin, int64_t count,
-                    float* rows) {
+void forward_finish(const ForwardTask& task, const QueryPanel& state, const float* divisor_L, int64_t begin,
+                    int64_t count, float* rows) {
   constexpr int64_t panel = panel_of<Isa>;
   float reciprocal[panel];
   for (int64_t i = 0; i < count; ++i) {
@@ -182,7 +193,7 @@ void forward_finish(const ForwardTask& task, const QueryPanel& state, int64_t be
                               ? -std::numeric_limits<float>::infinity()
                               : static_cast<float>(static_cast<double>(task.magnitude) * most +
                                                    std::log(static_cast<double>(sum)) - ln_2 * correction);
-    reciprocal[i] = sum == 0 ? 0 : 1 / sum;
+    reciprocal[i] = sum == 0 ? 0 : 1 / divisor_L[i];
   }
   transpose<Isa>(state.out_DL, panel, task.width, panel, rows, task.width);
   const auto out = from_token<Isa>(task.out, begin);
@@ -236,7 +247,7 @@ void forward(const ForwardTask& task) {
   }
   for (int64_t p = 0; p < panels; ++p) {
     const int64_t count = (p + 1) * panel < task.queries ? panel : task.queries - p * panel;
-    forward_finish<Isa>(task, states[p], p * panel, count, rows);
+    forward_finish<Isa>(task, states[p], states[p].sum_L, p * panel, count, rows);
   }
 }
 

@@ -150,12 +150,14 @@ void accumulate(int64_t rows, int64_t depth, const Left& left, const float* b, f
   product<Isa, C>(rows, depth, left, b, Adder<Isa>{to, length});
 }
 
-/// A finish that stores the sums as rows of `scores`, and calls body(row) for each stored row while the next
-/// tiles are computed. So the processor multiplies and does the body's other operations at once. rest() does
-/// what is left.
-template <class Isa, int C, class Body>
+/// A finish that stores first(sum, c) for the sums of each column c as rows of `scores`, and calls body(row) for
+/// each stored row while the next tiles are computed. So the processor multiplies and does the body's other
+/// operations at once. It can do so only if they depend on each other in short chains, so some of them belong
+/// in `first`. rest() does what is left.
+template <class Isa, int C, class First, class Body>
 struct Later {
   float* scores;
+  const First& first;
   const Body& body;
   mutable int64_t next = 0, ready = 0;
 
@@ -170,7 +172,8 @@ struct Later {
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8
-      for (int c = 0; c < C; ++c) Isa::store(scores + (row + r) * panel_of<Isa> + c * Isa::lanes, sums[r][c]);
+      for (int c = 0; c < C; ++c)
+        Isa::store(scores + (row + r) * panel_of<Isa> + c * Isa::lanes, first(sums[r][c], c));
     }
     ready = row + R;
   }

@@ -76,7 +76,8 @@ struct BackwardTask {
 /// The kernels of one instruction set.
 struct FlashTiles {
   int64_t panel, block, pair;
-  int64_t group;  ///< the most queries of a forward task
+  int64_t multiple;  ///< packed widths and token counts are rounded up to a multiple of it
+  int64_t group;     ///< the most queries of a forward task
 
   int64_t (*forward_scratch)(int64_t queries, int64_t width);
   int64_t (*write_scratch)(int64_t width);
@@ -96,6 +97,11 @@ struct FlashTiles {
   /// floats.
   void (*write_panel)(const float* panel_DL, int64_t count, int64_t width, float factor, HeadOutput out,
                       float* scratch);
+
+  /// A width or a number of tokens, as packed.
+  [[gnu::always_inline]] int64_t rounded(int64_t length) const {
+    return (length + multiple - 1) / multiple * multiple;
+  }
 };
 
 [[gnu::always_inline]] constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }

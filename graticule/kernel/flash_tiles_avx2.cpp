@@ -35,21 +35,28 @@ struct Avx2 {
     return _mm256_andnot_ps(_mm256_cmp_ps(most, broadcast(-__builtin_inff()), _CMP_EQ_OQ), x);
   }
 
+  /// 2^x. Between -127 and -126 the result is some number below 2^-126; at -127 and below it is 0, above 127 it
+  /// is 2^127.
+  static Vector exp2(Vector x) { return exp2_clamped(clamp_exponent(x)); }
+
+  /// x as exp2_clamped takes it. Keeps a NaN: it is the second operand.
+  static Vector clamp_exponent(Vector x) {
+    return _mm256_min_ps(broadcast(127.0f), _mm256_max_ps(broadcast(-127.0f), x));
+  }
+
   /// 2^x = 2^(n/8) 2^f, where n/8 is the nearest eighth. 2^f is a polynomial for |f| <= 1/16 that is 1 at 0;
   /// its relative error is 2.5e-8. Adding 1.5 2^20 + 127 rounds x to eighths. The low three bits of the sum
   /// choose 2^(j/8) from a table, and those above are the exponent of 2^floor(n/8). So few of the operations
-  /// need the unit that multiplies, which the products keep busy. Between -127 and -126 the result is some
-  /// number below 2^-126; at -127 and below it is 0, above 127 it is 2^127.
-  static Vector exp2(Vector x) {
+  /// need the unit that multiplies, which the products keep busy. The polynomial is taken in two halves. That
+  /// costs a multiplication, but the result is ready four cycles sooner, so more products fit beside it.
+  static Vector exp2_clamped(Vector x) {
     const auto eighths = _mm256_setr_epi32(0, -289342, -509968, -655657, -719629, -694486, -572163, -343865);
     const auto rounder = broadcast(1572991.0f);
-    const auto inside = _mm256_min_ps(
-        broadcast(127.0f), _mm256_max_ps(broadcast(-127.0f), x));  // keeps a NaN: it is the second operand
-    const auto rounded = inside + rounder;
-    const auto f = inside - (rounded - rounder);
-    auto p = _mm256_fmadd_ps(f, broadcast(5.54962233e-2f), broadcast(2.40257636e-1f));
-    p = _mm256_fmadd_ps(p, f, broadcast(6.93147242e-1f));
-    p = _mm256_fmadd_ps(p, f, broadcast(1.0f));
+    const auto rounded = x + rounder;
+    const auto f = x - (rounded - rounder);
+    const auto low = _mm256_fmadd_ps(f, broadcast(6.93147242e-1f), broadcast(1.0f));
+    const auto high = _mm256_fmadd_ps(f, broadcast(5.54962233e-2f), broadcast(2.40257636e-1f));
+    const auto p = _mm256_fmadd_ps(f * f, high, low);
     const auto bits = _mm256_castps_si256(rounded);
     const auto power =
         _mm256_add_epi32(_mm256_slli_epi32(bits, 20), _mm256_permutevar8x32_epi32(eighths, bits));

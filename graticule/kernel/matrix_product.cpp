@@ -159,17 +159,10 @@ void multiply_into(const at::Tensor& a, const at::Tensor& b, const float* bias, 
 
 }  // namespace
 
-bool matrix_product_wins(at::ScalarType dtype) {
-  if (!matrix_packing()) return false;
-  if (dtype != at::kBFloat16) return dtype == at::kFloat || dtype == at::kHalf;
-  const CpuLevel level = cpu_level(dtype);
-  return level == CpuLevel::avx2 || level == CpuLevel::avx512;
-}
-
 bool prefers_matrix_product(const at::Tensor& a_MK, const at::Tensor& b_KN) {
   if (a_MK.size(0) < fewest_rows || b_KN.size(1) < fewest_rows || a_MK.size(1) == 0) return false;
   const auto kernels = kernels_for(a_MK);
-  return kernels && kernels->packs_products;
+  return kernels && a_MK.size(1) <= kernels->block_terms;
 }
 
 at::Tensor matrix_product(const at::Tensor& a_MK, const at::Tensor& b_KN,

@@ -8,13 +8,8 @@
 
 namespace graticule {
 
-/// Whether matrix_product is faster than ATen's product on this processor, for operands of this dtype. False
-/// without AVX2. fp32 and fp16: always. bf16: when the processor does not multiply bf16 itself. (Figures:
-/// docs/attention-kernel.md.)
-bool matrix_product_wins(at::ScalarType dtype);
-
 /// Whether to use matrix_product for these operands: they are on a CPU (or meta tensors that represent such,
-/// stand_in.h), it is faster for their dtype, and they have more than a few rows and columns.
+/// stand_in.h), they have more than a few rows and columns, and it is the faster one (product_choice.h).
 bool prefers_matrix_product(const at::Tensor& a_MK, const at::Tensor& b_KN);
 
 /// a b (+ bias_N) [M, N], summed in fp32, in the dtype `dtype`. Each operand may be a transposed view; no size

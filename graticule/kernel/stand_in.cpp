@@ -1,6 +1,6 @@
 #include "graticule/kernel/stand_in.h"
 
-#include "graticule/kernel/matrix_product.h"
+#include "graticule/kernel/product_choice.h"
 
 namespace graticule {
 
@@ -10,7 +10,7 @@ thread_local const StandIn* innermost = nullptr;
 
 }  // namespace
 
-CpuKernels cpu_kernels(at::ScalarType dtype) { return {cpu_level(dtype), matrix_product_wins(dtype)}; }
+CpuKernels cpu_kernels(at::ScalarType dtype) { return {cpu_level(dtype), most_block_terms(dtype)}; }
 
 std::optional<CpuKernels> kernels_for(const at::Tensor& x) {
   if (x.is_meta() && innermost) return innermost->kernels();

@@ -13,7 +13,7 @@ namespace graticule {
 /// The properties of a CPU that decide which scratch its kernels allocate.
 struct CpuKernels {
   CpuLevel attention;   ///< `aten`: attention runs by ATen's kernel
-  bool packs_products;  ///< whether linear layers run by matrix_product
+  int64_t block_terms;  ///< the most terms of a product that linear layers run by matrix_product; 0: none
 };
 
 /// Those of this processor, for a dtype.

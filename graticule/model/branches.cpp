@@ -82,7 +82,8 @@ at::Tensor project_heads(const BranchContext& context, const Weights& weights, c
   const at::Tensor qkv_BTE = column(context, weights, "attention.qkv", normed_BtC,
                                     qk_norm == QkNorm::none ? context.value : Value::computed);
   if (context.shape.shapes_queries())
-    return queries_and_keys(context.query_key, weights, qkv_BTE, queries, context.tokens);
+    return queries_and_keys(context.query_key, weights, qkv_BTE, queries, context.tokens,
+                            context.inputs.visible);
   const int64_t D = context.shape.head_dim(), heads = qkv_BTE.size(2) / D, keys = (heads - queries) / 2;
   at::Tensor qkv_BTXD = qkv_BTE.unflatten(2, {heads, D});
   if (qk_norm == QkNorm::none) return qkv_BTXD;

@@ -1,5 +1,4 @@
-// Legend: B batch, T this rank's tokens, K variables a token carries, V all variables, P pixels of a patch, C
-// width.
+// Legend: B batch, T this rank's tokens, K outputs of a token, P values of an output, V all variables, C width.
 
 #include "graticule/model/head.h"
 
@@ -24,11 +23,11 @@ at::Tensor predict_each_variable(const Weights& weights, const at::Tensor& x_BTC
     const at::Tensor x_BtC = x_BTC.narrow(1, tokens.begin - span.begin, tokens.size());
     parts.push_back(graticule::linear(x_BtC, weights["out.weight"][v], weights["out.bias"][v]));
   }
-  return at::cat(parts, 1).unsqueeze(2);
+  return at::cat(parts, 1);
 }
 
 std::vector<Parameter> head_weights(const ModelShape& shape) {
-  const int64_t V = shape.grid.variables, P = shape.grid.pixels(), C = shape.dim;
+  const int64_t V = shape.grid.variables, values = shape.outputs() * shape.output_values(), C = shape.dim;
   std::vector<Parameter> list = {{"norm.weight", {C}, Init::ones, 0, false},
                                  {"norm.bias", {C}, Init::zeros, 0, false}};
   for (int64_t i = 0; i < shape.head_layers; ++i) {
@@ -36,10 +35,10 @@ std::vector<Parameter> head_weights(const ModelShape& shape) {
     list.push_back({text("hidden.", i, ".bias"), {C}, Init::zeros, 0, false});
   }
   const bool each = shape.grid.mode == TokenMode::full;
-  list.push_back({"out.weight", each ? std::vector<int64_t>{V, P, C} : std::vector<int64_t>{V * P, C},
+  list.push_back({"out.weight", each ? std::vector<int64_t>{V, values, C} : std::vector<int64_t>{values, C},
                   Init::truncated_normal, shape.init_std});
-  list.push_back(
-      {"out.bias", each ? std::vector<int64_t>{V, P} : std::vector<int64_t>{V * P}, Init::zeros, 0, false});
+  list.push_back({"out.bias", each ? std::vector<int64_t>{V, values} : std::vector<int64_t>{values},
+                  Init::zeros, 0, false});
   return list;
 }
 
@@ -53,13 +52,12 @@ Block prediction_head(const ModelShape& shape, const Span& tokens, int64_t tile_
       x_BTC = gelu(graticule::linear(x_BTC, weights[text("hidden.", i, ".weight")],
                                      weights[text("hidden.", i, ".bias")], inputs.deferred));
     }
-    if (shape.grid.mode == TokenMode::full) {
-      const Span span{tokens.begin + tile.begin, tokens.begin + tile.end};
-      return predict_each_variable(weights, x_BTC, shape.grid, span).to(at::kFloat);
-    }
+    const Span span{tokens.begin + tile.begin, tokens.begin + tile.end};
     const at::Tensor out_BTE =
-        graticule::linear(x_BTC, weights["out.weight"], weights["out.bias"], inputs.deferred);
-    return out_BTE.view({out_BTE.size(0), out_BTE.size(1), shape.grid.variables, shape.grid.pixels()})
+        shape.grid.mode == TokenMode::full
+            ? predict_each_variable(weights, x_BTC, shape.grid, span)
+            : graticule::linear(x_BTC, weights["out.weight"], weights["out.bias"], inputs.deferred);
+    return out_BTE.view({out_BTE.size(0), out_BTE.size(1), shape.outputs(), shape.output_values()})
         .to(at::kFloat);
   };
   return token_block("head", head_weights(shape), predict, tile_tokens);

@@ -1,8 +1,9 @@
-// The last block of the chain: each token predicts the pixels of its own patch.
-//   full:                 the token's own variable, by a linear map for that variable
-//   aggregated, channels: every variable, by one linear map
+// The last block of the chain: what each token says, as K outputs of P values (ModelShape::outputs). For a forecast
+// these are the variables that it carries, and the pixels of its own patch; other tasks (train/task.h) have others.
+//   full:                 by a linear map for the token's variable
+//   aggregated, channels: by one linear map
 //
-// Legend: B batch, T this rank's tokens, K variables a token carries, P pixels of a patch, C width.
+// Legend: B batch, T this rank's tokens, K outputs of a token, P values of an output, C width.
 #pragma once
 
 #include "graticule/core/model_shape.h"

@@ -5,21 +5,55 @@
 #include <ATen/ops/div.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/remainder.h>
+#include <ATen/ops/tensor.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
+#include "graticule/core/error.h"
+
 namespace graticule {
 
-RowsAndColumns rows_and_columns(const TokenGrid& grid, std::span<const Span> tokens,
-                                const at::Device& device) {
+Span visible_part(const Visible& visible, const Span& span) {
+  if (!visible) return span;
+  const auto place = [&](int64_t token) {
+    return std::lower_bound(visible->begin(), visible->end(), token) - visible->begin();
+  };
+  return {place(span.begin), place(span.end)};
+}
+
+at::Tensor tokens_at(const Visible& visible, const Span& range) {
+  return at::tensor(
+      at::IntArrayRef(*visible).slice(static_cast<size_t>(range.begin), static_cast<size_t>(range.size())),
+      at::kLong);
+}
+
+at::Tensor places_of_tokens(const TokenGrid& grid, std::span<const Span> tokens, const Visible& visible,
+                            const at::Device& device) {
   std::vector<at::Tensor> numbers;
   for (const Span& span : tokens) {
-    numbers.push_back(at::arange(span.begin, span.end, at::TensorOptions(at::kLong).device(device)));
+    numbers.push_back(visible
+                          ? tokens_at(visible, span).to(device)
+                          : at::arange(span.begin, span.end, at::TensorOptions(at::kLong).device(device)));
   }
   const at::Tensor token_T = numbers.size() == 1 ? numbers[0] : at::cat(numbers);
-  const at::Tensor place_T = at::remainder(token_T, grid.places());
-  return {at::div(place_T, grid.patch_columns(), "floor"), at::remainder(place_T, grid.patch_columns())};
+  return at::remainder(token_T, grid.places());
+}
+
+at::Tensor numbers_along(GridAxis axis, const TokenGrid& grid, const at::Tensor& place_T) {
+  const int64_t columns = grid.patch_columns(), rows = grid.patch_rows();
+  switch (axis) {
+    case GridAxis::columns:
+      return at::remainder(place_T, columns);
+    case GridAxis::rows: {
+      const at::Tensor row_T = at::div(place_T, columns, "floor");
+      return grid.patch_layers() == 1 ? row_T : at::remainder(row_T, rows);
+    }
+    case GridAxis::layers:
+      return at::div(place_T, columns * rows, "floor");
+  }
+  GRATICULE_CHECK(false, "axis");
 }
 
 Waves wave_table(int64_t n, double step, const std::vector<double>& waves) {
@@ -36,33 +70,56 @@ Waves wave_table(int64_t n, double step, const std::vector<double>& waves) {
   return table;
 }
 
+AxisWaves axis_waves(const TokenGrid& grid, GridAxis axis, const std::vector<double>& waves) {
+  if (grid.kind == GridKind::cells)
+    return {axis, {}, at::tensor(patch_angles(grid, axis), at::kDouble), at::tensor(waves, at::kDouble)};
+  const int64_t n = grid.patches(axis);
+  return {axis, wave_table(n, wave_turn(grid, axis) / static_cast<double>(n), waves), {}, {}};
+}
+
+Waves waves_at(const AxisWaves& along, const TokenGrid& grid, const at::Tensor& place_T,
+               const at::TensorOptions& options) {
+  if (along.angle_S.defined()) {
+    const at::Tensor angle_T1 = along.angle_S.to(options.device()).index_select(0, place_T).unsqueeze(1);
+    // In fp64 and within a turn, so that fp32 is exact enough for the finest wave.
+    const at::Tensor turned_TF =
+        (angle_T1 * along.wave_F.to(options.device())).remainder_(2 * std::numbers::pi).to(at::kFloat);
+    return {turned_TF.cos().to(options), turned_TF.sin().to(options)};
+  }
+  const at::Tensor number_T = numbers_along(along.axis, grid, place_T);
+  return {along.of_number.cos.to(options).index_select(0, number_T),
+          along.of_number.sin.to(options).index_select(0, number_T)};
+}
+
 WaveTables wave_tables(const TokenGrid& grid, const PlaceWaves& waves) {
-  const auto numbers = [](const std::vector<int64_t>& list) {
-    return std::vector<double>(list.begin(), list.end());
-  };
-  const int64_t Q = grid.patch_columns(), R = grid.patch_rows();
-  return {wave_table(Q, 2 * std::numbers::pi / static_cast<double>(Q), numbers(waves.columns)),
-          wave_table(R, std::numbers::pi / static_cast<double>(R), numbers(waves.rows))};
+  WaveTables tables;
+  for (const GridAxis axis : wave_axes(grid)) {
+    const std::vector<int64_t>& numbers = waves.along(axis);
+    tables.push_back(axis_waves(grid, axis, {numbers.begin(), numbers.end()}));
+  }
+  return tables;
 }
 
 Waves waves_at(const WaveTables& tables, const TokenGrid& grid, std::span<const Span> tokens,
-               const at::TensorOptions& options) {
-  const auto [row_T, column_T] = rows_and_columns(grid, tokens, options.device());
-  const auto look_up = [&, &row_T = row_T, &column_T = column_T](const at::Tensor& of_column,
-                                                                 const at::Tensor& of_row) {
-    return at::cat(
-        {of_column.to(options).index_select(0, column_T), of_row.to(options).index_select(0, row_T)}, 1);
-  };
-  return {look_up(tables.of_column.cos, tables.of_row.cos), look_up(tables.of_column.sin, tables.of_row.sin)};
+               const Visible& visible, const at::TensorOptions& options) {
+  const at::Tensor place_T = places_of_tokens(grid, tokens, visible, options.device());
+  std::vector<at::Tensor> cos, sin;
+  for (const AxisWaves& along : tables) {
+    const Waves waves = waves_at(along, grid, place_T, options);
+    cos.push_back(waves.cos), sin.push_back(waves.sin);
+  }
+  return {at::cat(cos, 1), at::cat(sin, 1)};
 }
 
-std::vector<VariableRun> variable_runs(const TokenGrid& grid, std::span<const Span> tokens) {
+std::vector<VariableRun> variable_runs(const TokenGrid& grid, std::span<const Span> tokens,
+                                       const Visible& visible) {
   std::vector<VariableRun> runs;
   int64_t first = 0;
+  const int64_t each = grid.mode == TokenMode::full ? grid.places() : grid.tokens();
   for (const Span& span : tokens) {
-    const Span variables = grid.variables_of(span);
-    for (int64_t v = variables.begin; v < variables.end; ++v) {
-      const Span some = grid.tokens_of(span, v);
+    for (int64_t v = 0; v < (grid.tokens() + each - 1) / each; ++v) {
+      const Span some = intersect(span, visible_part(visible, {v * each, (v + 1) * each}));
+      if (some.empty()) continue;
       runs.push_back({v, {first + some.begin - span.begin, first + some.end - span.begin}});
     }
     first += span.size();

@@ -7,7 +7,6 @@
 
 #include <array>
 #include <cmath>
-#include <numbers>
 #include <tuple>
 
 #include "graticule/core/error.h"
@@ -77,8 +76,8 @@ at::Tensor first_aims_of(const ModelShape& shape) {
     for (int64_t f = 0; f < F; ++f) {
       const bool over_columns = f < std::ssize(waves.columns);
       const auto wave = static_cast<double>(over_columns ? waves.columns[static_cast<size_t>(f)] : 0);
-      const double angle =
-          2 * std::numbers::pi * wave * columns / static_cast<double>(shape.grid.patch_columns());
+      const double angle = wave_turn(shape.grid, GridAxis::columns) * wave * columns /
+                           static_cast<double>(shape.grid.patches(GridAxis::columns));
       out[h][0][f] = static_cast<float>(strength * std::cos(angle));
       out[h][0][F + f] = static_cast<float>(strength * std::sin(angle));
     }
@@ -124,18 +123,19 @@ std::vector<HeadParameter> query_key_parameters(const ModelShape& shape) {
 QueryKey query_key_of(const ModelShape& shape) { return {shape, wave_tables(shape.grid, shape.waves())}; }
 
 at::Tensor queries_and_keys(const std::shared_ptr<const QueryKey>& query_key, const Weights& weights,
-                            const at::Tensor& projected_BTW, int64_t queries, std::vector<Span> tokens) {
+                            const at::Tensor& projected_BTW, int64_t queries, std::vector<Span> tokens,
+                            Visible visible) {
   const ModelShape& shape = query_key->shape;
   const int64_t D = shape.head_dim(), K = shape.content_dim();
   const int64_t keys = (projected_BTW.size(2) - queries * D) / (K + D);
   const auto weight_if = [&](bool there, const char* name) {
     return there ? Optional(weights[name]) : std::nullopt;
   };
-  return QueriesAndKeys::apply(
-      projected_BTW, added_to_queries(shape, weights),
-      weight_if(shape.embedded_variables() > 1, "attention.k_variable"),
-      weight_if(shape.qk_norm == QkNorm::cosine, "attention.temperature"),
-      c10::make_intrusive<KeptCall>(FormCall{query_key, std::move(tokens), queries, keys}));
+  return QueriesAndKeys::apply(projected_BTW, added_to_queries(shape, weights),
+                               weight_if(shape.embedded_variables() > 1, "attention.k_variable"),
+                               weight_if(shape.qk_norm == QkNorm::cosine, "attention.temperature"),
+                               c10::make_intrusive<KeptCall>(FormCall{query_key, std::move(tokens),
+                                                                      std::move(visible), queries, keys}));
 }
 
 }  // namespace graticule

@@ -40,9 +40,10 @@ QueryKey query_key_of(const ModelShape& shape);
 
 /// The projection of T tokens, [B, T, H D + G K + G D] (content and aim of queries, content of keys, values),
 /// -> q, k, v side by side, [B, T, H + 2 G, D], in the form of a shape with shapes_queries(). `queries`: H.
-/// `tokens`: the ranges of the T tokens, in order. With qk_norm = cosine autograd keeps the result, and one
+/// `tokens`: the ranges of the T tokens, in order, among the visible ones (places.h). With qk_norm = cosine autograd keeps the result, and one
 /// fp32 number for each token and head; else nothing.
 at::Tensor queries_and_keys(const std::shared_ptr<const QueryKey>& query_key, const Weights& weights,
-                            const at::Tensor& projected_BTW, int64_t queries, std::vector<Span> tokens);
+                            const at::Tensor& projected_BTW, int64_t queries, std::vector<Span> tokens,
+                            Visible visible = nullptr);
 
 }  // namespace graticule

@@ -25,6 +25,7 @@ namespace graticule {
 struct FormCall {
   std::shared_ptr<const QueryKey> query_key;
   std::vector<Span> tokens;
+  Visible visible;
   int64_t H, G;
 
   const ModelShape& shape() const { return query_key->shape; }
@@ -38,12 +39,12 @@ struct FormCall {
   bool adds_to_keys() const { return V() > 1; }
   PlaceForm form() const { return shape().place; }
   Waves waves(const at::TensorOptions& options) const {
-    return waves_at(query_key->tables, shape().grid, tokens, options);
+    return waves_at(query_key->tables, shape().grid, tokens, visible, options);
   }
   /// Of the T tokens; one run if all carry all variables.
   std::vector<VariableRun> runs(int64_t T) const {
     if (V() == 1) return {{0, {0, T}}};
-    return variable_runs(shape().grid, tokens);
+    return variable_runs(shape().grid, tokens, visible);
   }
 };
 

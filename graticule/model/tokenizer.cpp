@@ -6,11 +6,12 @@
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/softmax.h>
 
+#include <algorithm>
+#include <cmath>
 #include <numbers>
 
 #include "graticule/core/error.h"
 #include "graticule/kernel/linear.h"
-#include "graticule/model/places.h"
 #include "graticule/parallel/tiles.h"
 
 namespace graticule {
@@ -49,14 +50,12 @@ at::Tensor time_embedding(const Weights& weights, const Inputs& inputs, bool cal
 }
 
 // One linear map for each variable that this rank's tokens belong to: [B, T, 1, I] -> [B, T, C].
-at::Tensor embed_each_variable(const Weights& weights, const at::Tensor& input_BTKI, const TokenGrid& grid,
-                               const Span& span) {
-  const Span variables = grid.variables_of(span);
+at::Tensor embed_each_variable(const Weights& weights, const at::Tensor& input_BTKI,
+                               std::vector<VariableRun> runs) {
+  if (runs.empty()) runs.push_back({0, {0, 0}});  // no token: the weights still take part
   std::vector<at::Tensor> parts;
-  for (int64_t v = variables.begin; v < variables.end; ++v) {
-    const Span tokens = grid.tokens_of(span, v);
-    const at::Tensor patches_BtI =
-        input_BTKI.narrow(1, tokens.begin - span.begin, tokens.size()).select(2, 0);
+  for (const auto& [v, tokens] : runs) {
+    const at::Tensor patches_BtI = input_BTKI.narrow(1, tokens.begin, tokens.size()).select(2, 0);
     parts.push_back(graticule::linear(patches_BtI, weights["patch.weight"][v], weights["patch.bias"][v]) +
                     weights["variable"][v]);
   }
@@ -124,48 +123,56 @@ std::vector<Parameter> tokenizer_weights(const ModelShape& shape) {
   return list;
 }
 
-/// The 2-D position embedding, fp32, for any grid: half of the width for the row of patches, half for the
-/// column. y in [0, 1] runs from the south edge to the north edge of the grid; lambda is the longitude in
-/// turns (periodic); c = C / 4 and k = 0 .. c - 1:
-///   sin(pi y 2^(8 k / c)), cos(same)    geometric series, from half a wave to 128 waves over the rows
-///   sin(2 pi lambda m_k), cos(same)     whole wave numbers m_k = 1 + floor(k X' / (2 c)), X' patch columns,
-///                                       so there is no seam at 0 E
-struct PositionTables {
-  at::Tensor of_row, of_column;
-};
-
-PositionTables position_tables(const TokenGrid& grid, int64_t dim) {
-  const int64_t quarter = dim / 4, R = grid.patch_rows(), Q = grid.patch_columns();
-  std::vector<double> over_rows, over_columns;
-  for (int64_t k = 0; k < quarter; ++k) {
-    over_rows.push_back(std::exp2(8.0 * static_cast<double>(k) / static_cast<double>(quarter)));
-    over_columns.push_back(static_cast<double>(1 + k * Q / (2 * quarter)));
-  }
-  const auto table = [](const Waves& waves) { return at::cat({waves.sin, waves.cos}, 1); };
-  return {table(wave_table(R, std::numbers::pi / static_cast<double>(R), over_rows)),
-          table(wave_table(Q, 2 * std::numbers::pi / static_cast<double>(Q), over_columns))};
-}
-
-at::Tensor look_up(const PositionTables& tables, const TokenGrid& grid, const Span& span,
-                   const at::TensorOptions& options) {
-  const auto [row_T, column_T] = rows_and_columns(grid, {&span, 1}, options.device());
-  return at::cat({tables.of_row.to(options).index_select(0, row_T),
-                  tables.of_column.to(options).index_select(0, column_T)},
-                 1);
+// The tokens of a tile that are visible: [B, t, K, I] of the tile -> those of `part`, their range among the visible.
+at::Tensor pick(const at::Tensor& input_BTKI, const Visible& visible, const Span& tile, const Span& part) {
+  if (!visible) return input_BTKI;
+  return input_BTKI.index_select(1, (tokens_at(visible, part) - tile.begin).to(input_BTKI.device()));
 }
 
 }  // namespace
+
+WaveTables position_tables(const TokenGrid& grid, int64_t dim) {
+  std::vector<GridAxis> axes = wave_axes(grid);
+  std::reverse(axes.begin(), axes.end());
+  WaveTables tables;
+  for (size_t a = 0; a < axes.size(); ++a) {
+    const int64_t n = grid.patches(axes[a]),
+                  c = span_of(dim / 2, std::ssize(axes), static_cast<int64_t>(a)).size();
+    std::vector<double> numbers;
+    for (int64_t k = 0; k < c; ++k) {
+      numbers.push_back(grid.periodic(axes[a])
+                            ? static_cast<double>(1 + k * n / (2 * c))
+                            : std::exp2(8.0 * static_cast<double>(k) / static_cast<double>(c)));
+    }
+    tables.push_back(axis_waves(grid, axes[a], numbers));
+  }
+  return tables;
+}
+
+at::Tensor positions_of(const WaveTables& tables, const TokenGrid& grid, const Span& span,
+                        const Visible& visible, const at::TensorOptions& options) {
+  const at::Tensor place_T = places_of_tokens(grid, {&span, 1}, visible, options.device());
+  std::vector<at::Tensor> parts;
+  for (const AxisWaves& along : tables) {
+    const Waves waves = waves_at(along, grid, place_T, options);
+    parts.push_back(waves.sin), parts.push_back(waves.cos);
+  }
+  return at::cat(parts, 1);
+}
 
 Block tokenizer(const ModelShape& shape, const Span& tokens, int64_t tile_tokens) {
   const TokenFunction embed = [shape, tokens, tables = position_tables(shape.grid, shape.dim)](
                                   const Weights& weights, const at::Tensor& input, const Inputs& inputs,
                                   const Span& tile) {
-    const Span span{tokens.begin + tile.begin, tokens.begin + tile.end};
-    const at::Tensor input_BTKI = input.to(weights["lead.weight"].scalar_type());
+    const Span all{tokens.begin + tile.begin, tokens.begin + tile.end},
+        span = visible_part(inputs.visible, all);
+    const at::Tensor input_BTKI =
+        pick(input, inputs.visible, all, span).to(weights["lead.weight"].scalar_type());
     at::Tensor x_BTC;
     switch (shape.grid.mode) {
       case TokenMode::full:
-        x_BTC = embed_each_variable(weights, input_BTKI, shape.grid, span);
+        x_BTC =
+            embed_each_variable(weights, input_BTKI, variable_runs(shape.grid, {&span, 1}, inputs.visible));
         break;
       case TokenMode::aggregated:
         x_BTC = aggregate_variables(weights, input_BTKI, shape);
@@ -174,7 +181,7 @@ Block tokenizer(const ModelShape& shape, const Span& tokens, int64_t tile_tokens
         x_BTC = graticule::linear(input_BTKI.flatten(2), weights["patch.weight"], weights["patch.bias"]);
         break;
     }
-    return x_BTC + look_up(tables, shape.grid, span, x_BTC.options()) +
+    return x_BTC + positions_of(tables, shape.grid, span, inputs.visible, x_BTC.options()) +
            time_embedding(weights, inputs, shape.calendar);
   };
   return token_block("tokenizer", tokenizer_weights(shape), embed, tile_tokens);

@@ -27,6 +27,9 @@ struct Inputs {
   std::vector<int64_t> sample_ids;  ///< B; with `seed` they seed drop path, so the ranks of a sample agree
   uint64_t seed = 0;
   bool training = false;
+  /// The tokens that the model's blocks read, ascending, the same on all ranks and for all samples; null: all. Place
+  /// i of the sequence is then token (*visible)[i].
+  std::shared_ptr<const std::vector<int64_t>> visible = nullptr;
   std::shared_ptr<DeferredGradients> deferred =
       nullptr;  ///< collects weight gradients for later; null: computed at once
 };

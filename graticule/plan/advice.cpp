@@ -92,9 +92,12 @@ std::vector<Remedy> remedies_for(const Question& question) {
   }
   const size_t without_patch = remedies.size();
   const TokenGrid& grid = question.shape.grid;
-  for (int64_t patch = 2 * grid.patch;
-       patch <= std::min(grid.rows, grid.columns) && remedies.size() == without_patch; patch *= 2) {
-    try_change(remedies, question, text("set model.patch = ", patch),
+  const auto twice = [](const Patch& patch) {
+    return Patch(2 * patch.layers, 2 * patch.rows, 2 * patch.columns);
+  };
+  for (Patch patch = twice(grid.patch); fits(patch, grid) && remedies.size() == without_patch;
+       patch = twice(patch)) {
+    try_change(remedies, question, text("set model.patch = ", in_words(patch)),
                [&](Options& o, ModelShape& shape) { o.model.patch = shape.grid.patch = patch; });
   }
   return remedies;

@@ -1,7 +1,5 @@
 #include "graticule/plan/cluster.h"
 
-#include <toml++/toml.h>
-
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
@@ -25,8 +23,9 @@ struct Range {
 // The ranges of today's devices and links, with a margin: a number in the wrong unit is outside them.
 constexpr Range rate{0.001, 100e3, "TFLOP/s"}, bandwidth{0.001, 20e3, "GB/s"},
     latency{0.1, 1e5, "microseconds"}, width{1, 1e6, "width"}, message{1, 1e12, "bytes"},
-    part{0, 1, "a share"}, block_time{0, 1e6, "microseconds"}, turns{1, 1024, "ranks"},
-    memory{0.5, 4096, "GiB"}, share{0.01, 1, "a share"}, nodes{1, 1e6, "nodes"}, pieces{1, 4096, "pieces"};
+    files{0.001, 1e6, "GB/s"}, part{0, 1, "a share"}, block_time{0, 1e6, "microseconds"},
+    turns{1, 1024, "ranks"}, memory{0.5, 4096, "GiB"}, share{0.01, 1, "a share"}, nodes{1, 1e6, "nodes"},
+    pieces{1, 4096, "pieces"};
 
 // One table of the file. It remembers the keys that were read, so refuse_unknown() can find the others.
 class Section {
@@ -240,6 +239,12 @@ Cluster cluster_of(const toml::table& table, const std::string& where) {
     across.refuse_unknown();
     cluster.topology = topology_of(file.section("topology"), cluster.nodes);
   }
+  if (file.has("file_system")) {
+    Section system = file.section("file_system");
+    cluster.file_system = {giga * system.number("read_gb_s", files),
+                           giga * system.number("write_gb_s", files)};
+    system.refuse_unknown();
+  }
   file.refuse_unknown();
   return cluster;
 }
@@ -280,14 +285,7 @@ double rate_at(const std::vector<RatePoint>& points, double size, double otherwi
 }
 
 Cluster parse_cluster(const std::string& toml_text, const std::string& where) {
-  toml::table table;
-  try {
-    table = toml::parse(toml_text, where);
-  } catch (const toml::parse_error& error) {
-    refuse(where, error.description(), " (line ", error.source().begin.line, ", column ",
-           error.source().begin.column, "): correct the TOML there");
-  }
-  return cluster_of(table, where);
+  return cluster_of(parse_toml(toml_text, where), where);
 }
 
 Cluster cluster_named(const std::string& name_or_path) {

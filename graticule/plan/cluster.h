@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -56,6 +57,11 @@ struct Dragonfly {
 
 using Topology = std::variant<Flat, FatTree, Dragonfly>;
 
+/// The file system of the whole machine, which its jobs share.
+struct FileSystem {
+  double read = 0, write = 0;  ///< bytes a second
+};
+
 struct Cluster {
   std::string name;
   int64_t nodes = 0;  ///< the largest number that a plan may use
@@ -73,6 +79,7 @@ struct Cluster {
   Link interface;    ///< one network interface; unused where the cluster has one node
   int64_t interfaces_per_node = 0;
   Topology topology;
+  std::optional<FileSystem> file_system;  ///< absent: not known
 
   /// Bytes a second that each device of a node sends to other nodes when all of them send.
   double share_of_interfaces() const {

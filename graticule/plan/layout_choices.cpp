@@ -117,7 +117,7 @@ std::vector<HeadExchange> exchanges_of(const Options& options, const ModelShape&
   const Axes axes = axes_of(frame);
   const ParallelOptions& given = options.parallel;
   const bool lean = is_lean(frame.activations);
-  const bool gathers = axes.context > 1 && frame.parallel.context_method == ContextMethod::lss;
+  const bool gathers = axes.context > 1 && frame.parallel.context_method != ContextMethod::ring;
   const bool keeps = !lean && axes.ulysses > 1;
   const int64_t keys = std::max<int64_t>(1, shape.key_heads() / axes.tensor / axes.ulysses);
   std::vector<HeadExchange> exchanges;
@@ -136,26 +136,47 @@ std::vector<HeadExchange> exchanges_of(const Options& options, const ModelShape&
   return exchanges;
 }
 
+/// How the context ranks work together.
+struct ContextWay {
+  ContextMethod method;
+  int64_t mesh_rows;
+};
+
+// A mesh has the rows that send the fewest bytes. One that is a line sends no fewer bytes than lss, so it is
+// tried only if the recipe names it.
+std::vector<ContextWay> context_ways_of(const Options& options, const ModelShape& shape, const Axes& axes) {
+  const ParallelOptions& given = options.parallel;
+  if (axes.context == 1) return {{given.context_method, given.mesh_rows}};
+  Options meshed = options;
+  meshed.parallel.context_method = ContextMethod::mesh;
+  const bool fits = !trouble_with_rows(meshed.parallel, axes.context);
+  const ContextGrid grid = fits ? context_grids_of(meshed, shape, axes).forward : ContextGrid{};
+  std::vector<ContextMethod> methods = {ContextMethod::lss, ContextMethod::ring};
+  if (!grid.is_line()) methods.push_back(ContextMethod::mesh);
+  std::vector<ContextWay> ways;
+  for (const auto method : open(options, "parallel.context_method", given.context_method, methods)) {
+    const std::vector<int64_t> rows = {method == ContextMethod::mesh ? grid.queries : given.mesh_rows};
+    ways.push_back({method, open(options, "parallel.mesh_rows", given.mesh_rows, rows).front()});
+  }
+  return ways;
+}
+
 }  // namespace
 
 std::vector<Layout> frames_of(const Options& options, const ModelShape& shape, const Axes& axes) {
   Layout frame{options.parallel};
   ParallelOptions& p = frame.parallel;
   fill_in(p, axes);
-  std::vector<ContextMethod> methods = {p.context_method};
-  if (axes.context > 1) {
-    methods =
-        open(options, "parallel.context_method", p.context_method, {ContextMethod::lss, ContextMethod::ring});
-  }
   std::vector<Layout> frames;
-  for (const ContextMethod method : methods) {
+  for (const auto& [method, mesh_rows] : context_ways_of(options, shape, axes)) {
     for (const auto& [kind, chunks] : schedules_of(options, shape, axes)) {
       for (const int64_t micro_batches : micro_batches_of(options, axes)) {
         for (const Activations policy : policies_of(options)) {
           // A lean block computes all gradients at once, so zero_bubble equals 1f1b.
           const bool same = kind == ScheduleKind::zero_bubble && is_lean(policy);
           if (same && !options.named.contains("parallel.schedule")) continue;
-          p.context_method = method, p.schedule = kind, p.chunks = chunks;
+          p.context_method = method, p.mesh_rows = mesh_rows;
+          p.schedule = kind, p.chunks = chunks;
           p.micro_batches = micro_batches, frame.activations = policy;
           frames.push_back(frame);
         }

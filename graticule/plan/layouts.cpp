@@ -1,5 +1,6 @@
 #include "graticule/plan/layouts.h"
 
+#include "graticule/core/context_grid.h"
 #include "graticule/core/error.h"
 #include "graticule/recipe/layout.h"
 #include "graticule/recipe/passes.h"
@@ -20,10 +21,10 @@ Options with_layout(Options options, const Layout& layout) {
 
 const std::vector<std::string>& layout_keys() {
   static const std::vector<std::string> keys = {
-      "parallel.data",          "parallel.context",        "parallel.ulysses",     "parallel.tensor",
-      "parallel.pipeline",      "parallel.shard",          "parallel.shard_ranks", "parallel.context_method",
-      "parallel.micro_batches", "parallel.schedule",       "parallel.chunks",      "parallel.head_groups",
-      "parallel.gather_heads",  "parallel.keep_exchanged", "train.activations"};
+      "parallel.data",        "parallel.context",       "parallel.ulysses",        "parallel.tensor",
+      "parallel.pipeline",    "parallel.shard",         "parallel.shard_ranks",    "parallel.context_method",
+      "parallel.mesh_rows",   "parallel.micro_batches", "parallel.schedule",       "parallel.chunks",
+      "parallel.head_groups", "parallel.gather_heads",  "parallel.keep_exchanged", "train.activations"};
   return keys;
 }
 
@@ -38,12 +39,22 @@ std::vector<Axes> open_axes(const Options& options, const ModelShape& shape, int
   return all;
 }
 
+namespace {
+
+std::string context_words(const ParallelOptions& p) {
+  if (p.context_method != ContextMethod::mesh || p.mesh_rows == 0)
+    return std::string(name_of(p.context_method));
+  return described(ContextGrid{p.mesh_rows, p.context / p.mesh_rows});
+}
+
+}  // namespace
+
 std::string described(const Layout& layout) {
   const ParallelOptions& p = layout.parallel;
   const Axes axes = axes_of(layout);
   const bool lean = is_lean(layout.activations);
   std::string words = described(axes);
-  if (axes.context > 1) words += text(", ", name_of(p.context_method));
+  if (axes.context > 1) words += text(", ", context_words(p));
   if (p.shard != Shard::none) words += text(", shard ", name_of(p.shard));
   if (p.shard != Shard::none && p.shard_ranks > 0) words += text(" of ", p.shard_ranks);
   words += text(", ", name_of(layout.activations));

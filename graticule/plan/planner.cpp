@@ -52,7 +52,7 @@ double most_saved(const StepTime& time, const Layout& frame, const Axes& axes) {
   double changed = 0;
   for (const auto& [group, seconds] : time.exchange) {
     const bool of_heads = group == GroupOf::ulysses ||
-                          (group == GroupOf::context && frame.parallel.context_method == ContextMethod::lss);
+                          (is_of_context(group) && frame.parallel.context_method != ContextMethod::ring);
     if (of_heads || is_of_weights(group)) changed += seconds;
   }
   const auto rounds = static_cast<double>(frame.parallel.micro_batches * frame.parallel.chunks);

@@ -112,12 +112,11 @@ double exposed_of(const Exchange& exchange, double seconds, const Options& optio
   };
   if (group == GroupOf::tensor) return seconds * (exchange.pattern == Pattern::ring ? 2.0 / 3 : 1.0 / 2);
   if (group == GroupOf::ulysses) return in_parts(static_cast<double>(parallel.head_groups));
-  if (group == GroupOf::context && exchange.pattern == Pattern::neighbour)
-    return hide(seconds, cover.attention);
-  if (group == GroupOf::context && lean && parallel.head_groups > 1) {
+  if (is_of_context(group) && exchange.pattern == Pattern::neighbour) return hide(seconds, cover.attention);
+  if (is_of_context(group) && lean && parallel.head_groups > 1) {
     return in_parts(static_cast<double>(parallel.head_groups));
   }
-  if (group == GroupOf::context) return parallel.gather_heads > 0 ? in_parts(2) : seconds;
+  if (is_of_context(group)) return parallel.gather_heads > 0 ? in_parts(2) : seconds;
   if (group == GroupOf::whole_weights || group == GroupOf::cut_weights) {
     const bool once = parallel.shard == Shard::none || parallel.shard == Shard::optimizer;
     const double may = once ? seconds - hide(seconds, cover.last_backward) : seconds;

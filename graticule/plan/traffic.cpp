@@ -134,28 +134,65 @@ void bill_ulysses(Bill& bill, const Step& step, const RankShare& share, int64_t 
            2 * head_groups * backward.times);
 }
 
-// The context axis. lss: gathers K|V in forward and again in backward, and reduce-scatters dK|dV in fp32.
-// ring: K|V take P - 1 steps, dK|dV take P.
+// One pass of a ring: the blocks of a side take P - 1 steps, and what returns takes P.
+void bill_ring(Bill& bill, const Step& step, const RankShare& share, const Members& group,
+               const SideBytes& side, const Runs& runs) {
+  const int64_t S = step.shape.grid.tokens();
+  const int64_t steps = group.ranks - 1 + (side.back > 0 ? group.ranks : 0);
+  bill.add(group, Pattern::neighbour,
+           ((S - share.next_query_tokens) * side.there + S * side.back) * runs.samples, steps * runs.times);
+}
+
+// One pass of a grid. `tokens`: of all ranks of the side.
+void bill_side(Bill& bill, const RankShare& share, const Members& group, const SideBytes& side,
+               int64_t tokens, int64_t messages, const Runs& runs) {
+  const int64_t t = share.query_tokens;
+  bill.gather(group, t * side.there, {messages * runs.times, runs.samples});
+  if (side.back > 0)
+    bill.add(group, Pattern::pairwise, (tokens - t) * side.back * runs.samples, messages * runs.times);
+}
+
+// The groups of a grid of context ranks: columns and rows. In a line one of them is the whole context group.
+struct GridMembers {
+  Members queries, keys;
+};
+
+GridMembers members_of(const Step& step, const RankShare& share, const ContextGrid& grid) {
+  const int64_t stride = int64_t{step.axes.tensor} * step.axes.ulysses, place = share.place.context;
+  const bool line = grid.is_line();
+  return {{line ? GroupOf::context : GroupOf::context_queries, grid.queries, stride * grid.keys,
+           place / grid.keys},
+          {line ? GroupOf::context : GroupOf::context_keys, grid.keys, stride, place % grid.keys}};
+}
+
+// One pass of the context axis.
+void bill_pass(Bill& bill, const Step& step, const RankShare& share, const ContextGrid& grid,
+               const PassBytes& pass, const Runs& runs) {
+  const ParallelOptions& parallel = step.options.parallel;
+  const GridMembers members = members_of(step, share, grid);
+  if (parallel.context_method == ContextMethod::ring) {
+    const bool queries = grid.queries > 1;
+    bill_ring(bill, step, share, queries ? members.queries : members.keys, queries ? pass.queries : pass.keys,
+              runs);
+    return;
+  }
+  const int64_t keys = share.own_keys.size();
+  const int64_t together = parallel.gather_heads > 0 ? parallel.gather_heads : std::max<int64_t>(keys, 1);
+  const int64_t strides = (keys + together - 1) / together;
+  const GridTokens tokens = grid_tokens(step.shape, step.axes, share, grid);
+  bill_side(bill, share, members.queries, pass.queries, tokens.queries, strides, runs);
+  bill_side(bill, share, members.keys, pass.keys, tokens.keys, strides, runs);
+}
+
+// The context axis: what core/context_grid counts for a token.
 void bill_context(Bill& bill, const Step& step, const RankShare& share, const Runs& forward,
                   const Runs& backward) {
-  const ParallelOptions& parallel = step.options.parallel;
-  const Members group{GroupOf::context, step.axes.context, int64_t{step.axes.tensor} * step.axes.ulysses,
-                      share.place.context};
-  const int64_t keys = share.own_keys.size(), values = 2 * keys * step.shape.head_dim();
-  const int64_t S = step.shape.grid.tokens(), t = share.query_tokens;
-  const Runs both = forward + backward;
-  if (parallel.context_method == ContextMethod::lss) {
-    const int64_t together = parallel.gather_heads > 0 ? parallel.gather_heads : std::max<int64_t>(keys, 1);
-    const int64_t strides = (keys + together - 1) / together;
-    bill.gather(group, t * values * share.element, {strides * both.times, both.samples});
-    bill.add(group, Pattern::pairwise, (S - t) * values * fp32_bytes * backward.samples,
-             strides * backward.times);
-  } else {
-    bill.add(group, Pattern::neighbour,
-             (S - share.next_query_tokens) * values * share.element * both.samples +
-                 S * values * fp32_bytes * backward.samples,
-             (group.ranks - 1) * both.times + group.ranks * backward.times);
-  }
+  if (step.axes.context == 1) return;
+  const ContextGrids grids = context_grids_of(step.options, step.shape, step.axes);
+  const ContextHeads heads{share.own_queries.size(), share.own_keys.size(), step.shape.head_dim(),
+                           share.element};
+  bill_pass(bill, step, share, grids.forward, forward_bytes(heads), forward);
+  bill_pass(bill, step, share, grids.backward, backward_bytes(heads), backward);
 }
 
 // The pipeline axis. For each step of train.rollout and each micro-batch a stage sends activations from each

@@ -4,9 +4,11 @@
 #include <cmath>
 #include <utility>
 
+#include "graticule/core/context_grid.h"
 #include "graticule/core/error.h"
 #include "graticule/core/pipeline_schedule.h"
 #include "graticule/core/span.h"
+#include "graticule/recipe/share.h"
 
 namespace graticule {
 
@@ -71,6 +73,18 @@ std::optional<std::string> trouble_with(const Axes& axes, const Options& options
                 " leaves ranks without a head: choose at most ", fewest_heads(shape, axes.tensor),
                 " and let context take the rest");
   }
+  if (shape.has_decoder()) {
+    if (axes.pipeline * p.chunks > 1)
+      return text(
+          "pipeline = ", axes.pipeline, p.chunks > 1 ? text(" x chunks = ", p.chunks) : "",
+          " with task.kind = \"reconstruct\": its blocks and its decoder have other tokens and widths; choose 1");
+    if (axes.tensor * axes.ulysses > shape.decoder.heads)
+      return text(
+          "tensor x ulysses = ", axes.tensor * axes.ulysses, " over ", shape.decoder.heads,
+          " heads of the decoder leaves ranks without a head: raise task.decoder_heads, or let context "
+          "take the rest");
+  }
+  if (auto trouble = trouble_with_rows(p, axes.context)) return trouble;
   if (p.chunks > shape.depth) {
     return text("chunks = ", p.chunks, " over ", shape.depth, " transformer blocks: choose at most ",
                 shape.depth);
@@ -89,9 +103,9 @@ std::optional<std::string> trouble_with(const Axes& axes, const Options& options
                 " samples: choose at most ", options.data.batch / axes.data);
   }
   const int64_t holders = axes.sequence() * axes.tensor;
-  if (shape.grid.tokens() < holders) {
-    return text(holders, " ranks (context x ulysses x tensor) share a sample of ", shape.grid.tokens(),
-                " tokens: choose at most that many ranks");
+  if (shape.visible_tokens() < holders) {
+    return text(holders, " ranks (context x ulysses x tensor) share a sample of ", shape.visible_tokens(),
+                shape.has_decoder() ? " visible" : "", " tokens: choose at most that many ranks");
   }
   const int64_t replicas = axes.data * axes.sequence();
   if (p.shard_ranks > 0 && replicas % p.shard_ranks != 0) {
@@ -143,6 +157,11 @@ Axes resolve_axes(const Options& options, int ranks, const ModelShape& shape) {
     refuse_layout(*trouble, axes, ranks, options, shape);
   }
   return axes;
+}
+
+std::string described(const Axes& axes, const Options& options, const ModelShape& shape) {
+  if (axes.context == 1 || options.parallel.context_method != ContextMethod::mesh) return described(axes);
+  return text(described(axes), ", ", described(context_grids_of(options, shape, axes).forward));
 }
 
 void fill_in(ParallelOptions& parallel, const Axes& axes) {

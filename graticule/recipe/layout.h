@@ -23,6 +23,9 @@ std::vector<Axes> layouts_that_work(const Options& options, int ranks, const Mod
 /// pipeline stay 1. Refuses a layout that cannot work and names the nearest ones that can.
 Axes resolve_axes(const Options& options, int ranks, const ModelShape& shape);
 
+/// The degrees in words, and the grid if the context method is a mesh.
+std::string described(const Axes& axes, const Options& options, const ModelShape& shape);
+
 /// Writes the degrees into the recipe's section [parallel].
 void fill_in(ParallelOptions& parallel, const Axes& axes);
 

@@ -1,7 +1,5 @@
 #include "graticule/recipe/options.h"
 
-#include <toml++/toml.h>
-
 #include <algorithm>
 #include <fstream>
 #include <type_traits>
@@ -9,6 +7,8 @@
 #include "graticule/core/error.h"
 #include "graticule/recipe/presets.h"
 #include "graticule/recipe/recipe_fields.h"
+#include "graticule/recipe/recipe_rules.h"
+#include "graticule/recipe/task_rules.h"
 #include "graticule/recipe/toml_text.h"
 
 namespace graticule {
@@ -101,6 +101,9 @@ class Reader {
   static bool all_in(const ValueRange& range, const std::vector<T>& values) {
     return std::all_of(values.begin(), values.end(), [&](T value) { return all_in(range, value); });
   }
+  static bool all_in(const ValueRange& range, const Patch& patch) {
+    return all_in(range, std::vector{patch.layers, patch.rows, patch.columns});
+  }
   static bool all_in(const ValueRange& range, const LossWeights& weights) {
     return std::all_of(weights.by_name.begin(), weights.by_name.end(),
                        [&](const auto& entry) { return all_in(range, entry.second); });
@@ -136,6 +139,15 @@ class Reader {
       if (!weight.is_number()) refuse_value(node, key, "a table of numbers, {variable = weight}");
       value.by_name[std::string(name.str())] = *weight.value<double>();
     }
+  }
+  void read(const toml::node& node, const char* key, Patch& value) const {
+    std::vector<int64_t> sides;
+    read(node, key, sides);
+    if (sides.empty() || sides.size() > 3)
+      refuse_value(node, key, "one number, [rows, columns] or [layers, rows, columns]");
+    value = sides.size() == 1   ? Patch(sides[0])
+            : sides.size() == 2 ? Patch(1, sides[0], sides[1])
+                                : Patch(sides[0], sides[1], sides[2]);
   }
   void read(const toml::node& node, const char* key, std::vector<std::string>& value) const {
     read_list(node, key, value, "a list of texts");
@@ -197,6 +209,12 @@ class Writer {
     for (const T& value : values) array.push_back(value);
     current_->insert_or_assign(key, std::move(array));
   }
+  void field(const char* key, KeyKind kind, const Patch& patch, const ValueRange& range) {
+    if (patch == Patch(patch.rows)) return field(key, kind, patch.rows, range);
+    std::vector<int64_t> sides = {patch.rows, patch.columns};
+    if (patch.layers > 1) sides.insert(sides.begin(), patch.layers);
+    field(key, kind, sides, range);
+  }
   void field(const char* key, KeyKind kind, const LossWeights& weights, const ValueRange&) {
     if (weights.by_name.empty()) return choice(key, kind, weights.rule);
     toml::table table;
@@ -213,15 +231,6 @@ class Writer {
   toml::table* current_ = nullptr;
 };
 
-toml::table parse(const std::string& text, const std::string& where) {
-  try {
-    return toml::parse(text, where);
-  } catch (const toml::parse_error& error) {
-    refuse(where, error.description(), " (line ", error.source().begin.line, ", column ",
-           error.source().begin.column, "): correct the TOML there");
-  }
-}
-
 // Applies "train.lr=1e-3". The value is TOML; if it is not, it is taken as a text, so quotes may be left out.
 void apply_override(toml::table& recipe, const std::string& assignment) {
   const size_t equals = assignment.find('='), dot = assignment.rfind('.', equals);
@@ -232,8 +241,8 @@ void apply_override(toml::table& recipe, const std::string& assignment) {
   const std::string value = assignment.substr(equals + 1);
   toml::table parsed;
   try {
-    parsed = toml::parse("value = " + value);
-  } catch (const toml::parse_error&) {
+    parsed = parse_toml("value = " + value, "");  // of no file, so messages name no line
+  } catch (const std::invalid_argument&) {
     parsed.insert_or_assign("value", value);
   }
   toml::table* table = table_at(recipe, section);
@@ -276,47 +285,11 @@ std::set<std::string> names_in(const toml::table& recipe) {
   return names;
 }
 
-void require(bool good, const std::string& where, const std::string& message) {
-  if (!good) refuse(where, message);
-}
-
-// Rules that concern several keys, or the length of a list.
-void check_rules(const Options& o, const std::string& where) {
-  require(!o.data.path.empty(), where,
-          "data.path is missing: name a Zarr folder, a NetCDF file or \"synthetic:...\"");
-  require(!o.data.lead_hours.empty(), where, "data.lead_hours is empty: give one or more leads in hours");
-  for (const auto& [key, range] :
-       {std::pair{"train", &o.data.train}, {"valid", &o.data.valid}, {"test", &o.data.test}}) {
-    require(range->empty() || range->size() == 2, where,
-            text("data.", key, ": give two times, [first, last]"));
-  }
-  for (const auto& [key, ends] :
-       {std::pair{"latitudes", &o.data.layout.latitudes}, {"longitudes", &o.data.layout.longitudes}}) {
-    require(ends->empty() || ends->size() == 2, where,
-            text("data.layout.", key, ": give two numbers, [first, last]"));
-  }
-  const ParallelOptions& p = o.parallel;
-  double ranks = 1;
-  for (const int64_t degree : {p.data, p.context, p.ulysses, p.tensor, p.pipeline}) {
-    ranks *= static_cast<double>(std::max<int64_t>(1, degree));
-  }
-  require(ranks <= most_int, where, text("the degrees of [parallel] make ", ranks, " ranks: choose fewer"));
-  require(o.train.min_lr <= o.train.lr, where,
-          text("train.min_lr = ", o.train.min_lr, ": it must be at most train.lr = ", o.train.lr));
-  require(o.train.state_in.empty() || o.train.device == DeviceKind::cpu, where,
-          text("train.state_in = \"", o.train.state_in, "\" with train.device = \"", name_of(o.train.device),
-               "\": the update reads its state from the device's memory; leave state_in out, or set "
-               "train.moments = \"bf16\" or parallel.shard to make the state smaller"));
-  require(o.train.patience == 0 || o.run.eval_every > 0, where,
-          text("train.patience = ", o.train.patience, " counts evaluations: set run.eval_every too"));
-  require(!o.run.out.empty(), where, "run.out is empty: name a folder for the run");
-}
-
 }  // namespace
 
 Options parse_recipe(const std::string& toml_text, const std::string& where,
                      const std::vector<std::string>& overrides) {
-  toml::table recipe = parse(toml_text, where);
+  toml::table recipe = parse_toml(toml_text, where);
   expand_preset(recipe, false);
   for (const auto& assignment : overrides) {
     apply_override(recipe, assignment);
@@ -327,8 +300,9 @@ Options parse_recipe(const std::string& toml_text, const std::string& where,
   Reader reader(recipe, where);
   visit_fields(reader, options);
   reader.refuse_unknown();
-  check_rules(options, where);
   options.named = names_in(recipe);
+  apply_task(options, where);
+  check_rules(options, where);
   return options;
 }
 

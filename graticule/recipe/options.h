@@ -12,9 +12,16 @@
 #include "graticule/core/channel_layout.h"
 #include "graticule/core/choices.h"
 #include "graticule/core/exchange_options.h"
+#include "graticule/core/image_layout.h"
 #include "graticule/core/model_shape.h"
 
 namespace graticule {
+
+/// Fractions of samples without dates, where train, valid and test name none.
+struct SplitOptions {
+  double valid = 0, test = 0;
+  int64_t seed = 0;
+};
 
 struct DataOptions {
   std::string path;                    ///< argument of open_source (data/source.h)
@@ -22,12 +29,16 @@ struct DataOptions {
   std::vector<std::string> targets;    ///< empty: all variables that are not constant
   std::vector<int64_t> lead_hours = {24};
   int64_t history = 1;                          ///< states that the model reads: at t, t - lead, ...
-  std::vector<std::string> train, valid, test;  ///< [first, last] as text
+  std::vector<std::string> train, valid, test;  ///< [first, last] as text; of samples without dates a list
   bool allow_overlap = false;                   ///< the times of train may overlap those of valid or test
   int64_t batch = 1;                            ///< samples a step over all ranks
   Predict predict = Predict::difference;
   Missing missing = Missing::refuse;
   ChannelLayout layout;  ///< of a file with one array for all variables
+  ImageLayout images;    ///< kind of grid, and what the dimensions of images are
+  /// Pixels along the axes of a plane or volume of which samples are cut; empty: whole images.
+  std::vector<int64_t> crop;
+  SplitOptions split;
 };
 
 /// The form of queries and keys of a new recipe is the one that learned best (docs/model.md).
@@ -38,7 +49,7 @@ struct ModelOptions : TransformerShape {
   }
   std::string preset;
   TokenMode tokens = TokenMode::full;
-  int64_t patch = 2;
+  Patch patch = 2;
 };
 
 struct ParallelOptions : ExchangeOptions {
@@ -71,6 +82,8 @@ struct TrainOptions {
   LossWeights loss_weights;
   int64_t patience = 0;  ///< evaluations without a better score that end the run; 0: none do
   double ema = 0;        ///< decay of the exponential average of the weights; 0: no average
+  OnBad on_bad = OnBad::stop;
+  int64_t verify_every = 0;  ///< steps between comparisons of a block on two ranks; 0: none
   Precision precision = Precision::fp32;
   std::optional<Activations> activations = Activations::keep;  ///< absent ("auto"): the fastest that fits
   std::string offload_to;               ///< folder for activations = offload; empty: host memory
@@ -83,6 +96,18 @@ struct TrainOptions {
   int64_t seed = 0;
   DeviceKind device = DeviceKind::cpu;
   int64_t threads = 0;  ///< of each rank; 0: the node's cores divided by its ranks
+};
+
+/// What the run learns, and the keys of each task (train/task.h).
+struct TaskOptions {
+  TaskKind kind = TaskKind::forecast;
+  std::string labels;    ///< of segment: the variable with classes; of classify and regress: a table (CSV)
+  int64_t classes = 2;   ///< of segment and classify
+  int64_t factor = 2;    ///< of downscale: pixels of the target along a side of a pixel of the input
+  double masked = 0.75;  ///< of reconstruct: the part of the tokens that is masked
+  MaskKind mask = MaskKind::random;
+  int64_t mask_block = 4;  ///< patches along a side of a box (mask = block)
+  int64_t decoder_dim = 64, decoder_depth = 1, decoder_heads = 4;
 };
 
 struct RunOptions {
@@ -98,6 +123,7 @@ struct RunOptions {
 
 struct Options {
   DataOptions data;
+  TaskOptions task;
   ModelOptions model;
   ParallelOptions parallel;
   TrainOptions train;

@@ -25,7 +25,7 @@ void visit_fields(Visitor& visitor, Options& options) {
   visitor.field("path", course, data.path);
   visitor.field("variables", meaning, data.variables);
   visitor.field("targets", meaning, data.targets);
-  visitor.field("lead_hours", meaning, data.lead_hours, at_least(1));
+  visitor.field("lead_hours", meaning, data.lead_hours, at_least(0));
   visitor.field("history", meaning, data.history, between(1, most_int));
   visitor.field("train", course, data.train);
   visitor.field("valid", execution, data.valid);
@@ -34,6 +34,17 @@ void visit_fields(Visitor& visitor, Options& options) {
   visitor.field("batch", course, data.batch, at_least(1));
   visitor.choice("predict", meaning, data.predict);
   visitor.choice("missing", course, data.missing);
+  visitor.choice("grid", meaning, data.images.grid);
+  visitor.field("dimensions", course, data.images.dimensions);
+  visitor.field("periodic", meaning, data.images.periodic);
+  visitor.field("level", meaning, data.images.level, at_least(0));
+  visitor.field("date_pattern", course, data.images.date_pattern);
+  visitor.field("crop", meaning, data.crop, between(1, most_int));
+
+  visitor.section("data.split");
+  visitor.field("valid", course, data.split.valid, within(0, 1, "0: none"));
+  visitor.field("test", course, data.split.test, within(0, 1, "0: none"));
+  visitor.field("seed", course, data.split.seed, any_number());
 
   visitor.section("data.layout");
   ChannelLayout& layout = data.layout;
@@ -43,6 +54,19 @@ void visit_fields(Visitor& visitor, Options& options) {
   visitor.field("latitudes", course, layout.latitudes, between(-90, 90));
   visitor.field("longitudes", course, layout.longitudes, between(-360, 360));
   visitor.field("member", course, layout.member, at_least(0));
+
+  visitor.section("task");
+  TaskOptions& task = options.task;
+  visitor.choice("kind", meaning, task.kind);
+  visitor.field("labels", course, task.labels);
+  visitor.field("classes", meaning, task.classes, between(2, 10'000));
+  visitor.field("factor", meaning, task.factor, between(2, 64));
+  visitor.field("masked", course, task.masked, between(0, 1));
+  visitor.choice("mask", course, task.mask);
+  visitor.field("mask_block", course, task.mask_block, between(1, most_int));
+  visitor.field("decoder_dim", meaning, task.decoder_dim, at_least(4));
+  visitor.field("decoder_depth", meaning, task.decoder_depth, at_least(1));
+  visitor.field("decoder_heads", meaning, task.decoder_heads, at_least(1));
 
   visitor.section("model");
   ModelOptions& model = options.model;
@@ -69,6 +93,8 @@ void visit_fields(Visitor& visitor, Options& options) {
   visitor.field("data", execution, parallel.data, degree);
   visitor.field("context", execution, parallel.context, degree);
   visitor.choice("context_method", execution, parallel.context_method);
+  visitor.field("mesh_rows", execution, parallel.mesh_rows,
+                between(0, most_int, "leave it out to have it chosen"));
   visitor.field("ulysses", execution, parallel.ulysses, degree);
   visitor.field("head_groups", execution, parallel.head_groups, at_least(1));
   visitor.field("gather_heads", execution, parallel.gather_heads, at_least(0, "0: all"));
@@ -96,6 +122,8 @@ void visit_fields(Visitor& visitor, Options& options) {
   visitor.field("loss_weights", course, train.loss_weights, at_least(0));
   visitor.field("patience", course, train.patience, at_least(0, "0: train all steps"));
   visitor.field("ema", course, train.ema, within(0, 1, "0: no average"));
+  visitor.choice("on_bad", course, train.on_bad);
+  visitor.field("verify_every", execution, train.verify_every, at_least(0, "0: never"));
   visitor.choice("precision", course, train.precision);
   visitor.choice("activations", execution, train.activations);
   visitor.field("offload_to", execution, train.offload_to);

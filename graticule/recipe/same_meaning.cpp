@@ -20,6 +20,8 @@ std::string value_text(const std::vector<T>& values) {
   return "[" + list + "]";
 }
 
+std::string value_text(const Patch& patch) { return in_words(patch); }
+
 std::string value_text(const LossWeights& weights) {
   if (weights.by_name.empty()) return value_text(std::string(name_of(weights.rule)));
   std::string table;

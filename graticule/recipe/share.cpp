@@ -1,5 +1,6 @@
 #include "graticule/recipe/share.h"
 
+#include <algorithm>
 #include <numeric>
 
 namespace graticule {
@@ -61,6 +62,26 @@ HeadShare heads_of(const RankShare& share, int64_t ulysses_ranks, int64_t ulysse
   const Span queries = span_of(share.queries.size(), ulysses_ranks, ulysses_rank);
   const int64_t first = queries.begin / queries_a_key;
   return {queries, {first, queries.empty() ? first : (queries.end - 1) / queries_a_key + 1}};
+}
+
+ContextGrids context_grids_of(const Options& options, const ModelShape& shape, const Axes& axes) {
+  const int64_t parts = int64_t{axes.ulysses} * axes.tensor;
+  return context_grids(options.parallel, axes.context,
+                       {.queries = shape.heads,
+                        .keys = std::max(shape.key_heads(), parts),
+                        .width = shape.head_dim(),
+                        .element = bytes_of(options.train.precision)});
+}
+
+GridTokens grid_tokens(const ModelShape& shape, const Axes& axes, const RankShare& share,
+                       const ContextGrid& grid) {
+  const int64_t parts = int64_t{axes.ulysses} * axes.tensor, row = share.place.context / grid.keys;
+  GridTokens tokens{0, tokens_of(shape, axes, row * grid.keys * parts, grid.keys * parts)};
+  for (int64_t i = 0; i < grid.queries; ++i) {
+    const int64_t rank = i * grid.keys + share.place.context % grid.keys;
+    tokens.queries += tokens_of(shape, axes, rank * parts, parts);
+  }
+  return tokens;
 }
 
 std::vector<RankShare> head_group_shares(const RankShare& share, const Options& options,

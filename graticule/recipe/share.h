@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "graticule/core/axes.h"
+#include "graticule/core/context_grid.h"
 #include "graticule/core/model_shape.h"
 #include "graticule/core/span.h"
 #include "graticule/recipe/options.h"
@@ -43,6 +44,17 @@ struct HeadShare {
   Span queries, keys;
 };
 HeadShare heads_of(const RankShare& share, int64_t ulysses_ranks, int64_t ulysses_rank);
+
+/// The grids of the context ranks, one choice for the whole job. It counts bytes with the heads that a ulysses
+/// rank has on average: key heads may be on several ranks.
+ContextGrids context_grids_of(const Options& options, const ModelShape& shape, const Axes& axes);
+
+/// The numbers of query tokens in the column and in the row of a rank in a grid of context ranks.
+struct GridTokens {
+  int64_t queries, keys;
+};
+GridTokens grid_tokens(const ModelShape& shape, const Axes& axes, const RankShare& share,
+                       const ContextGrid& grid);
 
 /// The rank's share for each group of heads, as the lean pair (model/lean_block.h) takes them: only the heads
 /// differ, and they are counted from the first of the group.

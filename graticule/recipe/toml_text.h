@@ -1,10 +1,10 @@
 // Prints a value of a TOML file, for messages.
 #pragma once
 
-#include <toml++/toml.h>
-
 #include <sstream>
 #include <string>
+
+#include "graticule/recipe/toml.h"
 
 namespace graticule {
 

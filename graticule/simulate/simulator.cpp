@@ -68,6 +68,12 @@ Program program_of(const StepTrace& trace, const Cluster& cluster, Precision pre
   return program;
 }
 
+/// A log-normal factor of mean 1 and about this standard deviation; 1 without a draw if it is 0.
+double scattered(double deviation, std::mt19937& random) {
+  if (deviation == 0) return 1;
+  return std::lognormal_distribution<double>(-deviation * deviation / 2, deviation)(random);
+}
+
 bool is_message(const TracedStart& start) {
   return start.exchange.kind == DryExchange::Kind::send || start.exchange.kind == DryExchange::Kind::receive;
 }
@@ -117,8 +123,8 @@ class RankActor {
   const Program& program_;
   RankTime& time_;
   std::vector<Interval>* drawn_ = nullptr;  ///< null unless the rank's intervals are kept
-  double pace_;  ///< seconds for each second of work in the program; above 1 on a slow node
   std::mt19937 random_;
+  double pace_;  ///< seconds for each second of work in the program
   s4u::SemaphorePtr wake_ = s4u::Semaphore::create(0);
   std::vector<const Instruction*> work_;  ///< instructions since the last exchange
   std::vector<size_t> unjoined_;          ///< starts whose messages do not move yet
@@ -131,10 +137,10 @@ RankActor::RankActor(Machine& machine, size_t rank)
       trace_(machine.traces_.traces[machine.traces_.ranks[rank].trace]),
       program_(machine.programs_[machine.traces_.ranks[rank].trace]),
       time_(machine.result_.ranks[rank]),
-      pace_(machine.slow_nodes_.contains(static_cast<int64_t>(rank) / machine.cluster_.devices_per_node)
-                ? machine.options_.slow_factor
-                : 1),
-      random_(static_cast<uint32_t>(machine.options_.seed * 0x9e3779b9u + rank)) {
+      random_(static_cast<uint32_t>(machine.options_.seed * 0x9e3779b9u + rank)),
+      pace_(scattered(machine.options_.spread, random_)) {
+  if (machine.slow_nodes_.contains(static_cast<int64_t>(rank) / machine.cluster_.devices_per_node))
+    pace_ *= machine.options_.slow_factor;
   const auto& drawn = machine.options_.drawn;
   if (std::find(drawn.begin(), drawn.end(), static_cast<int>(rank)) != drawn.end())
     drawn_ = &machine.result_.drawn[static_cast<int>(rank)];
@@ -163,10 +169,8 @@ void RankActor::run() {
 
 // All work between two exchanges is one sleep.
 void RankActor::work() {
-  const double sigma = machine_.options_.jitter, begin = s4u::Engine::get_clock();
-  double pace = pace_;
-  // A log-normal factor with mean 1.
-  if (sigma > 0) pace *= std::lognormal_distribution<double>(-sigma * sigma / 2, sigma)(random_);
+  const double begin = s4u::Engine::get_clock();
+  const double pace = pace_ * scattered(machine_.options_.jitter, random_);
   double now = begin;
   for (const Instruction* instruction : std::exchange(work_, {})) {
     const double seconds = instruction->seconds * pace;
@@ -227,7 +231,7 @@ Machine::Machine(const WorldTraces& traces, const Cluster& cluster, Precision pr
     : traces_(traces),
       cluster_(cluster),
       options_(options),
-      platform_(make_platform(cluster, std::ssize(traces.ranks))) {
+      platform_(make_platform(cluster, std::ssize(traces.ranks), options.other_jobs)) {
   for (const StepTrace& trace : traces.traces) programs_.push_back(program_of(trace, cluster, precision));
   for (const WorldGroup& group : traces.groups) {
     channels_.emplace_back(std::vector<int64_t>(group.members.begin(), group.members.end()), cluster_,
@@ -284,8 +288,13 @@ void validate(const WorldTraces& traces, const Cluster& cluster, const Simulatio
     refuse("simulate", traces.ranks.size(), " ranks on ", devices, " devices of ", cluster.name,
            ": choose at most that many, or another cluster");
   }
-  if (!(options.jitter >= 0 && options.jitter <= 1))
-    refuse("simulate", "jitter of ", 100 * options.jitter, " %: choose 0 to 100");
+  for (const auto& [name, deviation] : {std::pair{"jitter", options.jitter}, {"spread", options.spread}}) {
+    if (!(deviation >= 0 && deviation <= 1))
+      refuse("simulate", name, " of ", 100 * deviation, " %: choose 0 to 100");
+  }
+  if (!(options.other_jobs >= 0 && options.other_jobs < 1))
+    refuse("simulate", "other jobs take ", 100 * options.other_jobs,
+           " % of the links: choose 0 to below 100");
   if (options.slow_nodes < 0 || !(options.slow_factor >= 1)) {
     refuse("simulate", options.slow_nodes, " slow nodes by a factor of ", options.slow_factor,
            ": choose 0 nodes or more, and a factor of 1 or more");

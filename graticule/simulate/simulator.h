@@ -14,8 +14,10 @@ namespace graticule {
 
 struct SimulationOptions {
   double jitter = 0;         ///< standard deviation / mean of the time between two exchanges; 0 to 1
+  double spread = 0;         ///< standard deviation / mean of the devices' pace, one draw a device; 0 to 1
   int64_t slow_nodes = 0;    ///< number of nodes that compute slower; the seed chooses them
   double slow_factor = 1.5;  ///< time of a slow node / time of another; 1 or more
+  double other_jobs = 0;     ///< share that other jobs take of the links above nodes; 0 to below 1
   uint64_t seed = 1;
   /// Below 0.5: messages move only while ranks wait. From 0.5: they move while ranks compute too.
   double overlap = 1;

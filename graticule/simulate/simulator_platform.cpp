@@ -49,7 +49,7 @@ Uplink uplink_of(const Cluster& cluster) {
 
 }  // namespace
 
-Platform make_platform(const Cluster& cluster, int64_t ranks) {
+Platform make_platform(const Cluster& cluster, int64_t ranks, double other_jobs) {
   Platform platform;
   auto* root = s4u::create_star_zone("machine");
   auto* inside = s4u::create_star_zone("devices")->set_parent(root);
@@ -73,7 +73,8 @@ Platform make_platform(const Cluster& cluster, int64_t ranks) {
           host_in(below, "node " + std::to_string(node), {interfaces, cluster.interface.latency}));
     }
     below->seal();
-    if (uplink.bandwidth > 0) connect(network, below->get_netpoint(), gateway, name, {uplink.bandwidth, 0});
+    const double left = uplink.bandwidth * (1 - other_jobs);
+    if (left > 0) connect(network, below->get_netpoint(), gateway, name, {left, 0});
   }
   network->seal();
   root->seal();

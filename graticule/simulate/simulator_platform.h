@@ -17,7 +17,8 @@ struct Platform {
   std::vector<simgrid::s4u::Host*> devices, nodes;
 };
 
-/// Makes the platform of the current engine, for the first `ranks` devices.
-Platform make_platform(const Cluster& cluster, int64_t ranks);
+/// Makes the platform of the current engine, for the first `ranks` devices. `other_jobs`: the share that other
+/// jobs take of the links above the nodes.
+Platform make_platform(const Cluster& cluster, int64_t ranks, double other_jobs);
 
 }  // namespace graticule

@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <array>
 
 #include "graticule/core/cores.h"
 #include "graticule/core/error.h"
@@ -10,90 +11,91 @@
 #include "graticule/model/vit.h"
 #include "graticule/recipe/layout.h"
 #include "graticule/recipe/loss_weights.h"
+#include "graticule/recipe/share.h"
+#include "graticule/train/ranges.h"
 #include "graticule/train/statistics_pass.h"
+#include "graticule/train/task.h"
 
 namespace graticule {
 
 namespace {
 
-void fill_variables(DataOptions& data, const Catalog& catalog) {
-  if (data.variables.empty()) {
-    for (const Variable& variable : catalog.variables) data.variables.push_back(variable.name);
+// The grid of the samples: that of the data, or of their crops.
+TokenGrid grid_of(const DataOptions& data, const Catalog& catalog) {
+  TokenGrid grid{
+      .variables = std::ssize(data.variables), .rows = catalog.rows(), .columns = catalog.columns()};
+  grid.kind = catalog.grid, grid.layers = catalog.layers(), grid.cells = catalog.cells;
+  for (size_t i = 0; i < catalog.axes.size(); ++i)  // the last axes of a volume are those of a plane
+    grid.periodic_axes[3 - catalog.axes.size() + i] = catalog.axes[i].periodic;
+  if (data.crop.empty()) return grid;
+  const std::array<int64_t*, 3> sizes = {&grid.layers, &grid.rows, &grid.columns};
+  for (size_t i = 0; i < data.crop.size(); ++i) {
+    const ImageAxis& axis = catalog.axes[i];
+    const size_t at = 3 - data.crop.size() + i;
+    if (data.crop[i] > std::ssize(axis.values))
+      refuse("data", "data.crop = ", data.crop[i], " along ", axis.name, ": the images have ",
+             axis.values.size(), " pixels there; choose at most as many");
+    if (data.crop[i] < std::ssize(axis.values)) grid.periodic_axes[at] = false;
+    *sizes[at] = data.crop[i];
   }
-  for (const std::string& name : data.variables) catalog.index_of(name);
-  if (data.targets.empty()) {
-    for (const std::string& name : data.variables) {
-      if (!catalog.variables[catalog.index_of(name)].constant) data.targets.push_back(name);
-    }
-  }
-  for (const std::string& name : data.targets) {
-    if (catalog.variables[catalog.index_of(name)].constant) {
-      refuse("data", "target '", name, "' does not change in time: leave it out of data.targets");
-    }
-    if (std::find(data.variables.begin(), data.variables.end(), name) == data.variables.end()) {
-      refuse("data", "target '", name, "' is not among data.variables: add it there");
-    }
-  }
+  return grid;
 }
 
-// Whether a variable's future is computed and not observed, so that a forecast may read it at later times.
-bool known_ahead(const std::string& name) { return name.starts_with("toa_incident_solar_radiation"); }
-
-// Refuses variables that a step of train.rollout would have to read from the future.
-void refuse_unpredicted(const Options& options, const DataOptions& data, const Catalog& catalog) {
-  std::string names;
-  for (const std::string& name : data.variables) {
-    const bool target = std::find(data.targets.begin(), data.targets.end(), name) != data.targets.end();
-    if (target || known_ahead(name) || catalog.variables[catalog.index_of(name)].constant) continue;
-    names += (names.empty() ? "" : ", ") + name;
-  }
-  if (options.train.rollout == 1 || names.empty()) return;
-  refuse("train", "train.rollout = ", options.train.rollout, " feeds forecasts back, but no forecast has ",
-         names, ": add them to data.targets, or leave them out of data.variables");
-}
-
-// Refuses training times that are scored later: the scores would be worthless.
-void refuse_overlap(const DataOptions& data, Calendar calendar) {
-  if (data.allow_overlap || data.train.empty()) return;
-  const TimeRange train = parse_time_range(data.train[0], data.train[1], calendar);
-  for (const auto& [name, texts] : {std::pair{"valid", &data.valid}, {"test", &data.test}}) {
-    if (texts->empty()) continue;
-    const TimeRange other = parse_time_range((*texts)[0], (*texts)[1], calendar);
-    if (train.begin <= other.end && other.begin <= train.end) {
-      refuse("data", "data.train (", data.train[0], " to ", data.train[1], ") and data.", name, " (",
-             (*texts)[0], " to ", (*texts)[1],
-             ") share times: move one of them, or set data.allow_overlap = true");
-    }
-  }
+// Refuses settings of dates for samples without dates.
+void refuse_dates(const Options& options, const Catalog& catalog) {
+  if (catalog.calendar != Calendar::none || !options.model.calendar) return;
+  refuse("model", "model.calendar = true: the samples of ", catalog.path, " have no dates; leave it out");
 }
 
 }  // namespace
 
-ModelShape shape_of(const ModelOptions& model, int64_t variables, int64_t rows, int64_t columns) {
+ModelShape shape_of(const ModelOptions& model, const TokenGrid& grid) {
   ModelShape shape;
-  shape.grid = {model.tokens, variables, rows, columns, model.patch};
+  shape.grid = grid;
+  shape.grid.mode = model.tokens, shape.grid.patch = model.patch;
+  if (grid.kind == GridKind::cells) {
+    if (model.patch != Patch(model.patch.rows))
+      refuse("model", "patch = ", in_words(model.patch),
+             " on a grid of cells: give one number, the cells of a run");
+    set_cells(shape.grid, grid.cells, model.patch.rows);
+  }
   const TransformerShape& sizes = model;
   static_cast<TransformerShape&>(shape) = sizes;
   validate(shape);
-  if (model.patch > std::min(rows, columns)) {
-    refuse("model", "patch = ", model.patch, " on a grid of ", rows, " x ", columns, ": choose at most ",
-           std::min(rows, columns));
+  if (!fits(shape.grid.patch, shape.grid)) {
+    const int64_t plane = grid.kind == GridKind::cells ? grid.rows : std::min(grid.rows, grid.columns);
+    refuse("model", "patch = ", in_words(model.patch), " on a grid of ", size_in_words(grid),
+           ": choose at most ", grid.kind == GridKind::volume ? std::min(plane, grid.layers) : plane);
   }
   return shape;
 }
 
+ModelShape shape_of_task(const Options& options, const TokenGrid& grid) {
+  const Task& task = task_of(options);
+  ModelShape shape = shape_of(options.model, grid);
+  shape.grid.states = options.data.history;
+  if (task.needs_whole_places() && shape.grid.tokens() != shape.grid.places())
+    refuse("model", "model.tokens = \"full\" with ", grid.variables, " variables: task.kind = \"",
+           name_of(options.task.kind), "\" gives one output a place; choose \"channels\" or \"aggregated\"");
+  task.set_outputs(options, shape);
+  return shape;
+}
+
+std::shared_ptr<Source> open_data(const DataOptions& data) {
+  return open_source(data.path, data.layout, data.images);
+}
+
 Problem define_problem(const Options& options) {
-  Problem problem{options, open_source(options.data.path, options.data.layout), {}};
+  Problem problem{options, open_data(options.data), {}};
   const Catalog& catalog = problem.source->catalog();
-  fill_variables(problem.options.data, catalog);
-  refuse_overlap(options.data, catalog.calendar);
-  refuse_unpredicted(options, problem.options.data, catalog);
+  const Task& task = task_of(options);
+  task.choose(problem.options, catalog);
+  refuse_overlap(options.data, catalog);
+  refuse_dates(options, catalog);
   target_weights(options.train.loss_weights,
                  problem.options.data.targets);  // refuses names that are no targets
-  problem.shape = shape_of(options.model, static_cast<int64_t>(problem.options.data.variables.size()),
-                           static_cast<int64_t>(catalog.latitudes.size()),
-                           static_cast<int64_t>(catalog.longitudes.size()));
-  problem.shape.grid.states = options.data.history;
+  problem.shape =
+      shape_of_task(problem.options, task.input_grid(options, grid_of(problem.options.data, catalog)));
   return problem;
 }
 
@@ -112,6 +114,7 @@ LoaderOptions loader_options(const Options& options, const ModelShape& shape, co
   loader.predict = options.data.predict;
   loader.missing = options.data.missing;
   loader.seed = static_cast<uint64_t>(options.train.seed);
+  task_of(options).set_reading(options, shape, loader);
   return loader;
 }
 
@@ -123,30 +126,51 @@ Mesh mesh_of(Options& options, const ModelShape& shape, const World& world) {
   const Axes axes = resolve_axes(options, world.size, shape);
   fill_in(options.parallel, axes);
   world.watch->set_timeout(options.run.watchdog_seconds, "run.watchdog_seconds");
-  return make_mesh(world, axes, static_cast<int>(options.parallel.shard_ranks));
+  return make_mesh(world, axes, static_cast<int>(options.parallel.shard_ranks),
+                   context_grids_of(options, shape, axes).forward);
 }
 
+namespace {
+
 // Tokens are spread over context x ulysses x tensor, and tensor neighbours are next to each other. Attention
-// sees a tensor group as one rank with all tokens of the group.
-Layers layers_of(const Options& options, const ModelShape& shape, const Mesh& mesh, const World& world) {
-  const ParallelOptions& parallel = options.parallel;
-  const int64_t S = shape.grid.tokens(), tensor = mesh.tensor.size();
-  const int64_t holders = mesh.holders.size();
+// sees a tensor group as one rank with all tokens of the group. `tokens`: of the sequence.
+Attention attention_over(int64_t tokens, const Options& options, const ModelShape& shape, const Mesh& mesh) {
+  const int64_t tensor = mesh.tensor.size(), holders = mesh.holders.size();
   AttentionOptions attention;
   for (int64_t rank = 0; rank < mesh.sequence.size(); ++rank) {
-    attention.tokens_of.push_back(span_of(S, holders, (rank + 1) * tensor - 1).end -
-                                  span_of(S, holders, rank * tensor).begin);
+    attention.tokens_of.push_back(span_of(tokens, holders, (rank + 1) * tensor - 1).end -
+                                  span_of(tokens, holders, rank * tensor).begin);
   }
   attention.context = mesh.context, attention.ulysses = mesh.ulysses;
-  const ExchangeOptions& exchange = parallel;
+  attention.context_queries = mesh.context_queries, attention.context_keys = mesh.context_keys;
+  attention.grids = context_grids_of(options, shape, mesh.axes);
+  const ExchangeOptions& exchange = options.parallel;
   attention.exchange = exchange;
+  return make_attention(attention);
+}
 
-  Layers layers;
-  layers.tokens = span_of(S, holders, mesh.holders.rank());
-  layers.attention = make_attention(attention);
-  layers.tensor.group = mesh.tensor;
+TensorLayers tensor_layers_over(int64_t tokens, const Mesh& mesh) {
+  TensorLayers layers;
+  layers.group = mesh.tensor;
+  const int64_t tensor = mesh.tensor.size();
   for (int64_t rank = 0; rank < tensor; ++rank) {
-    layers.tensor.tokens_of.push_back(span_of(S, holders, mesh.sequence.rank() * tensor + rank).size());
+    layers.tokens_of.push_back(
+        span_of(tokens, mesh.holders.size(), mesh.sequence.rank() * tensor + rank).size());
+  }
+  return layers;
+}
+
+}  // namespace
+
+Layers layers_of(const Options& options, const ModelShape& shape, const Mesh& mesh, const World& world) {
+  const ParallelOptions& parallel = options.parallel;
+  const int64_t S = shape.grid.tokens(), read = shape.visible_tokens();
+  Layers layers;
+  layers.tokens = span_of(S, mesh.holders.size(), mesh.holders.rank());
+  layers.attention = attention_over(read, options, shape, mesh);
+  layers.tensor = tensor_layers_over(read, mesh);
+  if (shape.has_decoder()) {
+    layers.decoder = {mesh.holders, attention_over(S, options, shape, mesh), tensor_layers_over(S, mesh)};
   }
   layers.tile_tokens = options.train.tile_tokens;
   ShardOptions& shard = layers.chain.shard;
@@ -168,12 +192,13 @@ Layers layers_of(const Options& options, const ModelShape& shape, const Mesh& me
   pipeline.chunks = static_cast<int>(parallel.chunks);
   pipeline.input = {layers.tokens.size(), shape.grid.variables_per_token(), shape.grid.inputs()};
   pipeline.hidden = {layers.tokens.size(), shape.dim};
-  pipeline.output = {layers.tokens.size(), shape.grid.variables_per_token(), shape.grid.pixels()};
+  pipeline.output = {layers.tokens.size(), shape.outputs(), shape.output_values()};
   return layers;
 }
 
 Chain chain_of(const ModelShape& shape, const Layers& layers) {
-  return {vision_transformer(shape, layers.tokens, layers.attention, layers.tensor, layers.tile_tokens),
+  return {vision_transformer(shape, layers.tokens, layers.attention, layers.tensor, layers.tile_tokens,
+                             layers.decoder),
           layers.chain};
 }
 
@@ -192,19 +217,19 @@ Run assemble(const Problem& problem, const World& world, bool for_training,
 
   Run run{options, mesh, problem.source, {}, shape, layers.tokens, std::move(*chain), std::nullopt};
   run.statistics = statistics ? *statistics : statistics_of_run(options, *problem.source, world, mesh.world);
+  if (for_training && !statistics)
+    agree(world, mesh.world,
+          [&] { task_of(options).add_statistics(options, run.source->catalog(), run.statistics); });
   if (for_training) {
     // Stages between the first and the last read no fields, so their loader gets no tokens.
     const bool reads = run.chain.first_stage() || run.chain.last_stage();
     LoaderOptions loader = loader_options(
         options, shape, mesh, reads ? layers.tokens : Span{layers.tokens.begin, layers.tokens.begin});
-    if (options.data.train.empty())
-      refuse("data", "data.train is missing: give the training times, [first, last]");
-    loader.range =
-        parse_time_range(options.data.train[0], options.data.train[1], run.source->catalog().calendar);
-    // The loader's thread needs a source of its own, because evaluation during training reads the run's.
+    loader.range = part_of_data(options.data, SplitPart::train, run.source->catalog());
     agree(world, mesh.world, [&] {
-      run.loader.emplace(std::shared_ptr<Source>(open_source(options.data.path, options.data.layout)),
-                         run.statistics, loader);
+      task_of(options).add_labels(options, run.source->catalog(), run.statistics, loader);
+      // The loader's thread needs a source of its own, because evaluation during training reads the run's.
+      run.loader.emplace(open_data(options.data), run.statistics, loader);
     });
   }
   return run;

@@ -6,6 +6,7 @@
 
 #include "graticule/attention/attention.h"
 #include "graticule/comm/launch.h"
+#include "graticule/model/masked.h"
 #include "graticule/parallel/tensor.h"
 #include "graticule/train/run.h"
 
@@ -21,9 +22,16 @@ struct Problem {
 };
 Problem define_problem(const Options& options);
 
-/// The model's sizes from the recipe, for a known grid (rows x columns) and number of variables. Refuses
-/// sizes that make no model, and a patch larger than the grid.
-ModelShape shape_of(const ModelOptions& model, int64_t variables, int64_t rows, int64_t columns);
+/// Opens the data of a recipe (data/source.h).
+std::shared_ptr<Source> open_data(const DataOptions& data);
+
+/// The model's sizes from the recipe, for a known grid and number of variables; token mode and patch are those of
+/// the recipe. Refuses sizes that make no model, and a patch larger than the grid.
+ModelShape shape_of(const ModelOptions& model, const TokenGrid& grid);
+
+/// The sizes of the model for the recipe's task (task.h) and the grid of its input. Refuses what shape_of refuses, and
+/// what the task cannot use.
+ModelShape shape_of_task(const Options& options, const TokenGrid& grid);
 
 /// Sets the number of LibTorch's threads of this rank: `threads`, or when it is 0 the node's cores divided by
 /// its ranks.
@@ -36,6 +44,7 @@ struct Layers {
   Span tokens;  ///< this rank's tokens
   Attention attention;
   TensorLayers tensor;
+  DecoderLayers decoder;  ///< only with a decoder (ModelShape::decoder)
   int64_t tile_tokens = TrainOptions().tile_tokens;
   ChainOptions chain;
 };

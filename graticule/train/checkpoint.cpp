@@ -1,7 +1,9 @@
 #include "graticule/train/checkpoint.h"
 
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <type_traits>
 
 #include "graticule/core/error.h"
 #include "graticule/train/checksum.h"
@@ -16,62 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr int format_version = 2;
-
-std::string file_of(int rank) { return text("rank-", rank, ".safetensors"); }
-
 std::string manifest_path(const fs::path& folder) { return (folder / "manifest.json").string(); }
-
-// What each rank sends to rank 0 about its file.
-json told_by(Run& run, const std::string& checksum) {
-  return {{"checksum", checksum}, {"weights", describe_weights(run)}};
-}
-
-// The parent: by its name inside the run, because the run folder may be moved; otherwise by its path.
-json parent_of(const Run& run) {
-  if (run.parent.empty()) return nullptr;
-  const fs::path parent = run.parent;
-  return lies_on_line(run.options.run.out, run.parent) ? parent.filename().string()
-                                                       : fs::absolute(parent).string();
-}
-
-json to_json(const Validation& validation) {
-  return {{"best", validation.best},  // null while there is none
-          {"best_step", validation.best_step},
-          {"without", validation.without},
-          {"evaluated", validation.evaluated}};
-}
-
-json manifest_of(Run& run, const std::vector<std::string>& told) {
-  json files = json::array();
-  std::vector<json> weights;
-  std::vector<std::string> names;
-  for (size_t rank = 0; rank < told.size(); ++rank) {
-    const json of_rank = json::parse(told[rank]);
-    names.push_back(file_of(static_cast<int>(rank)));
-    files.push_back({{"name", names.back()}, {"checksum", of_rank.at("checksum")}});
-    weights.push_back(of_rank.at("weights"));
-  }
-  return {{"format", format_version},
-          {"step", run.step},
-          {"position", run.loader ? run.loader->position() : 0},
-          {"parent", parent_of(run)},
-          {"started_from", run.started_from},
-          {"validation", to_json(run.validation)},
-          {"recipe", to_toml(run.options)},
-          {"data", to_json(form_of(run.source->catalog(), run.options.data.variables, run.known_units))},
-          {"statistics", json::parse(to_json(run.statistics))},
-          {"flats", join_descriptions(weights, names)},
-          {"files", files}};
-}
-
-// Bytes of paths and units that are not UTF-8 are replaced, because JSON must be UTF-8.
-void write_manifest(const fs::path& folder, const json& manifest) {
-  const std::string content = manifest.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
-  File file = File::create(manifest_path(folder), "checkpoint");
-  file.write_at(0, std::as_bytes(std::span(content)));
-  file.sync();
-}
 
 json read_manifest(const fs::path& folder) {
   const std::string path = manifest_path(folder);
@@ -94,7 +41,10 @@ json read_manifest(const fs::path& folder) {
 template <class T>
 T entry(const json& object, const char* key, const fs::path& folder) {
   try {
-    return object.at(key).get<T>();
+    const json& value = object.at(key);
+    if (std::is_integral_v<T> && !value.is_number_integer())
+      throw json::type_error::create(302, "no whole number", &value);
+    return value.get<T>();
   } catch (const json::exception&) {
     fail("checkpoint", manifest_path(folder), " has no entry \"", key,
          "\" of the form that this version reads: copy the checkpoint again, or take the one before it");
@@ -110,9 +60,11 @@ Statistics statistics_in(const json& manifest, const fs::path& folder) {
 std::optional<DataForm> data_in(const json& manifest, const fs::path& folder) {
   if (!manifest.contains("data")) return std::nullopt;
   const json data = entry<json>(manifest, "data", folder);
-  return DataForm{entry<std::vector<double>>(data, "latitudes", folder),
-                  entry<std::vector<double>>(data, "longitudes", folder),
-                  entry<std::map<std::string, std::string>>(data, "units", folder)};
+  return DataForm{
+      entry<std::vector<double>>(data, "latitudes", folder),
+      entry<std::vector<double>>(data, "longitudes", folder),
+      entry<std::map<std::string, std::string>>(data, "units", folder),
+      data.contains("sizes") ? entry<std::vector<int64_t>>(data, "sizes", folder) : std::vector<int64_t>()};
 }
 
 // The default for old checkpoints, which do not have the entry.
@@ -128,13 +80,17 @@ Validation validation_in(const json& manifest, const fs::path& folder) {
   return validation;
 }
 
-// Removes the unfinished checkpoints of jobs that died while they wrote.
-void remove_unfinished(const fs::path& folder) {
-  std::error_code error;
-  for (const auto& found : fs::directory_iterator(folder, error)) {
-    const fs::path& path = found.path();
-    if (path.extension() == ".part" && step_in_name(path.stem())) fs::remove_all(path, error);
+// The checksum of each file by its name. Refuses names that lead out of the folder.
+std::map<std::string, std::string> checksums_in(const json& manifest, const fs::path& folder) {
+  std::map<std::string, std::string> checksums;
+  for (const auto& file : entry<json>(manifest, "files", folder)) {
+    const auto name = entry<std::string>(file, "name", folder);
+    if (name.empty() || name == ".." || fs::path(name).filename() != name)
+      fail("checkpoint", manifest_path(folder), " names the file '", name,
+           "', which is not in its folder: take a checkpoint whose origin you know");
+    checksums[name] = entry<std::string>(file, "checksum", folder);
   }
+  return checksums;
 }
 
 // What to do about a damaged checkpoint: resume from the last one before it in the same folder, if there is
@@ -155,55 +111,15 @@ std::string way_out_of_damage(const CheckpointInfo& damaged) {
 
 }  // namespace
 
-std::vector<std::string> save_checkpoint(Run& run, const World& world) {
-  const std::string run_folder = run.options.run.out;
-  const fs::path folder = fs::path(run_folder) / "checkpoints";
-  const std::string name = text("step-", run.step);
-  const fs::path aside = folder / (name + ".part");
-  std::vector<std::string> told;
-  std::string checksum;
-  agree(world, run.mesh.world, [&] {
-    if (world.rank == 0) remove_unfinished(folder);
-  });
-  agree(world, run.mesh.world, [&] {
-    std::error_code error;
-    fs::create_directories(aside, error);
-    if (error)
-      fail("checkpoint", aside.string(), " cannot be made: ", error.message(), "; choose another run.out");
-  });
-  try {
-    agree(world, run.mesh.world, [&] {
-      const fs::path mine = aside / file_of(world.rank);
-      write_weights(run, mine.string());
-      checksum = file_checksum(mine.string());
-    });
-    const std::vector<std::string> of_ranks = gather_texts(told_by(run, checksum).dump(), run.mesh.world);
-    agree(world, run.mesh.world, [&] {
-      if (world.rank != 0) return;
-      write_manifest(aside, manifest_of(run, of_ranks));
-      const std::string left = append_to_line(run_folder, aside.string(), run.step, run.parent);
-      if (run.options.train.patience > 0) name_best(run_folder, run.validation.best_step);
-      told = remove_old(run_folder, run.options.run.keep, run.validation.best_step);
-      if (!left.empty()) told.insert(told.begin(), left);
-    });
-  } catch (...) {
-    std::error_code ignored;
-    if (world.rank == 0) fs::remove_all(aside, ignored);
-    throw;
-  }
-  run.parent = (folder / name).string();
-  return told;
-}
-
 CheckpointInfo read_checkpoint_info(const std::string& named) {
   fs::path folder = (fs::path(named) / "").lexically_normal().parent_path();
   std::error_code none;
   if (fs::is_symlink(folder, none)) folder = folder.parent_path() / fs::read_symlink(folder, none);
   const json manifest = read_manifest(folder);
   const auto format = entry<json>(manifest, "format", folder);
-  if (format != format_version) {
+  if (format != checkpoint_format) {
     refuse("checkpoint", folder.string(), " has format ", format.dump(), ", this version reads ",
-           format_version, ": train anew, or use the version that wrote it");
+           checkpoint_format, ": train anew, or use the version that wrote it");
   }
   return {folder.string(),
           entry<int64_t>(manifest, "step", folder),
@@ -215,21 +131,23 @@ CheckpointInfo read_checkpoint_info(const std::string& named) {
           validation_in(manifest, folder)};
 }
 
-void verify_checkpoint(const CheckpointInfo& info) {
+void load_checkpoint(const CheckpointInfo& info, Chain& chain, Taken taken) {
   const json manifest = read_manifest(info.path);
-  for (const auto& file : entry<json>(manifest, "files", info.path)) {
-    const std::string path = info.path + "/" + entry<std::string>(file, "name", info.path);
+  const auto checksums = checksums_in(manifest, info.path);
+  const auto check = [&](const std::string& name) {
+    const auto known = checksums.find(name);
+    if (known == checksums.end())
+      fail("checkpoint", manifest_path(info.path), " has no checksum of its file ", name,
+           ": copy the checkpoint again, or take the one before it");
+    const std::string path = info.path + "/" + name;
     std::error_code unknown;  // if the check is not allowed, reading the file fails and says why
     const bool there = fs::exists(path, unknown) || unknown;
-    if (there && file_checksum(path) == entry<std::string>(file, "checksum", info.path)) continue;
+    if (there && file_checksum(path) == known->second) return;
     fail("checkpoint", path, there ? " is damaged (its checksum differs)" : " is missing", "; ",
          way_out_of_damage(info));
-  }
-}
-
-void load_checkpoint(const CheckpointInfo& info, Chain& chain, Taken taken) {
-  read_weights(entry<json>(read_manifest(info.path), "flats", info.path), info.path, chain, taken,
-               info.options.train.ema > 0);
+  };
+  read_weights(entry<json>(manifest, "flats", info.path), info.path, chain, taken, info.options.train.ema > 0,
+               check);
 }
 
 }  // namespace graticule

@@ -32,22 +32,23 @@ struct CheckpointInfo {
   Validation validation;         ///< Run::validation
 };
 
+/// The version of the format that is written and read.
+constexpr int checkpoint_format = 2;
+
 /// Writes RUN/checkpoints/step-N for N = run.step, with `run.parent` as its parent, and sets `run.parent` to
 /// it. Then removes all checkpoints of the run's line except the newest `run.options.run.keep` and the best, to
 /// which RUN/checkpoints/best points (train.patience). Returns on rank 0 sentences for the user. Fails when a
-/// disk refuses. Collective over the world.
+/// disk refuses. Nothing goes on meanwhile: checkpoint_writer.h writes beside training. Collective over the world.
 std::vector<std::string> save_checkpoint(Run& run, const World& world);
 
 /// Reads a manifest. `folder` may be a link, such as RUN/checkpoints/best. Refuses a folder without one and
 /// another format version. Fails on a damaged manifest, naming file and entry.
 CheckpointInfo read_checkpoint_info(const std::string& folder);
 
-/// Compares the checksums of all files. Fails on the first file that is missing or differs; the message also
-/// names the checkpoint to resume from instead, the one before.
-void verify_checkpoint(const CheckpointInfo& info);
-
-/// Loads what is `taken` (read_weights in saved_weights.h) into the chain. Refuses a checkpoint of another
-/// model, naming the parameters that differ. Local to the rank.
+/// Loads what is `taken` (read_weights in saved_weights.h) into the chain. Compares the checksums of the files
+/// that it reads, and reads only those that have spans of this rank. Fails on the first file that is missing or
+/// differs; the message also names the checkpoint to resume from instead, the one before. Refuses a checkpoint of
+/// another model, naming the parameters that differ. Local to the rank.
 void load_checkpoint(const CheckpointInfo& info, Chain& chain, Taken taken);
 
 }  // namespace graticule

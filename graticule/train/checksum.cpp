@@ -22,8 +22,12 @@ std::string file_checksum(const std::string& path) {
     checksum = crc32c(piece, checksum);
     offset += static_cast<int64_t>(piece.size());
   }
+  return checksum_text(checksum);
+}
+
+std::string checksum_text(uint32_t crc) {
   std::array<char, 16> digits = {};
-  std::snprintf(digits.data(), digits.size(), "crc32c:%08x", checksum);
+  std::snprintf(digits.data(), digits.size(), "crc32c:%08x", crc);
   return digits.data();
 }
 

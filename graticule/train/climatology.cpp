@@ -55,8 +55,9 @@ Climatology::Climatology(Source& source, const LoaderOptions& options, const Tim
     : source_(source), options_(options), kind_(kind) {
   options_.missing = Missing::mean;  // so that NaN are read; add() leaves them out
   const auto& all = source.catalog().times;
-  const auto first = std::lower_bound(all.begin(), all.end(), training.begin);
-  times_ = {first - all.begin(), std::upper_bound(first, all.end(), training.end) - all.begin()};
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (training.holds(all[i])) times_.push_back(static_cast<int64_t>(i));
+  }
   if (times_.empty()) {
     refuse("climatology", "the data has no time from ",
            format_time(training.begin, source.catalog().calendar), " to ",
@@ -78,15 +79,16 @@ Climatology::Climatology(Source& source, const LoaderOptions& options, const Tim
 }
 
 void Climatology::choose_kind(const std::vector<int64_t>& valid_times) {
-  const auto& all = source_.catalog().times;
-  const std::span times =
-      std::span(all).subspan(static_cast<size_t>(times_.begin), static_cast<size_t>(times_.size()));
+  std::vector<int64_t> times;
+  for (const int64_t i : times_) times.push_back(source_.catalog().times[static_cast<size_t>(i)]);
   const std::string range =
       text(times.size(), " training times from ", format_time(times.front(), source_.catalog().calendar),
            " to ", format_time(times.back(), source_.catalog().calendar));
   std::string reason;
   if (kind_ == ClimatologyKind::by_day_and_hour) {
-    if (times.back() - times.front() < (longest_year(source_.catalog().calendar) - 2) * day_seconds)
+    if (source_.catalog().calendar == Calendar::none)
+      reason = "they have no dates";
+    else if (times.back() - times.front() < (longest_year(source_.catalog().calendar) - 2) * day_seconds)
       reason = "they span less than a year";
     std::set<DayHour> slots;
     for (const int64_t time : valid_times) slots.insert(slot_of(time));
@@ -129,15 +131,19 @@ struct Climatology::Part {
 std::vector<Climatology::Part> Climatology::parts_of(const std::vector<std::string>& variables,
                                                      const Span& rows) {
   const TokenGrid& grid = options_.grid;
-  const auto patch_row = [&](int64_t row) {
-    return (row + grid.patch - 1) / grid.patch * grid.patch_columns();
+  // The number of places that begin before a row; in a volume before the layer of patches that it is in.
+  const auto places_before = [&](int64_t row) {
+    if (grid.kind != GridKind::volume)
+      return (row + grid.patch.rows - 1) / grid.patch.rows * grid.patch_columns();
+    const int64_t rows_of_patches = grid.patch.layers * grid.rows;
+    return (row + rows_of_patches - 1) / rows_of_patches * grid.patch_rows() * grid.patch_columns();
   };
   std::vector<Part> parts;
   for (const std::string& name : variables) {
     const auto v =
         std::find(options_.variables.begin(), options_.variables.end(), name) - options_.variables.begin();
     const Span held = places_of(grid, options_.tokens, v);
-    const Span places = intersect(held, {patch_row(rows.begin), patch_row(rows.end)});
+    const Span places = intersect(held, {places_before(rows.begin), places_before(rows.end)});
     if (places.empty()) continue;
     const int64_t first = grid.mode == TokenMode::full ? v * grid.places() : 0;
     Part part{v, options_, {}, {}};
@@ -183,9 +189,9 @@ void Climatology::make_from(const DayHour& slot) {
   }
   next_ = static_cast<size_t>(place - asked_.begin());
   for (const std::vector<std::string>& array : by_array(source_, targets_)) {
-    for (const Span& rows : row_blocks(source_, array[0], {0, options_.grid.rows})) {
+    for (const Span& rows : row_blocks(source_, array[0], {0, options_.grid.lines()})) {
       std::vector<Part> parts = parts_of(array, rows);
-      for (int64_t i = times_.begin; i < times_.end; ++i) add_time(i, parts);
+      for (const int64_t i : times_) add_time(i, parts);
       for (Part& part : parts) {
         for (size_t s = 0; s < part.values.size(); ++s) {
           if (part.weight[s].dim() > 0)

@@ -63,7 +63,7 @@ class Climatology {
   Source& source_;
   LoaderOptions options_;
   std::vector<std::string> targets_;  // those that this rank's tokens carry
-  Span times_;                        // of training, in the catalogue
+  std::vector<int64_t> times_;        // of training: indices in the catalogue
   size_t most_slots_;
   ClimatologyKind kind_;
   std::string description_;

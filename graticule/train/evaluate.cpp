@@ -13,6 +13,7 @@
 #include "graticule/data/patches.h"
 #include "graticule/train/build.h"
 #include "graticule/train/climatology.h"
+#include "graticule/train/ranges.h"
 #include "graticule/train/rollout.h"
 
 namespace graticule {
@@ -31,13 +32,13 @@ std::vector<Sample> samples_of(const Catalog& catalog, const EvaluationOptions& 
   std::vector<Sample> all;
   const auto& times = catalog.times;
   for (size_t i = 0; i < times.size(); ++i) {
-    if (times[i] < options.range.begin || times[i] > options.range.end) continue;
+    if (!options.range.holds(times[i])) continue;
     Sample sample{static_cast<int64_t>(i), {}};
     bool whole = true;
     for (int64_t k = 1 - states; k <= options.steps && whole; ++k) {
       const int64_t time = times[i] + k * lead_hours * 3600;
       const auto found = catalog.index_of_time(time);
-      whole = time >= options.range.begin && time <= options.range.end && found;
+      whole = options.range.holds(time) && found;
       if (whole && k > 0) sample.valid.push_back(*found);
     }
     if (whole) all.push_back(sample);
@@ -63,19 +64,25 @@ class PixelWeights {
  public:
   PixelWeights(const TokenGrid& grid, const Catalog& catalog, Convention convention)
       : grid_(grid),
-        number_YX_(at::arange(1, grid.rows + 1, at::kFloat)
+        number_YX_(at::arange(1, grid.lines() + 1, at::kFloat)
                        .unsqueeze(1)
-                       .expand({grid.rows, grid.columns})
+                       .expand({grid.lines(), grid.columns})
                        .contiguous()),
-        weight_R_(at::constant_pad_nd(at::tensor(row_weights(convention, catalog.latitudes), at::kDouble),
+        weight_R_(at::constant_pad_nd(at::tensor(weights_of_rows(grid, catalog, convention), at::kDouble),
                                       {1, 0})) {}
 
   at::Tensor of(const Span& places) const {
-    const at::Tensor number_tP = to_patches(number_YX_, {0, grid_.rows}, grid_, places);
+    const at::Tensor number_tP = to_patches(number_YX_, {0, grid_.lines()}, grid_, places);
     return weight_R_.index({number_tP.to(at::kLong)});
   }
 
  private:
+  static std::vector<double> weights_of_rows(const TokenGrid& grid, const Catalog& catalog,
+                                             Convention convention) {
+    if (catalog.grid == GridKind::sphere) return row_weights(convention, catalog.latitudes);
+    return area_weights(catalog, grid);
+  }
+
   const TokenGrid& grid_;
   at::Tensor number_YX_;  // rows are counted from 1; patches have 0 off the grid
   at::Tensor weight_R_;   // by the row's number
@@ -182,10 +189,9 @@ Evaluation evaluate(Run& run, const World& world, const EvaluationOptions& optio
         valid_times.push_back(catalog.times[static_cast<size_t>(index)]);
     }
     // wb1 and climax take anomalies from the time mean of the truth that is scored.
-    const auto& train = run.options.data.train;
     const bool own_mean = options.convention != Convention::wb2;
     climatology.emplace(*run.source, loader_options(run.options, run.shape, run.mesh, run.tokens),
-                        own_mean ? options.range : parse_time_range(train[0], train[1], catalog.calendar),
+                        own_mean ? options.range : part_of_data(run.options.data, SplitPart::train, catalog),
                         valid_times, Span{mine.begin * options.steps, mine.end * options.steps},
                         own_mean ? ClimatologyKind::time_mean : run.options.run.climatology);
   });

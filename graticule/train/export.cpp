@@ -15,34 +15,94 @@ namespace {
 
 using nlohmann::json;
 
+// One number where all sides are equal, else rows and columns, on a volume layers before them.
+json patch_json(const TokenGrid& grid) {
+  const Patch& patch = grid.patch;
+  if (grid.kind == GridKind::cells) return patch.rows;
+  const bool volume = grid.kind == GridKind::volume;
+  if (patch.rows == patch.columns && (!volume || patch.layers == patch.rows)) return patch.rows;
+  return volume ? json{patch.layers, patch.rows, patch.columns} : json{patch.rows, patch.columns};
+}
+
+// What a task that does not look ahead has in addition.
+void add_task(json& model, const Problem& problem) {
+  const TaskOptions& task = problem.options.task;
+  const ModelShape& shape = problem.shape;
+  model["task"] = name_of(task.kind);
+  model["outputs"] = shape.outputs();
+  model["output_values"] = shape.output_values();
+  switch (task.kind) {
+    case TaskKind::forecast:
+    case TaskKind::regress:
+      break;
+    case TaskKind::segment:
+    case TaskKind::classify:
+      model["classes"] = task.classes;
+      break;
+    case TaskKind::downscale:
+      model["factor"] = task.factor;
+      break;
+    case TaskKind::reconstruct: {
+      const ModelShape narrow = shape.decoder_shape();
+      const PlaceWaves waves = narrow.waves();
+      model["visible_tokens"] = shape.visible_tokens();
+      model["decoder"] = {{"dim", narrow.dim},
+                          {"depth", narrow.depth},
+                          {"heads", narrow.heads},
+                          {"kv_heads", narrow.key_heads()},
+                          {"place_waves", {{"columns", waves.columns}, {"rows", waves.rows}}}};
+      if (shape.grid.kind == GridKind::volume) model["decoder"]["place_waves"]["layers"] = waves.layers;
+      break;
+    }
+  }
+}
+
+// What another grid than a sphere has in addition.
+void add_grid(json& model, const TokenGrid& grid, const PlaceWaves& waves) {
+  model["grid"] = name_of(grid.kind);
+  model["periodic"] = json::array();
+  for (const auto& [name, axis] : choices_of<GridAxis>) {
+    if (grid.periodic(axis)) model["periodic"].push_back(name);
+  }
+  if (grid.kind == GridKind::cells) {
+    model["patches_side_by_side"] = {{"rows", grid.patches(GridAxis::rows)},
+                                     {"columns", grid.patches(GridAxis::columns)}};
+  }
+  if (grid.kind != GridKind::volume) return;
+  model["layers"] = grid.layers;
+  model["place_waves"]["layers"] = waves.layers;
+}
+
 std::string model_json(const Problem& problem) {
   const ModelShape& shape = problem.shape;
   const Catalog& catalog = problem.source->catalog();
   const DataOptions& data = problem.options.data;
   const PlaceWaves waves = shape.waves();
-  return json{{"tokens", name_of(shape.grid.mode)},
-              {"patch", shape.grid.patch},
-              {"rows", shape.grid.rows},
-              {"columns", shape.grid.columns},
-              {"latitudes", catalog.latitudes},
-              {"longitudes", catalog.longitudes},
-              {"variables", data.variables},
-              {"targets", data.targets},
-              {"lead_hours", data.lead_hours},
-              {"history", shape.grid.states},
-              {"predict", data.predict == Predict::difference ? "difference" : "state"},
-              {"dim", shape.dim},
-              {"depth", shape.depth},
-              {"heads", shape.heads},
-              {"kv_heads", shape.key_heads()},
-              {"hidden", shape.hidden()},
-              {"place", name_of(shape.place)},
-              {"place_waves", {{"columns", waves.columns}, {"rows", waves.rows}}},
-              {"qk_norm", name_of(shape.qk_norm)},
-              {"qk_variables", shape.embedded_variables() > 1},
-              {"calendar", shape.calendar},
-              {"head_layers", shape.head_layers}}
-      .dump();
+  json model = {{"tokens", name_of(shape.grid.mode)},
+                {"patch", patch_json(shape.grid)},
+                {"rows", shape.grid.rows},
+                {"columns", shape.grid.columns},
+                {"latitudes", catalog.places_north()},
+                {"longitudes", catalog.places_east()},
+                {"variables", data.variables},
+                {"targets", data.targets},
+                {"lead_hours", data.lead_hours},
+                {"history", shape.grid.states},
+                {"predict", data.predict == Predict::difference ? "difference" : "state"},
+                {"dim", shape.dim},
+                {"depth", shape.depth},
+                {"heads", shape.heads},
+                {"kv_heads", shape.key_heads()},
+                {"hidden", shape.hidden()},
+                {"place", name_of(shape.place)},
+                {"place_waves", {{"columns", waves.columns}, {"rows", waves.rows}}},
+                {"qk_norm", name_of(shape.qk_norm)},
+                {"qk_variables", shape.embedded_variables() > 1},
+                {"calendar", shape.calendar},
+                {"head_layers", shape.head_layers}};
+  if (problem.options.task.kind != TaskKind::forecast) add_task(model, problem);
+  if (shape.grid.kind != GridKind::sphere) add_grid(model, shape.grid, waves);
+  return model.dump();
 }
 
 }  // namespace

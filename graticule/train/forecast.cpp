@@ -3,10 +3,12 @@
 #include <ATen/core/Tensor.h>
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <optional>
 
 #include "graticule/core/error.h"
+#include "graticule/data/crop.h"
 #include "graticule/data/field_writer.h"
 #include "graticule/data/time.h"
 #include "graticule/train/rollout.h"
@@ -26,6 +28,21 @@ int64_t index_of_initial(const Catalog& catalog, int64_t time) {
          ": the nearest time is ", format_time(nearest, catalog.calendar));
 }
 
+// The axes of a plane or volume, of crops those of the middle one.
+std::vector<ImageAxis> axes_of_samples(const Catalog& catalog, const TokenGrid& grid) {
+  std::vector<ImageAxis> axes = catalog.axes;
+  if (axes.empty()) return axes;
+  const Crop crop = middle_crop(catalog, grid);
+  const std::array<std::pair<int64_t, int64_t>, 3> kept = {
+      {{crop.layer, grid.layers}, {crop.row, grid.rows}, {crop.column, grid.columns}}};
+  for (size_t i = 0; i < axes.size(); ++i) {
+    const auto [first, size] = kept[kept.size() - axes.size() + i];
+    const std::vector<double> all = axes[i].values;
+    axes[i].values.assign(all.begin() + first, all.begin() + first + size);
+  }
+  return axes;
+}
+
 FieldWriterOptions layout(const Run& run, const ForecastOptions& options, int lead, const std::string& path,
                           const std::string& title) {
   const Catalog& catalog = run.source->catalog();
@@ -33,6 +50,8 @@ FieldWriterOptions layout(const Run& run, const ForecastOptions& options, int le
   file.path = path;
   file.latitudes = catalog.latitudes, file.longitudes = catalog.longitudes;
   file.latitude_descending = catalog.latitude_descending;
+  file.cells = catalog.cells;
+  file.axes = axes_of_samples(catalog, run.shape.grid);
   file.times = options.initial_times;
   file.calendar = catalog.calendar;
   for (int64_t k = 1; k <= options.steps; ++k) file.lead_hours.push_back(static_cast<int>(k * lead));

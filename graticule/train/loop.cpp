@@ -3,37 +3,33 @@
 #include <ATen/ops/tensor.h>
 
 #include <chrono>
+#include <limits>
 
 #include "graticule/core/error.h"
 #include "graticule/train/average.h"
-#include "graticule/train/checkpoint.h"
-#include "graticule/train/evaluate.h"
+#include "graticule/train/checkpoint_writer.h"
 #include "graticule/train/history.h"
 #include "graticule/train/memory.h"
+#include "graticule/train/ranges.h"
+#include "graticule/train/recover.h"
 #include "graticule/train/run_log.h"
 #include "graticule/train/step.h"
 #include "graticule/train/stop_signal.h"
+#include "graticule/train/task.h"
 #include "graticule/train/validation.h"
+#include "graticule/train/verify_block.h"
 
 namespace graticule {
 
 namespace {
 
-// A short evaluation during training: the first lead, few samples, no baselines. It scores the average of the
-// weights if the run has one, because `eval` will.
-Evaluation evaluate_on_valid(Run& run, const World& world, RunLog* log) {
-  const auto& valid = run.options.data.valid;
-  EvaluationOptions options;
-  options.range = parse_time_range(valid[0], valid[1], run.source->catalog().calendar);
-  options.max_samples = run.options.run.eval_samples;
-  options.baselines = false;
+// The validation score. It is that of the average of the weights if the run has one, because `eval` will score it.
+double score_on_valid(Run& run, const World& world, RunLog* log) {
   const bool averages = run.options.train.ema > 0;
   if (averages) exchange_average(run.chain);
-  const Evaluation evaluation = evaluate(run, world, options);
+  const double score = task_of(run.options).validate(run, world, log);
   if (averages) exchange_average(run.chain);
-  if (log) log->evaluation(run.step, evaluation);
-  for (size_t i = 0; log && i < evaluation.gaps.size(); ++i) log->say(evaluation.gaps[i]);
-  return evaluation;
+  return score;
 }
 
 // Whether the validation score did not improve for as long as the recipe waits.
@@ -43,8 +39,8 @@ bool is_over(const Run& run) {
 }
 
 // Notes the score of an evaluation. Returns whether it is the best so far: rank 0 decides for all.
-bool note_evaluation(Run& run, const Evaluation& evaluation, RunLog* log) {
-  const at::Tensor score = at::tensor({validation_score(run, evaluation)}, at::kDouble);
+bool note_evaluation(Run& run, double value, RunLog* log) {
+  const at::Tensor score = at::tensor({value}, at::kDouble);
   Validation& validation = run.validation;
   const bool better =
       note_score(validation, run.mesh.world.broadcast(score, 0).wait().item<double>(), run.step);
@@ -62,40 +58,59 @@ std::pair<int64_t, int64_t> largest_peaks(const Ledger& ledger, const Group& eve
   return {peaks[0].item<int64_t>(), peaks[1].item<int64_t>()};
 }
 
-[[noreturn]] void fail_at_no_number(const StepResult& result, int64_t step) {
-  fail("train", "the loss is ", result.loss, " and the gradient norm ", result.gradient_norm, " at step ",
-       step, ": lower train.lr or set train.clip, and go on with --resume auto from the last checkpoint");
+// The part of the memory that training leaves free which the copy of a checkpoint may take: the first evaluation may
+// need the rest.
+constexpr double part_for_copy = 0.75;
+
+// Bytes for the copy of a checkpoint, after a step of training.
+int64_t memory_for_copy(const Ledger& ledger, std::optional<int64_t> limit) {
+  if (!limit) return std::numeric_limits<int64_t>::max();
+  return static_cast<int64_t>(part_for_copy *
+                              static_cast<double>(std::max<int64_t>(0, *limit - ledger.peak().total())));
 }
 
 }  // namespace
 
-bool train(Run& run, const World& world, bool json, const Ledger& ledger) {
+bool train(Run& run, const World& world, bool json, const Ledger& ledger, std::optional<int64_t> limit) {
   const Options& options = run.options;
   const StopSignal signal;
   std::optional<RunLog> log;
   agree(world, run.mesh.world, [&] {
     if (world.rank == 0)
       log.emplace(options.run.out, options.train.loss_weights.any() ? "weighted loss" : "loss", json);
-    if (options.run.eval_every > 0 && options.data.valid.empty()) {
+    if (options.run.eval_every > 0 && !has_part(options.data, SplitPart::valid, run.source->catalog())) {
       refuse("run", "run.eval_every = ", options.run.eval_every, " needs data.valid, [first, last]");
     }
   });
   const auto tokens_a_step = static_cast<double>(options.data.batch * run.shape.grid.tokens());
   bool stopped = false;
+  Recovered recovered;
   int64_t saved_step = run.parent.empty() ? -1 : run.step;  // the resumed one is on the disk
-  const auto save = [&] {
+  std::optional<CheckpointWriter> writer;  // made at the first checkpoint, when the peak of a step is known
+  const auto finish = [&] {
+    if (!writer || !writer->under_way()) return;
+    for (const std::string& sentence : writer->finish(run)) {
+      if (log) log->say(sentence);
+    }
+    recovered.rewinds = 0;
+  };
+  const auto save = [&](bool goes_on) {
     if (saved_step == run.step) return;
-    const std::vector<std::string> told = save_checkpoint(run, world);
+    finish();  // a second checkpoint waits for the first
+    if (!writer) writer.emplace(world, memory_for_copy(ledger, limit));
+    writer->begin(run, goes_on);
     saved_step = run.step;
-    if (!log) return;
-    log->say(text("checkpoint ", run.parent));
-    for (const std::string& sentence : told) log->say(sentence);
+  };
+  run.before_update = [&] {
+    if (writer) writer->wait_copied();
   };
   // Evaluates. With train.patience, the checkpoint of the best score is kept.
   const auto validate = [&] {
-    const Evaluation evaluation = evaluate_on_valid(run, world, log ? &*log : nullptr);
-    if (options.train.patience == 0 || !note_evaluation(run, evaluation, log ? &*log : nullptr)) return;
-    if (saved_step != run.step) return save();
+    run.before_update();  // the average of the weights takes their place
+    const double score = score_on_valid(run, world, log ? &*log : nullptr);
+    if (options.train.patience == 0 || !note_evaluation(run, score, log ? &*log : nullptr)) return;
+    if (saved_step != run.step) return save(true);
+    finish();
     agree(world, run.mesh.world, [&] {
       if (world.rank == 0) name_best(options.run.out, run.step);
     });
@@ -113,9 +128,13 @@ bool train(Run& run, const World& world, bool json, const Ledger& ledger) {
     const StepResult result = train_step(run, signal.raised());
     if (world.watch->keeps_order()) check_order(run.mesh);
     stopped = result.stop;
-    if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm)) {
-      agree(world, run.mesh.world, [&] { fail_at_no_number(result, run.step); });  // equal on all ranks
+    if (!result.bad.empty()) {
+      finish();
+      if (!stopped) recover(run, world, result, recovered, log);
+      continue;
     }
+    recovered.in_a_row = 0;
+    if (log && !result.spike.empty()) log->say(result.spike);
     if (is_due(run.step, options.run.log_every) || run.step == options.train.steps || stopped) {
       const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
       const auto [resident, tensors] = largest_peaks(ledger, run.mesh.world);
@@ -124,10 +143,15 @@ bool train(Run& run, const World& world, bool json, const Ledger& ledger) {
         log->step(run.step, options.train.steps, result,
                   {elapsed.count(), tokens_a_step / elapsed.count(), waited, resident, tensors});
     }
+    if (is_due(run.step, options.train.verify_every))
+      verify_block(run, world, run.step / options.train.verify_every, probe_of(run));
     if (is_due(run.step, options.run.eval_every) && !stopped) validate();
-    if (is_due(run.step, options.run.checkpoint_every)) save();
+    if (writer && writer->under_way() && writer->all_written(run)) finish();
+    if (is_due(run.step, options.run.checkpoint_every)) save(run.step < options.train.steps && !stopped);
   }
-  save();
+  save(false);
+  finish();
+  run.before_update = {};
   if (is_over(run) && log)
     log->say(text("ended after step ", run.step, ": ", run.validation.without,
                   " evaluations without a better score than that of step ", run.validation.best_step, " (",

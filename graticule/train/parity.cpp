@@ -12,6 +12,7 @@
 #include "graticule/recipe/layout.h"
 #include "graticule/train/build.h"
 #include "graticule/train/loss.h"
+#include "graticule/train/task.h"
 
 namespace graticule {
 
@@ -27,10 +28,12 @@ struct Data {
 Data random_data(const ModelShape& shape, int64_t batch) {
   auto generator = at::detail::createCPUGenerator(17);
   const TokenGrid& grid = shape.grid;
-  const auto draw = [&](int64_t last) {
-    return at::randn({batch, grid.tokens(), grid.variables_per_token(), last}, generator, at::kFloat);
+  const auto draw = [&](int64_t each, int64_t last) {
+    return at::randn({batch, grid.tokens(), each, last}, generator, at::kFloat);
   };
-  return {draw(grid.inputs()), draw(grid.pixels()), draw(grid.pixels()).abs()};
+  const int64_t outputs = shape.outputs(), values = shape.output_values();
+  return {draw(grid.variables_per_token(), grid.inputs()), draw(outputs, values),
+          draw(outputs, values).abs()};
 }
 
 // The model in one layout after one forward and backward.
@@ -41,8 +44,11 @@ struct Outcome {
   double loss;
 };
 
-Inputs inputs_of(const Span& samples, uint64_t seed, const at::Device& device) {
+Inputs inputs_of(const Span& samples, const ModelShape& shape, uint64_t seed, const at::Device& device) {
   Inputs inputs;
+  if (shape.has_decoder())
+    inputs.visible = std::make_shared<const std::vector<int64_t>>(
+        visible_tokens({.visible = shape.visible_tokens()}, shape.grid, seed, 0));
   inputs.lead_hours_B = at::full({samples.size()}, 24.0, at::TensorOptions(at::kFloat).device(device));
   for (int64_t id = samples.begin; id < samples.end; ++id) {
     inputs.sample_ids.push_back(id);
@@ -65,12 +71,12 @@ Outcome run_layout(Options options, const ModelShape& shape, const World& world,
         .to(chain.device());
   };
   outcome.output_BTKP =
-      chain.predict(cut(data.input_BSKI, samples), inputs_of(samples, seed, chain.device())).cpu();
+      chain.predict(cut(data.input_BSKI, samples), inputs_of(samples, shape, seed, chain.device())).cpu();
   std::vector<MicroBatch> micro_batches;
   for (int64_t m = 0; m < options.parallel.micro_batches; ++m) {
     const Span local = span_of(samples.size(), options.parallel.micro_batches, m);
     const Span part{samples.begin + local.begin, samples.begin + local.end};
-    Inputs inputs = inputs_of(part, seed, chain.device());
+    Inputs inputs = inputs_of(part, shape, seed, chain.device());
     inputs.training = true;
     micro_batches.push_back(
         {cut(data.input_BSKI, part), inputs,
@@ -135,15 +141,31 @@ Differences differences(Outcome& got, Outcome& exact, const Group& world) {
 std::pair<Options, ModelShape> small_case(const Options& recipe, int ranks) {
   Options options = recipe;
   ModelOptions& model = options.model;
-  const ModelShape full = shape_of(model, small_variables, 64 * model.patch, 64 * model.patch);
+  // As many patches along each axis.
+  const auto grid_of = [&](int64_t layers, int64_t rows, int64_t columns) {
+    const bool one = task_of(recipe).needs_whole_places() && model.tokens == TokenMode::full;
+    TokenGrid grid{.variables = one ? 1 : small_variables,
+                   .rows = rows * model.patch.rows,
+                   .columns = columns * model.patch.columns};
+    grid.kind = recipe.data.images.grid;
+    if (grid.kind == GridKind::cells) {  // the last run of cells is short
+      const int64_t count =
+          std::max<int64_t>(model.patch.rows, layers * rows * columns * model.patch.rows - 1);
+      set_cells(grid, std::make_shared<Cells>(spiral_cells(count)), model.patch.rows);
+    }
+    if (grid.kind == GridKind::volume) grid.layers = layers * model.patch.layers;
+    for (const std::string& axis : recipe.data.images.periodic)
+      grid.periodic_axes[static_cast<size_t>(*value_named<GridAxis>(axis))] = true;
+    return grid;
+  };
+  const ModelShape full = shape_of(model, grid_of(64, 64, 64));
   const int64_t stages = std::max<int64_t>(1, recipe.parallel.pipeline) * recipe.parallel.chunks;
   model.heads = full.heads;
   model.dim = full.heads * small_head_width;
   model.depth = std::min(full.depth, std::max<int64_t>(2, stages + 1));
-  // Sizes that nothing divides: 3 rows of an odd number of patches, more tokens than ranks.
+  // Sizes that nothing divides: 3 rows (of 3 layers) of an odd number of patches, more tokens than ranks.
   const int64_t columns = std::max<int64_t>(5, ranks / 3 + 2) | 1;
-  ModelShape shape = shape_of(model, small_variables, 3 * model.patch, columns * model.patch);
-  shape.grid.states = options.data.history;
+  const ModelShape shape = shape_of_task(options, grid_of(3, 3, columns));
   options.data.batch = ranks * recipe.parallel.micro_batches;  // enough for any degree of data
   const Axes axes = resolve_axes(options, ranks, shape);
   fill_in(options.parallel, axes);

@@ -2,6 +2,7 @@
 // assemble() (build.h) makes it.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -13,6 +14,7 @@
 #include "graticule/data/statistics.h"
 #include "graticule/parallel/chain.h"
 #include "graticule/recipe/options.h"
+#include "graticule/train/spikes.h"
 #include "graticule/train/validation.h"
 
 namespace graticule {
@@ -30,7 +32,11 @@ struct Run {
   std::string parent = {};        ///< folder of the checkpoint it continues from; "": from the start
   std::string started_from = {};  ///< checkpoint whose weights the run began with; "": random weights
   Validation validation = {};     ///< what the evaluations during training have shown
+  Spikes spikes = {};             ///< the losses of this job
   std::map<std::string, std::string> known_units = {};  ///< of that checkpoint, where the data name none
+
+  /// Waits until nobody else reads the weights, so that they may be changed; empty: nobody does.
+  std::function<void()> before_update = {};
 
   at::Device device() const { return chain.device(); }
 };

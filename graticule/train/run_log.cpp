@@ -5,9 +5,12 @@
 
 #include <cmath>
 #include <cstdio>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "graticule/core/error.h"
+#include "graticule/core/terminal.h"
+#include "graticule/train/history.h"
 
 namespace graticule {
 
@@ -38,8 +41,17 @@ nlohmann::json to_json(const ScoreLine& line) {
           {"rmse", number(line.score.rmse)}, {"acc", number(line.score.acc)}, {"units", line.units}};
 }
 
+nlohmann::json to_json(const TaskScore& score) {
+  return {{"of", score.of},
+          {"measure", score.measure},
+          {"forecast", score.forecast},
+          {"value", number(score.value)},
+          {"units", score.units}};
+}
+
 RunLog::RunLog(const std::string& folder, std::string loss, bool json)
-    : loss_(std::move(loss)),
+    : folder_(folder),
+      loss_(std::move(loss)),
       terminal_(isatty(STDOUT_FILENO) != 0),
       json_(json),
       metrics_(append_to(folder + "/metrics.jsonl")),
@@ -75,14 +87,22 @@ void RunLog::step(int64_t step, int64_t steps, const StepResult& result, const S
   events_.scalar("train/grad_norm", step, result.gradient_norm);
   events_.scalar("train/tokens_per_s", step, measures.tokens_per_s);
   if (json_) return;
-  const std::string progress = fmt::format(
-      "step {:>{}}/{}  {} {:.5f}  grad {:.3f}  {:.0f} tokens/s  {:.2f} s/step  {} left", step,
-      fmt::format("{}", steps).size(), steps, loss_, result.loss, result.gradient_norm, measures.tokens_per_s,
-      measures.step_s, duration(measures.step_s * static_cast<double>(steps - step)));
+  // The most wanted parts come first: a narrow terminal shows only those that fit.
+  const std::vector<std::string> parts = {
+      fmt::format("step {:>{}}/{}", step, fmt::format("{}", steps).size(), steps),
+      fmt::format("{} {:.5f}", loss_, result.loss),
+      duration(measures.step_s * static_cast<double>(steps - step)) + " left",
+      fmt::format("{:.2f} s/step", measures.step_s),
+      fmt::format("{:.0f} tokens/s", measures.tokens_per_s),
+      fmt::format("grad {:.3f}", result.gradient_norm)};
+  const std::string progress = joined_parts(parts, std::numeric_limits<size_t>::max());
   // On a terminal, one line is rewritten. In a file, a line is written after each twentieth of the steps.
   const bool milestone = step == steps || step % std::max<int64_t>(1, steps / 20) == 0;
   if (milestone) log_ << progress << std::endl;
-  if (terminal_) show(fmt::format("\r\033[K{}{}", progress, step == steps ? "\n" : ""));
+  if (terminal_) {
+    const std::string row = joined_parts(parts, row_width(STDOUT_FILENO));
+    show(fmt::format("\r\033[K{}{}", row, step == steps ? "\n" : ""));
+  }
   if (!terminal_ && milestone) show(progress + "\n");
 }
 
@@ -96,6 +116,16 @@ void RunLog::evaluation(int64_t step, const Evaluation& evaluation) {
   }
 }
 
+void RunLog::scores(int64_t step, const std::vector<TaskScore>& scores) {
+  for (const TaskScore& score : scores) {
+    nlohmann::json object = to_json(score);
+    object["step"] = step;
+    object["kind"] = "score";
+    line(object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));  // units need not be UTF-8
+    events_.scalar(text("valid/", score.of, "/", score.measure), step, score.value);
+  }
+}
+
 void RunLog::validation(int64_t step, double score, const Validation& validation) {
   line(nlohmann::json{
       {"step", step}, {"kind", "validation"}, {"score", number(score)}, {"best_step", validation.best_step}}
@@ -105,6 +135,18 @@ void RunLog::validation(int64_t step, double score, const Validation& validation
           ? fmt::format("validation score {:.5f} at step {}: the best so far", score, step)
           : fmt::format("validation score {:.5f} at step {}: {} without a better one than {:.5f} at step {}",
                         score, step, validation.without, validation.best, validation.best_step));
+}
+
+void RunLog::bad(int64_t step, const std::string& kind, const StepResult& result) {
+  line(nlohmann::json{
+      {"step", step}, {"kind", kind}, {"bad_loss", number(result.loss)}, {"origin", result.bad}}
+           .dump());
+}
+
+void RunLog::rewind(const std::string& parent, int64_t step) {
+  metrics_.close();
+  start_record(folder_, parent, step);
+  metrics_ = append_to(folder_ + "/metrics.jsonl");
 }
 
 void RunLog::say(const std::string& sentence) {

@@ -11,6 +11,7 @@
 #include "graticule/train/evaluate.h"
 #include "graticule/train/event_writer.h"
 #include "graticule/train/step.h"
+#include "graticule/train/task.h"
 
 namespace graticule {
 
@@ -33,15 +34,22 @@ class RunLog {
   void step(int64_t step, int64_t steps, const StepResult& result, const StepMeasures& measures);
   /// Records the scores of an evaluation after a step.
   void evaluation(int64_t step, const Evaluation& evaluation);
+  /// The same for tasks that do not look ahead.
+  void scores(int64_t step, const std::vector<TaskScore>& scores);
   /// Records the validation score of a step, which `validation` has noted, and says it.
   void validation(int64_t step, double score, const Validation& validation);
+  /// Records a step that updated nothing; `kind`: "skipped" or "rewound".
+  void bad(int64_t step, const std::string& kind, const StepResult& result);
+  /// Puts aside the lines of metrics.jsonl after `step`, that of the checkpoint `parent` (start_record in
+  /// history.h), because the run goes on from there.
+  void rewind(const std::string& parent, int64_t step);
   /// Writes a sentence to the terminal and to log.txt. A closed terminal is ignored.
   void say(const std::string& sentence);
 
  private:
   void line(const std::string& json_text);
   void show(const std::string& characters) const;
-  std::string loss_;
+  std::string folder_, loss_;
   bool terminal_;
   bool json_;
   std::ofstream metrics_, log_;
@@ -50,5 +58,6 @@ class RunLog {
 
 /// One score as JSON, as metrics.jsonl and scores.json contain it; a score that is NaN becomes null.
 nlohmann::json to_json(const ScoreLine& line);
+nlohmann::json to_json(const TaskScore& score);
 
 }  // namespace graticule

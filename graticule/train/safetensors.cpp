@@ -6,12 +6,13 @@
 #include <array>
 #include <bit>
 #include <cstring>
-#include <functional>
+#include <limits>
 #include <nlohmann/json.hpp>
-#include <numeric>
 #include <optional>
 
+#include "graticule/core/crc32c.h"
 #include "graticule/core/error.h"
+#include "graticule/train/checksum.h"
 
 namespace graticule {
 
@@ -87,15 +88,28 @@ struct Located {
   Span bytes;
 };
 
+// Whole numbers below 2^63. Others pass get<int64_t>() too: it cuts fractions, and wraps or overflows.
+std::vector<int64_t> whole_numbers(const Json& form) {
+  std::vector<int64_t> numbers;
+  for (const Json& number : form.get<std::vector<Json>>()) {
+    const bool fits = number.is_number_integer() &&
+                      (!number.is_number_unsigned() ||
+                       number.get<uint64_t>() <= static_cast<uint64_t>(std::numeric_limits<int64_t>::max()));
+    if (!fits) throw Json::type_error::create(302, "no whole number", &number);
+    numbers.push_back(number.get<int64_t>());
+  }
+  return numbers;
+}
+
 Located parse_entry(const File& file, const std::string& name, const Json& form) {
   try {
     const auto dtype = dtype_named(form.at("dtype").get<std::string>());
     if (!dtype) file.damaged(text("tensor ", name, " has the unknown dtype ", form.at("dtype").dump()));
-    const auto offsets = form.at("data_offsets").get<std::array<int64_t, 2>>();
-    Located tensor = {{name, *dtype, form.at("shape").get<std::vector<int64_t>>()}, {offsets[0], offsets[1]}};
-    const auto& shape = tensor.entry.shape;
-    const bool negative = std::any_of(shape.begin(), shape.end(), [](int64_t size) { return size < 0; });
-    if (negative || tensor.bytes.size() != tensor.entry.bytes()) {
+    const std::vector<int64_t> offsets = whole_numbers(form.at("data_offsets"));
+    if (offsets.size() != 2) file.damaged(text("tensor ", name, ": data_offsets are not two: ", form.dump()));
+    const int64_t begin = offsets[0], end = offsets[1];
+    Located tensor = {{name, *dtype, whole_numbers(form.at("shape"))}, {begin, end}};
+    if (begin < 0 || end < begin || tensor.entry.bytes() != end - begin) {
       file.damaged(text("tensor ", name, ": dtype, shape and data_offsets disagree: ", form.dump()));
     }
     return tensor;
@@ -119,11 +133,18 @@ std::span<const std::byte> bytes_of(const at::Tensor& contiguous) {
 
 }  // namespace
 
-int64_t TensorEntry::elements() const {
-  return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
+int64_t TensorEntry::bytes() const {
+  auto product = static_cast<int64_t>(at::elementSize(dtype));
+  bool fits = true;
+  for (const int64_t size : shape)
+    fits = fits && size >= 0 && !__builtin_mul_overflow(product, size, &product);
+  return fits ? product : -1;
 }
 
-int64_t TensorEntry::bytes() const { return elements() * static_cast<int64_t>(at::elementSize(dtype)); }
+int64_t TensorEntry::elements() const {
+  const int64_t all = bytes();
+  return all < 0 ? -1 : all / static_cast<int64_t>(at::elementSize(dtype));
+}
 
 SafetensorsWriter::SafetensorsWriter(const std::string& path, std::vector<TensorEntry> entries,
                                      const Metadata& metadata)
@@ -146,6 +167,8 @@ SafetensorsWriter::SafetensorsWriter(const std::string& path, std::vector<Tensor
   const std::string bytes = header_bytes(header);
   for (auto& [name, slot] : slots_) slot.offset += static_cast<int64_t>(bytes.size());
   file_.write_at(0, std::as_bytes(std::span(bytes)));
+  crc_ = crc32c(std::as_bytes(std::span(bytes)));
+  in_order_ = static_cast<int64_t>(bytes.size());
 }
 
 void SafetensorsWriter::write(const std::string& name, const at::Tensor& values) {
@@ -162,8 +185,17 @@ void SafetensorsWriter::write_elements(const std::string& name, int64_t begin, c
   GRATICULE_CHECK(
       values.scalar_type() == entry.dtype && begin >= 0 && begin + values.numel() <= entry.elements(), name);
   const at::Tensor bytes = values.detach().to(at::kCPU).contiguous();
-  file_.write_at(offset + begin * static_cast<int64_t>(bytes.element_size()), bytes_of(bytes));
+  const int64_t place = offset + begin * static_cast<int64_t>(bytes.element_size());
+  file_.write_at(place, bytes_of(bytes));
   bytes_left_ -= static_cast<int64_t>(bytes.nbytes());
+  if (place != in_order_) return;
+  crc_ = crc32c(bytes_of(bytes), crc_);
+  in_order_ += static_cast<int64_t>(bytes.nbytes());
+}
+
+std::string SafetensorsWriter::checksum() const {
+  GRATICULE_CHECK(bytes_left_ == 0 && in_order_ == file_.size(), file_.path());
+  return checksum_text(crc_);
 }
 
 void SafetensorsWriter::close() {

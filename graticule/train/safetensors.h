@@ -25,6 +25,7 @@ struct TensorEntry {
   at::ScalarType dtype = at::kFloat;  ///< F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL
   std::vector<int64_t> shape;
 
+  /// Both: -1 when the shape has more than 2^63 bytes, or a negative size.
   int64_t elements() const;
   int64_t bytes() const;
 };
@@ -44,6 +45,9 @@ class SafetensorsWriter {
   /// Syncs the file to the disk; every element must have been written once. Without close(), readers may take
   /// an incomplete file for a whole one: write to another name and rename after close().
   void close();
+  /// The file's checksum, as file_checksum (checksum.h) gives it, computed while writing. All tensors must have
+  /// been written one after the other in the order of the file: wider elements first, else as declared.
+  std::string checksum() const;
 
  private:
   struct Slot {
@@ -52,7 +56,8 @@ class SafetensorsWriter {
   };
   File file_;
   std::map<std::string, Slot> slots_;
-  int64_t bytes_left_ = 0;
+  int64_t bytes_left_ = 0, in_order_ = 0;  ///< so many bytes of the file were written in order
+  uint32_t crc_ = 0;                       ///< of these bytes
 };
 
 class SafetensorsReader {

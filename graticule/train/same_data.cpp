@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "graticule/core/error.h"
+#include "graticule/data/cell_list.h"
 #include "graticule/data/coordinates.h"
 #include "graticule/data/units.h"
 
@@ -24,10 +25,11 @@ std::string range_of(const char* name, const std::vector<double>& axis) {
 }
 
 // The first difference between two axes in words; "" when there is none.
-std::string difference(const char* name, const std::vector<double>& trained, const std::vector<double>& now) {
+std::string difference(const char* name, const std::vector<double>& trained, const std::vector<double>& now,
+                       const Catalog& catalog) {
   if (trained.size() != now.size())
     return text("it was trained on ", range_of(name, trained), ", the data have ", range_of(name, now));
-  const double near = grid_tolerance(trained);
+  const double near = catalog.cells ? cell_tolerance : grid_tolerance(trained);
   for (size_t i = 0; i < now.size(); ++i) {
     // A longitude may be counted from another meridian, so multiples of 360 are equal.
     if (std::abs(std::remainder(trained[i] - now[i], 360.0)) <= near) continue;
@@ -37,11 +39,17 @@ std::string difference(const char* name, const std::vector<double>& trained, con
   return "";
 }
 
+std::vector<int64_t> sizes_of(const Catalog& catalog) {
+  std::vector<int64_t> sizes;
+  for (const ImageAxis& axis : catalog.axes) sizes.push_back(std::ssize(axis.values));
+  return sizes;
+}
+
 }  // namespace
 
 DataForm form_of(const Catalog& catalog, const std::vector<std::string>& variables,
                  const std::map<std::string, std::string>& known) {
-  DataForm form{catalog.latitudes, catalog.longitudes, {}};
+  DataForm form{catalog.places_north(), catalog.places_east(), {}, sizes_of(catalog)};
   for (const std::string& name : variables) {
     std::string& units = form.units[name];
     units = as_utf8(catalog.variables[catalog.index_of(name)].units);
@@ -52,23 +60,30 @@ DataForm form_of(const Catalog& catalog, const std::vector<std::string>& variabl
 }
 
 json to_json(const DataForm& form) {
-  return {{"latitudes", form.latitudes}, {"longitudes", form.longitudes}, {"units", form.units}};
+  json all = {{"latitudes", form.latitudes}, {"longitudes", form.longitudes}, {"units", form.units}};
+  if (!form.sizes.empty()) all["sizes"] = form.sizes;
+  return all;
 }
 
 DataForm data_form_from_json(const json& json) {
-  return {json.at("latitudes"), json.at("longitudes"), json.at("units")};
+  return {json.at("latitudes"), json.at("longitudes"), json.at("units"),
+          json.value("sizes", std::vector<int64_t>())};
 }
 
 std::vector<std::string> refuse_other_data(const std::string& checkpoint,
                                            const std::optional<DataForm>& trained, const Catalog& catalog) {
   if (!trained) return {};
-  for (const auto& [name, then, now] : {std::tuple{"latitudes", &trained->latitudes, &catalog.latitudes},
-                                        {"longitudes", &trained->longitudes, &catalog.longitudes}}) {
-    const std::string words = difference(name, *then, *now);
+  for (const auto& [name, then, now] : {std::tuple{"latitudes", &trained->latitudes, &catalog.places_north()},
+                                        {"longitudes", &trained->longitudes, &catalog.places_east()}}) {
+    const std::string words = difference(name, *then, *now, catalog);
     if (words.empty()) continue;
     refuse("checkpoint", checkpoint, " is of another grid than '", catalog.path, "': ", words,
            "; name data on the grid it was trained on (data.path), or train anew into another run.out");
   }
+  if (const auto sizes = sizes_of(catalog); !trained->sizes.empty() && sizes != trained->sizes)
+    refuse("checkpoint", checkpoint, " was trained on images of ", sizes_in_words(trained->sizes),
+           " pixels, those of '", catalog.path, "' have ", sizes_in_words(sizes),
+           ": give images of that size, or train on crops (data.crop)");
   std::vector<std::string> told;
   for (const auto& [name, units] : trained->units) {
     const std::string now = as_utf8(catalog.variables[catalog.index_of(name)].units);

@@ -15,6 +15,7 @@ namespace graticule {
 struct DataForm {
   std::vector<double> latitudes, longitudes;  ///< degrees, in the order of a Catalog
   std::map<std::string, std::string> units;   ///< of each input variable; "" where the file names none
+  std::vector<int64_t> sizes = {};  ///< pixels along the axes of images; empty: any (a sphere, and crops)
 };
 
 /// The form of the opened data. `known`: units from before, for variables whose data name no unit.
@@ -25,7 +26,7 @@ DataForm form_of(const Catalog& catalog, const std::vector<std::string>& variabl
 nlohmann::json to_json(const DataForm& form);
 DataForm data_form_from_json(const nlohmann::json& json);
 
-/// Refuses data on another grid (another number of points, or one that moved by more than grid_tolerance in
+/// Refuses data on another grid (another number of points or pixels, or one that moved by more than grid_tolerance in
 /// data/coordinates.h) or with another unit of a variable (same_units in data/units.h); the message names
 /// both. Returns a sentence for each variable whose unit is known on one side only. `checkpoint`: its folder.
 /// `trained`: absent for old checkpoints, which are not checked.

@@ -2,6 +2,7 @@
 
 #include <ATen/ops/empty.h>
 
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -29,7 +30,8 @@ bool has(ShardedPart& part, const StatePart& of_state) { return (part.state().*o
 
 // The tensors that are loaded, each with the suffix of the saved tensor that it is loaded from.
 std::vector<StatePart> loaded_parts(Taken taken, bool averaged) {
-  const char* const weights = averaged && taken == Taken::weights ? ".average" : ".master";
+  const char* const weights =
+      averaged && (taken == Taken::weights || taken == Taken::encoder) ? ".average" : ".master";
   const char* const average = averaged && taken == Taken::state ? ".average" : weights;
   std::vector<StatePart> parts = {{weights, &OwnedState::master}, {average, &OwnedState::average}};
   if (taken == Taken::state)
@@ -58,10 +60,34 @@ json pieces_of(const std::optional<Cut>& cut) {
   return {{"dim", cut->dim}, {"pieces", pieces}};
 }
 
-std::optional<Cut> cut_from(const json& saved) {
+// A whole number of a manifest from 0 to `most`. Throws json's error for anything else.
+int64_t count_in(const json& number, int64_t most) {
+  const bool whole = number.is_number_integer() && number.get<int64_t>() >= 0;
+  if (!whole || number.get<uint64_t>() > static_cast<uint64_t>(most))
+    throw json::out_of_range::create(401, "no size", &number);
+  return number.get<int64_t>();
+}
+
+// The sizes of a parameter. So many elements that they pass 2^53 are no sizes: their sums could overflow.
+std::vector<int64_t> shape_from(const json& saved) {
+  constexpr int64_t most = int64_t{1} << 53;
+  std::vector<int64_t> shape;
+  int64_t left = most;
+  for (const json& size : saved.get<std::vector<json>>()) {
+    shape.push_back(count_in(size, left));
+    left /= std::max<int64_t>(1, shape.back());
+  }
+  return shape;
+}
+
+std::optional<Cut> cut_from(const json& saved, const std::vector<int64_t>& shape) {
   if (saved.is_null()) return std::nullopt;
-  Cut cut{saved.at("dim"), {}};
-  for (const auto& piece : saved.at("pieces")) cut.pieces.push_back({piece.at(0), piece.at(1)});
+  Cut cut{count_in(saved.at("dim"), std::ssize(shape) - 1), {}};
+  const int64_t size = shape[static_cast<size_t>(cut.dim)];
+  for (const json& piece : saved.at("pieces").get<std::vector<json>>()) {
+    const int64_t end = count_in(piece.at(1), size);
+    cut.pieces.push_back({count_in(piece.at(0), end), end});
+  }
   return cut;
 }
 
@@ -83,9 +109,16 @@ struct SavedPiece {
   Parameter parameter;
 };
 
+// Whether a block belongs to what is taken.
+bool takes(Taken taken, const std::string& block) {
+  return taken != Taken::encoder || block == "tokenizer" || block.starts_with("blocks.");
+}
+
 class SavedWeights {
  public:
-  SavedWeights(const json& flats, std::string folder) : folder_(std::move(folder)) {
+  using Check = std::function<void(const std::string& name)>;
+  SavedWeights(const json& flats, std::string folder, const Check& check)
+      : folder_(std::move(folder)), check_(check) {
     try {
       take(flats);
     } catch (const json::exception&) {
@@ -95,7 +128,10 @@ class SavedWeights {
     }
   }
 
-  int64_t blocks() const { return std::ssize(blocks_); }
+  int64_t blocks(Taken taken) const {
+    return std::count_if(blocks_.begin(), blocks_.end(),
+                         [&](const auto& block) { return takes(taken, block); });
+  }
   bool holds(const std::string& name) const { return pieces_.contains(name); }
   const std::vector<int64_t>& shape_of(const std::string& name) const {
     return pieces_.at(name).front().parameter.shape;
@@ -138,8 +174,8 @@ class SavedWeights {
       SavedFlat& flat = flats_.back();
       blocks_.insert(saved.at("block").get<std::string>());
       for (const auto& entry : saved.at("parameters")) {
-        Parameter parameter{entry.at("name"), entry.at("shape").get<std::vector<int64_t>>()};
-        parameter.cut = cut_from(entry.at("cut"));
+        Parameter parameter{entry.at("name"), shape_from(entry.at("shape"))};
+        parameter.cut = cut_from(entry.at("cut"), parameter.shape);
         const int64_t offset = flat.numel;
         flat.numel += parameter.numel();
         auto& pieces = pieces_[parameter.name];
@@ -155,10 +191,14 @@ class SavedWeights {
     for (int64_t w = 0; w < writers; ++w) {
       const Span held = span_of(flat.numel, writers, w), shared = intersect(wanted, held);
       if (shared.empty()) continue;
+      const SafetensorsReader& reader = file(flat.files[static_cast<size_t>(w)]);
+      const std::string name = flat.name + suffix;
+      if (reader.entry(name).elements() != held.size())
+        fail("checkpoint", reader.path(), ": its tensor ", name, " has ", reader.entry(name).elements(),
+             " elements, the manifest gives it ", held.size(),
+             ": copy the checkpoint again, or take the one before it");
       values.narrow(0, shared.begin - wanted.begin, shared.size())
-          .copy_(
-              file(flat.files[static_cast<size_t>(w)])
-                  .read_elements(flat.name + suffix, {shared.begin - held.begin, shared.end - held.begin}));
+          .copy_(reader.read_elements(name, {shared.begin - held.begin, shared.end - held.begin}));
     }
     return values;
   }
@@ -166,10 +206,12 @@ class SavedWeights {
   const SafetensorsReader& file(const std::string& name) {
     const auto found = open_.find(name);
     if (found != open_.end()) return found->second;
+    check_(name);
     return open_.emplace(name, SafetensorsReader(folder_ + "/" + name)).first->second;
   }
 
   std::string folder_;
+  const Check& check_;
   std::vector<SavedFlat> flats_;
   std::set<std::string> blocks_;
   std::map<std::string, std::vector<SavedPiece>> pieces_;  ///< by full name of the parameter
@@ -177,13 +219,14 @@ class SavedWeights {
 };
 
 // Names all parameters of this rank's blocks that differ, so that one try shows all that must change.
-void refuse_another_model(const SavedWeights& saved, const std::string& folder, Chain& chain) {
+void refuse_another_model(const SavedWeights& saved, const std::string& folder, Chain& chain, Taken taken) {
   std::string differences;
   const auto differs = [&](const auto&... difference) {
     differences += text(differences.empty() ? "" : "; ", difference...);
   };
   std::set<std::string> ours, blocks;
   for (const auto* part : chain.parts()) {
+    if (!takes(taken, part->block())) continue;
     blocks.insert(part->block());
     for (const auto& parameter : part->parameters()) {
       const std::string name = part->block() + "." + parameter.name;
@@ -201,8 +244,8 @@ void refuse_another_model(const SavedWeights& saved, const std::string& folder, 
                                      [&](const auto& block) { return name.starts_with(block + "."); });
     if (of_ours && !ours.contains(name)) differs("it has ", name, ", which the recipe's model does not have");
   }
-  if (saved.blocks() != chain.model_blocks()) {
-    differs("it has ", saved.blocks(), " blocks, tokenizer and head among them, the recipe's has ",
+  if (taken != Taken::encoder && saved.blocks(taken) != chain.model_blocks()) {
+    differs("it has ", saved.blocks(taken), " blocks, tokenizer and head among them, the recipe's has ",
             chain.model_blocks());
   }
   if (differences.empty()) return;
@@ -212,30 +255,23 @@ void refuse_another_model(const SavedWeights& saved, const std::string& folder, 
 
 }  // namespace
 
-void write_weights(Run& run, const std::string& path) {
-  const int tensor_rank = run.mesh.tensor.rank();
-  std::vector<TensorEntry> entries;
-  for (auto* part : run.chain.parts()) {
-    if (!writes(*part)) continue;
-    for (const StatePart& of_state : state_parts) {
-      if (!has(*part, of_state)) continue;
-      entries.push_back({flat_name(*part, tensor_rank) + of_state.suffix,
-                         (part->state().*of_state.member).scalar_type(),
-                         {written_span(*part).size()}});
-    }
-  }
-  SafetensorsWriter writer(path, entries);
+std::vector<SavedPart> parts_to_save(Run& run) {
+  std::vector<SavedPart> parts;
   for (auto* part : run.chain.parts()) {
     if (!writes(*part)) continue;
     const Span span = written_span(*part);
     for (const StatePart& of_state : state_parts) {
       if (!has(*part, of_state)) continue;
-      const at::Tensor mine =
-          (part->state().*of_state.member).narrow(0, span.begin - part->owned().begin, span.size());
-      writer.write(flat_name(*part, tensor_rank) + of_state.suffix, mine.cpu());
+      const at::Tensor& state = part->state().*of_state.member;
+      parts.push_back(
+          {{flat_name(*part, run.mesh.tensor.rank()) + of_state.suffix, state.scalar_type(), {span.size()}},
+           state.narrow(0, span.begin - part->owned().begin, span.size())});
     }
   }
-  writer.close();
+  std::stable_sort(parts.begin(), parts.end(), [](const SavedPart& a, const SavedPart& b) {
+    return at::elementSize(a.entry.dtype) > at::elementSize(b.entry.dtype);  // as the format wants it
+  });
+  return parts;
 }
 
 json describe_weights(Run& run) {
@@ -279,10 +315,12 @@ json join_descriptions(const std::vector<json>& of_ranks, const std::vector<std:
   return flats;
 }
 
-void read_weights(const json& flats, const std::string& folder, Chain& chain, Taken taken, bool averaged) {
-  SavedWeights saved(flats, folder);
-  refuse_another_model(saved, folder, chain);
+void read_weights(const json& flats, const std::string& folder, Chain& chain, Taken taken, bool averaged,
+                  const std::function<void(const std::string& name)>& check) {
+  SavedWeights saved(flats, folder, check);
+  refuse_another_model(saved, folder, chain, taken);
   for (auto* part : chain.parts()) {
+    if (!takes(taken, part->block())) continue;
     int64_t offset = 0;
     for (const auto& parameter : part->parameters()) {
       const Span held{offset, offset + parameter.numel()}, shared = intersect(part->owned(), held);

@@ -11,6 +11,7 @@
 #include "graticule/core/error.h"
 #include "graticule/data/units.h"
 #include "graticule/train/aside_file.h"
+#include "graticule/train/ranges.h"
 
 namespace graticule {
 
@@ -19,9 +20,7 @@ namespace {
 // Whether statistics were made from these data. The file at the path may have changed; its units and its
 // number of times are compared.
 bool made_of(const Statistics& statistics, const Catalog& catalog) {
-  const auto inside = [&](int64_t time) {
-    return time >= statistics.range.begin && time <= statistics.range.end;
-  };
+  const auto inside = [&](int64_t time) { return statistics.range.holds(time); };
   if (std::count_if(catalog.times.begin(), catalog.times.end(), inside) != statistics.times) return false;
   return std::all_of(catalog.variables.begin(), catalog.variables.end(), [&](const Variable& variable) {
     const auto known = statistics.variables.find(variable.name);
@@ -36,8 +35,8 @@ std::optional<Statistics> read_statistics(const std::string& path, const Options
   std::stringstream content;
   content << file.rdbuf();
   const Statistics statistics = statistics_of_text(content.str(), path, "remove it, and they are made anew");
-  const bool same_data = statistics.source == options.data.path && statistics.range.begin == range.begin &&
-                         statistics.range.end == range.end && made_of(statistics, catalog);
+  const bool same_data =
+      statistics.source == options.data.path && statistics.range == range && made_of(statistics, catalog);
   if (!same_data) return std::nullopt;
   for (const auto& name : options.data.variables) {
     const auto found = statistics.variables.find(name);
@@ -80,10 +79,7 @@ std::vector<std::string> gather_texts(const std::string& mine, const Group& grou
 
 Statistics statistics_of_run(const Options& options, Source& source, const World& world,
                              const Group& everyone) {
-  if (options.data.train.empty())
-    refuse("data", "data.train is missing: give the training times, [first, last]");
-  const TimeRange range =
-      parse_time_range(options.data.train[0], options.data.train[1], source.catalog().calendar);
+  const TimeRange range = part_of_data(options.data, SplitPart::train, source.catalog());
   const std::string path = options.run.out + "/statistics.json";
   std::optional<Statistics> known;
   agree(world, everyone, [&] { known = read_statistics(path, options, range, source.catalog()); });

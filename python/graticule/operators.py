@@ -2,27 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 
-_NAME = "libgraticule_ops.so"
+from graticule.library import check_release, library_path
 
-
-def library_path() -> Path:
-    """The path of the operator library: beside this file in an installed package, else the newest build of the tree."""
-    here = Path(__file__).resolve().parent
-    beside = here / _NAME
-    if beside.exists():
-        return beside
-    builds = sorted((here.parents[1] / "build").glob(f"*/python/{_NAME}"), key=lambda path: path.stat().st_mtime)
-    if not builds:
-        raise ImportError(
-            f"[graticule] {_NAME} is neither in {here} nor below {here.parents[1] / 'build'}: run `make build`"
-        )
-    return builds[-1]
-
-
+check_release(torch.__version__)
 torch.ops.load_library(str(library_path()))
 
 

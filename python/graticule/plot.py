@@ -231,10 +231,11 @@ def draw(run, arguments):
         raise MissingError(f"[plot] {run} is not a folder: give the run folder that graticule train wrote")
     lines = attempt(run_files.training_lines, run)
     scored = attempt(run_files.scores, run)
+    rows = scored["scores"] if scored else []
     maps = attempt(Maps, run, arguments)
     if not (lines or scored or maps):
         raise MissingError(f"[plot] nothing in {run} can be drawn")
-    scored_names = list(dict.fromkeys(row["variable"] for row in scored[0])) if scored else []
+    scored_names = list(dict.fromkeys(row["variable"] for row in rows))
     mapped_names = run_files.variable_names(maps.forecast) if maps else []
     # Prefer variables that both have: a forecast also contains variables that are no target.
     common = [name for name in mapped_names if name in scored_names] or mapped_names
@@ -245,11 +246,11 @@ def draw(run, arguments):
         if lines:
             plot_loss(folder, lines)
         if scored:
-            plot_scores(folder, *scored)
+            plot_scores(folder, rows, scored["convention"])
         if maps:
             plot_maps(folder, maps, variables)
         if lines and scored and maps and variables[0] in scored_names:
-            plot_overview(folder, lines, scored[0], maps, variables[0])
+            plot_overview(folder, lines, rows, maps, variables[0])
     return folder.drawn
 
 

@@ -109,6 +109,7 @@ TEST(Phases, OfGroupsOfHeadsInTurnEqualOneRank) {
       {5, 1, 1, 12, 3, 3, {2, 0, 1, 1, 9}, ring},
       {2, 2, 2, 12, 4, 5, {4, 0, 7, 1}, lss, 2, 1},
       {2, 2, 1, 15, 5, 6, {0, 0, 7, 1}, ring},
+      {4, 2, 2, 5, 5, 6, {0, 0, 7, 1, 3, 2, 2, 0}, ContextMethod::mesh, 1, 2},
   };
   const auto seed = test_seed();
   Draw draw(seed);
@@ -125,7 +126,7 @@ TEST(Phases, OfUlyssesWithItsOwnGroupsEqualOneRank) {
   Draw draw(seed);
   for (int i = 0; i < 20; ++i) {
     Case c = random_case(draw, 30, 24);
-    c.ulysses *= c.context, c.context = 1;
+    c.ulysses *= c.context, c.context = 1, c.mesh_rows = 0;
     const bool by_tokens = draw(0, 1) == 0;
     expect_groups_equal_one_rank(c, seed, draw, by_tokens, [&](const Mesh& mesh) {
       return ulysses_scheme(mesh.ulysses, c.tokens_of,
@@ -134,9 +135,11 @@ TEST(Phases, OfUlyssesWithItsOwnGroupsEqualOneRank) {
   }
 }
 
+class DroppedPhases : public ::testing::TestWithParam<Case> {};
+
 // If all ranks drop a call (as after an error), the group still works.
-TEST(Phases, MayBeDroppedAfterTheStart) {
-  const Case c{1, 3, 1, 12, 4, 4, {10, 11, 3}};
+TEST_P(DroppedPhases, LeaveTheGroupAtWork) {
+  const Case c = GetParam();
   const Problem problem = random_problem(c, 1);
   const Tensors ours = over_ranks(c, [&](const Mesh& mesh, const Span& tokens) {
     const Attention attention = attention_of(c, mesh);
@@ -147,6 +150,11 @@ TEST(Phases, MayBeDroppedAfterTheStart) {
   });
   expect_equal(ours, run_alone(problem));
 }
+
+INSTANTIATE_TEST_SUITE_P(Schemes, DroppedPhases,
+                         ::testing::Values(Case{1, 3, 1, 12, 4, 4, {10, 11, 3}},
+                                           Case{
+                                               4, 1, 1, 3, 3, 4, {10, 11, 3, 1}, ContextMethod::mesh, 1, 1}));
 
 }  // namespace
 }  // namespace graticule

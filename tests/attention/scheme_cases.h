@@ -24,11 +24,19 @@ struct Case {
   ContextMethod method = ContextMethod::lss;
   int64_t head_groups = 1, gather_heads = 0;
   bool keep_exchanged = true;
+  int64_t mesh_rows = 0;
+
+  ExchangeOptions exchange() const { return {method, head_groups, mesh_rows, gather_heads, keep_exchanged}; }
+  ContextGrids grids() const {
+    return context_grids(exchange(), context,
+                         {.queries = heads, .keys = key_heads, .width = width, .element = 4});
+  }
 };
 
 inline std::ostream& operator<<(std::ostream& out, const Case& c) {
-  return out << "context " << c.context << " by " << (c.method == ContextMethod::lss ? "lss" : "ring")
-             << " x ulysses " << c.ulysses << ", B " << c.batch << ", tokens "
+  const ContextGrid backward = c.grids().backward;
+  return out << "context " << c.context << " by " << name_of(c.method) << ", backward " << backward.queries
+             << " x " << backward.keys << ", ulysses " << c.ulysses << ", B " << c.batch << ", tokens "
              << ::testing::PrintToString(c.tokens_of) << ", H " << c.heads << ", G " << c.key_heads << ", D "
              << c.width << ", head_groups " << c.head_groups << ", gather_heads " << c.gather_heads
              << (c.keep_exchanged ? ", kept" : ", not kept");
@@ -55,7 +63,7 @@ inline Tensors over_ranks(const Case& c, const std::function<Tensors(const Mesh&
   const size_t ranks = c.tokens_of.size();
   std::vector<Tensors> parts(ranks);
   run_ranks(static_cast<int>(ranks), [&](const World& world) {
-    const Mesh mesh = make_mesh(world, {1, 1, c.context, c.ulysses, 1});
+    const Mesh mesh = make_mesh(world, {1, 1, c.context, c.ulysses, 1}, 0, c.grids().forward);
     const auto place = c.tokens_of.begin() + mesh.sequence.rank();
     const int64_t first = std::accumulate(c.tokens_of.begin(), place, int64_t{0});
     parts[static_cast<size_t>(mesh.sequence.rank())] = body(mesh, {first, first + *place});
@@ -73,10 +81,10 @@ inline Attention attention_of(const Case& c, const Mesh& mesh) {
   return make_attention({.tokens_of = c.tokens_of,
                          .context = mesh.context,
                          .ulysses = mesh.ulysses,
-                         .exchange = {.context_method = c.method,
-                                      .head_groups = c.head_groups,
-                                      .gather_heads = c.gather_heads,
-                                      .keep_exchanged = c.keep_exchanged}});
+                         .context_queries = mesh.context_queries,
+                         .context_keys = mesh.context_keys,
+                         .grids = c.grids(),
+                         .exchange = c.exchange()});
 }
 
 /// out, dq, dk, dv of the tokens in `span`, by autograd.
@@ -117,7 +125,7 @@ class Draw {
 // Up to 8 ranks; a rank in five has no token.
 inline Case random_case(Draw& draw, int64_t most_tokens, int64_t most_width) {
   Case c;
-  c.context = static_cast<int>(draw(1, 4));
+  c.context = static_cast<int>(draw(1, 8));
   c.ulysses = static_cast<int>(draw(1, 8 / c.context));
   c.key_heads = draw(1, 6);
   c.heads = c.key_heads * draw(1, 4);
@@ -126,7 +134,10 @@ inline Case random_case(Draw& draw, int64_t most_tokens, int64_t most_width) {
     c.tokens_of.push_back(draw(0, 4) == 0 ? 0 : draw(1, most_tokens));
   }
   c.tokens_of[static_cast<size_t>(draw(0, std::ssize(c.tokens_of) - 1))] += 8;
-  c.method = draw(0, 1) == 0 ? ContextMethod::lss : ContextMethod::ring;
+  c.method = choices_of<ContextMethod>[draw(0, 2)].value;
+  do {
+    c.mesh_rows = draw(0, c.context);
+  } while (c.mesh_rows > 0 && c.context % c.mesh_rows != 0);
   c.head_groups = draw(1, 4), c.gather_heads = draw(0, 3), c.keep_exchanged = draw(0, 1) == 0;
   return c;
 }

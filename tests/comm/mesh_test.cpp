@@ -47,6 +47,21 @@ TEST(Mesh, RanksOfJoinedAxes) {
   }
 }
 
+/// Columns and rows of a grid of context ranks, with other axes on both sides; a line has none.
+TEST(Mesh, RowsAndColumnsOfContextRanks) {
+  const Axes axes{.data = 2, .context = 6, .ulysses = 2};
+  for (int rank = 0; rank < axes.world(); ++rank) {
+    const Mesh mesh = make_mesh(dry_world(rank, axes.world()), axes, 0, {.queries = 2, .keys = 3});
+    const int context = mesh.coordinate(Axis::context);
+    EXPECT_EQ(mesh.context_queries.size(), 2);
+    EXPECT_EQ(mesh.context_keys.size(), 3);
+    EXPECT_EQ(mesh.context_queries.rank(), context / 3);
+    EXPECT_EQ(mesh.context_keys.rank(), context % 3);
+    const Mesh line = make_mesh(dry_world(rank, axes.world()), axes, 0, {.queries = 6, .keys = 1});
+    EXPECT_EQ(line.context_queries.size() * line.context_keys.size(), 1);
+  }
+}
+
 /// Two levels: neighbours form a shard group; ranks at the same place in each shard group are copies.
 TEST(Mesh, ShardGroupsAndTheirCopies) {
   const Axes axes{.pipeline = 2, .data = 3, .context = 2, .tensor = 2};

@@ -6,6 +6,7 @@
 #include <random>
 #include <string>
 
+#include "graticule/core/crc32c_remainder.h"
 #include "tests/seed.h"
 
 namespace graticule {
@@ -38,6 +39,7 @@ TEST(Crc32c, AnyLengthAndAnyCut) {
     for (char& byte : bytes) byte = static_cast<char>(random());
     const size_t cut = random() % (bytes.size() + 1);
     EXPECT_EQ(crc32c(bytes_of(bytes)), slow_crc32c(bytes)) << "seed " << seed;
+    EXPECT_EQ(~remainder_by_tables(bytes_of(bytes), ~0U), slow_crc32c(bytes)) << "seed " << seed;
     EXPECT_EQ(crc32c(bytes_of(bytes).subspan(cut), crc32c(bytes_of(bytes).first(cut))), slow_crc32c(bytes))
         << "seed " << seed;
   }

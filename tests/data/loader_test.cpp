@@ -28,11 +28,16 @@ struct Case {
   Statistics statistics;
   LoaderOptions options;
 
-  explicit Case(uint64_t seed, TokenMode mode = TokenMode::full) {
+  explicit Case(uint64_t seed, TokenMode mode = TokenMode::full, GridKind kind = GridKind::sphere) {
     Random random(seed);
     const std::vector<std::string> names = {"a", "b", "mask", "c"};
-    const int64_t rows = 3 + random.below(8), columns = 3 + random.below(9);
-    source = std::make_shared<TableSource>(table_source(rows, columns, names, 20, 6, seed));
+    const bool cells = kind == GridKind::cells;
+    const int64_t rows = cells ? 20 + random.below(80) : 3 + random.below(8);
+    const int64_t columns = cells ? 1 : 3 + random.below(9);
+    const int64_t layers = kind == GridKind::volume ? 1 + random.below(5) : 1;
+    source = std::make_shared<TableSource>(table_source(layers * rows, columns, names, 20, 6, seed));
+    if (is_image(kind)) make_image(source->listing, kind, layers);
+    if (cells) make_cells(source->listing, rows);
     source->listing.variables[2].constant = true;
     const TimeRange range = {source->listing.times[2], source->listing.times[17]};
     statistics = compute_statistics(*source, names, {6, 12}, range);
@@ -42,7 +47,10 @@ struct Case {
     options.range = range;
     options.batch = 1 + random.below(5);
     options.samples = {0, options.batch};
-    options.grid = {mode, 4, rows, columns, 1 + random.below(4)};
+    options.grid = {mode, 4, rows, columns, 1 + random.below(4), 1, kind, layers};
+    if (kind == GridKind::volume)
+      options.grid.patch = {1 + random.below(3), 1 + random.below(3), 1 + random.below(4)};
+    if (cells) set_cells(options.grid, source->listing.cells, 1 + random.below(7));
     options.tokens = {0, options.grid.tokens()};
     options.predict = random.below(2) == 0 ? Predict::difference : Predict::state;
     options.seed = seed;
@@ -67,7 +75,10 @@ std::string message_of(const std::function<void()>& action) {
 TEST(Loader, layouts_cut_one_and_the_same_batch) {
   for (uint64_t seed = 0; seed < 24; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
-    Case whole(seed, static_cast<TokenMode>(seed % 3));
+    Case whole(seed, static_cast<TokenMode>(seed % 3), static_cast<GridKind>(seed / 3 % 4));
+    if (seed % 2 == 1 && is_image(whole.options.grid.kind))
+      --whole.options.grid.rows, --whole.options.grid.columns;  // crops
+    whole.options.tokens = {0, whole.options.grid.tokens()};
     whole.options.grid.states = 1 + static_cast<int64_t>(seed) % 2;
     whole.options.steps = 1 + static_cast<int64_t>(seed / 2) % 3;
     Random random(seed, 1);
@@ -109,9 +120,9 @@ TEST(Loader, layouts_cut_one_and_the_same_batch) {
 TEST(Loader, values_are_what_the_header_says) {
   for (uint64_t seed = 0; seed < 12; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
-    Case c(seed, static_cast<TokenMode>(seed % 3));
+    Case c(seed, static_cast<TokenMode>(seed % 3), static_cast<GridKind>(seed / 3 % 4));
     const TokenGrid& grid = c.options.grid;
-    const auto weights = latitude_weights(c.source->listing.latitudes);
+    const auto weights = area_weights(c.source->listing, grid);
     c.options.target_weights = {0.5, 3};
     c.options.grid.states = 1 + static_cast<int64_t>(seed / 3) % 3;
     c.options.steps = 1 + static_cast<int64_t>(seed / 2) % 2;
@@ -128,12 +139,16 @@ TEST(Loader, values_are_what_the_header_says) {
             const auto place = grid.locate(token);
             const int64_t v = grid.mode == TokenMode::full ? place.variable : k;
             const std::string& name = c.options.variables[static_cast<size_t>(v)];
-            const int64_t y = place.patch_row * grid.patch + p / grid.patch,
-                          x = place.patch_column * grid.patch + p % grid.patch;
-            const bool on = y < grid.rows && x < grid.columns, counted = on && (name == "a" || name == "c");
+            const int64_t x = place.patch_column * grid.patch.columns + p % grid.patch.columns,
+                          row = p / grid.patch.columns,
+                          of_layer = place.patch_row * grid.patch.rows + row % grid.patch.rows,
+                          z = place.patch_layer * grid.patch.layers + row / grid.patch.rows,
+                          y = z * grid.rows + of_layer;
+            const bool on = z < grid.layers && of_layer < grid.rows && x < grid.columns,
+                       counted = on && (name == "a" || name == "c");
             const auto value = [&](int64_t t) {
-              return c.source
-                  ->values[name][static_cast<size_t>(((v == 2 ? 0 : t) * grid.rows + y) * grid.columns + x)];
+              return c.source->values[name][static_cast<size_t>(
+                  ((v == 2 ? 0 : t) * grid.lines() + y) * grid.columns + x)];
             };
             const VariableStatistics& of = c.statistics.of(name);
             const double later = counted ? value(now + lead / 6) : 0;
@@ -410,7 +425,7 @@ TEST(Patches, round_trip_on_grids_that_the_patch_does_not_divide) {
     EXPECT_TRUE(at::equal(from_patches(patches_SP, grid), field_YX)) << "seed " << seed;
     EXPECT_NEAR(patches_SP.square().sum().item<double>(), field_YX.square().sum().item<double>(), 1e-3);
     const Span places = {random.below(grid.places()), grid.places()};
-    const Span rows = {places.begin / grid.patch_columns() * grid.patch, grid.rows};
+    const Span rows = {places.begin / grid.patch_columns() * grid.patch.rows, grid.rows};
     EXPECT_TRUE(at::equal(to_patches(field_YX.narrow(0, rows.begin, rows.size()), rows, grid, places),
                           patches_SP.narrow(0, places.begin, places.size())));
   }

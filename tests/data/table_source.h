@@ -26,8 +26,7 @@ struct TableSource : Source {
     return lies;
   }
   void read(const std::string& variable, int64_t time_index, Span rows, std::span<float> out) override {
-    const auto columns = static_cast<int64_t>(listing.longitudes.size()),
-               height = static_cast<int64_t>(listing.latitudes.size());
+    const int64_t columns = listing.columns(), height = listing.lines();
     GRATICULE_CHECK(static_cast<int64_t>(out.size()) == rows.size() * columns);
     const int64_t t = listing.variables[listing.index_of(variable)].constant ? 0 : time_index;
     std::copy_n(values.at(variable).begin() + (t * height + rows.begin) * columns, out.size(), out.begin());
@@ -51,6 +50,27 @@ inline TableSource table_source(int64_t rows, int64_t columns, const std::vector
     }
   }
   return source;
+}
+
+/// Makes the rows of a table those of a plane, or of the layers of a volume.
+inline void make_image(Catalog& listing, GridKind kind, int64_t layers) {
+  const auto axis = [](const char* name, int64_t size) {
+    return ImageAxis{name, std::vector<double>(static_cast<size_t>(size)), "", false};
+  };
+  listing.grid = kind;
+  if (kind == GridKind::volume) listing.axes.push_back(axis("z", layers));
+  listing.axes.push_back(axis("y", std::ssize(listing.latitudes) / layers));
+  listing.axes.push_back(axis("x", std::ssize(listing.longitudes)));
+  listing.latitudes.clear(), listing.longitudes.clear();
+}
+
+/// Makes the rows of a table, of one column, cells of different areas.
+inline void make_cells(Catalog& listing, int64_t count) {
+  Cells cells = spiral_cells(count);
+  for (int64_t i = 0; i < count; ++i)
+    cells.areas[static_cast<size_t>(i)] *= 0.5 + static_cast<double>(i % 5) / 4;
+  listing.grid = GridKind::cells, listing.cells = std::make_shared<Cells>(std::move(cells));
+  listing.latitudes.clear(), listing.longitudes.clear();
 }
 
 }  // namespace graticule

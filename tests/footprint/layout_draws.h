@@ -50,7 +50,9 @@ inline void draw_choices(Draw& draw, std::mt19937_64& random, const std::vector<
   draw_form(o.model, random);
   o.model.tokens = pick(random, std::vector{TokenMode::full, TokenMode::aggregated, TokenMode::channels});
   fill_in(p, draw.axes);
-  p.context_method = pick(random, std::vector{ContextMethod::lss, ContextMethod::ring});
+  p.context_method = pick(random, std::vector{ContextMethod::lss, ContextMethod::ring, ContextMethod::mesh});
+  const auto rows = static_cast<int64_t>(random() % 3);
+  p.mesh_rows = rows > 0 && draw.axes.context % rows == 0 ? rows : 0;
   p.shard = pick(random, std::vector{Shard::none, Shard::optimizer, Shard::gradients, Shard::full});
   p.schedule = pick(random, std::vector{ScheduleKind::gpipe, ScheduleKind::one_f_one_b,
                                         ScheduleKind::interleaved, ScheduleKind::zero_bubble});
@@ -77,7 +79,7 @@ inline Draw with_steps(Draw draw, std::mt19937_64& random) {
 /// A random layout of at most `most_ranks` ranks, for 7 heads, 5 blocks, 5 variables of 4 x 6 patches, 5
 /// samples.
 inline Draw draw_layout(std::mt19937_64& random, const std::vector<Activations>& policies, int most_ranks) {
-  const std::initializer_list<int64_t> degrees = {1, 1, 2, 3};
+  const std::initializer_list<int64_t> degrees = {1, 1, 2, 3}, contexts = {1, 1, 2, 3, 4, 6};
   const auto degree = [&] { return static_cast<int>(draws::one_of(random, degrees)); };
   for (;;) {
     Draw draw;
@@ -86,11 +88,11 @@ inline Draw draw_layout(std::mt19937_64& random, const std::vector<Activations>&
     o.data.train = {"2001-01-01", "2001-01-15"}, o.data.batch = 5;
     o.model.dim = 56, o.model.depth = 5, o.model.heads = 7, o.model.mlp_ratio = 1.8, o.model.head_layers = 1;
     o.model.kv_heads = random() % 3 == 0 ? 1 : 0;
-    draw.axes = {degree(), degree(), degree(), degree(), degree()};
+    draw.axes = {degree(), degree(), static_cast<int>(draws::one_of(random, contexts)), degree(), degree()};
     draws::draw_choices(draw, random, policies);
     o.parallel.micro_batches = draws::one_of(random, {1, 2, 3});
     o.train.tile_tokens = draws::one_of(random, {4096, 3, 10});
-    draw.shape = shape_of(o.model, 5, 7, 12);
+    draw.shape = shape_of(o.model, {.variables = 5, .rows = 7, .columns = 12});
     if (draw.axes.world() < 2 || draw.axes.world() > most_ranks) continue;
     if (!trouble_with(draw.axes, o, draw.shape)) return draws::with_steps(draw, random);
   }
@@ -120,7 +122,13 @@ inline Draw draw_planned_layout(std::mt19937_64& random, const std::vector<Activ
     if (random() % 5 == 0) o.train.state_in = "/tmp";
     if (o.train.activations == Activations::offload && random() % 2 == 0) o.train.offload_to = "/tmp";
     const int64_t rows = between(20, 700), variables = between(2, 40);
-    draw.shape = shape_of(o.model, variables, rows, 2 * rows - 1);
+    TokenGrid grid{.variables = variables, .rows = rows, .columns = 2 * rows - 1};
+    grid.kind = choices_of<GridKind>[random() % choices_of<GridKind>.size()].value;
+    if (grid.kind == GridKind::cells)
+      set_cells(grid, std::make_shared<Cells>(spiral_cells(2 * rows * rows - rows)), o.model.patch.rows);
+    if (grid.kind == GridKind::volume) grid.layers = between(4, 20), grid.rows = between(4, 80);
+    for (bool& periodic : grid.periodic_axes) periodic = random() % 2 == 0;
+    draw.shape = shape_of(o.model, grid);
     const int64_t tokens = draw.shape.grid.tokens(), world = draw.axes.world();
     if (o.model.dim < 128 || o.model.dim > 2048 || tokens < 1000 || tokens > 100'000) continue;
     if (world < 2 || world > 64) continue;

@@ -7,6 +7,7 @@
 
 #include "graticule/dry/dry_run.h"
 #include "graticule/footprint/cpu_scratch.h"
+#include "graticule/kernel/product_choice.h"
 #include "graticule/kernel/stand_in.h"
 #include "tests/footprint/layout_draws.h"
 #include "tests/seed.h"
@@ -16,11 +17,12 @@ namespace {
 
 // The kernels of every instruction set of this processor; nothing stands for a GPU's.
 std::vector<std::optional<CpuKernels>> kernels_here(Precision precision) {
-  std::vector<std::optional<CpuKernels>> all = {std::nullopt, CpuKernels{CpuLevel::aten, false}};
-  for (const CpuLevel level : {CpuLevel::avx2, CpuLevel::avx512, CpuLevel::avx512_bf16}) {
+  std::vector<std::optional<CpuKernels>> all = {std::nullopt, CpuKernels{CpuLevel::aten, 0}};
+  for (const CpuLevel level : {CpuLevel::avx2, CpuLevel::avx512, CpuLevel::avx512_bf16, CpuLevel::amx}) {
     const bool has_tiles = cpu_tiles(level) && cpu_runs(level);
-    if (!has_tiles || (level == CpuLevel::avx512_bf16 && precision != Precision::bf16)) continue;
-    all.emplace_back(CpuKernels{level, false}), all.emplace_back(CpuKernels{level, true});
+    if (!has_tiles || (level >= CpuLevel::avx512_bf16 && precision != Precision::bf16)) continue;
+    for (const int64_t terms : {int64_t{0}, int64_t{64}, all_terms})
+      all.emplace_back(CpuKernels{level, terms});
   }
   return all;
 }
@@ -42,8 +44,8 @@ Counted count(Draw draw, int rank, const std::optional<CpuKernels>& kernels) {
 
 std::string described(const std::optional<CpuKernels>& kernels) {
   if (!kernels) return "a GPU";
-  return text("level ", static_cast<int>(kernels->attention),
-              kernels->packs_products ? ", products packed" : "");
+  return text("level ", static_cast<int>(kernels->attention), ", blocks up to ", kernels->block_terms,
+              " terms");
 }
 
 TEST(Memory, OfAStepIsThatOfADryRun) {

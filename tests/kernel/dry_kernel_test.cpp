@@ -99,10 +99,10 @@ TEST(DryKernel, HasTheMemoryOfThisProcessors) {
 }
 
 TEST(DryKernel, ScratchIsCountedFromSizesForEveryInstructionSet) {
-  for (const CpuLevel level : {CpuLevel::avx2, CpuLevel::avx512, CpuLevel::avx512_bf16}) {
+  for (const CpuLevel level : {CpuLevel::avx2, CpuLevel::avx512, CpuLevel::avx512_bf16, CpuLevel::amx}) {
     const FlashTiles* tiles = cpu_runs(level) ? cpu_tiles(level) : nullptr;
     if (!tiles) continue;
-    const StandIn scope(CpuKernels{level, false});
+    const StandIn scope(CpuKernels{level, 0});
     for (const int threads : {1, 3}) {
       at::set_num_threads(threads);
       for (const auto& c :

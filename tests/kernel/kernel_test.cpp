@@ -39,6 +39,7 @@ std::vector<const FlashTiles*> tiles_here(at::ScalarType dtype) {
   if (dtype == at::kBFloat16 && (forced || cpu_runs(CpuLevel::avx512_bf16))) {
     tiles.push_back(cpu_tiles(CpuLevel::avx512_bf16));
   }
+  if (dtype == at::kBFloat16 && cpu_runs(CpuLevel::amx)) tiles.push_back(cpu_tiles(CpuLevel::amx));
   return tiles;
 }
 
@@ -89,8 +90,8 @@ TEST(Kernel, ErrorIsNotLargerThanAtens) {
     const auto aten_gradients = flash_aten_backward(x.dout_BTHD, x.q_BTHD, x.k_BSGD, x.v_BSGD, aten.out_BTHD,
                                                     aten.lse_BHT, scale, std::nullopt);
     for (const auto* tiles : tiles_here(c.dtype)) {
-      const bool flushes =
-          tiles == cpu_tiles(CpuLevel::avx512_bf16);  // its instruction takes denormals for zeros
+      const bool flushes = tiles == cpu_tiles(CpuLevel::avx512_bf16) ||
+                           tiles == cpu_tiles(CpuLevel::amx);  // their instructions take denormals for zeros
       if (flushes && c.values == cases::Values::denormal) continue;
       const auto ours = flash_cpu_forward(*tiles, x.q_BTHD, x.k_BSGD, x.v_BSGD, scale);
       const auto gradients = flash_cpu_backward(*tiles, x.dout_BTHD, x.q_BTHD, x.k_BSGD, x.v_BSGD,
@@ -255,6 +256,36 @@ TEST(Kernel, AtensBackwardTakesAGradientOfTheLogSumExpToo) {
   EXPECT_LT(error(g.dq_BTHD, exact.gradients[0]), 2e-6);
   EXPECT_LT(error(g.dk_BSGD, exact.gradients[1]), 2e-6);
   EXPECT_LT(error(g.dv_BSGD, exact.gradients[2]), 2e-6);
+}
+
+// By our tiles and by ATen's kernel, which gets an out that has this delta.
+TEST(Kernel, TakesDeltaInThePlaceOfOut) {
+  at::manual_seed(13);
+  for (const auto& c : {AttentionCase{1, 20, 30, 4, 2, 8}, AttentionCase{2, 70, 45, 3, 3, 24}}) {
+    const auto x = cases::make_inputs(c);
+    const auto exact = exact_of(x, c);
+    const auto result = flash_forward(x.q_BTHD, x.k_BSGD, x.v_BSGD);
+    const at::Tensor delta = flash_delta(x.dout_BTHD, result.out_BTHD);
+    for (const FlashGradients& g :
+         {flash_backward_by_delta(x.dout_BTHD, x.q_BTHD, x.k_BSGD, x.v_BSGD, delta, result.lse_BHT),
+          flash_aten_backward(x.dout_BTHD, x.q_BTHD, x.k_BSGD, x.v_BSGD, out_of_delta(delta, x.dout_BTHD),
+                              result.lse_BHT, 1 / std::sqrt(static_cast<double>(c.width)), std::nullopt)}) {
+      EXPECT_LT(error(g.dq_BTHD, exact.gradients[0]), 2e-6) << c;
+      EXPECT_LT(error(g.dk_BSGD, exact.gradients[1]), 2e-6) << c;
+      EXPECT_LT(error(g.dv_BSGD, exact.gradients[2]), 2e-6) << c;
+    }
+  }
+}
+
+// delta = 0 without a dout; in bf16 an out as long as the real one at most, with delta to 3 digits.
+TEST(Kernel, FindsAnOutForADelta) {
+  at::manual_seed(14);
+  const auto x = cases::make_inputs({2, 9, 9, 3, 3, 64, at::kBFloat16});
+  x.dout_BTHD.select(1, 4).zero_();
+  const at::Tensor delta = flash_delta(x.dout_BTHD, x.q_BTHD), out = out_of_delta(delta, x.dout_BTHD);
+  const auto length = [](const at::Tensor& t) { return wide(t).square().sum({3}).sqrt(); };
+  EXPECT_TRUE((length(out) <= 1.01 * length(x.q_BTHD)).all().item<bool>());
+  EXPECT_LT(error(flash_delta(x.dout_BTHD, out), wide(delta)), 2e-3);
 }
 
 TEST(Kernel, WritesPartialResultsInFp32) {

@@ -129,6 +129,7 @@ void expect_equal_to_one_rank(const Case& c, uint64_t seed) {
     const Attention attention =
         make_attention({.tokens_of = of_group,
                         .context = mesh.context,
+                        .grids = {{1, c.context}, {c.context, 1}},
                         .exchange = {.head_groups = std::max<int64_t>(1, c.head_groups)}});
     const Span mine{first, first + c.tokens_of[rank]};
     of[rank] = run(c, transformer_block(shape, 1, mine, attention, layers, c.tile), mine, seed);

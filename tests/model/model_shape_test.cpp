@@ -56,16 +56,20 @@ TEST(Shape, RefusesSizesThatMakeNoModel) {
   EXPECT_THROW(validate(shape), std::invalid_argument);
 }
 
+// The positions of all tokens: what a tokenizer without weights makes of them.
+at::Tensor positions_of(const ModelShape& shape) {
+  const Block block = tokenizer(shape, {0, shape.grid.tokens()});
+  const Weights none = as_weights(block.parameters, at::zeros({flat_numel(block.parameters)}));
+  Inputs inputs;
+  inputs.lead_hours_B = at::ones({1});
+  return block.run(none, at::ones({1, shape.grid.tokens(), 1, 1}), inputs)[0];
+}
+
 TEST(Position, HasNoSeamAtTheDateLine) {
   ModelShape shape;
   shape.grid = {TokenMode::full, 2, 8, 64, 1}, shape.dim = 32;
   const TokenGrid& grid = shape.grid;
-  const Block block = tokenizer(shape, {0, grid.tokens()});
-  // Without weights a token is only its position.
-  const Weights none = as_weights(block.parameters, at::zeros({flat_numel(block.parameters)}));
-  Inputs inputs;
-  inputs.lead_hours_B = at::ones({1});
-  const at::Tensor embedding_TC = block.run(none, at::ones({1, grid.tokens(), 1, 1}), inputs)[0];
+  const at::Tensor embedding_TC = positions_of(shape);
   const auto distance = [&](int64_t a, int64_t b) {
     return (embedding_TC[a] - embedding_TC[b]).norm().item<double>();
   };
@@ -73,6 +77,25 @@ TEST(Position, HasNoSeamAtTheDateLine) {
   EXPECT_NEAR(distance(0, 62), distance(0, 2), 1e-4);
   EXPECT_TRUE(at::equal(embedding_TC.narrow(0, 0, grid.places()),
                         embedding_TC.narrow(0, grid.places(), grid.places())));
+}
+
+TEST(Position, TellsThePatchesOfAVolumeApart) {
+  ModelShape shape;
+  shape.dim = 32;
+  shape.grid = {TokenMode::channels, 1, 6, 5, 1, 1, GridKind::volume, 7};
+  shape.grid.periodic_axes[static_cast<size_t>(GridAxis::layers)] = true;
+  const TokenGrid& grid = shape.grid;
+  const at::Tensor embedding_TC = positions_of(shape);
+  const auto distance = [&](int64_t layer, int64_t row, int64_t column) {
+    const int64_t token = (layer * grid.patch_rows() + row) * grid.patch_columns() + column;
+    return (embedding_TC[0] - embedding_TC[token]).norm().item<double>();
+  };
+  for (int64_t token = 1; token < grid.tokens(); ++token)
+    EXPECT_GT((embedding_TC[0] - embedding_TC[token]).norm().item<double>(), 0.1) << token;
+  EXPECT_NEAR(distance(6, 0, 0), distance(1, 0, 0), 1e-4);
+  // Without a period the last patch is not like a neighbour.
+  EXPECT_GT(std::abs(distance(0, 5, 0) - distance(0, 1, 0)), 1e-3);
+  EXPECT_GT(std::abs(distance(0, 0, 4) - distance(0, 0, 1)), 1e-3);
 }
 
 }  // namespace

@@ -36,8 +36,13 @@ Draw draw_of(std::mt19937_64& random) {
   ModelShape& shape = draw.shape;
   shape.grid = {choices_of<TokenMode>[random() % 3].value, 1 + below(4), 3 + below(20), 3 + below(40),
                 1 + below(3)};
+  shape.grid.kind = choices_of<GridKind>[random() % choices_of<GridKind>.size()].value;
+  if (shape.grid.kind == GridKind::cells)
+    set_cells(shape.grid, std::make_shared<Cells>(spiral_cells(20 + below(300))), 1 + below(5));
+  if (shape.grid.kind == GridKind::volume) shape.grid.layers = 1 + below(5), shape.grid.rows = 3 + below(7);
+  for (bool& periodic : shape.grid.periodic_axes) periodic = below(2) == 0;
   shape.kv_heads = 2 + below(3), shape.heads = shape.kv_heads * (1 + below(2));
-  shape.dim = shape.heads * (narrowest_aimed + below(30));
+  shape.dim = shape.heads * (narrowest_head(PlaceForm::aimed, 3) + below(30));
   shape.place = choices_of<PlaceForm>[random() % 3].value;
   shape.qk_norm = below(3) == 0 ? QkNorm::none : QkNorm::cosine, shape.qk_variables = below(3) > 0;
   draw.batch = 1 + below(2), draw.G = 1 + below(shape.kv_heads);
@@ -66,21 +71,42 @@ struct Token {
   int64_t variable;
 };
 
+// Of a run of cells: the direction of the mean of their unit vectors, east and north of the south pole.
+std::pair<double, double> middle_of_run(const TokenGrid& grid, int64_t run) {
+  const double degree = std::numbers::pi / 180;
+  std::array<double, 3> sum{};
+  for (int64_t i = run * grid.patch.rows; i < std::min((run + 1) * grid.patch.rows, grid.rows); ++i) {
+    const double north = grid.cells->latitudes[static_cast<size_t>(i)] * degree,
+                 east = grid.cells->longitudes[static_cast<size_t>(i)] * degree;
+    sum[0] += std::cos(north) * std::cos(east), sum[1] += std::cos(north) * std::sin(east),
+        sum[2] += std::sin(north);
+  }
+  return {std::atan2(sum[1], sum[0]),
+          std::numbers::pi - std::acos(sum[2] / std::hypot(sum[0], sum[1], sum[2]))};
+}
+
 std::vector<Token> tokens_of(const Draw& draw) {
   const TokenGrid& grid = draw.shape.grid;
   const PlaceWaves waves = draw.shape.waves();
   std::vector<Token> tokens;
   for (const Span& span : draw.tokens) {
     for (int64_t token = span.begin; token < span.end; ++token) {
-      const auto [variable, row, column] = grid.locate(token);
-      const auto at = [](int64_t i, int64_t n) {
-        return std::numbers::pi * (static_cast<double>(i) + 0.5) / static_cast<double>(n);
+      const auto [variable, row, column, layer] = grid.locate(token);
+      const auto at = [&](int64_t i, int64_t n, GridAxis axis) {
+        if (grid.kind == GridKind::cells) {
+          const auto [east, north] = middle_of_run(grid, token % grid.places());
+          return axis == GridAxis::columns ? east : north;
+        }
+        return (grid.periodic(axis) ? 2 : 1) * std::numbers::pi * (static_cast<double>(i) + 0.5) /
+               static_cast<double>(n);
       };
       std::vector<double> angles;
       for (const int64_t wave : waves.columns)
-        angles.push_back(2 * at(column, grid.patch_columns()) * static_cast<double>(wave));
+        angles.push_back(at(column, grid.patch_columns(), GridAxis::columns) * static_cast<double>(wave));
       for (const int64_t wave : waves.rows)
-        angles.push_back(at(row, grid.patch_rows()) * static_cast<double>(wave));
+        angles.push_back(at(row, grid.patch_rows(), GridAxis::rows) * static_cast<double>(wave));
+      for (const int64_t wave : waves.layers)
+        angles.push_back(at(layer, grid.patch_layers(), GridAxis::layers) * static_cast<double>(wave));
       const at::Tensor angle_F = at::tensor(angles, at::kDouble);
       tokens.push_back({angle_F.cos().to(at::kFloat), angle_F.sin().to(at::kFloat), variable});
     }
@@ -200,8 +226,8 @@ TEST(QueryKey, RowsAreTheOperatorsInFp32OnAnyNumberOfThreads) {
   for (int i = 0; i < 60; ++i) {
     const Draw draw = draw_of(random);
     if (!draw.shape.shapes_queries()) continue;
-    const FormCall call{std::make_shared<const QueryKey>(query_key_of(draw.shape)), draw.tokens, draw.H,
-                        draw.G};
+    const FormCall call{std::make_shared<const QueryKey>(query_key_of(draw.shape)), draw.tokens, nullptr,
+                        draw.H, draw.G};
     int64_t T = 0;
     for (const Span& span : draw.tokens) T += span.size();
     for (const auto dtype : {at::kFloat, at::kBFloat16}) {

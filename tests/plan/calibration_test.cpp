@@ -31,7 +31,7 @@ std::vector<MeasuredStep> steps_on(const Cluster& cluster) {
       MeasuredStep& step = steps.emplace_back();
       step.options.model.patch = 1, step.options.model.dim = dim;
       step.options.train.precision = precision;
-      step.shape = shape_of(step.options.model, 1, 1, tokens);
+      step.shape = shape_of(step.options.model, {.columns = tokens});
       const StepTime time = time_of_step(cluster, step.options, step.shape, Axes{});
       step.linear = time.linear, step.attention = time.attention, step.optimizer = time.optimizer;
       step.rest = time.pointwise;

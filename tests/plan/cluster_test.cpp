@@ -10,6 +10,8 @@
 #include <regex>
 
 #include "graticule/core/error.h"
+#include "tests/fuzz/mutation.h"
+#include "tests/seed.h"
 
 namespace graticule {
 namespace {
@@ -58,6 +60,7 @@ TEST(Cluster, UnitsAreBytesSecondsAndOperations) {
   EXPECT_EQ(frontier.memory, 64.0 * 1024 * 1024 * 1024);
   EXPECT_DOUBLE_EQ(frontier.bf16.peak, 191.5e12);
   EXPECT_DOUBLE_EQ(frontier.share_of_interfaces(), 12.5e9);
+  EXPECT_DOUBLE_EQ(frontier.file_system->read, 5.5e12);
   const auto& fly = std::get<Dragonfly>(frontier.topology);
   EXPECT_EQ(fly.groups * fly.routers_per_group * fly.nodes_per_router, frontier.nodes);
   EXPECT_TRUE(std::holds_alternative<FatTree>(cluster_named("dgx_h100").topology));
@@ -114,6 +117,9 @@ TEST(Cluster, BadEntriesAreRefusedWithTheirLine) {
        "kind = \"dragonfly\"\ngroups = 1\nrouters_per_group = 1\nnodes_per_router = 2\nlocal_link_gb_s = 25\n"
        "global_link_gb_s = 25\nlinks_between_groups = 1",
        {"topology.groups = 1", "line 21", "nodes = 4"}},
+      {"kind = \"flat\"",
+       "kind = \"flat\"\n[file_system]\nread_gb_s = 1",
+       {"file_system.write_gb_s is missing"}},
       {"memory_gib = 16", "memory_gib = 16\noverlap = 2", {"device.overlap = 2", "line 6", "0 to 1"}},
       {"latency_us = 3\n",
        "latency_us = 3\nby_message = [[100, 2], [10, 3]]\n",
@@ -141,6 +147,22 @@ TEST(Cluster, BadEntriesAreRefusedWithTheirLine) {
       EXPECT_EQ(message.find("[small.toml]"), 0U) << message;
       for (const char* part : bad.said)
         EXPECT_NE(message.find(part), std::string::npos) << message << "\n" << part;
+    }
+  }
+}
+
+// With sanitizers (make check-all) no damage reads or writes outside its memory.
+TEST(Cluster, DamagedOnesEndInAMessage) {
+  const std::vector<std::filesystem::path> paths = given();
+  for (uint64_t draw = 0; draw < 2000; ++draw) {
+    Random random(test_seed() * 100'000 + draw);
+    const std::string sound = content_of(paths[draw % paths.size()]);
+    try {
+      parse_cluster(mutated(sound, sound, random), "test");
+    } catch (const std::exception& error) {
+      const bool ours = !dynamic_cast<const std::logic_error*>(&error) ||
+                        dynamic_cast<const std::invalid_argument*>(&error);
+      EXPECT_TRUE(ours && error.what()[0] == '[') << "draw " << draw << ": " << error.what();
     }
   }
 }

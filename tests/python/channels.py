@@ -3,8 +3,10 @@ in the layouts of training codes and expect the same numbers."""
 
 import json
 
+import numcodecs
 import numpy as np
 import xarray as xr
+import zarr
 
 from command import graticule, write_recipe
 from seed import seeded
@@ -23,6 +25,7 @@ CHANNELS = {
     "q1000": "specific_humidity@1000",
 }
 NAMES, OURS = list(CHANNELS), list(CHANNELS.values())
+ANEMOI = ["10u", "2t", "2d", "msl", "z_500", "t_850", "t_50", "q_1000"]
 
 
 def stamps(start="2000-12-28", count=COUNT):
@@ -117,3 +120,33 @@ def refusal(path, *more, code=2):
     assert result.returncode == code, (result.returncode, result.stderr)
     assert result.stderr.startswith("graticule: [") and result.stderr.count("\n") == 1, result.stderr
     return result.stderr
+
+
+def anemoi(path, data, names=ANEMOI, chunks=None, members=1, columns_first=False, form=2, places=None, **attributes):
+    """data: (time, channel, latitude, longitude), or (time, channel, cell) at the latitudes and longitudes `places`.
+    Member m of an ensemble is larger by m."""
+    cells = np.stack([data.reshape(*data.shape[:2], -1) + np.float32(m) for m in range(members)], axis=2)
+    latitudes, longitudes = places or map(np.ravel, np.meshgrid(LATITUDES, LONGITUDES, indexing="ij"))
+    if columns_first:
+        order = np.arange(latitudes.size).reshape(len(LATITUDES), len(LONGITUDES)).T.ravel()
+        cells, latitudes, longitudes = cells[..., order], latitudes[order], longitudes[order]
+    group = zarr.open_group(path, mode="w", zarr_format=form)
+
+    def add(name, values, dims, chunks=None):
+        blosc = numcodecs.Blosc("lz4", 5, 1) if form == 2 else zarr.codecs.BloscCodec(cname="lz4")
+        fill = {"fill_value": np.nan} if name == "data" else {}
+        array = group.create_array(
+            name, shape=values.shape, dtype=values.dtype, chunks=chunks or values.shape, compressors=[blosc], **fill
+        )
+        array[:] = values
+        array.attrs["_ARRAY_DIMENSIONS"] = dims
+
+    chunks = chunks or (1, cells.shape[1], 1, cells.shape[3])
+    add("data", cells, ["time", "variable", "ensemble", "cell"], chunks)
+    add("dates", stamps(count=len(data)), ["time"])
+    add("latitudes", latitudes, ["cell"])
+    add("longitudes", longitudes, ["cell"])
+    for name in ("mean", "stdev", "minimum", "maximum"):
+        add(name, np.ones(len(names)), ["variable"])
+    group.attrs.update(variables=list(names), version="0.22", frequency="6h", missing_dates=[], **attributes)
+    return path

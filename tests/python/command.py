@@ -46,7 +46,11 @@ VARIABLES = """variables = ["10m_u_component_of_wind", "10m_v_component_of_wind"
 
 def write_recipe(folder, steps=4, replace=()):
     """A small recipe in `folder`, with some of its lines replaced."""
-    text = SMALL_RECIPE.format(steps=steps, out=folder / "run")
+    return write_text(folder, SMALL_RECIPE.format(steps=steps, out=folder / "run"), replace)
+
+
+def write_text(folder, text, replace=()):
+    """A recipe with this text in `folder`, with some of its lines replaced."""
     for old, new in replace:
         assert old in text
         text = text.replace(old, new)

@@ -109,10 +109,6 @@ def mapped(data):
     return data
 
 
-def cells(data):
-    return data.stack(cell=("latitude", "longitude")).reset_index("cell")
-
-
 @pytest.mark.parametrize(
     ("make", "words"),
     [
@@ -120,7 +116,6 @@ def cells(data):
         (curvilinear, "lat has two dimensions"),
         (nominal, "geolat has two dimensions"),
         (mapped, "rotated_latitude_longitude"),
-        (cells, "unstructured"),
     ],
 )
 def test_other_grids_are_refused_by_name(tmp_path, make, words):

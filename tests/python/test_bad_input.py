@@ -101,6 +101,12 @@ def test_until_and_every_belong_together(trained):
         assert result.returncode == 2 and "requires" in result.stderr, result.stderr
 
 
+def test_a_lead_that_no_two_times_are_apart(tmp_path):
+    result = graticule("train", write_recipe(tmp_path), "--set", "data.lead_hours=7")
+    assert result.returncode == 2, result.stdout
+    assert "no time there has data 7 hours later too" in result.stderr, result.stderr
+
+
 def test_files_that_are_no_data(tmp_path):
     text = tmp_path / "text.nc"
     text.write_text("not a NetCDF file")

@@ -7,6 +7,11 @@ from command import graticule
 MISTAKES = {
     "attention": (("attention", "--threads", 0), 1, "[bench attention] threads 0: choose 1 or more"),
     "attention over ranks": (("attention", "--scheme", "ring", "--threads", 0), 2, "[bench attention] threads 0"),
+    "rows of a mesh": (
+        ("attention", "--scheme", "mesh", "--mesh-rows", 3),
+        2,
+        "[bench attention] mesh_rows = 3 over context = 2 ranks: choose a divisor of 2 (1, 2)",
+    ),
     "dtype": (("attention", "--dtype", "int8"), 1, '[bench attention] dtype "int8": choose bf16, fp16 or fp32'),
     "linear": (("linear", "--threads", 0), 1, "[bench linear] threads 0: choose 1 or more"),
     "size": (("linear", "--sizes", "4096x512"), 1, '[bench linear] size "4096x512": write rows x inner x columns'),

@@ -1,8 +1,11 @@
 """Tests ClimaX's shards, written by NumPy as its scripts do, against the arrays themselves."""
 
+import json
+
 import numpy as np
 import pytest
 
+from command import graticule
 from sky import LATITUDES, LONGITUDES
 from test_axes import info, mean, refusal
 
@@ -43,6 +46,18 @@ def test_shards_are_read_as_one_data_set(tmp_path, save):
 def test_the_other_length_of_a_year(tmp_path):
     shards(tmp_path / "a", [1980], 8736 // 24)
     assert info(tmp_path / "a")["times"]["first"].startswith("1980-01-03T00")
+
+
+def test_statistics_are_those_that_climax_writes_beside_its_shards(tmp_path):
+    """normalize_mean.npz and normalize_std.npz (nc2np_equally_cdf.py): the moments of each year, joined."""
+    values = shards(tmp_path / "a", [1979, 1980], 730).astype("f8").reshape(2, -1)
+    mean, deviation = values.mean(axis=1), values.std(axis=1)
+    np.savez(tmp_path / "a" / "normalize_mean.npz", **{"2m_temperature": [mean.mean()]})
+    want = np.sqrt((deviation**2).mean() + (mean**2).mean() - mean.mean() ** 2)
+    told = json.loads(graticule("data", "stats", tmp_path / "a", "--variables", "2m_temperature", check=True).stdout)
+    told = told["variables"]["2m_temperature"]
+    assert told["mean"] == pytest.approx(mean.mean(), rel=1e-7)
+    assert told["deviation"] == pytest.approx(want, rel=1e-7)
 
 
 def test_shards_that_cannot_be_read(tmp_path):

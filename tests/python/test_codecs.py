@@ -43,6 +43,7 @@ NAMED = {
     "quantize": ([named.Quantize(digits=2, dtype="<f4")], [named.BZ2()]),
     "lzma": ([], [named.LZMA()]),
     "lz4": ([], [named.LZ4()]),
+    "fletcher32": ([], [named.Fletcher32(), named.Zlib()]),
 }
 DIMENSIONS = ["time", "latitude", "longitude"]
 
@@ -133,3 +134,69 @@ def test_codecs_that_cannot_be_read(tmp_path):
     for codec in (numcodecs.BZ2(), numcodecs.LZMA(), numcodecs.LZ4()):
         chunk.write_bytes(bytes(codec.encode(np.zeros(105, "f4")))[:-8])
         expect({"filters": None, "compressor": codec.get_config()}, 1, "0.0.0")
+
+
+# name: (type, filters, mark), where reading gets another number than the mark. Each filter: its name and settings.
+CHANGED_MARKS = {
+    "bitround": ("f4", [("BitRound", {"keepbits": 9})], 1e20),
+    "bitround_to_infinity": ("f4", [("BitRound", {"keepbits": 9})], 3.4028235e38),
+    "bitround_of_few_digits": ("f4", [("BitRound", {"keepbits": 9})], -9999.0),
+    "astype": ("f8", [("AsType", {"encode_dtype": "<f4", "decode_dtype": "<f8"})], -9999.9),
+    "quantize": ("f4", [("Quantize", {"digits": 1, "dtype": "<f4"})], -9999.37),
+    "quantize_to_narrow": ("f8", [("Quantize", {"digits": 1, "dtype": "<f8", "astype": "<f4"})], -9999.37),
+    "scaled": ("f8", [("FixedScaleOffset", {"offset": 280, "scale": 5, "dtype": "<f8", "astype": "<i4"})], -9999.9),
+    "scaled_beyond": ("f4", [("FixedScaleOffset", {"offset": 280, "scale": 5, "dtype": "<f4", "astype": "<i4"})], 1e20),
+    "scaled_nan": ("f4", [("FixedScaleOffset", {"offset": 280, "scale": 5, "dtype": "<f4", "astype": "<i8"})], np.nan),
+    "two": (
+        "f8",
+        [("AsType", {"encode_dtype": "<f4", "decode_dtype": "<f8"}), ("BitRound", {"keepbits": 9})],
+        -1234567.8,
+    ),
+}
+# zarr 3.1.6 does not see that numcodecs.quantize changes the type.
+NAMED_ALIKE = [name for name in CHANGED_MARKS if name != "quantize_to_narrow"]
+
+
+# xarray itself takes these for numbers: findings/bitround_rounds_the_fill_value.sh.
+@pytest.mark.parametrize(("form", "name"), [(2, name) for name in CHANGED_MARKS] + [(3, name) for name in NAMED_ALIKE])
+def test_a_mark_of_missing_values_that_filters_change_is_missing(tmp_path, form, name):
+    dtype, filters, mark = CHANGED_MARKS[name]
+    data = sky()[["t2m"]].astype(dtype)
+    hole = data.t2m.values > data.t2m.values.mean()
+    data["t2m"] = data.t2m.where(~hole)
+    package = numcodecs if form == 2 else named
+    filters = [getattr(package, kind)(**settings) for kind, settings in filters]
+    encoding = {"filters": filters, "_FillValue": np.dtype(dtype).type(mark)}
+    data.to_zarr(tmp_path / "store.zarr", zarr_format=form, encoding={"t2m": encoding}, consolidated=False)
+    read = xr.open_zarr(tmp_path / "store.zarr", consolidated=False).t2m.values
+    assert not np.isnan(read[hole]).any(), "xarray tells this mark"
+    told = json.loads(graticule("data", "stats", tmp_path / "store.zarr").stdout)["variables"]["2m_temperature"]
+    assert told["missing"] == hole.sum()
+    assert told["mean"] == pytest.approx(read[~hole].astype("f8").mean(), rel=1e-6)
+    assert "cannot store" not in info(tmp_path / "store.zarr")["notes"]
+
+
+@pytest.mark.parametrize("form", [2, 3])
+def test_a_mark_that_a_filter_cannot_store_is_told(tmp_path, form):
+    package = numcodecs if form == 2 else named
+    scaled = package.FixedScaleOffset(offset=280, scale=5, dtype="<f4", astype="<i2")
+    sky().to_zarr(tmp_path / "a", zarr_format=form, encoding={"t2m": {"filters": [scaled]}}, consolidated=False)
+    notes = info(tmp_path / "a")["notes"]
+    assert "a/t2m marks missing values with nan, which its filters cannot store" in notes and "msl" not in notes
+
+
+def test_checksums_of_hdf5(tmp_path):
+    """numcodecs writes them as HDF5 does; references to HDF5 have this codec (VirtualiZarr)."""
+    path = tmp_path / "a"
+    sky().drop_vars(["t2m", "msl"]).to_zarr(path, zarr_format=2, consolidated=False)
+    common = {"zarr_format": 2, "fill_value": None}
+    before = [numcodecs.Fletcher32(), numcodecs.Shuffle(4)]  # as the NetCDF library orders them
+    add(path, "before", filters=before, compressors=numcodecs.Zlib(), **common)
+    after = [numcodecs.Shuffle(4), numcodecs.Zlib(), numcodecs.Fletcher32()]
+    add(path, "after", filters=after, compressors=None, **common)
+    add(path, "odd", "<i1", filters=[numcodecs.Fletcher32()], compressors=None, **common)
+    agrees(path, ["before", "after", "odd"])
+    chunk = path / "odd" / "0.0.0"
+    chunk.write_bytes(b"\x7f" + chunk.read_bytes()[1:])
+    result = graticule("data", "stats", path)
+    assert result.returncode == 1 and "odd/0.0.0 is damaged" in result.stderr and "checksum" in result.stderr

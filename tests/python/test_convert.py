@@ -1,5 +1,6 @@
 """Tests `graticule data convert`: the new store holds the same numbers, for us, for xarray and for tensorstore."""
 
+import json
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from channels import NAMES, OURS, fields, recipe_of
 from command import ENVIRONMENT, PROGRAM, graticule
 from seed import seeded
 from sky import level_of, sky
@@ -53,6 +55,22 @@ def test_few_files_with_the_same_numbers(tmp_path, form):
     assert info(out)["times"] == info(path)["times"] and info(out)["names"] == info(path)["names"]
     again = graticule("data", "convert", path, out)
     assert again.returncode == 2 and "exists" in again.stderr and again.stderr.count("\n") == 1
+
+
+def test_what_a_recipe_reads(tmp_path):
+    """Its variables, the times from its first to its last, and its layout of an array without names or times."""
+    h5py = pytest.importorskip("h5py")
+    data = fields(40, NAMES)
+    with h5py.File(tmp_path / "2001.h5", "w") as file:
+        file["fields"] = data
+    layout = f"names = {json.dumps(NAMES)}\nlatitudes = [90, -90]\nlongitudes = [0, 330]\nstep_hours = 6"
+    recipe = recipe_of(tmp_path, tmp_path / "2001.h5", layout, OURS[:5])
+    dates = ["--set", "data.train=['2001-01-02','2001-01-05']", "--set", "data.test=['2001-01-07','2001-01-08']"]
+    graticule("data", "convert", recipe, tmp_path / "out.zarr", *dates, check=True)
+    told = info(tmp_path / "out.zarr")
+    assert told["names"] == sorted(OURS[:5]) and told["times"]["count"] == 28, told
+    with xr.open_zarr(tmp_path / "out.zarr") as read:
+        np.testing.assert_array_equal(read["2m_temperature"], data[4:32, NAMES.index("t2m"), ::-1])
 
 
 def test_many_shards_read_by_tensorstore(tmp_path):

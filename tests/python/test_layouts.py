@@ -10,6 +10,8 @@ LAYOUTS = {
     "ulysses": (2, "ulysses = 2\nhead_groups = 2"),
     "lss": (2, "context = 2\ngather_heads = 1"),
     "ring": (2, 'context = 2\ncontext_method = "ring"'),
+    "mesh": (4, 'context = 4\ncontext_method = "mesh"'),
+    "mesh in ulysses": (8, 'context = 4\ncontext_method = "mesh"\nulysses = 2\nshard = "full"'),
     "tensor": (2, "tensor = 2"),
     "pipeline": (2, 'pipeline = 2\nmicro_batches = 2\nschedule = "zero_bubble"'),
     "interleaved": (2, 'pipeline = 2\nchunks = 2\nmicro_batches = 2\nschedule = "interleaved"'),
@@ -66,12 +68,21 @@ def test_scores_and_forecasts_do_not_depend_on_the_layout(tmp_path):
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_check_finds_a_layout_equal(precision, tmp_path):
-    recipe = recipe_of(tmp_path, 'context_method = "ring"\ntensor = 2\nulysses = 1')
+@pytest.mark.parametrize("layout", ['"ring"\ntensor = 2', '"mesh"\nmesh_rows = 2'])
+def test_check_finds_a_layout_equal(layout, precision, tmp_path):
+    recipe = recipe_of(tmp_path, f"context_method = {layout}\nulysses = 1")
     done = graticule("check", recipe, "--set", f"train.precision={precision}", "--json", ranks=4)
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(done.stdout)
     assert found["equal"] and {"output", "loss", "gradient of head"} <= {line["what"] for line in found["differences"]}
+
+
+def test_mesh_says_its_grid_and_refuses_rows_that_do_not_divide(tmp_path):
+    recipe = recipe_of(tmp_path, 'context = 3\ncontext_method = "mesh"')
+    line = graticule("plan", recipe, "--ranks", 3, "--dry-run", 0)
+    assert "context 3, mesh 3 x 1 (a line)" in line.stdout, line.stdout + line.stderr
+    refused = graticule("plan", recipe, "--ranks", 3, "--dry-run", 0, "--set", "parallel.mesh_rows=2")
+    assert refused.returncode == 2 and "choose a divisor of 3 (1, 3)" in refused.stderr
 
 
 def test_check_needs_no_data_and_refuses_what_cannot_work(tmp_path):

@@ -1,12 +1,15 @@
 """Tests references into other files: kerchunk's JSON and Icechunk repositories, written by these packages."""
 
 import json
+import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from command import graticule
+from command import ROOT, graticule
 from sky import sky
 from test_archives import equals
 from test_axes import info, refusal
@@ -43,6 +46,32 @@ def test_kerchunk_reads_as_its_own_package_does(tmp_path, inline):
     equals(store, own)
     assert info(store)["names"] == info(tmp_path / "a.nc")["names"]
     equals(write(tmp_path / "b.json", refs["refs"]), own)  # version 0
+
+
+def test_references_to_chunks_with_checksums(tmp_path):
+    """kerchunk leaves such arrays out; VirtualiZarr names the codec. The NetCDF library puts the checksum innermost."""
+    import h5py
+    import numcodecs
+
+    netcdf(tmp_path / "plain.nc")
+    refs = references(tmp_path / "plain.nc")["refs"]
+    netcdf(tmp_path / "a.nc", fletcher32=True)
+    meta = json.loads(refs["t2m/.zarray"])
+    filters = [numcodecs.Fletcher32(), numcodecs.Shuffle(4), numcodecs.Zlib(4)]
+    refs["t2m/.zarray"] = json.dumps({**meta, "filters": [codec.get_config() for codec in filters], "compressor": None})
+    with h5py.File(tmp_path / "a.nc") as file:
+        array = file["t2m"]
+        stored = array.id.get_create_plist()
+        assert [stored.get_filter(i)[0] for i in range(3)] == [3, 2, 1]
+        for i in range(array.id.get_num_chunks()):
+            chunk = array.id.get_chunk_info(i)
+            key = ".".join(str(at // size) for at, size in zip(chunk.chunk_offset, array.chunks, strict=True))
+            refs[f"t2m/{key}"] = [str(tmp_path / "a.nc"), chunk.byte_offset, chunk.size]
+    own = xr.open_dataset(
+        "reference://", engine="zarr", backend_kwargs={"storage_options": {"fo": refs}, "consolidated": False}
+    )
+    assert np.array_equal(own.t2m.values, sky().t2m.values)
+    equals(write(tmp_path / "a.json", {"version": 1, "refs": refs}), sky())
 
 
 def test_kerchunk_joins_files(tmp_path):
@@ -100,6 +129,16 @@ def test_references_that_cannot_be_read(tmp_path):
     assert "a.nc, which does not exist" in refusal(store)
 
 
+def test_parquet_is_refused_with_the_line_that_rewrites_it(tmp_path):
+    from kerchunk.df import refs_to_dataframe
+
+    refs_to_dataframe(references(netcdf(tmp_path / "a.nc")), str(tmp_path / "a.parquet"), record_size=10)
+    message = refusal(tmp_path / "a.parquet")
+    line = message.split('python3 -c "')[1].rstrip().removesuffix('"')
+    subprocess.run([sys.executable, "-c", line], check=True)
+    equals(tmp_path / "a.parquet.json", sky())
+
+
 def repository(path, **options):
     import icechunk
 
@@ -127,6 +166,18 @@ def test_an_icechunk_repository_of_several_commits(tmp_path, inline):
     equals(tmp_path / "a", own)
     equals(tmp_path / "a" / "upper" / "air", sky())
     assert "no group /upper/sea" in refusal(tmp_path / "a" / "upper" / "sea")
+
+
+def test_an_icechunk_repository_of_format_2(tmp_path):
+    """icechunk 2.3.0 wrote it on Python 3.12 (with spec_version=2) and reads the numbers below; the icechunk of Python
+    3.11 writes format 1. Three commits, the second of which appends times; chunks inline and in files; a group."""
+    shutil.unpack_archive(ROOT / "tests" / "data" / "icechunk2.zip", tmp_path / "a")
+    dims, shape = ("time", "latitude", "longitude"), (8, 8, 12)
+    counted = np.arange(8 * 8 * 12).reshape(shape)
+    want = {"t2m": (dims, (200 + counted / 8).astype("f4")), "msl": (dims, (90000 + 16 * counted).astype("f4"))}
+    equals(tmp_path / "a", xr.Dataset(want))
+    equals(tmp_path / "a" / "upper" / "air", xr.Dataset(want).isel(time=slice(0, 2)))
+    assert info(tmp_path / "a")["times"]["last"].startswith("2001-01-02T18")
 
 
 def test_an_icechunk_repository_with_virtual_chunks(tmp_path):

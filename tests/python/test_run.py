@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -154,3 +155,33 @@ def test_a_dying_rank_ends_the_job(tmp_path):
     assert process.returncode != 0
     time.sleep(1)
     assert not ranks_of(process)
+
+
+def state_and_parent(pid):
+    """Of a process; "Z" when it has ended and its parent has not asked for it."""
+    try:
+        state, parent = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[:2]
+    except FileNotFoundError:
+        return "Z", 0
+    return state, int(parent)
+
+
+def test_ranks_end_with_the_daemon_that_started_them(tmp_path):
+    process = start(write_recipe(tmp_path, steps=100000))
+    wait_for_step(tmp_path, 2)
+
+    ranks = ranks_of(process)
+    os.kill(process.pid, signal.SIGSTOP)  # mpiexec would end them, too
+    for daemon in {state_and_parent(rank)[1] for rank in ranks} - {process.pid}:
+        os.kill(daemon, signal.SIGKILL)
+    time.sleep(1)
+    living = [rank for rank in ranks if state_and_parent(rank)[0] != "Z"]
+    process.kill()
+    process.communicate(timeout=30)
+    assert len(ranks) == 2 and not living
+
+
+def test_a_wrong_command_line_is_told_by_one_rank(tmp_path):
+    run = graticule("train", write_recipe(tmp_path), "train.steps=1", ranks=2)
+    assert run.returncode == 2
+    assert run.stderr.count("not expected: train.steps=1") == 1, run.stderr

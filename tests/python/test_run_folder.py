@@ -6,6 +6,7 @@ import pty
 import resource
 import signal
 import socket
+import struct
 import subprocess
 import termios
 import time
@@ -84,6 +85,23 @@ def test_a_closed_terminal_gives_a_checkpoint(tmp_path):
     os.close(master)
     assert process.wait(timeout=60) == 0
     assert len(checkpoints_of(run)) == 1 and "stopped by a signal" in (run / "log.txt").read_text()
+
+
+def test_the_progress_line_fits_the_terminal(tmp_path):
+    """A row of the terminal is rewritten, so a line that wraps would leave its beginning behind."""
+    master, slave = pty.openpty()
+    for columns, parts in ((44, ["left"]), (200, ["left", "s/step", "tokens/s", "grad"])):
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        folder = tmp_path / str(columns)
+        folder.mkdir()
+        process = start(write_recipe(folder, steps=5), stdout=slave)
+        assert process.wait(timeout=60) == 0
+        shown = os.read(master, 100_000).decode()
+        lines = [line.split("\x1b[K")[1].strip() for line in shown.split("\r") if "\x1b[Kstep" in line]
+        assert len(lines) == 5 and all(len(line) < columns for line in lines), lines
+        for part in ("left", "s/step", "tokens/s", "grad"):
+            assert (part in lines[-1]) == (part in parts), lines
+    os.close(master), os.close(slave)
 
 
 def test_a_reader_that_is_gone_ends_nothing(tmp_path):

@@ -81,10 +81,13 @@ class Numbers {
     for (const char* odd : {"nan", "inf", "-inf"}) list.back().outside.emplace_back(odd);
   }
   void field(const char* key, KeyKind, const std::vector<int64_t>& values, const ValueRange& range) {
-    add(key, static_cast<double>(values[0]), range, 1, "[24, {:.0f}]");
+    add(key, values.empty() ? 1 : static_cast<double>(values[0]), range, 1, "[24, {:.0f}]");
   }
   void field(const char* key, KeyKind, const std::vector<double>&, const ValueRange& range) {
     add(key, 0, range, 1e-3, "[0, {:e}]");
+  }
+  void field(const char* key, KeyKind, const Patch& patch, const ValueRange& range) {
+    add(key, static_cast<double>(patch.rows), range, 1, "[2, {:.0f}]");
   }
   void field(const char* key, KeyKind, const LossWeights&, const ValueRange& range) {
     add(key, 1, range, 1e-3, "{{a = 1, b = {:e}}}");
@@ -112,7 +115,7 @@ TEST(Recipe, RefusesEveryNumberOutOfItsRange) {
   visit_fields(numbers, defaults);
   EXPECT_GT(numbers.list.size(), 35U);
   for (const auto& [key, range, outside] : numbers.list) {
-    EXPECT_EQ(outside.empty(), key == "train.seed") << key;
+    EXPECT_EQ(outside.empty(), key.ends_with(".seed")) << key;
     for (const std::string& value : outside) {
       const std::string message = refusal(minimal, {key + "=" + value});
       EXPECT_TRUE(message.starts_with("[r.toml] " + key + " = ")) << value << " -> " << message;
@@ -186,6 +189,30 @@ TEST(Recipe, KnowsWhatItNames) {
                                           "parallel.shard", "train",     "train.activations"};
   EXPECT_EQ(options.named, expected);
   EXPECT_TRUE(parse_recipe(to_toml(options), "r").named.contains("parallel.data"));
+}
+
+TEST(Recipe, APatchHasOneSideOrOneForEachAxis) {
+  const auto patch_of = [](const std::string& value) {
+    const Options options = parse_recipe(minimal, "r", {"model.patch=" + value});
+    EXPECT_EQ(parse_recipe(to_toml(options), "again").model.patch, options.model.patch) << value;
+    return options.model.patch;
+  };
+  EXPECT_EQ(patch_of("4"), Patch(4));
+  EXPECT_EQ(patch_of("[4, 8]"), Patch(1, 4, 8));
+  EXPECT_EQ(patch_of("[4, 8, 8]"), Patch(4, 8, 8));
+  EXPECT_NE(refusal(minimal, {"model.patch=[1, 2, 3, 4]"}).find("[rows, columns] or [layers, rows, columns]"),
+            std::string::npos);
+}
+
+TEST(Recipe, RefusesWhatIsOfImagesAlone) {
+  for (const char* key :
+       {"data.crop=[8, 8]", "data.periodic=[\"rows\"]", "data.dimensions=[\"row\", \"column\"]"})
+    EXPECT_NE(refusal(minimal, {key}).find("set data.grid = \"plane\" or \"volume\""), std::string::npos)
+        << key;
+  const std::string plane = minimal + "grid = \"plane\"\n";
+  EXPECT_NE(refusal(plane, {"data.crop=[8, 8, 8]"}).find("a plane needs 2"), std::string::npos);
+  EXPECT_NE(refusal(plane, {"data.periodic=[\"layers\"]"}).find("names layers"), std::string::npos);
+  EXPECT_NE(refusal(plane, {"data.dimensions=[\"row\", \"row\"]"}).find("at most once"), std::string::npos);
 }
 
 }  // namespace

@@ -43,6 +43,7 @@ class Alteration {
     value = value == choices_of<Enum>[0].value ? choices_of<Enum>[1].value : choices_of<Enum>[0].value;
   }
   static void alter(bool& value) { value = !value; }
+  static void alter(Patch& value) { value = Patch(2, 4, 4); }
   static void alter(int64_t& value) { value += 1; }
   static void alter(double& value) { value += 1. / 3; }
   static void alter(std::string& value) { value += "x"; }
@@ -92,11 +93,14 @@ TEST(SameMeaning, EveryKeyIsJudgedByItsKind) {
   }
   EXPECT_GT(which, 60);
   // A key that moves into this list, or out of it, was thought about.
-  EXPECT_EQ(meaning,
-            (std::set<std::string>{"data.variables", "data.targets", "data.history", "data.lead_hours",
-                                   "data.predict", "model.tokens", "model.patch", "model.dim", "model.depth",
-                                   "model.heads", "model.kv_heads", "model.head_layers", "model.mlp_ratio",
-                                   "model.place", "model.qk_norm", "model.qk_variables", "model.calendar"}));
+  EXPECT_EQ(meaning, (std::set<std::string>{
+                         "data.variables",   "data.targets",       "data.history",      "data.lead_hours",
+                         "data.predict",     "data.grid",          "data.periodic",     "data.crop",
+                         "data.level",       "model.tokens",       "model.patch",       "model.dim",
+                         "model.depth",      "model.heads",        "model.kv_heads",    "model.head_layers",
+                         "model.mlp_ratio",  "model.place",        "model.qk_norm",     "model.qk_variables",
+                         "model.calendar",   "task.kind",          "task.classes",      "task.factor",
+                         "task.decoder_dim", "task.decoder_depth", "task.decoder_heads"}));
 }
 
 TEST(SameMeaning, NamesEveryDifferenceAndTheWayOut) {

@@ -121,6 +121,32 @@ TEST(Simulator, JitterIsTheSeeds) {
   EXPECT_NE(once, seconds_of(traces, {.jitter = 0.2, .seed = 8}));
 }
 
+// The slowest of the devices that exchange sets the pace. One draw a device: a step twice as long takes twice
+// the time.
+TEST(Simulator, ASpreadOfDevicesIsOneDrawADevice) {
+  const DryExchange nothing{Kind::all_gather, {0, 0}};
+  WorldTraces traces = one_exchange({{0, 1}}, nothing);
+  const SimulationOptions options{.spread = 0.1, .seed = 3};
+  const Simulation once = simulate_step(traces, small_cluster(), Precision::bf16, options);
+  const double slowest = std::max(once.ranks[0].busy(), once.ranks[1].busy());
+  EXPECT_NE(once.ranks[0].busy(), once.ranks[1].busy());
+  EXPECT_NEAR(once.seconds, slowest, 1e-2);  // the latency of the exchange
+  for (StepTrace& trace : traces.traces) trace.events.push_back(trace.events.front());
+  const Simulation twice = simulate_step(traces, small_cluster(), Precision::bf16, options);
+  for (const size_t rank : {0, 1})
+    EXPECT_NEAR(twice.ranks[rank].busy(), 2 * once.ranks[rank].busy(), tolerance);
+}
+
+TEST(Simulator, OtherJobsTakeTheirShareAboveTheNodes) {
+  Cluster cluster = small_cluster();
+  cluster.topology = FatTree{1, 1};
+  const DryExchange gather{Kind::all_gather, {gigabyte, gigabyte}};
+  const WorldTraces traces = one_exchange({{0, 4}, {1}, {2}, {3}}, gather);
+  EXPECT_NEAR(seconds_of(traces, {.other_jobs = 0.75}, cluster), 1 + 4 + 1e-2, tolerance);
+  const WorldTraces inside = one_exchange({{0, 1}}, gather);
+  EXPECT_NEAR(seconds_of(inside, {.other_jobs = 0.75}, cluster), 1 + 0.1 + 1e-3, tolerance);
+}
+
 Draw pipeline_draw(ScheduleKind kind) {
   std::mt19937_64 random(1);
   Draw draw = draw_layout(random, {Activations::keep}, 8);
@@ -129,8 +155,10 @@ Draw pipeline_draw(ScheduleKind kind) {
   p = {}, fill_in(p, draw.axes);
   p.schedule = kind, p.chunks = kind == ScheduleKind::interleaved ? 2 : 1, p.micro_batches = 4;
   draw.options.data.batch = 4, draw.options.model.depth = 8;
+  // A tokenizer and a head that hardly take time, so that both stages take the same.
+  draw.options.model.tokens = TokenMode::full, draw.options.model.head_layers = 0;
   draw.options.train.rollout = 1;  // what runs ahead is outside the schedule
-  draw.shape = shape_of(draw.options.model, 5, 7, 12);
+  draw.shape = shape_of(draw.options.model, {.variables = 5, .rows = 7, .columns = 12});
   return draw;
 }
 
@@ -182,7 +210,7 @@ TEST(Simulator, FoldsAreExactWhereRanksAreEqual) {
        {Case{{.data = 2, .ulysses = 4}, 0, 1e-6}, Case{{.data = 2, .context = 2, .ulysses = 4}, 0, 1e-6},
         Case{{.context = 4, .tensor = 4}, 2, 2e-4},
         Case{{.pipeline = 2, .context = 2, .ulysses = 2, .tensor = 2}, 4, 2e-4}}) {
-    for (const ContextMethod method : {ContextMethod::lss, ContextMethod::ring}) {
+    for (const auto& [word, method] : choices_of<ContextMethod>) {
       std::mt19937_64 random(3);
       Draw draw = draw_layout(random, {Activations::keep}, 8);
       draw.options.model.heads = 8, draw.options.model.dim = 64, draw.options.model.mlp_ratio = 4;
@@ -191,8 +219,8 @@ TEST(Simulator, FoldsAreExactWhereRanksAreEqual) {
       draw.options.parallel = {}, fill_in(draw.options.parallel, axes);
       draw.options.parallel.shard = Shard::full, draw.options.parallel.context_method = method;
       draw.options.parallel.shard_ranks = shard_ranks, draw.options.parallel.micro_batches = 2;
-      draw.shape = shape_of(draw.options.model, 4, 8, 16);
-      SCOPED_TRACE(described(axes));
+      draw.shape = shape_of(draw.options.model, {.variables = 4, .rows = 8, .columns = 16});
+      SCOPED_TRACE(text(described(axes), ", ", word));
       const int ranks = axes.world();
       const auto simulated = [&](bool fold) {
         const WorldTraces traces = traces_of_world(draw.options, draw.shape, ranks, 4, fold);
@@ -209,6 +237,8 @@ TEST(Simulator, RefusesWhatDoesNotFit) {
   const DryExchange gather{Kind::all_gather, {gigabyte, gigabyte}};
   const WorldTraces traces = one_exchange({{0, 1}}, gather);
   EXPECT_THROW(seconds_of(traces, {.jitter = 2}), std::invalid_argument);
+  EXPECT_THROW(seconds_of(traces, {.spread = -1}), std::invalid_argument);
+  EXPECT_THROW(seconds_of(traces, {.other_jobs = 1}), std::invalid_argument);
   EXPECT_THROW(seconds_of(traces, {.slow_nodes = 1, .slow_factor = 0.5}), std::invalid_argument);
   Cluster cluster = small_cluster();
   cluster.nodes = 1, cluster.devices_per_node = 1;

@@ -101,8 +101,8 @@ void expect_definition(NoiseSource& source, TokenMode mode, Span tokens,
       for (int64_t k = 0; k < grid.variables_per_token(); ++k) {
         const std::string& variable = options.variables[static_cast<size_t>(place.variable + k)];
         for (int64_t p = 0; p < grid.pixels(); ++p) {
-          const int64_t y = place.patch_row * grid.patch + p / grid.patch;
-          const int64_t x = place.patch_column * grid.patch + p % grid.patch;
+          const int64_t y = place.patch_row * grid.patch.rows + p / grid.patch.columns;
+          const int64_t x = place.patch_column * grid.patch.columns + p % grid.patch.columns;
           const bool counted = y < grid.rows && x < grid.columns && variable != "b";
           const double expected = counted ? by_definition(source, training, time, variable, y, x) : 0;
           const double got = c_TKP[token - tokens.begin][k][p].item<double>();

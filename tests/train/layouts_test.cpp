@@ -4,10 +4,12 @@
 #include <ATen/core/Tensor.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 
 #include "graticule/comm/order.h"
 #include "graticule/core/error.h"
+#include "graticule/data/field_writer.h"
 #include "graticule/recipe/layout.h"
 #include "graticule/train/build.h"
 #include "graticule/train/step.h"
@@ -38,10 +40,11 @@ struct Layout {
 
 // Awkward on purpose: 7 heads, 5 blocks, tokens that nothing divides.
 struct Model {
-  std::string tokens = "full", precision = "fp32";
+  std::string tokens = "full", precision = "fp32", grid = "sphere";
   Form form = layered;
   int rows = 7, columns = 12, variables = 5, kv_heads = 0;
   int steps = 1;
+  std::string task = "forecast", mask = "random";
 };
 
 std::string parallel_section(const Layout& l) {
@@ -53,17 +56,80 @@ std::string parallel_section(const Layout& l) {
       "\ngather_heads = ", l.gather_heads, "\nkeep_exchanged = ", l.keep_exchanged ? "true" : "false", "\n");
 }
 
+// Three trajectories of random images, written as NumPy does.
+void write_images(const std::string& path, const Model& m) {
+  const std::string layers = m.grid == "volume" ? "3, " : "";
+  const std::string header = text("{'descr': '<f4', 'fortran_order': False, 'shape': (3, 9, ", layers, m.rows,
+                                  ", ", m.columns, ", ", m.variables, "), }\n");
+  std::string bytes = std::string("\x93NUMPY\x01\x00", 8);
+  bytes += {static_cast<char>(header.size()), '\0'};
+  bytes += header;
+  std::mt19937 random(5);
+  for (int i = 0; i < 3 * 9 * (layers.empty() ? 1 : 3) * m.rows * m.columns * m.variables; ++i) {
+    const bool label = m.task == "segment" && i % m.variables == m.variables - 1;
+    const float value = static_cast<float>(random() % (label ? 3 : 1000)) / (label ? 1 : 1000);
+    bytes.append(reinterpret_cast<const char*>(&value), sizeof(value));
+  }
+  write_bytes(path, bytes);
+}
+
+// An odd number of cells of different areas, at 30 times.
+void write_cells(const std::string& path, const Model& m) {
+  auto cells = std::make_shared<Cells>(spiral_cells(int64_t{m.rows} * m.columns - 1));
+  FieldWriterOptions options;
+  options.path = path;
+  for (int i = 0; i < 30; ++i) options.times.push_back(978'307'200 + i * int64_t{21'600});
+  for (int v = 0; v < m.variables; ++v) options.variables.push_back({text("v", v), "", "", "", false});
+  std::mt19937 random(5);
+  const auto draw = [&] { return static_cast<float>(random() % 1000) / 1000; };
+  for (double& area : cells->areas) area *= 0.5 + draw();
+  options.cells = cells;
+  FieldWriter writer(options);
+  for (const Variable& variable : options.variables) {
+    for (int64_t time = 0; time < 30; ++time) {
+      std::vector<float> field(cells->areas.size());
+      std::generate(field.begin(), field.end(), draw);
+      writer.write(variable.name, time, 0, field);
+    }
+  }
+  writer.finish();
+}
+
+std::string task_section(const Model& m) {
+  if (m.task == "forecast") return "";
+  const std::string kind = text("[task]\nkind = \"", m.task, "\"\n");
+  if (m.task == "segment") return kind + "labels = \"images_4\"\nclasses = 3\n";
+  return text(kind, "masked = 0.7\nmask = \"", m.mask, "\"\nmask_block = 2\ndecoder_dim = 56\n",
+              "decoder_heads = 7\ndecoder_depth = 2\n");
+}
+
+std::string data_section(const std::string& folder, const Model& m) {
+  if (m.grid == "cells")
+    return text(
+        "path = \"", folder,
+        "/cells.nc\"\ngrid = \"cells\"\nlead_hours = [12, 24]\ntrain = [\"2001-01-01\", \"2001-01-07\"]\n");
+  if (m.grid == "sphere") {
+    return text(
+        "path = \"synthetic:rows=", m.rows, ",columns=", m.columns, ",variables=", m.variables,
+        ",times=80,step_hours=6\"\nlead_hours = [12, 24]\ntrain = [\"2001-01-01\", \"2001-01-15\"]\n");
+  }
+  return text("path = \"", folder, "/images.npy\"\ngrid = \"", m.grid, "\"\n",
+              m.task == "forecast" ? "lead_hours = [1, 2]\n" : "",
+              "train = [\"0-1\"]\nperiodic = [\"columns\"]\ndimensions = [\"sample\", "
+              "\"step\", ",
+              m.grid == "volume" ? "\"layer\", " : "", "\"row\", \"column\", \"channel\"]\n");
+}
+
 std::string recipe(const std::string& folder, const Model& m, const Layout& l) {
-  return text(
-      "[data]\npath = \"synthetic:rows=", m.rows, ",columns=", m.columns, ",variables=", m.variables,
-      ",times=80,step_hours=6\"\nlead_hours = [12, 24]\ntrain = [\"2001-01-01\", "
-      "\"2001-01-15\"]\nbatch = 4\n",
-      "[model]\npatch = 2\ndepth = 5\nheads = 7\nmlp_ratio = 1.8\ncalendar = true\ndrop_path = 0.3\ndim = ",
-      m.form.dim, "\n", "kv_heads = ", m.kv_heads, "\ntokens = \"", m.tokens, "\"\n", m.form.keys,
-      parallel_section(l), "[train]\nloss_weights = \"pressure\"\nsteps = ", m.steps,
-      "\nwarmup = 1\nlr = 1e-3\nthreads = 1\nseed = 11\nprecision = \"", m.precision, "\"\nactivations = \"",
-      l.activations, "\"\ntile_tokens = ", l.tile, "\noffload_to = \"", l.offloads_to_a_file ? folder : "",
-      "\"\n[run]\nout = \"", folder, "\"\n");
+  return text("[data]\n", data_section(folder, m), "batch = 4\n", task_section(m),
+              "[model]\npatch = 2\ndepth = 5\nheads = 7\nmlp_ratio = 1.8\ncalendar = ",
+              m.grid == "sphere" || m.grid == "cells" ? "true" : "false",
+              "\ndrop_path = 0.3\ndim = ", m.form.dim, "\n", "kv_heads = ", m.kv_heads, "\ntokens = \"",
+              m.tokens, "\"\n", m.form.keys, parallel_section(l), "[train]\n",
+              m.task == "segment" ? "" : "loss_weights = \"pressure\"\n", "steps = ", m.steps,
+              "\nwarmup = 1\nlr = 1e-3\nthreads = 1\nseed = 11\nprecision = \"", m.precision,
+              "\"\nactivations = \"", l.activations, "\"\ntile_tokens = ", l.tile, "\noffload_to = \"",
+              l.offloads_to_a_file ? folder : "", "\"\n[run]\nout = \"", folder, "\"\n");
 }
 
 struct Outcome {
@@ -94,6 +160,8 @@ void run_steps(const World& world, const std::string& text, Outcome& outcome) {
 std::shared_ptr<Outcome> outcome_of(const Model& model, const Layout& layout) {
   const ScratchFolder folder;
   const auto outcome = std::make_shared<Outcome>();
+  if (model.grid == "cells") write_cells(folder.path() + "/cells.nc", model);
+  if (model.grid == "plane" || model.grid == "volume") write_images(folder.path() + "/images.npy", model);
   run_ranks(layout.axes.world(),
             [&](const World& world) { run_steps(world, recipe(folder.path(), model, layout), *outcome); });
   return outcome;
@@ -139,6 +207,37 @@ TEST(Layouts, EqualOneRankAt1003TokensAndTenSteps) {
   model.rows = 2, model.tokens = "full", model.steps = 1;  // 17 x 59 = 1,003
   expect_equal_to_one_rank({.axes = {.context = 2, .ulysses = 3}, .gather_heads = 2}, model);
   expect_equal_to_one_rank({.axes = {.context = 7}, .method = "ring", .shard = "gradients"}, model);
+  expect_equal_to_one_rank({.axes = {.context = 6}, .method = "mesh", .gather_heads = 2}, model);
+  expect_equal_to_one_rank(
+      {.axes = {.context = 4, .ulysses = 2}, .method = "mesh", .activations = "recompute"}, model);
+}
+
+TEST(Layouts, EqualOneRankOnPlanesVolumesAndCells) {
+  Model model;
+  model.form = aimed, model.grid = "plane";
+  expect_equal_to_one_rank({.axes = {.context = 2, .ulysses = 2}, .method = "ring"}, model);
+  model.grid = "volume", model.tokens = "aggregated";
+  expect_equal_to_one_rank({.axes = {.data = 2, .context = 3}, .method = "mesh", .shard = "full"}, model);
+  model.grid = "cells", model.tokens = "full";
+  expect_equal_to_one_rank({.axes = {.context = 3, .tensor = 2}, .method = "ring", .tile = 7}, model);
+  model.form = rotary, model.tokens = "channels";
+  expect_equal_to_one_rank({.axes = {.pipeline = 2, .context = 2, .ulysses = 2}, .shard = "full"}, model);
+}
+
+TEST(Layouts, TasksEqualOneRank) {
+  Model model;
+  model.form = aimed, model.grid = "plane", model.task = "reconstruct";
+  expect_equal_to_one_rank({.axes = {.context = 3}, .method = "ring"}, model);
+  model.mask = "variable";  // some rank has no visible token
+  expect_equal_to_one_rank({.axes = {.context = 2, .ulysses = 2}}, model);
+  model.mask = "block", model.grid = "volume", model.tokens = "aggregated";
+  expect_equal_to_one_rank({.axes = {.data = 2, .tensor = 3}, .shard = "full", .micro_batches = 2}, model);
+  expect_equal_to_one_rank({.axes = {.context = 4}, .method = "mesh", .activations = "recompute", .tile = 3},
+                           model);
+  model.task = "segment";
+  expect_equal_to_one_rank({.axes = {.data = 2, .context = 3}, .shard = "gradients"}, model);
+  model.grid = "plane", model.tokens = "channels";
+  expect_equal_to_one_rank({.axes = {.pipeline = 2, .context = 2, .tensor = 2}, .micro_batches = 3}, model);
 }
 
 TEST(Layouts, TenStepsLoseAsOneRanks) {
@@ -189,16 +288,16 @@ TEST(Layouts, EachSchemeAloneEqualsOneRank) {
 // Any product of axes, methods, shard levels and schedules that the recipe's checks let through.
 Layout random_layout(std::mt19937_64& random, const Model& model) {
   const auto pick = [&](const auto& choices) { return choices[random() % std::size(choices)]; };
-  const char* const methods[] = {"lss", "ring"};
+  const char* const methods[] = {"lss", "ring", "mesh"};
   const char* const shards[] = {"none", "optimizer", "gradients", "full"};
   const char* const policies[] = {"keep", "recompute", "recompute_but_attention", "offload"};
   const int tiles[] = {4096, 3, 10};
   const char* const schedules[] = {"gpipe", "1f1b", "interleaved", "zero_bubble"};
-  const int degrees[] = {1, 1, 2, 3};
+  const int degrees[] = {1, 1, 2, 3}, contexts[] = {1, 1, 2, 3, 4, 6};
   const int small[] = {1, 2, 3};
   for (;;) {
     Layout l;
-    l.axes = {pick(degrees), pick(degrees), pick(degrees), pick(degrees), pick(degrees)};
+    l.axes = {pick(degrees), pick(degrees), pick(contexts), pick(degrees), pick(degrees)};
     l.method = pick(methods), l.shard = pick(shards), l.activations = pick(policies), l.tile = pick(tiles);
     l.schedule = l.axes.pipeline > 1 ? pick(schedules) : "1f1b";
     l.chunks = l.schedule == "interleaved" ? 2 : 1;
@@ -209,8 +308,8 @@ Layout random_layout(std::mt19937_64& random, const Model& model) {
     l.shard_ranks = replicas % 2 == 0 && random() % 2 == 0 ? replicas / 2 : 0;
     if (l.axes.world() < 2 || l.axes.world() > 8) continue;
     const Options options = parse_recipe(recipe("unused", model, l), "test");
-    if (!trouble_with(l.axes, options, shape_of(options.model, model.variables, model.rows, model.columns)))
-      return l;
+    const TokenGrid grid{.variables = model.variables, .rows = model.rows, .columns = model.columns};
+    if (!trouble_with(l.axes, options, shape_of(options.model, grid))) return l;
   }
 }
 
@@ -224,6 +323,8 @@ TEST(Layouts, EqualOneRankWhenDrawnAtRandom) {
     model.tokens = modes[random() % 4];
     model.kv_heads = random() % 3 == 0 ? 1 : 0;
     model.form = forms[random() % std::size(forms)];
+    model.grid = std::string(name_of(choices_of<GridKind>[random() % choices_of<GridKind>.size()].value));
+    if (model.grid == "volume") model.form = model.form.dim == 56 ? model.form : aimed;
     SCOPED_TRACE(::testing::Message() << "seed " << seed << ", draw " << i);
     expect_equal_to_one_rank(random_layout(random, model), model);
   }

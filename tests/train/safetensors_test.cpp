@@ -124,6 +124,15 @@ TEST(Safetensors, EveryTruncationIsNoticed) {
   }
 }
 
+TEST(Safetensors, AHeaderOfTerabytesIsRefusedBeforeMemoryIsTaken) {
+  const ScratchFolder folder;
+  for (const uint64_t length : {uint64_t{1} << 42, uint64_t{1} << 63, UINT64_MAX}) {
+    write_bytes(folder / "g", std::string(reinterpret_cast<const char*>(&length), 8) + "{}  ");
+    const std::string message = message_of<std::runtime_error>([&] { SafetensorsReader(folder / "g"); });
+    EXPECT_NE(message.find(text("12 bytes cannot hold a header of ", length)), std::string::npos) << message;
+  }
+}
+
 TEST(Safetensors, DamagedHeadersAreRefused) {
   const ScratchFolder folder;
   const auto refused = [&](const std::string& header, int64_t data_bytes) {
@@ -134,14 +143,19 @@ TEST(Safetensors, DamagedHeadersAreRefused) {
   };
   EXPECT_EQ(refused(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}})", 2), "");
   const char* damaged[] = {
-      R"({"a":)",
-      R"([1, 2])",
-      R"({"a":{"dtype":"U9","shape":[2],"data_offsets":[0,2]}})",
+      R"({"a":)", R"([1, 2])", R"({"a":{"dtype":"U9","shape":[2],"data_offsets":[0,2]}})",
       R"({"a":{"dtype":"U8","shape":[3],"data_offsets":[0,2]}})",
       R"({"a":{"dtype":"U8","shape":[-2],"data_offsets":[0,2]}})",
       R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}})",
-      R"({"a":{"dtype":"U8","shape":[2],"data_offsets":["0","2"]}})",
-      R"({"a":{"dtype":"U8","shape":"2"}})",
+      R"({"a":{"dtype":"U8","shape":[2],"data_offsets":["0","2"]}})", R"({"a":{"dtype":"U8","shape":"2"}})",
+      // Sizes whose product passes 2^63, or that are no whole numbers below it.
+      R"({"a":{"dtype":"U8","shape":[4611686018427387904,4],"data_offsets":[0,0]},"b":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}})",
+      R"({"a":{"dtype":"F64","shape":[2305843009213693952],"data_offsets":[0,0]},"b":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}})",
+      R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,1e300]}})",
+      R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,18446744073709551615]}})",
+      R"({"a":{"dtype":"U8","shape":[2.5],"data_offsets":[0,2]}})",
+      R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2,2]}})",
+      R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[-2,0]}})",
       R"({"__metadata__":{"a":1},"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}})",
       R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}})"};
   for (const char* header : damaged)

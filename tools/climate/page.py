@@ -356,7 +356,6 @@ def write(options, budget, definitions, results):
     with open(TEMPLATE) as file:
         template = file.read()
     text = template.format(
-        about=f"{budget['about']}\n\n" if "about" in budget else "",
         pictures=pictures_beside,
         finding=finding(found, study),
         verdict=verdict(found_of, budget["study"]) + "\n\n" + beaten(found, study),

@@ -391,7 +391,7 @@ World mpi_world() {
     if (communicator->size() == 1) return Group(label);
     return Group(c10::make_intrusive<MpiBackend>(std::move(communicator)), label, watched);
   };
-  world.abort = [everyone](int code) { MPI_Abort(everyone->get(), code); };
+  world.abort = [everyone](int code) { end_job(everyone->get(), code); };
   return world;
 }
 

@@ -3,6 +3,8 @@
 // a rank prints its verdict it announces it. Of ranks that announce at the same time the lowest prints.
 #include "graticule/comm/mpi/mpi_watch.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
@@ -24,6 +26,13 @@ std::chrono::milliseconds tick(double timeout) {
 }
 
 }  // namespace
+
+void end_job(MPI_Comm everyone, int code) {
+  // MPI_Abort leaves by exit(). Other threads still run then, and would crash if what they use were destroyed.
+  ::on_exit([](int status, void*) { ::_exit(status); }, nullptr);
+  MPI_Abort(everyone, code);
+  std::_Exit(code);
+}
 
 MpiWatch::MpiWatch(std::shared_ptr<Watch> watch) : watch_(std::move(watch)) {
   MPI_Comm_dup(MPI_COMM_WORLD, &comm_);
@@ -116,9 +125,8 @@ void MpiWatch::look() {
   const auto now = Clock::now();
   if (report_) {
     if (now < report_->at) return;
-    std::cerr << report_->message << std::endl;
-    MPI_Abort(comm_, 1);
-    std::_Exit(1);
+    std::cerr << "graticule: " << report_->message << std::endl;
+    end_job(comm_, 1);
   }
   if (now < quiet_until_) return;
   if (!inquiry_) return inquire(*overdue);

@@ -18,6 +18,9 @@
 
 namespace graticule {
 
+/// Ends all ranks of the job with this exit code.
+[[noreturn]] void end_job(MPI_Comm everyone, int code);
+
 class MpiWatch {
  public:
   /// Starts the thread. Collective over MPI_COMM_WORLD. MPI must allow calls from several threads.
