@@ -20,9 +20,11 @@ namespace {
 
 constexpr int64_t most_without_progress = 3;
 
+// A rank that a signal ended leaves no message. After an error of the program mpiexec may tell the signal by which it
+// ended the other ranks: then there is a message, and no rank is lost.
 bool lost_a_rank(const JobEnd& end) {
-  return end.code > 2 ||
-         (end.message.starts_with("[watchdog]") && end.message.find("no answer") != std::string::npos);
+  if (end.message.starts_with("[watchdog]")) return end.message.find("no answer") != std::string::npos;
+  return end.code > 2 && end.message.empty();
 }
 
 // Whether the same would happen again, whatever the ranks.

@@ -65,7 +65,8 @@ def test_a_lost_rank_leaves_the_others_to_go_on(tmp_path):
     assert sorted(losses_of(run)) == list(range(1, 401))
     whole = graticule("train", recipe, "--set", f"run.out={tmp_path / 'whole'}", check=True)
     assert whole.returncode == 0
-    assert losses_of(run)[400] == pytest.approx(losses_of(tmp_path / "whole")[400], rel=1e-2)
+    # Soon after the second kill: with other layouts rounding differs, and over 400 steps it grows beyond a hundredth.
+    assert losses_of(run)[saved + 20] == pytest.approx(losses_of(tmp_path / "whole")[saved + 20], rel=5e-3)
 
 
 def test_a_rank_that_stands_still_counts_as_lost(tmp_path):
@@ -106,9 +107,12 @@ def test_faults_of_the_recipe_are_not_started_again(tmp_path):
     broken = graticule("train", recipe, "--restarts", 9, "--ranks", 2, "--launch", "kill -9 $$ #")
     assert broken.returncode > 2 and "3 jobs in a row ended without a new checkpoint" in broken.stderr, broken.stderr
     assert broken.stderr.count("[restart] a rank was lost") == 2
-    echo = "sh -c 'echo graticule: [x] no >&2; exit 1'"
-    same = graticule("train", recipe, "--restarts", 9, "--ranks", 2, "--launch", echo)
-    assert same.returncode == 1 and "the same fault came twice" in same.stderr, same.stderr
+    # After an error mpiexec may tell the signal by which it ended the other ranks (9): no rank was lost.
+    for code in (1, 9):
+        echo = f"sh -c 'echo graticule: [x] no >&2; exit {code}'"
+        same = graticule("train", recipe, "--restarts", 9, "--ranks", 2, "--launch", echo)
+        assert same.returncode == code and "the same fault came twice" in same.stderr, same.stderr
+        assert f"the job ended with code {code}; restart 1 of 9 with 2 ranks" in same.stderr, same.stderr
 
 
 def test_a_signal_ends_it_with_a_checkpoint(tmp_path):

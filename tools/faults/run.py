@@ -64,9 +64,9 @@ def kills(total):
     return sum(ended for _, ended in total.struck.values())
 
 
-def run_cases(options):
-    """Runs the cases, `jobs` at once. Returns what they found together, and how many they were."""
-    total, begin, seeds = Told(), time.monotonic(), 0
+def run_cases(options, total):
+    """Runs the cases, `jobs` at once. Adds what they found to `total`, and yields how many were started."""
+    begin, seeds = time.monotonic(), 0
     following = iter([options.seed] if options.seed is not None else range(options.first, sys.maxsize))
     with ThreadPoolExecutor(options.jobs) as pool:
         running = set()
@@ -78,7 +78,8 @@ def run_cases(options):
                 if len(running) == options.jobs:
                     break
             if not running:
-                return total, seeds
+                return
+            yield seeds
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 add(total, future.result(), options)
@@ -104,11 +105,13 @@ def main():
     machine.quietly("rm", "-rf", options.out)
     (options.out / "data").mkdir(parents=True)
     make_data(options.out / "data")
-    total, seeds = run_cases(options)
+    total, seeds = Told(), 0
+    with contextlib.suppress(KeyboardInterrupt):  # the table of what was found so far
+        for seeds in run_cases(options, total):
+            pass
     print_table(total, seeds)
     return 1 if total.problems else 0
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(KeyboardInterrupt):
-        sys.exit(main())
+    sys.exit(main())
