@@ -79,11 +79,10 @@ def run_cases(options, total):
                     break
             if not running:
                 return
-            yield seeds
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 add(total, future.result(), options)
-            print(f"{seeds} cases, {kills(total)} kills, {len(total.problems)} problems", flush=True)
+            yield seeds
 
 
 def print_table(total, seeds):
@@ -108,7 +107,7 @@ def main():
     total, seeds = Told(), 0
     with contextlib.suppress(KeyboardInterrupt):  # the table of what was found so far
         for seeds in run_cases(options, total):
-            pass
+            print(f"{seeds} cases, {kills(total)} kills, {len(total.problems)} problems", flush=True)
     print_table(total, seeds)
     return 1 if total.problems else 0
 
