@@ -1,5 +1,6 @@
 #include "graticule/train/checkpoint.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -60,11 +61,16 @@ Statistics statistics_in(const json& manifest, const fs::path& folder) {
 std::optional<DataForm> data_in(const json& manifest, const fs::path& folder) {
   if (!manifest.contains("data")) return std::nullopt;
   const json data = entry<json>(manifest, "data", folder);
+  const auto number = [&](const char* key, int64_t absent) {
+    return data.contains(key) ? entry<int64_t>(data, key, folder) : absent;
+  };
   return DataForm{
       entry<std::vector<double>>(data, "latitudes", folder),
       entry<std::vector<double>>(data, "longitudes", folder),
       entry<std::map<std::string, std::string>>(data, "units", folder),
-      data.contains("sizes") ? entry<std::vector<int64_t>>(data, "sizes", folder) : std::vector<int64_t>()};
+      data.contains("sizes") ? entry<std::vector<int64_t>>(data, "sizes", folder) : std::vector<int64_t>(),
+      number("cells", 0),
+      std::max<int64_t>(1, number("every", 1))};
 }
 
 // The default for old checkpoints, which do not have the entry.

@@ -1,5 +1,6 @@
 #include "graticule/train/same_data.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -24,17 +25,30 @@ std::string range_of(const char* name, const std::vector<double>& axis) {
   return text(axis.size(), " ", name, " from ", axis.front(), " to ", axis.back());
 }
 
+// A manifest has the places of at most as many cells, spread evenly over the list: all of N320's half a million would be
+// 20 MB of every checkpoint.
+constexpr int64_t most_places = 4096;
+
+std::vector<double> every_nth(const std::vector<double>& places, int64_t every) {
+  std::vector<double> some;
+  for (int64_t i = 0; i < std::ssize(places); i += every) some.push_back(places[static_cast<size_t>(i)]);
+  return some;
+}
+
 // The first difference between two axes in words; "" when there is none.
-std::string difference(const char* name, const std::vector<double>& trained, const std::vector<double>& now,
-                       const Catalog& catalog) {
+std::string difference(const char* name, const DataForm& form, const std::vector<double>& trained,
+                       const std::vector<double>& all_now, double near) {
+  if (form.cells > 0 && form.cells != std::ssize(all_now))
+    return text("it was trained on ", form.cells, " cells, the data have ", all_now.size());
+  const std::vector<double> now = every_nth(all_now, form.every);
   if (trained.size() != now.size())
     return text("it was trained on ", range_of(name, trained), ", the data have ", range_of(name, now));
-  const double near = catalog.cells ? cell_tolerance : grid_tolerance(trained);
   for (size_t i = 0; i < now.size(); ++i) {
     // A longitude may be counted from another meridian, so multiples of 360 are equal.
     if (std::abs(std::remainder(trained[i] - now[i], 360.0)) <= near) continue;
-    return text("of its ", range_of(name, trained), " the one numbered ", i + 1, " is ", trained[i],
-                ", the data's is ", now[i]);
+    const std::string those = form.cells > 0 ? text(form.cells, " ", name) : range_of(name, trained);
+    return text("of its ", those, " the one numbered ", static_cast<int64_t>(i) * form.every + 1, " is ",
+                trained[i], ", the data's is ", now[i]);
   }
   return "";
 }
@@ -49,7 +63,14 @@ std::vector<int64_t> sizes_of(const Catalog& catalog) {
 
 DataForm form_of(const Catalog& catalog, const std::vector<std::string>& variables,
                  const std::map<std::string, std::string>& known) {
-  DataForm form{catalog.places_north(), catalog.places_east(), {}, sizes_of(catalog)};
+  const int64_t cells = catalog.cells ? std::ssize(catalog.places_north()) : 0;
+  const int64_t every = std::max<int64_t>(1, (cells + most_places - 1) / most_places);
+  DataForm form{every_nth(catalog.places_north(), every),
+                every_nth(catalog.places_east(), every),
+                {},
+                sizes_of(catalog),
+                cells,
+                every};
   for (const std::string& name : variables) {
     std::string& units = form.units[name];
     units = as_utf8(catalog.variables[catalog.index_of(name)].units);
@@ -62,12 +83,17 @@ DataForm form_of(const Catalog& catalog, const std::vector<std::string>& variabl
 json to_json(const DataForm& form) {
   json all = {{"latitudes", form.latitudes}, {"longitudes", form.longitudes}, {"units", form.units}};
   if (!form.sizes.empty()) all["sizes"] = form.sizes;
+  if (form.cells > 0) all["cells"] = form.cells, all["every"] = form.every;
   return all;
 }
 
 DataForm data_form_from_json(const json& json) {
-  return {json.at("latitudes"), json.at("longitudes"), json.at("units"),
-          json.value("sizes", std::vector<int64_t>())};
+  return {json.at("latitudes"),
+          json.at("longitudes"),
+          json.at("units"),
+          json.value("sizes", std::vector<int64_t>()),
+          json.value("cells", int64_t{0}),
+          std::max<int64_t>(1, json.value("every", int64_t{1}))};
 }
 
 std::vector<std::string> refuse_other_data(const std::string& checkpoint,
@@ -75,7 +101,8 @@ std::vector<std::string> refuse_other_data(const std::string& checkpoint,
   if (!trained) return {};
   for (const auto& [name, then, now] : {std::tuple{"latitudes", &trained->latitudes, &catalog.places_north()},
                                         {"longitudes", &trained->longitudes, &catalog.places_east()}}) {
-    const std::string words = difference(name, *then, *now, catalog);
+    const std::string words =
+        difference(name, *trained, *then, *now, catalog.cells ? cell_tolerance : grid_tolerance(*then));
     if (words.empty()) continue;
     refuse("checkpoint", checkpoint, " is of another grid than '", catalog.path, "': ", words,
            "; name data on the grid it was trained on (data.path), or train anew into another run.out");

@@ -16,6 +16,7 @@ struct DataForm {
   std::vector<double> latitudes, longitudes;  ///< degrees, in the order of a Catalog
   std::map<std::string, std::string> units;   ///< of each input variable; "" where the file names none
   std::vector<int64_t> sizes = {};  ///< pixels along the axes of images; empty: any (a sphere, and crops)
+  int64_t cells = 0, every = 1;     ///< of a list of cells: their number, and which have their place above
 };
 
 /// The form of the opened data. `known`: units from before, for variables whose data name no unit.

@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "graticule/core/error.h"
 #include "tests/train/scratch_folder.h"
 
 namespace graticule {
@@ -61,6 +62,30 @@ TEST(SameData, MeasuresAFineGridByItsSpacing) {
   const auto moved = [&](double by) { return catalog_of({by, 0.002 + by, 0.004 + by}, longitudes, "K", ""); };
   EXPECT_TRUE(refuse_other_data("step-3", fine, moved(2e-5)).empty());
   EXPECT_THROW(refuse_other_data("step-3", fine, moved(2e-4)), std::invalid_argument);
+}
+
+// The manifest has the places of some cells alone. Another number of cells, and one other cell of those, are refused.
+TEST(SameData, KeepsThePlacesOfSomeCells) {
+  const auto cells_of = [](int64_t count, double moved) {
+    Catalog catalog = catalog_of({}, {}, "K", "");
+    auto cells = std::make_shared<Cells>(spiral_cells(count));
+    for (double& north : cells->latitudes) north += moved;
+    catalog.grid = GridKind::cells, catalog.cells = std::move(cells);
+    return catalog;
+  };
+  for (const int64_t count : {7, 4096, 4097, 10001}) {
+    const DataForm form = data_form_from_json(to_json(form_of(cells_of(count, 0), {"a", "b"})));
+    EXPECT_LE(form.latitudes.size(), 4096U);
+    EXPECT_TRUE(refuse_other_data("step-3", form, cells_of(count, 0)).empty());
+    const auto refused = [&](const Catalog& now) {
+      return message_of<std::invalid_argument>([&] { refuse_other_data("step-3", form, now); });
+    };
+    const std::string more = refused(cells_of(count + 1, 0)), moved = refused(cells_of(count, 0.1));
+    EXPECT_NE(more.find(text("trained on ", count, " cells, the data have ", count + 1)), std::string::npos)
+        << more;
+    EXPECT_NE(moved.find(text("of its ", count, " latitudes the one numbered 1 is ")), std::string::npos)
+        << moved;
+  }
 }
 
 TEST(SameData, RefusesAnotherUnitAndTellsAMissingOne) {
