@@ -73,12 +73,16 @@ WorldTraces traces_of_world(const Options& recipe, const ModelShape& shape, int 
   return traces;
 }
 
+bool is_shift(const DryExchange& all_to_all, int traced_place) {
+  const auto& bytes = all_to_all.bytes;
+  const auto all = std::count_if(bytes.begin(), bytes.end(), [](int64_t count) { return count > 0; });
+  return all - (bytes[static_cast<size_t>(traced_place)] > 0 ? 1 : 0) == 1;
+}
+
 std::vector<int64_t> bytes_to_each(const DryExchange& all_to_all, int traced_place, int place) {
   std::vector<int64_t> bytes = all_to_all.bytes;
   const auto ranks = std::ssize(bytes);
-  const auto others = std::count_if(bytes.begin(), bytes.end(), [](int64_t count) { return count > 0; }) -
-                      (bytes[static_cast<size_t>(traced_place)] > 0 ? 1 : 0);
-  if (others == 1 && place != traced_place) {
+  if (place != traced_place && is_shift(all_to_all, traced_place)) {
     const int64_t by = ((place - traced_place) % ranks + ranks) % ranks;
     std::rotate(bytes.begin(), bytes.end() - by, bytes.end());
   }

@@ -43,9 +43,12 @@ struct WorldTraces {
 WorldTraces traces_of_world(const Options& options, const ModelShape& shape, int ranks, int local_size,
                             bool fold = true);
 
+/// Whether an all-to-all, traced by the rank at `traced_place` of its group, is a *shift*: it sends to one other
+/// rank only. From another place its target moves by the same distance, cyclically.
+bool is_shift(const DryExchange& all_to_all, int traced_place);
+
 /// The bytes that the rank at `place` sends to each place of its group in an all-to-all. The exchange was
-/// traced by a rank of the same class at `traced_place`. An all-to-all that sends to one other rank only is a
-/// shift: from another place its target moves by the same distance, cyclically.
+/// traced by a rank of the same class at `traced_place`.
 std::vector<int64_t> bytes_to_each(const DryExchange& all_to_all, int traced_place, int place);
 
 }  // namespace graticule

@@ -43,13 +43,6 @@ struct Nodes {
   std::vector<std::vector<size_t>> switches;  ///< by switch: its nodes
 };
 
-int64_t nodes_per_switch(const Cluster& cluster) {
-  if (const auto* tree = std::get_if<FatTree>(&cluster.topology)) return tree->nodes_per_switch;
-  if (const auto* fly = std::get_if<Dragonfly>(&cluster.topology))
-    return fly->routers_per_group * fly->nodes_per_router;
-  return cluster.nodes;
-}
-
 Nodes nodes_of(const Exchanged& all) {
   Nodes nodes;
   std::map<int64_t, size_t> index, switch_index;
@@ -236,6 +229,13 @@ Messages pattern_of(const Exchanged& all, bool fold) {
 }
 
 }  // namespace
+
+int64_t nodes_per_switch(const Cluster& cluster) {
+  if (const auto* tree = std::get_if<FatTree>(&cluster.topology)) return tree->nodes_per_switch;
+  if (const auto* fly = std::get_if<Dragonfly>(&cluster.topology))
+    return fly->routers_per_group * fly->nodes_per_router;
+  return cluster.nodes;
+}
 
 Flows flows_of(const std::vector<int64_t>& devices, const std::vector<FlowPart>& parts,
                const Cluster& cluster, bool fold) {

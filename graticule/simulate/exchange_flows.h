@@ -12,6 +12,9 @@
 
 namespace graticule {
 
+/// The nodes below one switch, or in one group of a dragonfly; all of a flat network.
+int64_t nodes_per_switch(const Cluster& cluster);
+
 /// Inside a node a flow uses the links of the two devices. Between nodes it uses the interfaces of both
 /// nodes.
 struct Flow {

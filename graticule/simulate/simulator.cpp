@@ -82,7 +82,7 @@ bool is_message(const TracedStart& start) {
 class Machine {
  public:
   Machine(const WorldTraces& traces, const Cluster& cluster, Precision precision,
-          const SimulationOptions& options);
+          const SimulationOptions& options, const Blocks& blocks);
   Simulation run(s4u::Engine& engine);
 
  private:
@@ -93,6 +93,7 @@ class Machine {
   const WorldTraces& traces_;
   const Cluster& cluster_;
   const SimulationOptions& options_;
+  Blocks blocks_;
   Platform platform_;
   std::vector<Program> programs_;
   std::vector<Channel> channels_;                                  ///< by group
@@ -142,8 +143,8 @@ RankActor::RankActor(Machine& machine, size_t rank)
   if (machine.slow_nodes_.contains(static_cast<int64_t>(rank) / machine.cluster_.devices_per_node))
     pace_ *= machine.options_.slow_factor;
   const auto& drawn = machine.options_.drawn;
-  if (std::find(drawn.begin(), drawn.end(), static_cast<int>(rank)) != drawn.end())
-    drawn_ = &machine.result_.drawn[static_cast<int>(rank)];
+  const auto draws = [&](int of) { return machine.blocks_.image(of) == static_cast<int64_t>(rank); };
+  if (std::any_of(drawn.begin(), drawn.end(), draws)) drawn_ = &machine.result_.drawn[static_cast<int>(rank)];
 }
 
 void RankActor::run() {
@@ -227,15 +228,16 @@ void RankActor::wait(size_t number) {
 }
 
 Machine::Machine(const WorldTraces& traces, const Cluster& cluster, Precision precision,
-                 const SimulationOptions& options)
+                 const SimulationOptions& options, const Blocks& blocks)
     : traces_(traces),
       cluster_(cluster),
       options_(options),
-      platform_(make_platform(cluster, std::ssize(traces.ranks), options.other_jobs)) {
+      blocks_(blocks),
+      platform_(make_platform(cluster, std::ssize(traces.ranks), blocks, options.other_jobs)) {
   for (const StepTrace& trace : traces.traces) programs_.push_back(program_of(trace, cluster, precision));
   for (const WorldGroup& group : traces.groups) {
-    channels_.emplace_back(std::vector<int64_t>(group.members.begin(), group.members.end()), cluster_,
-                           platform_, options.fold);
+    channels_.emplace_back(std::vector<int64_t>(group.members.begin(), group.members.end()), blocks_,
+                           cluster_, platform_, options.fold);
   }
   result_.ranks.resize(traces.ranks.size());
   std::mt19937_64 random(options.seed);
@@ -262,13 +264,14 @@ Channel& Machine::channel_of(size_t rank, const TracedStart& start) {
 Channel& Machine::channel_between(size_t group, int from, int to, int tag) {
   const auto& members = traces_.groups[group].members;
   const std::vector<int64_t> devices = {members[static_cast<size_t>(from)], members[static_cast<size_t>(to)]};
-  return messages_.try_emplace({group, from, to, tag}, devices, cluster_, platform_, options_.fold)
+  return messages_.try_emplace({group, from, to, tag}, devices, blocks_, cluster_, platform_, options_.fold)
       .first->second;
 }
 
 Simulation Machine::run(s4u::Engine& engine) {
   std::vector<std::unique_ptr<RankActor>> actors;
   for (size_t rank = 0; rank < traces_.ranks.size(); ++rank) {
+    if (!blocks_.plays(static_cast<int64_t>(rank))) continue;
     actors.push_back(std::make_unique<RankActor>(*this, rank));
     s4u::Actor::create("rank", platform_.devices[rank], [actor = actors.back().get()] { actor->run(); });
   }
@@ -301,13 +304,29 @@ void validate(const WorldTraces& traces, const Cluster& cluster, const Simulatio
   }
 }
 
+Blocks played(const WorldTraces& traces, const Cluster& cluster, const SimulationOptions& options) {
+  const auto ranks = std::ssize(traces.ranks);
+  const bool devices_differ = options.jitter > 0 || options.spread > 0 || options.slow_nodes > 0;
+  return options.repeat && !devices_differ ? blocks_of(traces, cluster) : Blocks{ranks, ranks};
+}
+
+// Gives the ranks that were not played the times of their images.
+void copy_to_all(Simulation& simulation, const Blocks& blocks, const SimulationOptions& options) {
+  const auto image = [&](int64_t rank) { return blocks.image(rank); };
+  for (size_t rank = 0; rank < simulation.ranks.size(); ++rank)
+    simulation.ranks[rank] = simulation.ranks[static_cast<size_t>(image(static_cast<int64_t>(rank)))];
+  const auto drawn = std::exchange(simulation.drawn, {});
+  for (const int rank : options.drawn) simulation.drawn[rank] = drawn.at(static_cast<int>(image(rank)));
+}
+
 }  // namespace
 
 // SimGrid allows one engine in the life of a process, so each simulation runs in its own.
 Simulation simulate_step(const WorldTraces& traces, const Cluster& cluster, Precision precision,
                          const SimulationOptions& options) {
   validate(traces, cluster, options);
-  return unpacked(run_apart([&] {
+  const Blocks blocks = played(traces, cluster, options);
+  Simulation simulation = unpacked(run_apart([&] {
     // Plain flows with the bandwidths and latencies of the cluster file: no TCP window, no acknowledgements.
     std::vector<std::string> words = {"graticule",
                                       "--log=root.thres:warning",
@@ -319,8 +338,10 @@ Simulation simulate_step(const WorldTraces& traces, const Cluster& cluster, Prec
     for (std::string& word : words) arguments.push_back(word.data());
     int count = static_cast<int>(arguments.size());
     s4u::Engine engine(&count, arguments.data());
-    return packed(Machine(traces, cluster, precision, options).run(engine));
+    return packed(Machine(traces, cluster, precision, options, blocks).run(engine));
   }));
+  copy_to_all(simulation, blocks, options);
+  return simulation;
 }
 
 }  // namespace graticule

@@ -21,7 +21,9 @@ struct SimulationOptions {
   uint64_t seed = 1;
   /// Below 0.5: messages move only while ranks wait. From 0.5: they move while ranks compute too.
   double overlap = 1;
-  bool fold = true;             ///< join flows that load the same links (exchange_flows.h)
+  bool fold = true;  ///< join flows that load the same links (exchange_flows.h)
+  /// Play one of the blocks of ranks that do the same (blocks.h), unless devices are drawn to differ.
+  bool repeat = true;
   std::vector<int> drawn = {};  ///< ranks whose intervals are kept for a timeline
 };
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "graticule/simulate/blocks.h"
 #include "graticule/simulate/exchange_flows.h"
 #include "graticule/simulate/simulator_platform.h"
 
@@ -16,7 +17,7 @@ namespace graticule {
 /// One exchange, from the moment when its first member joins to its end.
 struct Underway {
   std::vector<FlowPart> parts;  ///< by place
-  size_t joined = 0;            ///< number of members that have joined
+  int64_t joined = 0;           ///< number of members that have joined
   bool done = false;
   double began = 0, ended = 0;                       ///< when its messages begin and end
   std::vector<simgrid::s4u::SemaphorePtr> sleepers;  ///< of the ranks that wait for it
@@ -27,10 +28,12 @@ struct Underway {
 
 /// Runs the exchanges of a group one after another, as a communicator's stream does. An exchange begins when
 /// its last member has joined. Messages from one rank to another with one tag have a channel of two members.
+/// Only the played members join (blocks.h); their messages to others arrive at the played devices.
 class Channel {
  public:
   /// `devices`: those of the members, by place. `cluster` and `platform` must outlive the channel.
-  Channel(std::vector<int64_t> devices, const Cluster& cluster, const Platform& platform, bool fold);
+  Channel(std::vector<int64_t> devices, const Blocks& blocks, const Cluster& cluster,
+          const Platform& platform, bool fold);
 
   /// The member at `place` joins its next exchange.
   std::shared_ptr<Underway> join(size_t place, const FlowPart& part);
@@ -40,10 +43,14 @@ class Channel {
  private:
   void carry_all();
   void carry_out(Underway& exchange);
+  /// Gives the members that are not played the parts of their images.
+  void give_images(Underway& exchange) const;
   /// Returns when all flows have arrived.
   void send(const std::vector<Flow>& flows) const;
 
   std::vector<int64_t> devices_;
+  Blocks blocks_;
+  int64_t players_;  ///< number of members that are played
   const Cluster& cluster_;
   const Platform& platform_;
   bool fold_;

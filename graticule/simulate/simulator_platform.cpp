@@ -1,7 +1,9 @@
 #include "graticule/simulate/simulator_platform.h"
 
-#include <algorithm>
+#include <map>
 #include <string>
+
+#include "graticule/simulate/exchange_flows.h"
 
 namespace graticule {
 
@@ -9,73 +11,99 @@ namespace s4u = simgrid::s4u;
 
 namespace {
 
-/// The two links of a member of a star: one out of it, one into it.
-struct Pipe {
-  double bandwidth, latency;
+using NetPoint = simgrid::kernel::routing::NetPoint;
+
+/// The links out of and into a member of a star; null: no limit.
+struct Links {
+  const s4u::Link *out = nullptr, *in = nullptr;
 };
 
-void connect(s4u::NetZone* star, simgrid::kernel::routing::NetPoint* member,
-             simgrid::kernel::routing::NetPoint* gateway, const std::string& name, const Pipe& pipe) {
-  auto* out = star->create_link(name + " out", pipe.bandwidth)->set_latency(pipe.latency)->seal();
-  auto* in = star->create_link(name + " in", pipe.bandwidth)->seal();
-  star->add_route(member, nullptr, gateway, nullptr, {s4u::LinkInRoute(out)}, false);
-  star->add_route(nullptr, member, nullptr, gateway, {s4u::LinkInRoute(in)}, false);
+Links links_in(s4u::NetZone* star, const std::string& name, double bandwidth, double latency) {
+  return {star->create_link(name + " out", bandwidth)->set_latency(latency)->seal(),
+          star->create_link(name + " in", bandwidth)->seal()};
 }
 
-s4u::Host* host_in(s4u::NetZone* star, const std::string& name, const Pipe& pipe) {
+void connect(s4u::NetZone* star, NetPoint* member, NetPoint* gateway, const Links& links) {
+  const auto route = [](const s4u::Link* link) {
+    return link ? std::vector{s4u::LinkInRoute(link)} : std::vector<s4u::LinkInRoute>();
+  };
+  star->add_route(member, nullptr, gateway, nullptr, route(links.out), false);
+  star->add_route(nullptr, member, nullptr, gateway, route(links.in), false);
+}
+
+s4u::Host* host_in(s4u::NetZone* star, const std::string& name, const Links& links) {
   auto* host = star->create_host(name, 1e9)->seal();
-  connect(star, host->get_netpoint(), nullptr, name, pipe);
+  connect(star, host->get_netpoint(), nullptr, links);
   return host;
 }
 
-/// The link that joins the nodes of a switch, or of a dragonfly's group, to the other nodes. Adaptive routing
-/// uses all links out of a group for any destination, so they are one link here.
-struct Uplink {
-  int64_t nodes;     ///< below the link
-  double bandwidth;  ///< bytes a second; 0: no limit
-};
+/// Makes a star of nodes with the links `links`, as a member of `network` with the links `uplinks`.
+std::vector<s4u::Host*> star_of(s4u::NetZone* network, const std::string& name,
+                                const std::vector<Links>& links, const Links& uplinks) {
+  auto* star = s4u::create_star_zone(name)->set_parent(network);
+  auto* gateway = star->create_router(name + " router");
+  connect(star, gateway, nullptr, {});
+  std::vector<s4u::Host*> hosts;
+  for (size_t node = 0; node < links.size(); ++node)
+    hosts.push_back(host_in(star, name + " node " + std::to_string(node), links[node]));
+  star->seal();
+  connect(network, star->get_netpoint(), gateway, uplinks);
+  return hosts;
+}
 
-Uplink uplink_of(const Cluster& cluster) {
-  const double node = cluster.interface.bandwidth * static_cast<double>(cluster.interfaces_per_node);
+/// Bytes a second between the nodes of a switch, or of a dragonfly's group, and all others; 0: no limit. Adaptive
+/// routing uses all links out of a group for any destination, so they are one link here.
+double uplink_of(const Cluster& cluster) {
   if (const auto* tree = std::get_if<FatTree>(&cluster.topology)) {
-    return {tree->nodes_per_switch, static_cast<double>(tree->nodes_per_switch) * node * tree->taper};
+    return static_cast<double>(tree->nodes_per_switch * cluster.interfaces_per_node) *
+           cluster.interface.bandwidth * tree->taper;
   }
-  if (const auto* fly = std::get_if<Dragonfly>(&cluster.topology)) {
-    return {fly->routers_per_group * fly->nodes_per_router,
-            fly->global_link * static_cast<double>(fly->links_between_groups * (fly->groups - 1))};
-  }
-  return {cluster.nodes, 0};
+  if (const auto* fly = std::get_if<Dragonfly>(&cluster.topology))
+    return fly->global_link * static_cast<double>(fly->links_between_groups * (fly->groups - 1));
+  return 0;
+}
+
+// The nodes of one switch that have played ranks, and their images.
+void add_switch(Platform& platform, s4u::NetZone* network, const std::string& name,
+                const std::vector<size_t>& nodes, const Cluster& cluster, double uplink, bool images) {
+  const double interfaces = cluster.interface.bandwidth * static_cast<double>(cluster.interfaces_per_node);
+  std::vector<Links> links;
+  for (const size_t node : nodes)
+    links.push_back(links_in(network, "node " + std::to_string(node), interfaces, cluster.interface.latency));
+  const Links uplinks = uplink > 0 ? links_in(network, name, uplink, 0) : Links{};
+  const auto place = [&](std::vector<s4u::Host*>& all, const std::string& star) {
+    const auto hosts = star_of(network, star, links, uplinks);
+    for (size_t i = 0; i < nodes.size(); ++i) all[nodes[i]] = hosts[i];
+  };
+  place(platform.nodes, name);
+  if (images) place(platform.images, name + " images");
 }
 
 }  // namespace
 
-Platform make_platform(const Cluster& cluster, int64_t ranks, double other_jobs) {
+Platform make_platform(const Cluster& cluster, int64_t ranks, const Blocks& blocks, double other_jobs) {
+  const int64_t a_node = cluster.devices_per_node, nodes = (ranks + a_node - 1) / a_node;
   Platform platform;
+  platform.devices.resize(static_cast<size_t>(ranks));
+  platform.nodes.resize(static_cast<size_t>(nodes)), platform.images.resize(static_cast<size_t>(nodes));
   auto* root = s4u::create_star_zone("machine");
   auto* inside = s4u::create_star_zone("devices")->set_parent(root);
+  std::map<int64_t, std::vector<size_t>> switches;  // the nodes with played ranks
   for (int64_t device = 0; device < ranks; ++device) {
-    platform.devices.push_back(host_in(inside, "device " + std::to_string(device),
-                                       {cluster.within_node.bandwidth, cluster.within_node.latency}));
+    if (!blocks.plays(device)) continue;
+    const std::string name = "device " + std::to_string(device);
+    platform.devices[static_cast<size_t>(device)] = host_in(
+        inside, name, links_in(inside, name, cluster.within_node.bandwidth, cluster.within_node.latency));
+    auto& below = switches[device / a_node / nodes_per_switch(cluster)];
+    const auto node = static_cast<size_t>(device / a_node);
+    if (below.empty() || below.back() != node) below.push_back(node);
   }
   inside->seal();
-  const Uplink uplink = uplink_of(cluster);
-  const int64_t nodes = (ranks + cluster.devices_per_node - 1) / cluster.devices_per_node;
-  const double interfaces = cluster.interface.bandwidth * static_cast<double>(cluster.interfaces_per_node);
   auto* network = s4u::create_star_zone("network")->set_parent(root);
-  for (int64_t first = 0; first < nodes; first += uplink.nodes) {
-    const std::string name = "switch " + std::to_string(first / uplink.nodes);
-    auto* below = s4u::create_star_zone(name)->set_parent(network);
-    auto* gateway = below->create_router(name + " router");
-    below->add_route(gateway, nullptr, nullptr, nullptr, {}, false);
-    below->add_route(nullptr, gateway, nullptr, nullptr, {}, false);
-    for (int64_t node = first; node < std::min(first + uplink.nodes, nodes); ++node) {
-      platform.nodes.push_back(
-          host_in(below, "node " + std::to_string(node), {interfaces, cluster.interface.latency}));
-    }
-    below->seal();
-    const double left = uplink.bandwidth * (1 - other_jobs);
-    if (left > 0) connect(network, below->get_netpoint(), gateway, name, {left, 0});
-  }
+  const double uplink = nodes > nodes_per_switch(cluster) ? uplink_of(cluster) * (1 - other_jobs) : 0;
+  for (const auto& [number, below] : switches)
+    add_switch(platform, network, "switch " + std::to_string(number), below, cluster, uplink,
+               blocks.block < blocks.stage);
   network->seal();
   root->seal();
   return platform;
