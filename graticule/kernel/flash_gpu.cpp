@@ -1,5 +1,8 @@
 #include "graticule/kernel/flash_gpu.h"
 
+#include <ATen/Context.h>
+#include <ATen/ops/_scaled_dot_product_cudnn_attention.h>
+#include <ATen/ops/_scaled_dot_product_cudnn_attention_backward.h>
 #include <ATen/ops/_scaled_dot_product_efficient_attention.h>
 #include <ATen/ops/_scaled_dot_product_efficient_attention_backward.h>
 #include <ATen/ops/_scaled_dot_product_flash_attention.h>
@@ -7,9 +10,14 @@
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/empty.h>
 
+#include <array>
 #include <limits>
+#include <map>
+#include <mutex>
+#include <tuple>
 
 #include "graticule/kernel/flash_aten.h"
+#include "graticule/kernel/flash_choice.h"
 
 namespace graticule {
 namespace {
@@ -31,6 +39,12 @@ at::Tensor tokens_first(const at::Tensor& x_BHTD, int64_t width) {
 /// ATen requires the random state of dropout, also without dropout.
 at::Tensor no_state(const at::Tensor& like) { return at::empty({0}, like.options().dtype(at::kLong)); }
 
+FlashResult half_forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, double scale) {
+  const auto result = at::_scaled_dot_product_flash_attention(heads_first(q), heads_first(k), heads_first(v),
+                                                              0.0, false, false, scale);
+  return {tokens_first(std::get<0>(result), q.size(3)), std::get<1>(result)};
+}
+
 FlashGradients half_backward(const at::Tensor& dout, const at::Tensor& q, const at::Tensor& k,
                              const at::Tensor& v, const at::Tensor& out, const at::Tensor& lse,
                              double scale) {
@@ -39,6 +53,40 @@ FlashGradients half_backward(const at::Tensor& dout, const at::Tensor& q, const 
       heads_first(dout), heads_first(q), heads_first(k), heads_first(v), heads_first(out), lse, none, none,
       q.size(1), k.size(1), 0.0, false, no_state(q), no_state(q), scale);
   return {tokens_first(dq, q.size(3)), tokens_first(dk, q.size(3)), tokens_first(dv, q.size(3))};
+}
+
+/// cuDNN's log-sum-exp has a last dim of 1.
+FlashResult cudnn_forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, double scale) {
+  const auto result = at::_scaled_dot_product_cudnn_attention(heads_first(q), heads_first(k), heads_first(v),
+                                                              {}, true, 0.0, false, false, scale);
+  return {tokens_first(std::get<0>(result), q.size(3)),
+          std::get<1>(result).reshape({q.size(0), q.size(2), q.size(1)}).contiguous()};
+}
+
+FlashGradients cudnn_backward(const at::Tensor& dout, const at::Tensor& q, const at::Tensor& k,
+                              const at::Tensor& v, const at::Tensor& out, const at::Tensor& lse,
+                              double scale) {
+  const at::Tensor none;
+  auto [dq, dk, dv] = at::_scaled_dot_product_cudnn_attention_backward(
+      heads_first(dout), heads_first(q), heads_first(k), heads_first(v), heads_first(out),
+      lse.contiguous().unsqueeze(3), no_state(q), no_state(q), none, none, none, q.size(1), k.size(1), 0.0,
+      false, scale);
+  return {tokens_first(dq, q.size(3)), tokens_first(dk, q.size(3)), tokens_first(dv, q.size(3))};
+}
+
+/// The kernel for fp16 and bf16, the same in forward and backward: it depends on what both know. cuDNN takes no single
+/// key and is never deterministic.
+const HalfKernel& half_kernel(const at::Tensor& q, const at::Tensor& k) {
+  static constexpr std::array kernels = {HalfKernel{"flash", half_forward, half_backward},
+                                         HalfKernel{"cudnn", cudnn_forward, cudnn_backward}};
+  if (q.numel() == 0 || k.size(1) < 2 || at::globalContext().deterministicAlgorithms()) return kernels[0];
+  static std::mutex mutex;
+  static std::map<std::tuple<at::ScalarType, int64_t, int64_t, int>, const HalfKernel*> chosen;
+  const std::lock_guard lock(mutex);
+  const auto [found, fresh] = chosen.try_emplace(
+      {q.scalar_type(), q.size(3), q.size(2) / k.size(2), q.device().index()}, &kernels[0]);
+  if (fresh) found->second = &fastest_kernel(kernels, q, k);
+  return *found->second;
 }
 
 FlashGradients full_backward(const at::Tensor& dout, const at::Tensor& q, const at::Tensor& k,
@@ -68,16 +116,15 @@ FlashResult flash_gpu_forward(const at::Tensor& q_BTHD, const at::Tensor& k_BSGD
     return {tokens_first(std::get<0>(result), width),
             std::get<1>(result).narrow(2, 0, q_BTHD.size(1)).contiguous()};
   }
-  const auto result = at::_scaled_dot_product_flash_attention(heads_first(q_BTHD), heads_first(k_BSGD),
-                                                              heads_first(v_BSGD), 0.0, false, false, scale);
-  return {tokens_first(std::get<0>(result), width), std::get<1>(result)};
+  return half_kernel(q_BTHD, k_BSGD).forward(q_BTHD, k_BSGD, v_BSGD, scale);
 }
 
 FlashGradients flash_gpu_backward(const at::Tensor& dout_BTHD, const at::Tensor& q_BTHD,
                                   const at::Tensor& k_BSGD, const at::Tensor& v_BSGD,
                                   const at::Tensor& out_BTHD, const at::Tensor& lse_BHT, double scale,
                                   const std::optional<at::Tensor>& dlse_BHT) {
-  const auto backward = q_BTHD.scalar_type() == at::kFloat ? full_backward : half_backward;
+  const auto backward =
+      q_BTHD.scalar_type() == at::kFloat ? full_backward : half_kernel(q_BTHD, k_BSGD).backward;
   auto gradients = backward(dout_BTHD, q_BTHD, k_BSGD, v_BSGD, out_BTHD, lse_BHT, scale);
   if (dlse_BHT) {
     const auto inputs = lse_inputs(*dlse_BHT, v_BSGD, out_BTHD);

@@ -8,9 +8,9 @@
 
 namespace graticule {
 
-/// The forward: bf16 and fp16 by FlashAttention-2 (grouped heads without a copy), fp32 by the
-/// memory-efficient kernel (grouped heads are repeated). Widths are padded with zeros to a multiple of 8,
-/// which both kernels require.
+/// The forward: bf16 and fp16 by FlashAttention or cuDNN (grouped heads without a copy), whichever was faster in a
+/// trial at the first call (flash_choice.h); fp32 by the memory-efficient kernel (grouped heads are repeated).
+/// Widths are padded with zeros to a multiple of 8, which all of them require.
 FlashResult flash_gpu_forward(const at::Tensor& q_BTHD, const at::Tensor& k_BSGD, const at::Tensor& v_BSGD,
                               double scale);
 
