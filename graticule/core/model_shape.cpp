@@ -50,6 +50,13 @@ ModelShape ModelShape::decoder_shape() const {
   ModelShape shape = *this;
   shape.dim = decoder.dim, shape.depth = decoder.depth, shape.heads = decoder.heads, shape.kv_heads = 0;
   shape.drop_path = 0, shape.decoder = {};
+  shape.entry = {visible_tokens(), dim};
+  return shape;
+}
+
+ModelShape ModelShape::encoder_shape() const {
+  ModelShape shape = *this;
+  shape.decoder = {.masked = decoder.masked};
   return shape;
 }
 
@@ -104,6 +111,9 @@ void validate_decoder(const ModelShape& shape) {
 
 int64_t tokenizer_parameters(const ModelShape& shape) {
   const int64_t V = shape.grid.variables, I = shape.grid.inputs(), C = shape.dim;
+  if (shape.entry.dim > 0)
+    return 2 * shape.entry.dim + linear(shape.entry.dim, C) + C +
+           (shape.grid.mode == TokenMode::full ? V * C : 0);
   const int64_t time = linear(1, C) + (shape.calendar ? calendar_features * C : 0);
   switch (shape.grid.mode) {
     case TokenMode::full:
@@ -132,11 +142,7 @@ int64_t head_parameters(const ModelShape& shape) {
 
 int64_t parameters(const ModelShape& shape) {
   const int64_t blocks = tokenizer_parameters(shape) + shape.depth * block_parameters(shape);
-  if (!shape.has_decoder()) return blocks + head_parameters(shape);
-  const ModelShape narrow = shape.decoder_shape();
-  const int64_t entry = 2 * shape.dim + linear(shape.dim, narrow.dim) + narrow.dim +
-                        (shape.grid.mode == TokenMode::full ? shape.grid.variables * narrow.dim : 0);
-  return blocks + entry + narrow.depth * block_parameters(narrow) + head_parameters(narrow);
+  return blocks + (shape.has_decoder() ? parameters(shape.decoder_shape()) : head_parameters(shape));
 }
 
 int64_t head_group_count(const ModelShape& shape, int64_t wished, int64_t tensor_ranks) {
@@ -144,22 +150,27 @@ int64_t head_group_count(const ModelShape& shape, int64_t wished, int64_t tensor
 }
 
 Flops flops(const ModelShape& shape) {
-  const auto S = static_cast<double>(shape.grid.tokens()), C = static_cast<double>(shape.dim);
+  const auto S = static_cast<double>(shape.visible_tokens()), C = static_cast<double>(shape.dim);
   const auto V = static_cast<double>(shape.grid.variables),
-             PS = static_cast<double>(shape.grid.pixels() * shape.grid.places());
+             patches = S * static_cast<double>(shape.grid.variables_per_token() * shape.grid.inputs());
   const auto depth = static_cast<double>(shape.depth), hidden = static_cast<double>(shape.hidden());
   const auto rows = static_cast<double>(shape.projection_rows(shape.heads, shape.key_heads()));
   Flops count;
-  count.tokenizer = 2 * V * PS * static_cast<double>(shape.grid.states) * C;
+  count.tokenizer = 2 * patches * C;
   // One query a place: k and v projections of every variable's token, q and out of one, scores and sums over
   // V.
   if (shape.grid.mode == TokenMode::aggregated)
     count.tokenizer += S * (4 * V * C * C + 4 * C * C + 4 * V * C);
+  if (shape.entry.dim > 0)
+    count.tokenizer = 2 * static_cast<double>(shape.entry.tokens * shape.entry.dim) * C;
   count.linear = depth * S * (2 * C * (rows + C) + 4 * C * hidden);
   count.attention = depth * 4 * S * S * C;
   count.head = 2 * S * static_cast<double>(shape.outputs() * shape.output_values()) * C +
                static_cast<double>(shape.head_layers) * 2 * S * C * C;
-  return count;
+  if (!shape.has_decoder()) return count;
+  const Flops narrow = flops(shape.decoder_shape());
+  return {count.tokenizer + narrow.tokenizer, count.linear + narrow.linear,
+          count.attention + narrow.attention, narrow.head};
 }
 
 }  // namespace graticule

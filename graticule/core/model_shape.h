@@ -42,6 +42,12 @@ struct MaskedShape {
   int64_t dim = 0, depth = 0, heads = 0;  ///< of the decoder; 0: none
 };
 
+/// What the first block of a decoder reads in place of fields: so many tokens of this width. 0: the first block is a
+/// tokenizer.
+struct EntryShape {
+  int64_t tokens = 0, dim = 0;
+};
+
 /// The sizes of a model for one grid.
 struct ModelShape : TransformerShape {
   TokenGrid grid;  ///< token mode, variables, kind and size of the grid, patch
@@ -49,6 +55,7 @@ struct ModelShape : TransformerShape {
   /// that it carries.
   int64_t head_outputs = 0, head_values = 0;
   MaskedShape decoder;
+  EntryShape entry;  ///< of a decoder
 
   int64_t outputs() const { return head_outputs > 0 ? head_outputs : grid.variables_per_token(); }
   int64_t output_values() const { return head_values > 0 ? head_values : grid.pixels(); }
@@ -57,6 +64,10 @@ struct ModelShape : TransformerShape {
   int64_t visible_tokens() const;
   /// The shape of the decoder's blocks: the same grid and form of attention, other sizes.
   ModelShape decoder_shape() const;
+  /// The shape of tokenizer and blocks that read the visible tokens, without the decoder.
+  ModelShape encoder_shape() const;
+  /// All blocks of the chain: tokenizer, transformer blocks, those of a decoder with its entry, head.
+  int64_t blocks() const { return depth + 2 + (has_decoder() ? decoder.depth + 1 : 0); }
 
   /// The waves of place in queries and keys; none with PlaceForm::added.
   PlaceWaves waves() const;
@@ -86,7 +97,8 @@ void validate(const ModelShape& shape);
 /// The same for the decoder of a shape.
 void validate_decoder(const ModelShape& shape);
 
-/// Numbers of parameters: of the tokenizer, of one block, of the prediction head, and of the whole model.
+/// Numbers of parameters: of the first block (the tokenizer, or the entry of a decoder), of one transformer block, of
+/// the prediction head, and of the whole model.
 int64_t tokenizer_parameters(const ModelShape& shape);
 int64_t block_parameters(const ModelShape& shape);
 int64_t head_parameters(const ModelShape& shape);
@@ -100,7 +112,7 @@ int64_t head_group_count(const ModelShape& shape, int64_t wished, int64_t tensor
 /// Floating-point operations of one sample's forward, summed over all ranks; a multiply and an add are two.
 /// The blocks' linear layers: depth (2 C (W + C) + 4 C hidden) S. Attention: depth 4 S^2 C. Norms, activation
 /// functions and the waves of place are left out. C width, W rows of the projection to queries, keys and
-/// values, S tokens.
+/// values, S tokens; of a masked shape the visible ones, and the decoder's over all.
 struct Flops {
   double tokenizer = 0, linear = 0, attention = 0, head = 0;
   double forward() const { return tokenizer + linear + attention + head; }

@@ -131,7 +131,7 @@ Footprint mlp_backward(const PassSizes& s, const Widths& w) {
   return f.make(s.mine(w.C)).drop(s.mine(w.C) + s.done(norm(s)));
 }
 
-BlockParameters parameters_of(const PassSizes& s) { return block_parameters_of(s.share, s.shape, s.axes); }
+BlockParameters parameters_of(const PassSizes& s) { return parameters_of_block(1, s.share, s.shape, s.axes); }
 
 AttentionCall call_of(const PassSizes& s, const RankShare& heads, bool lean) {
   const ParallelOptions& p = s.options.parallel;

@@ -26,8 +26,11 @@ struct BlockMemory {
 BlockMemory kept_block(const PassSizes& sizes);
 /// A transformer block under another policy.
 BlockMemory lean_block(const PassSizes& sizes, Activations policy);
-/// The tokenizer and the head (token_block in parallel/tiles).
+/// The tokenizer and the head (token_block in parallel/tiles); of a masked sequence the tokenizer of its visible
+/// tokens (model/masked), which has no tiles.
 BlockMemory tokenizer_block(const PassSizes& sizes, Activations policy);
+/// The first block of a decoder.
+BlockMemory entry_block(const PassSizes& sizes, Activations policy);
 BlockMemory head_block(const PassSizes& sizes, Activations policy);
 
 }  // namespace graticule

@@ -47,12 +47,18 @@ void aggregate(const PassSizes& s, EndSizes& end) {
   d.drop(3 * wide + s.mine(s.C()));
 }
 
+// Tokens of `bytes` bytes that are spread anew over the ranks of a sample (parallel/token_exchange): with several
+// samples they are copied to the order tokens first, and back.
+void exchange(const PassSizes& s, Footprint& f, int64_t bytes) {
+  if (s.axes.sequence() * s.axes.tensor > 1) f.brief(s.b > 1 ? 2 * bytes : bytes);
+}
+
 EndSizes tokenizer_run(const PassSizes& s) {
   const TokenGrid& grid = s.shape.grid;
   const int64_t x = s.mine(s.C()), cast = s.e() < fp32_bytes ? values(s, grid.inputs(), s.e()) : 0,
-                rows = s.b * s.t;
-  EndSizes end{{}, {}, x, cast};
-  end.run.make(cast);
+                rows = s.b * s.t, picked = s.masked() ? values(s, grid.inputs(), fp32_bytes) : 0;
+  EndSizes end{{}, {}, x, cast > 0 ? cast : picked};
+  end.run.make(picked).make(cast).drop(cast > 0 ? picked : 0);
   if (grid.mode == TokenMode::aggregated) aggregate(s, end);
   if (grid.mode == TokenMode::channels) {
     end.run.run(plain_forward(s, rows, grid.variables * grid.inputs(), s.C()));
@@ -65,7 +71,35 @@ EndSizes tokenizer_run(const PassSizes& s) {
   const int64_t places = s.t * s.C() * s.e();
   end.run.make(2 * places).drop(places).make(2 * x);
   end.run.drop(2 * x + places);
-  end.derivative.drop(cast);
+  end.derivative.drop(cast > 0 ? cast : picked);
+  if (!s.masked()) return end;
+  exchange(s, end.run, x);
+  Footprint back;  // the gradient of what was exchanged
+  exchange(s, back.make(s.axes.sequence() * s.axes.tensor > 1 ? x : 0), s.b > 1 ? x : 0);
+  end.derivative = back.run(end.derivative).drop(s.axes.sequence() * s.axes.tensor > 1 ? x : 0);
+  return end;
+}
+
+// A decoder's entry: norm and projection of this rank's share of the visible tokens, an exchange, and the learned token
+// in each hidden place.
+EndSizes entry_run(const PassSizes& s) {
+  const EntryShape& entry = s.shape.entry;
+  const bool full = s.shape.grid.mode == TokenMode::full;
+  const int64_t rows = s.b * s.t * entry.tokens / s.shape.grid.tokens(), narrow = rows * s.C() * s.e(),
+                normed = rows * (entry.dim + 2) * s.e(), x = s.mine(s.C()), one = s.t * s.C() * s.e();
+  EndSizes end{{}, {}, x, normed};
+  Footprint& f = end.run;
+  f.make(normed).run(plain_forward(s, rows, entry.dim, s.C()));
+  exchange(s, f, narrow);
+  f.make(x).drop(narrow);
+  if (full) f.make(one).make(x).drop(x + one);
+  f.make(2 * one).drop(one).make(x).drop(x + one);
+  Footprint& d = end.derivative;
+  if (full) d.brief(one);
+  d.make(x).make(narrow).drop(x);  // hidden places, and visible ones
+  exchange(s, d, narrow);
+  d.run(plain_backward(s, rows, entry.dim, s.C())).drop(narrow);
+  d.make(rows * entry.dim * s.e()).drop(rows * entry.dim * s.e() + normed);
   return end;
 }
 
@@ -105,6 +139,18 @@ EndSizes head_run(const PassSizes& s) {
   return end;
 }
 
+// A block without tiles: under a policy other than `keep` it runs again in backward, under autograd (parallel/chain).
+BlockMemory whole_block(const PassSizes& s, Activations policy, const EndSizes& whole,
+                        int64_t input_gradient) {
+  BlockMemory block;
+  block.output = whole.output, block.input_gradient = input_gradient;
+  block.forward.run(whole.run).drop(is_lean(policy) ? whole.saved : 0);
+  if (is_lean(policy)) block.backward.run(whole.run);
+  block.backward.run(whole.derivative).drop(is_lean(policy) ? whole.output : 0);
+  block.backward.leave(Account::gradients, tokenizer_parameters(s.shape) * s.e());
+  return block;
+}
+
 BlockMemory end_block(const PassSizes& s, Activations policy, bool head, int64_t elements) {
   const auto run = [head](const PassSizes& sizes) { return head ? head_run(sizes) : tokenizer_run(sizes); };
   const EndSizes whole = run(s);
@@ -137,7 +183,14 @@ BlockMemory end_block(const PassSizes& s, Activations policy, bool head, int64_t
 
 }  // namespace
 
+BlockMemory entry_block(const PassSizes& s, Activations policy) {
+  const EntryShape& entry = s.shape.entry;
+  const int64_t rows = s.b * s.t * entry.tokens / s.shape.grid.tokens();
+  return whole_block(s, policy, entry_run(s), rows * entry.dim * s.e());
+}
+
 BlockMemory tokenizer_block(const PassSizes& s, Activations policy) {
+  if (s.masked()) return whole_block(s, policy, tokenizer_run(s), 0);
   return end_block(s, policy, false, tokenizer_parameters(s.shape));
 }
 

@@ -31,6 +31,9 @@ struct PassSizes {
   int64_t b, t, T;
   bool defers = false;  ///< weight gradients are deferred
 
+  /// Whether these are the visible tokens of a masked sequence.
+  bool masked() const { return shape.visible_tokens() < shape.grid.tokens(); }
+
   int64_t e() const { return share.element; }
   int64_t C() const { return shape.dim; }
   /// Bytes of a tensor [b, t, width] (this rank) and of one [b, T, width] (its tensor group).

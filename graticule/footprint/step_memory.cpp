@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "graticule/footprint/block_memory.h"
 #include "graticule/footprint/weight_memory.h"
@@ -20,8 +21,9 @@ using Kind = StageAction::Kind;
 // Constants of data/loader: bytes, and steps, that it reads ahead.
 constexpr int64_t most_waiting = int64_t{64} << 20, most_ahead = 2;
 
-// Fields that the loss of a step of train.rollout makes besides its gradient (train/forecast_loss).
-constexpr int64_t later_steps_fields = 5;
+// Tensors as large as the prediction that a loss makes besides its gradient: of a step of train.rollout
+// (train/forecast_loss), of train/task_segment and of train/task_downscale.
+constexpr int64_t later_steps_fields = 5, segment_fields = 6, downscale_fields = 2;
 
 bool goes_back(const BlockTask& task) {
   return task.action.kind == Kind::backward || task.action.kind == Kind::backward_input;
@@ -31,14 +33,17 @@ bool needs_weights(const BlockTask& task) { return task.action.kind != Kind::bac
 
 class Step {
  public:
-  explicit Step(const PassSizes& sizes)
-      : s_(sizes),
-        chunks_(chunks_of(s_.options, s_.shape, s_.axes, s_.share)),
+  /// `sizes`: of each part of the model (recipe/passes.h).
+  Step(const ModelShape& shape, const std::vector<PassSizes>& sizes)
+      : shape_(shape),
+        sizes_(sizes),
+        s_(sizes.back()),
+        chunks_(chunks_of(s_.options, shape, s_.axes, s_.share)),
         tasks_(tasks_of(s_.options, s_.axes, s_.share, chunks_)) {
     for (const Span& chunk : chunks_) {
       for (int64_t block = chunk.begin; block < chunk.end; ++block) {
         blocks_.push_back(block);
-        parts_.push_back(parts_of(s_, block));
+        parts_.push_back(parts_of(sizes_of(block), part_place(shape_, block).block));
         for (const PartSizes& part : parts_.back()) part.make_state(f_);
       }
     }
@@ -73,12 +78,21 @@ class Step {
   }
 
   bool is_first(const BlockTask& task) const { return blocks_[task.block] == 0; }
-  bool is_last(const BlockTask& task) const { return blocks_[task.block] > s_.shape.depth; }
+  bool is_last(const BlockTask& task) const { return blocks_[task.block] + 1 == shape_.blocks(); }
+  const PassSizes& sizes_of(int64_t block) const { return sizes_[part_place(shape_, block).part]; }
   Activations policy() const { return s_.options.train.activations.value_or(Activations::keep); }
   int64_t samples(const BlockTask& task) const {
     return s_.share.micro_batches[static_cast<size_t>(task.action.micro)];
   }
-  int64_t flow(const BlockTask& task) const { return samples(task) * s_.t * s_.C() * s_.e(); }
+  // Bytes of what a block takes in and gives out; of the first and the last only the other of the two.
+  int64_t flow_of(const BlockTask& task, int64_t block) const {
+    const PassSizes& s = sizes_of(block);
+    return samples(task) * s.t * s.C() * s.e();
+  }
+  int64_t taken(const BlockTask& task) const {
+    return flow_of(task, std::max<int64_t>(0, blocks_[task.block] - 1));
+  }
+  int64_t flow(const BlockTask& task) const { return flow_of(task, blocks_[task.block]); }
   const BlockTask* next() const { return at_ + 1 < tasks_.size() ? &tasks_[at_ + 1] : nullptr; }
   template <class Wanted>
   const BlockTask* next(const Wanted& wanted) const {
@@ -95,30 +109,51 @@ class Step {
   }
 
   // The fields of the current step and of the steps read ahead (data/loader.h). The weights of the loss are
-  // one tensor for all samples if no value is missing, else one for each sample.
+  // one tensor for all samples if no value is missing and none is hidden, else one for each sample.
   void make_batches() {
-    const TokenGrid& grid = s_.shape.grid;
-    if (blocks_.front() != 0 && blocks_.back() <= s_.shape.depth) return;
+    if (blocks_.front() != 0 && blocks_.back() + 1 < shape_.blocks()) return;
+    const TokenGrid& grid = shape_.grid;
+    const TaskOptions& task = s_.options.task;
+    const bool downscale = task.kind == TaskKind::downscale;
     field_ = s_.t * grid.variables_per_token() * grid.pixels() * fp32_bytes;
-    const int64_t steps = s_.options.train.rollout, all = s_.share.samples() * field_;
-    const int64_t fields = (grid.states + 1 + (steps > 1 ? 2 * steps - 1 : 0)) * all;
-    const int64_t ahead = std::clamp<int64_t>(most_waiting / std::max<int64_t>(1, fields), 1, most_ahead);
-    const bool masks = s_.options.data.missing == Missing::mean;
-    const int64_t batch = fields + (masks ? steps * all : 0);
-    f_.make(Account::data, field_ + batch * (1 + (s_.options.train.device == DeviceKind::cpu ? ahead : 0)));
-    // The inputs of the later steps (train/forecast_loss), and the gradient of one.
-    f_.make(Account::data, (steps - 1) * grid.states * all + (steps > 1 ? all : 0));
+    out_ = s_.t * shape_.outputs() * shape_.output_values() * fp32_bytes;
+    coarse_ = downscale ? field_ : 0;
+    if (downscale) field_ = out_;  // the data are the fine fields
+    int64_t target = field_;
+    if (task.kind == TaskKind::segment) target /= grid.variables_per_token();
+    if (task.kind == TaskKind::classify || task.kind == TaskKind::regress) target = fp32_bytes;
+    const int64_t steps = s_.options.train.rollout, samples = s_.share.samples();
+    const int64_t later = steps > 1 ? 2 * steps - 1 : 0;
+    const int64_t waiting = (grid.states + 1 + later) * samples * field_;
+    const int64_t ahead = std::clamp<int64_t>(most_waiting / std::max<int64_t>(1, waiting), 1, most_ahead);
+    const bool own = s_.options.data.missing == Missing::mean || shape_.has_decoder();
+    const int64_t batch =
+        samples * (grid.states * field_ + (1 + later) * target + (own ? steps * target : 0));
+    f_.make(Account::data, target + batch * (1 + (s_.options.train.device == DeviceKind::cpu ? ahead : 0)));
+    // The inputs of the later steps (train/forecast_loss), and the gradient of one; or the coarse input.
+    f_.make(Account::data,
+            samples * ((steps - 1) * grid.states * field_ + (steps > 1 ? field_ : 0) + coarse_));
+  }
+
+  // What the loss of so many samples makes besides its gradient.
+  int64_t of_loss(int64_t samples) const {
+    const TaskKind kind = s_.options.task.kind;
+    if (kind == TaskKind::segment) return segment_fields * samples * out_;
+    if (kind == TaskKind::downscale) return samples * (downscale_fields * out_ + coarse_);
+    return s_.options.train.rollout > 1 ? later_steps_fields * samples * field_ : 0;
   }
 
   const BlockMemory& memory(const BlockTask& task) {
-    const int kind = is_first(task) ? 0 : is_last(task) ? 2 : 1;
-    auto& memo = memories_[{kind, samples(task)}];
+    const PartPlace place = part_place(shape_, blocks_[task.block]);
+    const int kind = place.block == 0 ? 0 : is_last(task) ? 2 : 1;
+    auto& memo = memories_[{place.part, kind, samples(task)}];
     if (memo) return *memo;
-    PassSizes s = s_;
+    PassSizes s = sizes_[place.part];
     s.b = samples(task);
     s.defers =
         s.options.parallel.schedule == ScheduleKind::zero_bubble && policy() == Activations::keep && kind > 0;
-    memo = kind == 0                       ? tokenizer_block(s, policy())
+    memo = kind == 0 && place.part > 0     ? entry_block(s, policy())
+           : kind == 0                     ? tokenizer_block(s, policy())
            : kind == 2                     ? head_block(s, policy())
            : policy() == Activations::keep ? kept_block(s)
                                            : lean_block(s, policy());
@@ -169,14 +204,13 @@ class Step {
     f_.run(block.forward);
     if (goes_away(task)) {
       away_.insert({task.action.micro, task.block});
-      f_.undo(block.kept).drop(flow(task));
+      f_.undo(block.kept).drop(taken(task));
     }
     release(task);
     if (!task.ends) return;
     const int64_t goes = policy() == Activations::keep ? 0 : block.output;
     if (is_last(task)) {  // the loss: its gradient is made
-      if (s_.options.train.rollout > 1) f_.brief(later_steps_fields * samples(task) * field_);
-      f_.make(samples(task) * field_).drop(goes);
+      f_.brief(of_loss(samples(task))).make(samples(task) * out_).drop(goes);
     } else {
       send(sent_ahead_, goes);
     }
@@ -184,7 +218,7 @@ class Step {
 
   void bring_back(const BlockTask& task) {
     if (away_.erase({task.action.micro, task.block}) == 0) return;
-    f_.make(flow(task)).run({memory(task).kept, memory(task).kept});
+    f_.make(taken(task)).run({memory(task).kept, memory(task).kept});
   }
 
   void backward(const BlockTask& task) {
@@ -193,13 +227,13 @@ class Step {
     bring_back(task);
     if (const BlockTask* back = next(goes_back)) bring_back(*back);
     f_.run(block.backward);
-    const int64_t dy = is_last(task) ? samples(task) * field_ : flow(task);
+    const int64_t dy = is_last(task) ? samples(task) * out_ : flow(task);
     if (block.input_gradient > 0 || is_first(task)) f_.drop(dy);
     if (policy() == Activations::keep) {  // the output is also the next block's input
       const bool message = task.ends && !is_first(task) && s_.axes.pipeline > 1;
       f_.drop(block.output + (message ? flow(task) : 0));
     } else if (!is_first(task)) {
-      f_.drop(flow(task));
+      f_.drop(taken(task));
     }
     if (task.action.kind != Kind::backward_input) take_gradients(task.block);
     release(task);
@@ -235,15 +269,19 @@ class Step {
     each_part([](PartSizes& part) { part.refresh(); });
   }
 
-  const PassSizes& s_;
+  const ModelShape& shape_;
+  const std::vector<PassSizes>& sizes_;
+  const PassSizes& s_;  ///< of the part with the head, which has all tokens
   const std::vector<Span> chunks_;
   const std::vector<BlockTask> tasks_;
   std::vector<int64_t> blocks_;  ///< numbers in the chain, in this rank's order
   std::vector<std::vector<PartSizes>> parts_;
-  /// By kind of block (0 tokenizer, 1 transformer block, 2 head) and number of samples.
-  std::map<std::pair<int, int64_t>, std::optional<BlockMemory>> memories_;
+  /// By part, kind of block (0 tokenizer or entry, 1 transformer block, 2 head) and number of samples.
+  std::map<std::tuple<size_t, int, int64_t>, std::optional<BlockMemory>> memories_;
   std::set<std::pair<int, size_t>> away_;   ///< micro-batch and block whose input and memo are offloaded
   int64_t field_ = 0;                       ///< bytes of a sample's fields on this rank
+  int64_t out_ = 0;                         ///< bytes of a sample's prediction
+  int64_t coarse_ = 0;                      ///< bytes of the input of a sample that is downscaled
   int64_t sent_ahead_ = 0, sent_back_ = 0;  ///< bytes of the messages that were sent last
   const BlockTask* expected_ = nullptr;
   bool last_pass_ = true;
@@ -257,9 +295,12 @@ class Step {
 
 Booked memory_of_step(const Options& options, const ModelShape& shape, const Axes& axes, int rank,
                       const Scratch& scratch) {
-  const RankShare share = rank_share(options, shape, axes, rank);
-  const PassSizes sizes{options, shape, axes, share, scratch, 0, share.tokens.size(), share.layer_tokens};
-  Step step(sizes);
+  const std::vector<ModelPart> parts = parts_of_model(options, shape, axes, rank);
+  std::vector<PassSizes> sizes;
+  for (const ModelPart& part : parts)
+    sizes.push_back({options, part.shape, axes, part.share, scratch, 0, part.share.tokens.size(),
+                     part.share.layer_tokens});
+  Step step(shape, sizes);
   step.run(), step.run();
   return step.peak();
 }

@@ -107,9 +107,7 @@ std::vector<PartSizes> parts_of(const PassSizes& s, int64_t block) {
   const int64_t replicas = int64_t{s.axes.data} * s.axes.sequence(), P = s.axes.tensor;
   const int64_t shard = s.options.parallel.shard_ranks > 0 ? s.options.parallel.shard_ranks : replicas;
   const int64_t replica = (place.data * s.axes.context + place.context) * s.axes.ulysses + place.ulysses;
-  BlockParameters n = block_parameters_of(s.share, s.shape, s.axes);
-  if (block == 0) n = {tokenizer_parameters(s.shape), 0};
-  if (block > s.shape.depth) n = {head_parameters(s.shape), 0};
+  const BlockParameters n = parameters_of_block(block, s.share, s.shape, s.axes);
   std::vector<PartSizes> parts;
   parts.emplace_back(s, n.whole, shard * P, (replica * P + place.tensor) % (shard * P), replicas / shard);
   if (n.cut > 0) parts.emplace_back(s, n.cut, shard, replica % shard, replicas / shard);

@@ -38,15 +38,15 @@ struct Elements {
 };
 constexpr Elements forward_elements{2 * 2 + 2 * 3, 2}, backward_elements{2 * 3 + 2 * 3, 3};
 
-double pointwise_bytes(const std::vector<BlockRuns>& blocks, const RankShare& share,
-                       const ModelShape& shape) {
+double pointwise_bytes(const ModelPart& part) {
+  const RankShare& share = part.share;
   const auto of_sample = [&](const Elements& elements) {
-    return elements.token * static_cast<double>(share.tokens.size() * shape.dim) +
+    return elements.token * static_cast<double>(share.tokens.size() * part.shape.dim) +
            elements.hidden * static_cast<double>(share.layer_tokens * share.hidden.size());
   };
   double elements = 0;
-  for (const BlockRuns& runs : blocks) {
-    if (runs.block == 0 || runs.block > shape.depth) continue;
+  for (const BlockRuns& runs : part.blocks) {
+    if (!part.is_transformer(runs.block)) continue;
     elements += of_sample(forward_elements) *
                     static_cast<double>((runs.once + runs.ahead + runs.linear_again).samples) +
                 of_sample(backward_elements) * static_cast<double>(runs.once.samples);
@@ -57,35 +57,33 @@ double pointwise_bytes(const std::vector<BlockRuns>& blocks, const RankShare& sh
 // AdamW reads weight, gradient and two moments, and writes all but the gradient. Before it the gradient is
 // squared and scaled; after it the weight is converted to the compute dtype. An average of the weights is
 // read and written beside a weight that is read.
-double optimizer_bytes(const std::vector<BlockRuns>& blocks, const RankShare& share, const Options& options,
-                       const ModelShape& shape, const Axes& axes) {
+double optimizer_bytes(const ModelPart& part, const Options& options, const Axes& axes) {
   const int64_t replicas = int64_t{axes.data} * axes.sequence();
   const int64_t wished = options.parallel.shard_ranks > 0 ? options.parallel.shard_ranks : replicas;
   const auto shard = static_cast<double>(options.parallel.shard == Shard::none ? 1 : wished);
   const double whole_shard = options.parallel.shard == Shard::none ? 1 : shard * axes.tensor;
   double owned = 0;
-  for (const BlockRuns& runs : blocks) {
-    BlockParameters n = block_parameters_of(share, shape, axes);
-    if (runs.block == 0) n = {tokenizer_parameters(shape), 0};
-    if (runs.block > shape.depth) n = {head_parameters(shape), 0};
+  for (const BlockRuns& runs : part.blocks) {
+    const BlockParameters n = parameters_of_block(runs.block, part.share, part.shape, axes);
     owned += static_cast<double>(n.whole) / whole_shard + static_cast<double>(n.cut) / shard;
   }
   const auto moment = static_cast<double>(bytes_of(options.train.moments));
   const double average = options.train.ema > 0 ? 4 + 8 : 0;
-  return owned * (4 + 8 + 4 + 8 + 4 * moment + average + 4 + static_cast<double>(share.element));
+  return owned * (4 + 8 + 4 + 8 + 4 * moment + average + 4 + static_cast<double>(part.share.element));
 }
 
 // Bytes that lean blocks move off the device and back (parallel/training_pass): their input, the output of
 // attention and its log-sum-exp in fp32. The input of the tokenizer stays.
-double offloaded_bytes(const std::vector<BlockRuns>& blocks, const RankShare& share,
-                       const ModelShape& shape) {
+double offloaded_bytes(const ModelPart& part) {
+  const RankShare& share = part.share;
+  const ModelShape& shape = part.shape;
   const int64_t input = share.tokens.size() * shape.dim * share.element;
   const int64_t attention = share.layer_tokens * share.queries.size() * shape.head_dim() * share.element +
                             share.query_tokens * share.own_queries.size() * int64_t{sizeof(float)};
   int64_t bytes = 0;
-  for (const BlockRuns& runs : blocks) {
+  for (const BlockRuns& runs : part.blocks) {
     if (runs.block == 0) continue;
-    bytes += runs.once.samples * (input + (runs.block <= shape.depth ? attention : 0));
+    bytes += runs.once.samples * (input + (part.is_transformer(runs.block) ? attention : 0));
   }
   return 2 * static_cast<double>(bytes);
 }
@@ -157,15 +155,16 @@ bool fills_bubble(const Options& options, const Axes& axes) {
 }
 
 // The smallest size of the products in this rank's blocks: their rate depends on it.
-int64_t narrowest_of(const RankShare& share, const ModelShape& shape) {
-  return std::min({shape.dim, share.queries.size() * shape.head_dim(), share.hidden.size()});
+int64_t narrowest_of(const ModelPart& part) {
+  const RankShare& share = part.share;
+  return std::min({part.shape.dim, share.queries.size() * part.shape.head_dim(), share.hidden.size()});
 }
 
 // The number of passes: forward, backward and repeated forward of each block, for each micro-batch and each
 // step of train.rollout.
-int64_t passes_through(const std::vector<BlockRuns>& blocks) {
+int64_t passes_through(const ModelPart& part) {
   int64_t passes = 0;
-  for (const BlockRuns& runs : blocks)
+  for (const BlockRuns& runs : part.blocks)
     passes += 2 * runs.once.times + runs.ahead.times + runs.linear_again.times;
   return passes;
 }
@@ -173,29 +172,29 @@ int64_t passes_through(const std::vector<BlockRuns>& blocks) {
 StepTime time_of_rank(const Cluster& cluster, const Options& options, const ModelShape& shape,
                       const Axes& axes, int rank) {
   const Precision precision = options.train.precision;
-  const RankShare share = rank_share(options, shape, axes, rank);
-  const std::vector<BlockRuns> blocks = runs_of(options, shape, axes, share);
-  const StepWork work = work_of_step(options, shape, axes, rank);
-  const auto linear_seconds = [&](double flops) {
-    return seconds_of({.kind = Kernel::Kind::linear, .flops = flops, .width = narrowest_of(share, shape)},
-                      cluster, precision);
-  };
+  const std::vector<ModelPart> parts = parts_of_model(options, shape, axes, rank);
   StepTime time;
-  time.linear = linear_seconds(work.all().linear);
-  time.attention =
-      seconds_of({Kernel::Kind::attention, work.all().attention, 0, shape.head_dim()}, cluster, precision);
-  time.pointwise =
-      seconds_of({.kind = Kernel::Kind::pointwise, .bytes = pointwise_bytes(blocks, share, shape)}, cluster,
-                 precision) +
-      cluster.block * static_cast<double>(passes_through(blocks));
-  time.optimizer = optimizer_bytes(blocks, share, options, shape, axes) / cluster.memory_bandwidth;
-  // Weight gradients in the bubble cannot hide an exchange too.
-  const double filling = fills_bubble(options, axes) ? linear_seconds(work.backward.linear / 2) : 0;
+  double filling = 0;  // weight gradients in the bubble: they cannot hide an exchange too
+  for (const ModelPart& part : parts) {
+    const StepWork work = work_of_part(options, part, axes);
+    const auto linear_seconds = [&](double flops) {
+      return seconds_of({.kind = Kernel::Kind::linear, .flops = flops, .width = narrowest_of(part)}, cluster,
+                        precision);
+    };
+    time.linear += linear_seconds(work.all().linear);
+    time.attention += seconds_of({Kernel::Kind::attention, work.all().attention, 0, part.shape.head_dim()},
+                                 cluster, precision);
+    time.pointwise +=
+        seconds_of({.kind = Kernel::Kind::pointwise, .bytes = pointwise_bytes(part)}, cluster, precision) +
+        cluster.block * static_cast<double>(passes_through(part));
+    time.optimizer += optimizer_bytes(part, options, axes) / cluster.memory_bandwidth;
+    if (fills_bubble(options, axes)) filling += linear_seconds(work.backward.linear / 2);
+  }
   const double compute = time.linear + time.pointwise - filling;
   // Backward is 2/3 of the work of a linear layer and 5/7 of that of attention.
-  Cover cover{
-      time.attention, compute,
-      (2.0 / 3 * compute + 5.0 / 7 * time.attention) / static_cast<double>(blocks.front().once.times)};
+  Cover cover{time.attention, compute,
+              (2.0 / 3 * compute + 5.0 / 7 * time.attention) /
+                  static_cast<double>(parts.front().blocks.front().once.times)};
   double sends = 0;
   for (const Exchange& exchange : exchanges_of_step(options, shape, axes, rank)) {
     const double seconds = seconds_of(exchange, cluster);
@@ -205,7 +204,8 @@ StepTime time_of_rank(const Cluster& cluster, const Options& options, const Mode
     if (is_of_stages(exchange.group)) sends += seconds;
   }
   if (options.train.activations == Activations::offload && cluster.host > 0) {
-    const double seconds = offloaded_bytes(blocks, share, shape) / cluster.host;
+    double seconds = 0;
+    for (const ModelPart& part : parts) seconds += offloaded_bytes(part) / cluster.host;
     time.offload = seconds;
     time.exposed += hide(hide(seconds, cover.compute), cover.attention);
   }

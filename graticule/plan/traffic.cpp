@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
+#include <numbers>
 
 #include "graticule/recipe/passes.h"
 
@@ -61,12 +63,13 @@ class Bill {
   int64_t times_ = 1;
 };
 
-/// The input of all bill_ functions.
+/// The input of all bill_ functions: a part of the model, on this rank.
 struct Step {
   const Options& options;
-  const ModelShape& shape;
   const Axes& axes;
-  const RankShare share;
+  const ModelPart& part;
+  const ModelShape& shape = part.shape;
+  const RankShare& share = part.share;
 };
 
 // The tensor axis. Forward: 2 gathers, 2 scatters. Backward: 2 gathers of dy, 2 of x, 2 scatters.
@@ -137,7 +140,7 @@ void bill_ulysses(Bill& bill, const Step& step, const RankShare& share, int64_t 
 // One pass of a ring: the blocks of a side take P - 1 steps, and what returns takes P.
 void bill_ring(Bill& bill, const Step& step, const RankShare& share, const Members& group,
                const SideBytes& side, const Runs& runs) {
-  const int64_t S = step.shape.grid.tokens();
+  const int64_t S = step.shape.visible_tokens();
   const int64_t steps = group.ranks - 1 + (side.back > 0 ? group.ranks : 0);
   bill.add(group, Pattern::neighbour,
            ((S - share.next_query_tokens) * side.there + S * side.back) * runs.samples, steps * runs.times);
@@ -218,6 +221,56 @@ void bill_pipeline(Bill& bill, const Step& step) {
            values > 0 ? (stages - 1) * (steps - 1) * micro_batches : 0);
 }
 
+Members holders_of_sample(const Step& step) {
+  const Place& place = step.share.place;
+  return {GroupOf::holders, int64_t{step.axes.sequence()} * step.axes.tensor, 1,
+          (place.context * step.axes.ulysses + place.ulysses) * step.axes.tensor + place.tensor};
+}
+
+// Tokens that are hidden together.
+int64_t tokens_of_mask(const TaskOptions& task, const TokenGrid& grid) {
+  if (task.mask == MaskKind::variable) return grid.places();
+  if (task.mask == MaskKind::random) return 1;
+  int64_t box = 1;
+  for (const GridAxis axis : wave_axes(grid)) box *= std::min(task.mask_block, grid.patches(axis));
+  return box;
+}
+
+// The visible tokens of a masked sequence: a rank embeds those that it has; they are spread evenly for the blocks, and go
+// back, in the decoder's width, before it. What moves depends on the mask; this is what is expected. Of S tokens a part m
+// is hidden, g together. Before the fraction f of the sequence as many visible tokens are too many or too few as a sum
+// with the variance g S m (1 - m) f (1 - f) is off its mean: its deviation times sqrt(2 / pi). They pass from rank to
+// rank there, and their gradients the other way.
+void bill_visible(Bill& bill, const Step& step, const ModelShape& whole) {
+  const Members group = holders_of_sample(step);
+  const auto S = static_cast<double>(whole.grid.tokens()), m = whole.decoder.masked;
+  const auto variance = static_cast<double>(tokens_of_mask(step.options.task, whole.grid)) * S * m * (1 - m);
+  const auto passing = [&](int64_t rank) {
+    const double f = static_cast<double>(rank) / static_cast<double>(group.ranks);
+    return std::sqrt(2 / std::numbers::pi * variance * f * (1 - f));
+  };
+  const double tokens = passing(group.rank) + passing(group.rank + 1);
+  const Runs& once = step.part.blocks.front().once;
+  const bool again = is_lean(step.options.train.activations.value_or(Activations::keep));
+  const int64_t passes = again ? 3 : 2;  // forward, backward, forward again: half of `tokens` each
+  const int64_t values = step.share.element * (whole.dim + whole.decoder.dim);
+  bill.add(group, Pattern::pairwise,
+           std::llround(tokens / 2 * static_cast<double>(passes * once.samples * values)),
+           2 * passes * once.times);
+}
+
+// The sums that a loss takes over all tokens of a sample (train/task_segment, train/task_pooled).
+void bill_loss(Bill& bill, const Step& step) {
+  const TaskOptions& task = step.options.task;
+  int64_t sums = 0;  // of a sample
+  if (task.kind == TaskKind::segment) sums = 3 * task.classes;
+  if (task.kind == TaskKind::classify) sums = task.classes + 1;
+  if (task.kind == TaskKind::regress) sums = 2;
+  if (sums == 0) return;
+  for (const int64_t samples : step.share.micro_batches)
+    bill.all_reduce(holders_of_sample(step), samples * sums, fp32_bytes);
+}
+
 /// The groups of ranks that hold the same weights: `shard` holds them once, `copies` hold the same span of
 /// them.
 struct Holders {
@@ -261,9 +314,7 @@ void bill_block_weights(Bill& bill, const Step& step, const BlockRuns& runs) {
   const int64_t replicas = int64_t{axes.data} * axes.sequence(), P = axes.tensor;
   const int64_t shard = step.options.parallel.shard_ranks > 0 ? step.options.parallel.shard_ranks : replicas;
   const int64_t replica = (place.data * axes.context + place.context) * axes.ulysses + place.ulysses;
-  BlockParameters n = block_parameters_of(step.share, step.shape, axes);
-  if (runs.block == 0) n = {tokenizer_parameters(step.shape), 0};
-  if (runs.block > step.shape.depth) n = {head_parameters(step.shape), 0};
+  const BlockParameters n = parameters_of_block(runs.block, step.share, step.shape, axes);
   bill_weights(bill, step,
                holders_of(GroupOf::whole_weights, GroupOf::whole_copies, replicas * P, shard * P, 1,
                           replica * P + place.tensor),
@@ -306,15 +357,21 @@ void bill_blocks(Bill& bill, const Step& step, const BlockRuns& runs, int64_t bl
 
 std::vector<Exchange> exchanges_of_step(const Options& options, const ModelShape& shape, const Axes& axes,
                                         int rank) {
-  const Step step{options, shape, axes, rank_share(options, shape, axes, rank)};
+  const std::vector<ModelPart> parts = parts_of_model(options, shape, axes, rank);
   Bill bill;
-  for (const auto& [runs, count] : alike_blocks(runs_of(options, shape, axes, step.share), shape.depth)) {
-    bill.repeat(count);
-    bill_block_weights(bill, step, runs);
-    if (runs.block > 0 && runs.block <= shape.depth) bill_blocks(bill, step, runs, count);
+  for (const ModelPart& part : parts) {
+    const Step step{options, axes, part};
+    for (const auto& [runs, count] : alike_blocks(part)) {
+      bill.repeat(count);
+      bill_block_weights(bill, step, runs);
+      if (part.is_transformer(runs.block)) bill_blocks(bill, step, runs, count);
+    }
   }
   bill.repeat(1);
-  bill_pipeline(bill, step);
+  const Step first{options, axes, parts.front()};
+  bill_pipeline(bill, first);
+  if (shape.has_decoder()) bill_visible(bill, first, shape);
+  bill_loss(bill, first);
   // Two sums over the world: {squared error, weight, wish to stop}, and the square of the gradient's norm.
   const Members world{GroupOf::world, axes.world(), 1, rank};
   bill.all_reduce(world, 3, fp64_bytes);

@@ -1,7 +1,5 @@
 #include "graticule/plan/work.h"
 
-#include "graticule/recipe/passes.h"
-
 namespace graticule {
 
 namespace {
@@ -19,7 +17,7 @@ Work block_forward(const RankShare& share, const ModelShape& shape) {
   const auto qkv_out = static_cast<double>(shape.projection_rows(queries, keys) + queries * shape.head_dim());
   const auto mlp = static_cast<double>(2 * share.hidden.size());
   return {2 * static_cast<double>(share.layer_tokens) * C * (qkv_out + mlp),
-          4 * static_cast<double>(share.query_tokens) * static_cast<double>(shape.grid.tokens()) *
+          4 * static_cast<double>(share.query_tokens) * static_cast<double>(shape.visible_tokens()) *
               static_cast<double>(share.own_queries.size()) * D};
 }
 
@@ -42,7 +40,7 @@ Work block_again(const RankShare& share, const ModelShape& shape, bool attention
 Work forward_of(int64_t block, const RankShare& share, const ModelShape& shape) {
   if (block > 0 && block <= shape.depth) return block_forward(share, shape);
   const Flops all = flops(shape);
-  const double part = static_cast<double>(share.tokens.size()) / static_cast<double>(shape.grid.tokens());
+  const double part = static_cast<double>(share.tokens.size()) / static_cast<double>(shape.visible_tokens());
   return {part * (block == 0 ? all.tokenizer : all.head), 0};
 }
 
@@ -62,26 +60,33 @@ Work samples(const Runs& linear, const Runs& attention) {
 
 }  // namespace
 
-StepWork work_of_step(const Options& options, const ModelShape& shape, const Axes& axes, int rank) {
+StepWork work_of_part(const Options& options, const ModelPart& part, const Axes& axes) {
   const Work by_backward{2, 2.5};  // backward / forward: 2 products for each one; 5 for the 2 of attention
-  RankShare share = rank_share(options, shape, axes, rank);
-  const RankShare lean = lean_share(share, options, shape, axes);  // also of what runs forward alone
-  if (is_lean(options.train.activations.value_or(Activations::keep))) share = lean;
+  const ModelShape& shape = part.shape;
+  const RankShare lean = lean_share(part.share, options, shape, axes);  // also of what runs forward alone
+  const bool runs_lean = is_lean(options.train.activations.value_or(Activations::keep));
+  const RankShare& share = runs_lean ? lean : part.share;
   StepWork step;
-  for (const auto& [runs, count] : alike_blocks(runs_of(options, shape, axes, share), shape.depth)) {
+  for (const auto& [runs, count] : alike_blocks(part)) {
     const auto blocks = static_cast<double>(count);
     const Work forward = Work{blocks, blocks} * forward_of(runs.block, share, shape);
     step.forward =
         step.forward + forward * samples(runs.once, runs.once) +
         Work{blocks, blocks} * forward_of(runs.block, lean, shape) * samples(runs.ahead, runs.ahead);
     step.backward = step.backward + by_backward * forward * samples(runs.once, runs.once);
-    if (!is_lean(options.train.activations.value_or(Activations::keep))) continue;
-    const bool transformer = runs.block > 0 && runs.block <= shape.depth;
-    const Work again = transformer
+    if (!runs_lean) continue;
+    const Work again = part.is_transformer(runs.block)
                            ? Work{blocks, blocks} * block_again(share, shape, runs.attention_again.times > 0)
                            : forward;
     step.again = step.again + again * samples(runs.once, runs.once);
   }
+  return step;
+}
+
+StepWork work_of_step(const Options& options, const ModelShape& shape, const Axes& axes, int rank) {
+  StepWork step;
+  for (const ModelPart& part : parts_of_model(options, shape, axes, rank))
+    step = step + work_of_part(options, part, axes);
   return step;
 }
 

@@ -3,7 +3,7 @@
 // flops(shape).step() (core/model_shape.h).
 #pragma once
 
-#include "graticule/recipe/share.h"
+#include "graticule/recipe/passes.h"
 
 namespace graticule {
 
@@ -18,7 +18,13 @@ struct StepWork {
   Work forward, backward;
   Work again;  ///< forward work that backward repeats (activations other than "keep")
   Work all() const { return forward + backward + again; }
+  StepWork operator+(const StepWork& other) const {
+    return {forward + other.forward, backward + other.backward, again + other.again};
+  }
 };
+
+/// The work of a part of the model on its rank (recipe/passes.h).
+StepWork work_of_part(const Options& options, const ModelPart& part, const Axes& axes);
 
 /// The work of `rank` in a step.
 /// Precondition: trouble_with(axes, options, shape) (recipe/layout.h) is empty.

@@ -42,7 +42,7 @@ Uses uses_of(const std::vector<StageAction>& actions, const std::vector<Span>& c
 
 std::vector<Span> chunks_of(const Options& options, const ModelShape& shape, const Axes& axes,
                             const RankShare& share) {
-  const int64_t blocks = shape.depth + 2;
+  const int64_t blocks = shape.blocks();
   const int stages = axes.pipeline, chunks = static_cast<int>(options.parallel.chunks);
   if (stages * chunks == 1) return {{0, blocks}};
   const std::vector<Span> all = stage_spans(blocks, stages * chunks);
@@ -83,6 +83,9 @@ Again runs_again(Activations policy) {
   return {true, true};
 }
 
+namespace {
+
+// The blocks of this rank's stage by their numbers in the chain.
 std::vector<BlockRuns> runs_of(const Options& options, const ModelShape& shape, const Axes& axes,
                                const RankShare& share) {
   const std::vector<Span> chunks = chunks_of(options, shape, axes, share);
@@ -103,12 +106,29 @@ std::vector<BlockRuns> runs_of(const Options& options, const ModelShape& shape, 
   return blocks;
 }
 
-std::vector<AlikeBlocks> alike_blocks(const std::vector<BlockRuns>& blocks, int64_t depth) {
+}  // namespace
+
+std::vector<ModelPart> parts_of_model(const Options& options, const ModelShape& shape, const Axes& axes,
+                                      int rank) {
+  std::vector<ModelPart> parts;
+  const auto add = [&](const ModelShape& part) {
+    parts.push_back({part, rank_share(options, part, axes, rank)});
+  };
+  add(shape.has_decoder() ? shape.encoder_shape() : shape);
+  if (shape.has_decoder()) add(shape.decoder_shape());
+  for (BlockRuns runs : runs_of(options, shape, axes, parts.front().share)) {
+    const PartPlace place = part_place(shape, runs.block);
+    runs.block = place.block;
+    parts[place.part].blocks.push_back(runs);
+  }
+  return parts;
+}
+
+std::vector<AlikeBlocks> alike_blocks(const ModelPart& part) {
   std::vector<AlikeBlocks> kinds;
-  for (const BlockRuns& runs : blocks) {
-    const bool transformer = runs.block > 0 && runs.block <= depth;
+  for (const BlockRuns& runs : part.blocks) {
     const auto known = std::find_if(kinds.begin(), kinds.end(), [&](const AlikeBlocks& kind) {
-      return transformer && kind.runs.block > 0 && kind.runs.block <= depth &&
+      return part.is_transformer(runs.block) && part.is_transformer(kind.runs.block) &&
              kind.runs.gathers == runs.gathers;
     });
     if (known == kinds.end())

@@ -19,7 +19,7 @@ struct BlockTask {
 };
 
 /// The chunks of this rank's stage, as spans of the chain's blocks (0 tokenizer, 1 .. depth transformer
-/// blocks, depth + 1 head).
+/// blocks, depth + 1 head; with a decoder its entry, its transformer blocks and the head follow depth).
 std::vector<Span> chunks_of(const Options& options, const ModelShape& shape, const Axes& axes,
                             const RankShare& share);
 
@@ -45,17 +45,35 @@ struct BlockRuns {
   int64_t gathers = 0;        ///< of its weights, when they are released after use (shard = full)
 };
 
-/// The blocks of this rank's stage, in the rank's order.
-std::vector<BlockRuns> runs_of(const Options& options, const ModelShape& shape, const Axes& axes,
-                               const RankShare& share);
+/// Blocks of one width over the same tokens: all of the model; of a masked one first those that read the visible
+/// tokens, then the decoder. `blocks`: of this rank's stage, in the rank's order; a decoder's are numbered anew, 0 its
+/// entry. `shape`: of the part alone.
+struct ModelPart {
+  ModelShape shape;
+  RankShare share;
+  std::vector<BlockRuns> blocks = {};
+  bool is_transformer(int64_t block) const { return block > 0 && block <= shape.depth; }
+};
+std::vector<ModelPart> parts_of_model(const Options& options, const ModelShape& shape, const Axes& axes,
+                                      int rank);
 
-/// Blocks of a stage that differ only in their number. Transformer blocks with equally many gathers are
-/// alike; tokenizer and head are each alone.
+/// Where a block of the chain is: the index of its part, and its number there.
+struct PartPlace {
+  size_t part;
+  int64_t block;
+};
+inline PartPlace part_place(const ModelShape& shape, int64_t block) {
+  const bool of_decoder = shape.has_decoder() && block > shape.depth;
+  return {of_decoder ? size_t{1} : size_t{0}, of_decoder ? block - shape.depth - 1 : block};
+}
+
+/// Blocks of a part that differ only in their number. Transformer blocks with equally many gathers are
+/// alike; tokenizer, entry and head are each alone.
 struct AlikeBlocks {
   BlockRuns runs;  ///< of the first of them
   int64_t count;
 };
-std::vector<AlikeBlocks> alike_blocks(const std::vector<BlockRuns>& blocks, int64_t depth);
+std::vector<AlikeBlocks> alike_blocks(const ModelPart& part);
 
 /// Which layers an activations policy runs a second time, during backward.
 struct Again {

@@ -24,7 +24,7 @@ std::vector<int64_t> micro_batches_of(const Options& options, const Axes& axes, 
 // The number of tokens of `count` neighbouring parts, from part `first` on. Tokens are spread over context x
 // ulysses x tensor.
 int64_t tokens_of(const ModelShape& shape, const Axes& axes, int64_t first, int64_t count) {
-  const int64_t S = shape.grid.tokens(), holders = int64_t{axes.sequence()} * axes.tensor;
+  const int64_t S = shape.visible_tokens(), holders = int64_t{axes.sequence()} * axes.tensor;
   return span_of(S, holders, first + count - 1).end - span_of(S, holders, first).begin;
 }
 
@@ -41,7 +41,7 @@ RankShare rank_share(const Options& options, const ModelShape& shape, const Axes
   RankShare share{};
   share.place = place;
   share.micro_batches = micro_batches_of(options, axes, place.data);
-  share.tokens = span_of(shape.grid.tokens(), holders, sequence * P + place.tensor);
+  share.tokens = span_of(shape.visible_tokens(), holders, sequence * P + place.tensor);
   share.layer_tokens = tokens_of(shape, axes, sequence * P, P);
   const auto query_tokens = [&](int64_t context) {
     return tokens_of(shape, axes, context % axes.context * axes.ulysses * P, axes.ulysses * P);
@@ -98,7 +98,10 @@ std::vector<RankShare> head_group_shares(const RankShare& share, const Options& 
   return shares;
 }
 
-BlockParameters block_parameters_of(const RankShare& share, const ModelShape& shape, const Axes& axes) {
+BlockParameters parameters_of_block(int64_t block, const RankShare& share, const ModelShape& shape,
+                                    const Axes& axes) {
+  if (block == 0) return {tokenizer_parameters(shape), 0};
+  if (block > shape.depth) return {head_parameters(shape), 0};
   const int64_t C = shape.dim, D = shape.head_dim(), all = block_parameters(shape);
   if (axes.tensor == 1) return {all, 0};
   const int64_t norms = 2 * 2 * C + (shape.qk_norm == QkNorm::layer ? 2 * 2 * D : 0), whole = norms + 2 * C;

@@ -23,7 +23,8 @@ struct Place {
 struct RankShare {
   Place place;
   std::vector<int64_t> micro_batches;  ///< samples of each micro-batch
-  Span tokens;                         ///< of a sample, between the layers; global numbers
+  /// Of a sample, between the layers; global numbers, of a masked shape among the visible tokens.
+  Span tokens;
   /// Numbers of tokens: of its tensor group (its linear layers see them), of its ulysses group (it attends
   /// with their queries), and of the next ulysses group on the context axis, cyclic.
   int64_t layer_tokens, query_tokens, next_query_tokens;
@@ -61,11 +62,13 @@ GridTokens grid_tokens(const ModelShape& shape, const Axes& axes, const RankShar
 std::vector<RankShare> head_group_shares(const RankShare& share, const Options& options,
                                          const ModelShape& shape, const Axes& axes);
 
-/// Parameters of a transformer block on this rank: `whole`, those that the tensor axis does not cut, and
-/// `cut`, its part of the others. When tensor is 1, all are whole.
+/// Parameters of a block on this rank: `whole`, those that the tensor axis does not cut, and `cut`, its part of the
+/// others. When tensor is 1, all are whole. `block`: 0 the tokenizer (or a decoder's entry), 1 .. depth transformer
+/// blocks, depth + 1 the head.
 struct BlockParameters {
   int64_t whole, cut;
 };
-BlockParameters block_parameters_of(const RankShare& share, const ModelShape& shape, const Axes& axes);
+BlockParameters parameters_of_block(int64_t block, const RankShare& share, const ModelShape& shape,
+                                    const Axes& axes);
 
 }  // namespace graticule

@@ -74,7 +74,46 @@ inline Draw with_steps(Draw draw, std::mt19937_64& random) {
   return draw;
 }
 
+// Draws the keys of `reconstruct` for the layout, which then has no pipeline.
+inline void draw_masks(Draw& draw, std::mt19937_64& random) {
+  TaskOptions& task = draw.options.task;
+  ParallelOptions& p = draw.options.parallel;
+  task.masked = static_cast<double>(between(random, 30, 85)) / 100;
+  const bool full = draw.options.model.tokens == TokenMode::full && draw.shape.grid.variables > 1;
+  task.mask = pick(
+      random, std::vector{MaskKind::random, MaskKind::block, full ? MaskKind::variable : MaskKind::random});
+  task.mask_block = one_of(random, {2, 3});
+  task.decoder_depth = one_of(random, {1, 2});
+  task.decoder_heads =
+      draw.axes.tensor * draw.axes.ulysses * one_of(random, {1, 1, 2}) + one_of(random, {0, 1});
+  task.decoder_dim = task.decoder_heads * one_of(random, {8, 16, 32});
+  draw.axes.pipeline = 1, p.schedule = ScheduleKind::one_f_one_b, p.chunks = 1;
+  fill_in(p, draw.axes);
+}
+
 }  // namespace draws
+
+/// The draw with a random task; with another layout or other tokens where the task needs them. A draw with several
+/// states or steps stays a forecast.
+inline Draw with_task(const Draw& draw, std::mt19937_64& random) {
+  if (draw.options.data.history > 1 || draw.options.train.rollout > 1) return draw;
+  for (;;) {
+    Draw of_task = draw;
+    Options& o = of_task.options;
+    o.task.kind = choices_of<TaskKind>[random() % choices_of<TaskKind>.size()].value;
+    if (o.task.kind == TaskKind::forecast) return draw;
+    if (o.task.kind == TaskKind::downscale && draw.shape.grid.kind == GridKind::cells) continue;
+    o.data.lead_hours = {0}, o.data.predict = Predict::state;
+    if (o.task.kind == TaskKind::segment && o.model.tokens == TokenMode::full)
+      o.model.tokens = TokenMode::channels;
+    if (o.task.kind == TaskKind::segment) o.task.labels = "labels";
+    o.task.classes = draws::between(random, 2, 20), o.task.factor = draws::one_of(random, {2, 3});
+    o.data.images.grid = draw.shape.grid.kind;
+    if (o.task.kind == TaskKind::reconstruct) draws::draw_masks(of_task, random);
+    of_task.shape = shape_of_task(o, draw.shape.grid);
+    if (of_task.axes.world() > 1 && !trouble_with(of_task.axes, o, of_task.shape)) return of_task;
+  }
+}
 
 /// A random layout of at most `most_ranks` ranks, for 7 heads, 5 blocks, 5 variables of 4 x 6 patches, 5
 /// samples.
@@ -98,7 +137,7 @@ inline Draw draw_layout(std::mt19937_64& random, const std::vector<Activations>&
   }
 }
 
-/// A random recipe of the sizes that users plan; only for dry runs. Width 128 to 2,048, 1,000 to 100,000
+/// A random recipe of the sizes that users plan, of any task; only for dry runs. Width 128 to 2,048, 1,000 to 100,000
 /// tokens, 2 to 12 blocks, 2 to 64 ranks.
 inline Draw draw_planned_layout(std::mt19937_64& random, const std::vector<Activations>& policies) {
   const auto between = [&](double least, double most) { return draws::between(random, least, most); };
@@ -132,7 +171,9 @@ inline Draw draw_planned_layout(std::mt19937_64& random, const std::vector<Activ
     const int64_t tokens = draw.shape.grid.tokens(), world = draw.axes.world();
     if (o.model.dim < 128 || o.model.dim > 2048 || tokens < 1000 || tokens > 100'000) continue;
     if (world < 2 || world > 64) continue;
-    if (!trouble_with(draw.axes, o, draw.shape)) return draws::with_steps(draw, random);
+    if (trouble_with(draw.axes, o, draw.shape)) continue;
+    draw = with_task(draws::with_steps(draw, random), random);
+    if (draw.shape.grid.tokens() >= 1000) return draw;
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "graticule/dry/dry_run.h"
 #include "graticule/train/step.h"
 #include "tests/footprint/layout_draws.h"
 #include "tests/plan/planned_bytes.h"
@@ -76,6 +77,40 @@ TEST(Traffic, CountsGathersOfShortStages) {
     SCOPED_TRACE(text("seed ", seed, "\n", described(draw)));
     expect_exact(draw);
   }
+}
+
+// Of random tasks all bytes are those of a dry run, but those that spread visible tokens: they depend on the mask, and
+// are about right over many masks.
+TEST(Traffic, OfTasksIsThatOfADryRun) {
+  const auto seed = test_seed();
+  std::mt19937_64 random(seed);
+  double spread = 0,
+         expected_spread = 0;  // relative to what a rank could send, so that no draw outweighs the others
+  for (int i = 0; i < 60; ++i) {
+    Draw draw = with_task(draw_layout(random, {Activations::keep, Activations::recompute}, 8), random);
+    draw.options.train.seed = static_cast<int64_t>(random() % 1000);
+    SCOPED_TRACE(text("seed ", seed, ", draw ", i, "\n", described(draw)));
+    for (int rank = 0; rank < draw.axes.world(); ++rank) {
+      std::map<std::string, int64_t> sent, planned = planned_bytes(draw.options, draw.shape, draw.axes, rank);
+      for (const auto& [label, traffic] :
+           dry_run(draw.options, draw.shape, {draw.axes.world(), rank}).traffic)
+        sent[label] = traffic.bytes_sent;
+      if (draw.shape.has_decoder()) {
+        const std::string label(name_of(GroupOf::holders));
+        const auto all = static_cast<double>(draw.shape.grid.tokens() * draw.options.data.batch *
+                                             (draw.shape.dim + draw.shape.decoder.dim));
+        spread += static_cast<double>(sent[label]) / all;
+        expected_spread += static_cast<double>(planned[label]) / all;
+        sent.erase(label), planned.erase(label);
+      }
+      EXPECT_EQ(planned, sent) << "rank " << rank << "\nplanned\n"
+                               << printed(planned) << "sent\n"
+                               << printed(sent);
+    }
+    if (HasFailure()) return;
+  }
+  std::cout << "visible tokens: " << expected_spread / spread << " of what is sent\n";
+  EXPECT_NEAR(expected_spread / spread, 1, 0.6) << "seed " << seed;
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ TEST(Work, OfAllRanksIsTheModels) {
   const auto seed = test_seed();
   std::mt19937_64 random(seed);
   for (int i = 0; i < 200; ++i) {
-    const Draw draw = draw_layout(random, {Activations::keep}, 200);
+    const Draw draw = with_task(draw_layout(random, {Activations::keep}, 200), random);
     SCOPED_TRACE(text("seed ", seed, ", draw ", i, "\n", described(draw)));
     const StepWork all = of_all_ranks(draw);
     const auto batch = static_cast<double>(draw.options.data.batch);
