@@ -62,7 +62,7 @@ device = "cuda"
 {settings}"""
 
 
-def answer(recipe: str, *words: object) -> dict | None:
+def answer(recipe: str, *words: object, patience_s: int = PATIENCE_S) -> dict | None:
     """The JSON that the program prints; None if no layout fits or works, or if the answer takes too long."""
     key = hashlib.sha256("\n".join([recipe, *map(str, words)]).encode()).hexdigest()[:24]
     kept, path = FOLDER / f"{key}.json", FOLDER / f"{key}.toml"
@@ -71,9 +71,9 @@ def answer(recipe: str, *words: object) -> dict | None:
         command, *rest = words
         call = [str(PROGRAM), command, str(path), *map(str, rest), "--json"]
         try:
-            done = subprocess.run(call, capture_output=True, text=True, cwd=ROOT, timeout=PATIENCE_S)
+            done = subprocess.run(call, capture_output=True, text=True, cwd=ROOT, timeout=patience_s)
         except subprocess.TimeoutExpired:
-            kept.write_text(json.dumps({"refused": f"longer than {PATIENCE_S} s"}))
+            kept.write_text(json.dumps({"refused": f"longer than {patience_s} s"}))
             return None
         if done.returncode not in (0, 2):
             raise RuntimeError(f"{' '.join(map(str, words))} with {path}\n{done.stderr}")
