@@ -99,6 +99,9 @@ class DownscaleTask : public ImageTask {
 
   TokenGrid input_grid(const Options& options, const TokenGrid& of_data) const override {
     const int64_t k = options.task.factor;
+    if (of_data.kind == GridKind::cells)
+      refuse("task", "task.kind = \"downscale\" on a grid of ", size_in_words(of_data),
+             ": it needs rows and columns");
     TokenGrid grid = of_data;
     std::vector<int64_t*> sides = {&grid.rows, &grid.columns};
     if (is_volume(grid)) sides.insert(sides.begin(), &grid.layers);

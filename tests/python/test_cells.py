@@ -312,6 +312,9 @@ def test_the_recipe_names_the_grid_and_a_patch_that_fits(tmp_path):
     assert "patch = 193 on a grid of 192 cells: choose at most 192" in refusal("train", too_large)
     boxes = cells.write_recipe(tmp_path, path, patch="[2, 4]")
     assert "give one number" in refusal("train", boxes)
+    task = [("lead_hours = 24\n", ""), ("[model]", '[task]\nkind = "downscale"\n[model]')]
+    finer = cells.write_recipe(tmp_path, path, replace=task)
+    assert "on a grid of 192 cells: it needs rows and columns" in refusal("train", finer)
     lattice = tmp_path / "b.nc"
     xr.Dataset(
         {"t2m": (("time", "lat", "lon"), np.zeros((4, 6, 12), "f4"))},
