@@ -73,9 +73,10 @@ TEST(Blocks, OneBlockTakesTheTimeOfAll) {
     all.repeat = false;
     const Simulation one = simulate_step(traces, cluster, draw.options.train.precision, options);
     const Simulation whole = simulate_step(traces, cluster, draw.options.train.precision, all);
-    const bool is_exact = blocks_of(traces, cluster, 0).block == blocks.block;
+    // With several stages the ring of all ranks runs from stage to stage, but in blocks within each.
+    const bool is_exact = draw.axes.pipeline == 1 && blocks_of(traces, cluster, 0).block == blocks.block;
     exact += is_exact;
-    expect_equal(one, whole, is_exact ? 1e-9 : 1e-3);
+    expect_equal(one, whole, is_exact ? 1e-9 : 5e-3);
     EXPECT_LT(one.flows, whole.flows);
     EXPECT_EQ(one.drawn.at(draw.axes.world() - 1).size(), whole.drawn.at(draw.axes.world() - 1).size());
   }
