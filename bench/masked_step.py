@@ -19,19 +19,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-ROOT = Path(__file__).resolve().parents[1]
-RECIPE = """
-[data]
-path = "{folder}/image.npy"
-grid = "plane"
-dimensions = ["sample", "row", "column"]
-train = ["0"]
-[task]
-kind = "reconstruct"
-masked = {masked}
-decoder_dim = {decoder}
-decoder_depth = 1
-decoder_heads = 1
+PROGRAM = Path(__file__).resolve().parents[1] / "build/release/graticule"
+MODEL = """
 [model]
 patch = {patch}
 tokens = "channels"
@@ -44,6 +33,19 @@ qk_variables = false
 [train]
 steps = {steps}
 threads = 1
+"""
+RECIPE = """
+[data]
+path = "{folder}/image.npy"
+grid = "plane"
+dimensions = ["sample", "row", "column"]
+train = ["0"]
+[task]
+kind = "reconstruct"
+masked = {masked}
+decoder_dim = {decoder}
+decoder_depth = 1
+decoder_heads = 1
 [run]
 out = "{folder}/run_{masked}"
 """
@@ -85,33 +87,44 @@ class Masked(nn.Module):
         return self.out(self.last(self.decoder((y + self.places[1])[None])[0]))
 
 
-def program_step(arguments, folder, masked):
+def seconds_of(run):
     """Seconds of a step of the program, the median without the first."""
-    recipe = folder / f"{masked}.toml"
-    recipe.write_text(RECIPE.format(folder=folder, masked=masked, **vars(arguments)))
-    subprocess.run([ROOT / "build/release/graticule", "train", recipe], check=True, capture_output=True)
-    lines = (folder / f"run_{masked}" / "metrics.jsonl").read_text().splitlines()
-    seconds = [row["step_s"] for row in map(json.loads, lines) if "step_s" in row]
-    return statistics.median(seconds[1:])
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    return statistics.median([row["step_s"] for row in map(json.loads, lines) if "step_s" in row][1:])
 
 
-def torch_step(arguments, patches_SP, masked):
-    """The same of PyTorch."""
+def plain_seconds(model, steps, loss):
+    """The same of PyTorch. `loss` calls the model on one sample."""
     torch.set_num_threads(1)
-    tokens = len(patches_SP)
-    model = Masked(arguments, tokens)
     optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
     seconds = []
-    for _ in range(arguments.steps):
+    for _ in range(steps):
         start = time.perf_counter()
-        order = torch.randperm(tokens)
-        visible, hidden = order[round(masked * tokens) :].sort()[0], order[: round(masked * tokens)]
         optimizer.zero_grad()
-        F.mse_loss(model(patches_SP, visible)[hidden], patches_SP[hidden]).backward()
+        loss().backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1)
         optimizer.step()
         seconds.append(time.perf_counter() - start)
     return statistics.median(seconds[1:])
+
+
+def program_step(arguments, folder, masked):
+    recipe = folder / f"{masked}.toml"
+    recipe.write_text((MODEL + RECIPE).format(folder=folder, masked=masked, **vars(arguments)))
+    subprocess.run([PROGRAM, "train", recipe], check=True, capture_output=True)
+    return seconds_of(folder / f"run_{masked}")
+
+
+def torch_step(arguments, patches_SP, masked):
+    tokens = len(patches_SP)
+    model = Masked(arguments, tokens)
+
+    def loss():
+        order = torch.randperm(tokens)
+        visible, hidden = order[round(masked * tokens) :].sort()[0], order[: round(masked * tokens)]
+        return F.mse_loss(model(patches_SP, visible)[hidden], patches_SP[hidden])
+
+    return plain_seconds(model, arguments.steps, loss)
 
 
 def main():

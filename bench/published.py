@@ -12,7 +12,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from scaling import CONDITIONS, table
-from scaling_cases import FOLDER, Case, answer, recipe_of
+from scaling_cases import FOLDER, MODELS, Case, answer, recipe_of
 
 PATIENCE_S = 900  # with one answer; a machine whose devices differ is played whole
 WORST = list(CONDITIONS.values())[-1]  # all conditions together
@@ -39,7 +39,7 @@ activations = "keep"
 # shared out over 64 ranks.
 ORBIT_SHARD = {"shard": "full", "shard_ranks": 64}
 ORBIT_RANKS = (512, 49152)
-ORBIT_MODELS = {"1B": (2048, 20, 16), "10B": (8192, 12, 32)}
+ORBIT_MODELS = ("1B", "10B")
 ORBIT = """[data]
 path = "synthetic:rows=128,columns=256,variables=48,times=20000"
 train = ["2001-01-01", "2009-01-01"]
@@ -58,7 +58,7 @@ activations = "keep"
 
 # One sample over more and more devices: ulysses and the weights' shards inside a node of eight, the rest is context.
 STRONG_RANKS = (8, 32, 128, 512, 2048)
-STRONG_CLUSTERS = {"frontier": STRONG_RANKS, "dgx_h100": STRONG_RANKS}
+STRONG_CLUSTERS = ("frontier", "dgx_h100")
 WAYS = {  # a mesh of one row moves keys forward and backward
     "keys move backward": {"context_method": "mesh", "mesh_rows": 1},
     "lss: the cheaper side moves": {"context_method": "lss"},
@@ -66,13 +66,10 @@ WAYS = {  # a mesh of one row moves keys forward and backward
 }
 
 
-def settings(**layout: object) -> list[str]:
-    return [word for key, value in layout.items() for word in ("--set", f"parallel.{key}={value}")]
-
-
-def seconds(recipe: str, cluster: str, ranks: int, **layout: object) -> float:
-    """Seconds of a simulated step; 0 if it took too long."""
-    words = ("simulate", "--cluster", cluster, "--ranks", ranks, *settings(**layout))
+def seconds(recipe: str, cluster: str, ranks: int, *conditions: object, **layout: object) -> float:
+    """Seconds of a simulated step; 0 if it took too long, or the cluster is smaller."""
+    settings = [word for key, value in layout.items() for word in ("--set", f"parallel.{key}={value}")]
+    words = ("simulate", "--cluster", cluster, "--ranks", ranks, *settings, *conditions)
     found = answer(recipe, *words, patience_s=PATIENCE_S)
     return found["step_s"] if found else 0
 
@@ -80,21 +77,18 @@ def seconds(recipe: str, cluster: str, ranks: int, **layout: object) -> float:
 def weak_efficiency() -> float:
     """1B parameters, 188,416 tokens, a sample for every 8 devices, all conditions: 2,048 devices against 8."""
 
-    def rate(ranks: int) -> float:
+    def step(ranks: int) -> float:
         recipe = recipe_of(Case("1B", "188,416", "all axes", ranks, ranks // 8), 'activations = "keep"\n')
-        layout = settings(
-            data=ranks // 8, context=4, ulysses=2, context_method="ring", shard="gradients", head_groups=8
-        )
-        words = ("simulate", "--cluster", "frontier", "--ranks", ranks, *layout, *WORST)
-        found = answer(recipe, *words, patience_s=PATIENCE_S)
-        return 1 / found["step_s"] if found else 0
+        layout = {"context": 4, "ulysses": 2, "context_method": "ring", "shard": "gradients", "head_groups": 8}
+        return seconds(recipe, "frontier", ranks, *WORST, data=ranks // 8, **layout)
 
-    return rate(2048) / rate(8)
+    few, many = step(8), step(2048)
+    return few / many if many else 0
 
 
 def orbit_efficiency(model: str) -> float:
     few, many = (
-        seconds(ORBIT.format(*ORBIT_MODELS[model]), "frontier", ranks, tensor=8, data=ranks // 8, **ORBIT_SHARD)
+        seconds(ORBIT.format(*MODELS[model]), "frontier", ranks, tensor=8, data=ranks // 8, **ORBIT_SHARD)
         for ranks in ORBIT_RANKS
     )
     return few * ORBIT_RANKS[0] / (many * ORBIT_RANKS[1]) if many else 0
@@ -127,7 +121,7 @@ def published() -> str:
 
 
 def strong(jobs: int) -> str:
-    cases = [(cluster, way, ranks) for cluster, few in STRONG_CLUSTERS.items() for way in WAYS for ranks in few]
+    cases = [(cluster, way, ranks) for cluster in STRONG_CLUSTERS for way in WAYS for ranks in STRONG_RANKS]
 
     def step(case: tuple[str, str, int]) -> float:
         cluster, way, ranks = case
@@ -137,10 +131,10 @@ def strong(jobs: int) -> str:
     with ThreadPoolExecutor(jobs) as pool:
         steps = dict(zip(cases, pool.map(step, cases), strict=True))
     rows = []
-    for cluster, few in STRONG_CLUSTERS.items():
+    for cluster in STRONG_CLUSTERS:
         for way in WAYS:
-            first = steps[cluster, way, few[0]] * few[0]
-            cells = [(steps[cluster, way, ranks], ranks) for ranks in few]
+            first = steps[cluster, way, STRONG_RANKS[0]] * STRONG_RANKS[0]
+            cells = [(steps[cluster, way, ranks], ranks) for ranks in STRONG_RANKS]
             rows.append([cluster, way, *(f"{s:.3g} s, {100 * first / s / r:.1f} %" if s else "-" for s, r in cells)])
     return table(["machine", "exchange", *(f"{ranks:,}" for ranks in STRONG_RANKS)], rows)
 

@@ -10,7 +10,6 @@ The program takes its turn, then PyTorch; the first step of each is left out. Py
 import argparse
 import json
 import resource
-import statistics
 import subprocess
 import tempfile
 import time
@@ -18,13 +17,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from masked_step import Block
+from masked_step import MODEL, PROGRAM, Block, plain_seconds, seconds_of
 from torch import nn
 from torch.nn import functional as F
 
-PROGRAM = Path(__file__).resolve().parents[1] / "build/release/graticule"
 CLASSES = 3
-RECIPE = """
+# MODEL ends in the section [train].
+RECIPE = """activations = "keep"
 [data]
 path = "{folder}/image.npy,{folder}/labels.npy"
 grid = "volume"
@@ -34,19 +33,6 @@ train = ["0"]
 kind = "segment"
 labels = "labels"
 classes = {classes}
-[model]
-patch = {patch}
-tokens = "channels"
-dim = {dim}
-depth = {depth}
-heads = {heads}
-place = "added"
-qk_norm = "none"
-qk_variables = false
-[train]
-steps = {steps}
-threads = 1
-activations = "keep"
 [run]
 out = "{folder}/run"
 """
@@ -80,32 +66,21 @@ def program_step(arguments, folder):
     """Seconds of a step, of the clock and of a processor (with the start), peak of tensors, dry run's peak; in MiB."""
     recipe = folder / "recipe.toml"
     sizes = {**vars(arguments), "patch": list(arguments.patch)}
-    recipe.write_text(RECIPE.format(folder=folder, classes=CLASSES, **sizes))
+    recipe.write_text((MODEL + RECIPE).format(folder=folder, classes=CLASSES, **sizes))
     dry = subprocess.run(
         [PROGRAM, "plan", recipe, "--ranks", "1", "--dry-run", "0", "--json"], check=True, capture_output=True
     )
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     subprocess.run([PROGRAM, "train", recipe], check=True, capture_output=True)
     processor = (resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before) / arguments.steps
-    lines = (folder / "run" / "metrics.jsonl").read_text().splitlines()
-    seconds = [row["step_s"] for row in map(json.loads, lines) if "step_s" in row]
     peak = json.loads((folder / "run" / "cost.json").read_text())["memory"]["peak_bytes"]
-    return statistics.median(seconds[1:]), processor, peak / 2**20, json.loads(dry.stdout)["peak_bytes"] / 2**20
+    return seconds_of(folder / "run"), processor, peak / 2**20, json.loads(dry.stdout)["peak_bytes"] / 2**20
 
 
 def torch_step(arguments, x_SP, truth_SP):
-    torch.set_num_threads(1)
-    model = Volume(arguments, *x_SP.shape)
-    optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
-    seconds, processor = [], time.process_time()
-    for _ in range(arguments.steps):
-        start = time.perf_counter()
-        optimizer.zero_grad()
-        loss_of(model(x_SP), truth_SP).backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1)
-        optimizer.step()
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds[1:]), (time.process_time() - processor) / arguments.steps
+    model, before = Volume(arguments, *x_SP.shape), time.process_time()
+    seconds = plain_seconds(model, arguments.steps, lambda: loss_of(model(x_SP), truth_SP))
+    return seconds, (time.process_time() - before) / arguments.steps
 
 
 def patches(volume, patch):

@@ -1,15 +1,14 @@
 #include "graticule/train/checkpoint.h"
 
-#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <type_traits>
 
 #include "graticule/core/error.h"
 #include "graticule/train/checksum.h"
 #include "graticule/train/file.h"
 #include "graticule/train/history.h"
+#include "graticule/train/manifest_entry.h"
 #include "graticule/train/statistics_pass.h"
 
 namespace graticule {
@@ -18,8 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-
-std::string manifest_path(const fs::path& folder) { return (folder / "manifest.json").string(); }
 
 json read_manifest(const fs::path& folder) {
   const std::string path = manifest_path(folder);
@@ -37,21 +34,6 @@ json read_manifest(const fs::path& folder) {
   return manifest;
 }
 
-// Reads an entry of the manifest, or of one of its objects. Fails when it does not have the form that this
-// version writes.
-template <class T>
-T entry(const json& object, const char* key, const fs::path& folder) {
-  try {
-    const json& value = object.at(key);
-    if (std::is_integral_v<T> && !value.is_number_integer())
-      throw json::type_error::create(302, "no whole number", &value);
-    return value.get<T>();
-  } catch (const json::exception&) {
-    fail("checkpoint", manifest_path(folder), " has no entry \"", key,
-         "\" of the form that this version reads: copy the checkpoint again, or take the one before it");
-  }
-}
-
 Statistics statistics_in(const json& manifest, const fs::path& folder) {
   return statistics_of_text(entry<json>(manifest, "statistics", folder).dump(), manifest_path(folder),
                             "copy the checkpoint again, or take the one before it");
@@ -60,17 +42,7 @@ Statistics statistics_in(const json& manifest, const fs::path& folder) {
 // The form of the data; nothing for old checkpoints, which do not have the entry "data".
 std::optional<DataForm> data_in(const json& manifest, const fs::path& folder) {
   if (!manifest.contains("data")) return std::nullopt;
-  const json data = entry<json>(manifest, "data", folder);
-  const auto number = [&](const char* key, int64_t absent) {
-    return data.contains(key) ? entry<int64_t>(data, key, folder) : absent;
-  };
-  return DataForm{
-      entry<std::vector<double>>(data, "latitudes", folder),
-      entry<std::vector<double>>(data, "longitudes", folder),
-      entry<std::map<std::string, std::string>>(data, "units", folder),
-      data.contains("sizes") ? entry<std::vector<int64_t>>(data, "sizes", folder) : std::vector<int64_t>(),
-      number("cells", 0),
-      std::max<int64_t>(1, number("every", 1))};
+  return data_form_from_json(entry<json>(manifest, "data", folder), folder);
 }
 
 // The default for old checkpoints, which do not have the entry.

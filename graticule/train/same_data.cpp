@@ -8,6 +8,7 @@
 #include "graticule/data/cell_list.h"
 #include "graticule/data/coordinates.h"
 #include "graticule/data/units.h"
+#include "graticule/train/manifest_entry.h"
 
 namespace graticule {
 
@@ -87,13 +88,17 @@ json to_json(const DataForm& form) {
   return all;
 }
 
-DataForm data_form_from_json(const json& json) {
-  return {json.at("latitudes"),
-          json.at("longitudes"),
-          json.at("units"),
-          json.value("sizes", std::vector<int64_t>()),
-          json.value("cells", int64_t{0}),
-          std::max<int64_t>(1, json.value("every", int64_t{1}))};
+DataForm data_form_from_json(const json& all, const std::string& checkpoint) {
+  const auto number = [&](const char* key, int64_t absent) {
+    return all.contains(key) ? entry<int64_t>(all, key, checkpoint) : absent;
+  };
+  return {
+      entry<std::vector<double>>(all, "latitudes", checkpoint),
+      entry<std::vector<double>>(all, "longitudes", checkpoint),
+      entry<std::map<std::string, std::string>>(all, "units", checkpoint),
+      all.contains("sizes") ? entry<std::vector<int64_t>>(all, "sizes", checkpoint) : std::vector<int64_t>(),
+      number("cells", 0),
+      std::max<int64_t>(1, number("every", 1))};
 }
 
 std::vector<std::string> refuse_other_data(const std::string& checkpoint,

@@ -16,16 +16,18 @@ struct DataForm {
   std::vector<double> latitudes, longitudes;  ///< degrees, in the order of a Catalog
   std::map<std::string, std::string> units;   ///< of each input variable; "" where the file names none
   std::vector<int64_t> sizes = {};  ///< pixels along the axes of images; empty: any (a sphere, and crops)
-  int64_t cells = 0, every = 1;     ///< of a list of cells: their number, and which have their place above
+  /// Of a list of cells: their number. The places above are then those of every `every`-th cell. 0: no list of cells,
+  /// or a manifest that has all places.
+  int64_t cells = 0, every = 1;
 };
 
 /// The form of the opened data. `known`: units from before, for variables whose data name no unit.
 DataForm form_of(const Catalog& catalog, const std::vector<std::string>& variables,
                  const std::map<std::string, std::string>& known = {});
 
-/// JSON, as the manifest contains it. Reading throws nlohmann::json's exceptions on another form.
+/// JSON, as the manifest contains it. Reading fails on another form. `checkpoint`: its folder.
 nlohmann::json to_json(const DataForm& form);
-DataForm data_form_from_json(const nlohmann::json& json);
+DataForm data_form_from_json(const nlohmann::json& json, const std::string& checkpoint);
 
 /// Refuses data on another grid (another number of points or pixels, or one that moved by more than grid_tolerance in
 /// data/coordinates.h) or with another unit of a variable (same_units in data/units.h); the message names

@@ -25,7 +25,7 @@ const std::vector<double> latitudes = {-45, 0, 45}, longitudes = {0, 90, 180, 27
 
 DataForm trained() {
   const Catalog catalog = catalog_of(latitudes, longitudes, "K", "");
-  return data_form_from_json(to_json(form_of(catalog, {"a", "b"})));
+  return data_form_from_json(to_json(form_of(catalog, {"a", "b"})), "step-3");
 }
 
 std::string refusal(const Catalog& now) {
@@ -74,7 +74,7 @@ TEST(SameData, KeepsThePlacesOfSomeCells) {
     return catalog;
   };
   for (const int64_t count : {7, 4096, 4097, 10001}) {
-    const DataForm form = data_form_from_json(to_json(form_of(cells_of(count, 0), {"a", "b"})));
+    const DataForm form = data_form_from_json(to_json(form_of(cells_of(count, 0), {"a", "b"})), "step-3");
     EXPECT_LE(form.latitudes.size(), 4096U);
     EXPECT_TRUE(refuse_other_data("step-3", form, cells_of(count, 0)).empty());
     const auto refused = [&](const Catalog& now) {
@@ -103,7 +103,7 @@ TEST(SameData, KeepsBytesThatAreNoUtf8) {
                                      "\xB0"
                                      "C",
                                      "");
-  const DataForm form = data_form_from_json(to_json(form_of(catalog, {"a", "b"})));
+  const DataForm form = data_form_from_json(to_json(form_of(catalog, {"a", "b"})), "step-3");
   EXPECT_TRUE(refuse_other_data("step-3", form, catalog).empty());
 }
 
