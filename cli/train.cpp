@@ -111,7 +111,7 @@ void take_in(Run& run, const Origin& origin) {
     run.started_from = std::filesystem::absolute(start->path).string();
   }
   if (!origin.weights.empty()) {
-    read_weights_file(origin.weights, run.shape, run.chain);
+    read_weights_file(origin.weights, run.options.task.kind, run.shape, run.chain);
     run.started_from = std::filesystem::absolute(origin.weights).string();
   }
   if (const auto& checkpoint = origin.resumed) {
@@ -225,7 +225,8 @@ int run_train(const TrainArguments& arguments, const World& world) {
     if (!resumed.empty()) origin.resumed = take_up(resumed, *problem, told);
     if (is_weights_file(start)) {
       origin.weights = start;
-      told.push_back(text("starts with the weights of ", start, ", ", contents_of_weights_file(start),
+      told.push_back(text("starts with the weights of ", start, ", ",
+                          contents_of_weights_file(start, problem->options.task.kind),
                           "; weights that it lacks are random"));
     } else if (!start.empty()) {
       origin.start = start_with(start, *problem, told);

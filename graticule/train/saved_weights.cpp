@@ -109,11 +109,6 @@ struct SavedPiece {
   Parameter parameter;
 };
 
-// Whether a block belongs to what is taken.
-bool takes(Taken taken, const std::string& block) {
-  return taken != Taken::encoder || block == "tokenizer" || block.starts_with("blocks.");
-}
-
 class SavedWeights {
  public:
   using Check = std::function<void(const std::string& name)>;
@@ -254,6 +249,10 @@ void refuse_another_model(const SavedWeights& saved, const std::string& folder, 
 }
 
 }  // namespace
+
+bool takes(Taken taken, const std::string& block) {
+  return taken != Taken::encoder || block == "tokenizer" || block.starts_with("blocks.");
+}
 
 std::vector<SavedPart> parts_to_save(Run& run) {
   std::vector<SavedPart> parts;

@@ -35,6 +35,8 @@ nlohmann::json join_descriptions(const std::vector<nlohmann::json>& of_ranks,
 /// weights if the checkpoint has any, else the weights. `raw_weights`: the weights. `encoder`: as weights, but of
 /// tokenizer and transformer blocks alone, because the ends belong to another task.
 enum class Taken { state, weights, raw_weights, encoder };
+/// Whether a block belongs to what is taken.
+bool takes(Taken taken, const std::string& block);
 
 /// Loads what is `taken` of the manifest's "flats", whose files are in `folder`, into the chain's owned spans.
 /// `averaged`: the files have averages. Moments saved in another dtype are rounded to the nearest. Averages of

@@ -7,22 +7,52 @@
 
 #include "graticule/core/error.h"
 #include "graticule/train/safetensors.h"
+#include "graticule/train/saved_weights.h"
 
 namespace graticule {
 
 namespace {
 
-// "blocks.3.mlp.fc1.weight" -> "blocks.3"; "head.norm.weight" -> "head".
-std::string block_of(const std::string& name) {
-  const size_t first = name.find('.');
-  const bool numbered = name.starts_with("blocks.") && first != std::string::npos;
-  return name.substr(0, numbered ? name.find('.', first + 1) : first);
+bool of_transformer_block(const std::string& name) {
+  return name.starts_with("blocks.") || name.starts_with("decoder.blocks.");
 }
 
-// The parameters of this rank's blocks, by full name.
-std::map<std::string, const Parameter*> parameters_of(Chain& chain) {
+// "blocks.3.mlp.fc1.weight" -> "blocks.3"; "decoder.blocks.0.norm1.bias" -> "decoder.blocks.0"; "head.norm.weight" ->
+// "head".
+std::string block_of(const std::string& name) {
+  if (!of_transformer_block(name)) return name.substr(0, name.find('.'));
+  const size_t number = name.find("blocks.") + std::string("blocks.").size();
+  return name.substr(0, name.find('.', number));
+}
+
+// What the file says of its model; null: nothing, or no JSON.
+nlohmann::json model_in(const SafetensorsReader& file) {
+  const auto found = file.metadata().find("model");
+  if (found == file.metadata().end()) return {};
+  const auto model = nlohmann::json::parse(found->second, nullptr, false);
+  return model.is_object() ? model : nlohmann::json();
+}
+
+// The task of an exported model; "" of a trunk, which has none.
+std::string task_in(const SafetensorsReader& file) {
+  const auto model = model_in(file);
+  if (!model.contains("variables")) return "";
+  const auto task = model.find("task");
+  if (task == model.end()) return std::string(name_of(TaskKind::forecast));
+  return task->is_string() ? task->get<std::string>() : task->dump();
+}
+
+// What is taken of the file: another task has other ends.
+Taken taken_of(const SafetensorsReader& file, TaskKind task) {
+  const std::string theirs = task_in(file);
+  return theirs.empty() || theirs == name_of(task) ? Taken::weights : Taken::encoder;
+}
+
+// The parameters of this rank's blocks that are taken, by full name.
+std::map<std::string, const Parameter*> parameters_of(Chain& chain, Taken taken) {
   std::map<std::string, const Parameter*> all;
   for (const auto* part : chain.parts()) {
+    if (!takes(taken, part->block())) continue;
     for (const auto& parameter : part->parameters()) all[part->block() + "." + parameter.name] = &parameter;
   }
   return all;
@@ -38,27 +68,34 @@ std::set<std::string> blocks_in(const SafetensorsReader& file) {
 std::set<std::string> blocks_of(const ModelShape& shape) {
   std::set<std::string> blocks = {"tokenizer", "head"};
   for (int64_t i = 0; i < shape.depth; ++i) blocks.insert(text("blocks.", i));
+  if (shape.has_decoder()) blocks.insert("decoder");
+  for (int64_t i = 0; i < shape.decoder.depth; ++i) blocks.insert(text("decoder.blocks.", i));
   return blocks;
 }
 
 // What the names and shapes of weights do not tell, from the file's metadata.
-std::vector<std::string> differences_of_form(const SafetensorsReader& file, const ModelShape& shape) {
-  const auto found = file.metadata().find("model");
-  if (found == file.metadata().end()) return {};
-  const auto theirs = nlohmann::json::parse(found->second, nullptr, false);
-  const nlohmann::json ours = {{"heads", shape.heads}, {"place", name_of(shape.place)}};
+std::vector<std::string> differences_of_form(const SafetensorsReader& file, const ModelShape& shape,
+                                             Taken taken) {
+  const auto theirs = model_in(file);
   std::vector<std::string> differences;
-  for (const auto& [key, value] : ours.items()) {
-    if (theirs.is_object() && theirs.contains(key) && theirs[key] != value)
-      differences.push_back(
-          text("its model.", key, " is ", theirs[key].dump(), ", the recipe's is ", value.dump()));
-  }
+  const auto compare = [&](const nlohmann::json& their, const std::string& name, const nlohmann::json& our) {
+    if (!their.is_null() && their != our)
+      differences.push_back(text("its ", name, " is ", their.dump(), ", the recipe's is ", our.dump()));
+  };
+  const auto their = [&](const char* key) {
+    return theirs.is_null() ? theirs : theirs.value(key, nlohmann::json());
+  };
+  compare(their("heads"), "model.heads", shape.heads);
+  compare(their("place"), "model.place", name_of(shape.place));
+  if (taken == Taken::encoder) compare(their("depth"), "model.depth", shape.depth);
+  if (const auto decoder = their("decoder"); taken != Taken::encoder && decoder.is_object())
+    compare(decoder.value("heads", nlohmann::json()), "task.decoder_heads", shape.decoder.heads);
   return differences;
 }
 
 std::vector<std::string> differences_of_weights(const SafetensorsReader& file, const ModelShape& shape,
-                                                Chain& chain) {
-  const auto ours = parameters_of(chain);
+                                                Chain& chain, Taken taken) {
+  const auto ours = parameters_of(chain, taken);
   const auto present = blocks_in(file), all = blocks_of(shape);
   std::set<std::string> here;  // blocks of this rank
   std::vector<std::string> differences;
@@ -66,7 +103,7 @@ std::vector<std::string> differences_of_weights(const SafetensorsReader& file, c
     const std::string block = block_of(name);
     here.insert(block);
     if (!file.contains(name)) {
-      if (block.starts_with("blocks.") && present.contains(block))
+      if (of_transformer_block(block) && present.contains(block))
         differences.push_back(text("it has no ", name, ", which the recipe's model has"));
     } else if (file.entry(name).shape != parameter->shape) {
       differences.push_back(text("its ", name, " is ", at::IntArrayRef(file.entry(name).shape),
@@ -75,15 +112,16 @@ std::vector<std::string> differences_of_weights(const SafetensorsReader& file, c
   }
   for (const auto& entry : file.entries()) {
     const std::string block = block_of(entry.name);
+    if (!takes(taken, block)) continue;
     if (!all.contains(block) || (here.contains(block) && !ours.contains(entry.name)))
       differences.push_back(text("it has ", entry.name, ", which the recipe's model does not have"));
   }
   return differences;
 }
 
-void refuse_other_weights(const SafetensorsReader& file, const ModelShape& shape, Chain& chain) {
-  auto differences = differences_of_form(file, shape);
-  const auto of_weights = differences_of_weights(file, shape, chain);
+void refuse_other_weights(const SafetensorsReader& file, const ModelShape& shape, Chain& chain, Taken taken) {
+  auto differences = differences_of_form(file, shape, taken);
+  const auto of_weights = differences_of_weights(file, shape, chain, taken);
   differences.insert(differences.end(), of_weights.begin(), of_weights.end());
   if (file.entries().empty()) differences.emplace_back("it has no tensors");
   if (differences.empty()) return;
@@ -95,10 +133,12 @@ void refuse_other_weights(const SafetensorsReader& file, const ModelShape& shape
 
 }  // namespace
 
-void read_weights_file(const std::string& path, const ModelShape& shape, Chain& chain) {
+void read_weights_file(const std::string& path, TaskKind task, const ModelShape& shape, Chain& chain) {
   const SafetensorsReader file(path);
-  refuse_other_weights(file, shape, chain);
+  const Taken taken = taken_of(file, task);
+  refuse_other_weights(file, shape, chain, taken);
   for (auto* part : chain.parts()) {
+    if (!takes(taken, part->block())) continue;
     int64_t offset = 0;
     for (const auto& parameter : part->parameters()) {
       const Span held{offset, offset + parameter.numel()}, shared = intersect(part->owned(), held);
@@ -117,11 +157,13 @@ void read_weights_file(const std::string& path, const ModelShape& shape, Chain& 
   chain.refresh();
 }
 
-std::string contents_of_weights_file(const std::string& path) {
+std::string contents_of_weights_file(const std::string& path, TaskKind task) {
   const SafetensorsReader file(path);
   std::string blocks;
   for (const auto& block : blocks_in(file)) blocks += (blocks.empty() ? "" : ", ") + block;
-  return text(file.entries().size(), " tensors: ", blocks);
+  const std::string contents = text(file.entries().size(), " tensors: ", blocks);
+  if (taken_of(file, task) != Taken::encoder) return contents;
+  return text(contents, "; its task is ", task_in(file), ", so the head is not taken");
 }
 
 }  // namespace graticule

@@ -181,16 +181,44 @@ def test_the_encoder_of_reconstruct_starts_another_task(tmp_path):
     first = write(tmp_path / "first", "reconstruct", SMALL)
     graticule("train", first, check=True)
     second = write(tmp_path / "second", "segment")
-    result = graticule("train", second, "--start-from", tmp_path / "first" / "run", "--set", "train.lr=1e-30")
+    keep = ("--set", "train.lr=1e-30", "--set", "run.keep=9")
+    result = graticule("train", second, "--start-from", tmp_path / "first" / "run", *keep)
     assert result.returncode == 0, result.stderr
     assert "its task is reconstruct, so the head is not taken" in result.stdout
-    read = {}
-    for name in ("first", "second"):
-        graticule("export", tmp_path / name / "run", tmp_path / f"{name}.safetensors", check=True)
-        read[name] = exported.read(tmp_path / f"{name}.safetensors")[0]
+    read = {"first": weights_of(tmp_path / "first" / "run"), "second": weights_of(tmp_path / "second" / "run")}
     for name, weight in read["second"].items():
         if not name.startswith("head."):
             torch.testing.assert_close(weight, read["first"][name], msg=name)
+
+    # Its export is as good: the same bits, from the first step on.
+    file = tmp_path / "first" / "run" / "w.safetensors"
+    third = write(tmp_path / "third", "segment")
+    result = graticule("train", third, "--start-from", file, *keep, ranks=2)
+    assert result.returncode == 0, result.stderr
+    assert "its task is reconstruct, so the head is not taken" in result.stdout
+    of_run, of_file = (weights_of(tmp_path / name / "run/checkpoints/step-0") for name in ("second", "third"))
+    assert of_run.keys() == of_file.keys() and all(torch.equal(of_run[name], of_file[name]) for name in of_run)
+    for change, words in (
+        ("model.dim=64", ["its tokenizer.lead.bias is [48], the recipe's is [64]", "its blocks.1.norm1.bias is [48]"]),
+        ("model.depth=3", ["its model.depth is 2, the recipe's is 3"]),
+        ("model.heads=2", ["its model.heads is 4, the recipe's is 2"]),
+    ):
+        out = ("--set", f"run.out={tmp_path / 'refused'}")
+        result = graticule("train", third, "--start-from", file, "--set", change, *out)
+        assert result.returncode == 2, result.stdout
+        assert all(word in result.stderr for word in words) and "decoder." not in result.stderr, result.stderr
+
+    # The same task takes the decoder too.
+    fourth = write(tmp_path / "fourth", "reconstruct", SMALL)
+    graticule("train", fourth, "--start-from", file, "--set", "run.keep=9", check=True)
+    again = weights_of(tmp_path / "fourth" / "run/checkpoints/step-0")
+    assert again.keys() == read["first"].keys() and all(torch.equal(again[name], read["first"][name]) for name in again)
+
+
+def weights_of(trained):
+    """Its weights, exported to a file beside it."""
+    graticule("export", trained, trained / "w.safetensors", check=True)
+    return exported.read(trained / "w.safetensors")[0]
 
 
 def test_check_and_plan_know_each_task(tmp_path):
