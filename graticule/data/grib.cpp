@@ -24,8 +24,21 @@ namespace {
 // GDAL reads one band of a file at a time.
 struct Opened {
   std::unique_ptr<GDALDataset> dataset;
+  std::set<std::string> packings;  // those that not every GDAL reads
   std::mutex mutex;
 };
+
+// Ends because GDAL does not open or read a file: it may lack a packing.
+[[noreturn]] void refuse_packing(const std::string& file, const std::string& what,
+                                 const std::set<std::string>& packings, const std::string& reason) {
+  if (packings.empty()) fail("grib", file, ": ", what, " (", reason, "): it is damaged: copy it again");
+  std::string names;
+  for (const std::string& name : packings) names += (names.empty() ? "" : ", ") + name;
+  refuse(
+      "grib", file, ": ", what, " (", reason, "): its numbers are packed by ", names,
+      ", which this machine's GDAL does not read: repack them (grib_set -r -s packingType=grid_simple IN OUT), or write "
+      "it as NetCDF with cfgrib and xarray");
+}
 
 // What one message holds.
 struct Message {
@@ -123,8 +136,8 @@ class GribArray : public ChunkedArray {
     GDALRasterBand* band = file_->dataset->GetRasterBand(bands_[at]);
     if (band->RasterIO(GF_Read, 0, 0, columns, rows, values.data(), columns, rows, GDT_Float64, 0, 0) !=
         CE_None)
-      fail("grib", header().file, ": message ", bands_[at], " cannot be read (", quiet.last_error(),
-           "): it is damaged: copy it again");
+      refuse_packing(header().file, text("message ", bands_[at], " cannot be read"), file_->packings,
+                     quiet.last_error());
     int has_mark = 0;
     const double mark = band->GetNoDataValue(&has_mark);
     for (double& value : values) {
@@ -137,19 +150,19 @@ class GribArray : public ChunkedArray {
   std::vector<int> bands_;  // by time, then level
 };
 
-std::shared_ptr<Opened> open_with_gdal(const std::string& file) {
-  static std::once_flag once;
+std::shared_ptr<Opened> open_with_gdal(const std::string& file, const std::set<std::string>& packings) {
+  static std::once_flag once, all;
   std::call_once(once, [] { GDALRegister_GRIB(); });
+  // GDAL unpacks JPEG 2000 by whichever driver of it there is.
+  if (packings.contains("JPEG 2000")) std::call_once(all, GDALAllRegister);
   // GDAL would turn kelvin into degrees Celsius.
   CPLSetThreadLocalConfigOption("GRIB_NORMALIZE_UNITS", "NO");
   const QuietGdal quiet;
   auto opened = std::make_shared<Opened>();
+  opened->packings = packings;
   const char* const drivers[] = {"GRIB", nullptr};
   opened->dataset.reset(GDALDataset::Open(file.c_str(), GDAL_OF_RASTER | GDAL_OF_READONLY, drivers));
-  if (!opened->dataset)
-    fail("grib", file, " cannot be opened (", quiet.last_error(),
-         "): it is damaged, or of a kind that GDAL does "
-         "not read");
+  if (!opened->dataset) refuse_packing(file, "it cannot be opened", packings, quiet.last_error());
   return opened;
 }
 
@@ -214,11 +227,11 @@ void add_quantity(const std::string& name, const std::vector<Message>& messages,
 }  // namespace
 
 Dataset open_grib(const std::string& file, const std::shared_ptr<ChunkCache>& cache) {
-  check_grib_grids(file);
+  const std::set<std::string> packings = check_grib_grids(file);
   Dataset data;
   data.path = file;
   data.container = "GRIB";
-  const std::shared_ptr<Opened> opened = open_with_gdal(file);
+  const std::shared_ptr<Opened> opened = open_with_gdal(file, packings);
   add_axes(file, *opened->dataset, data);
   std::map<std::string, std::vector<Message>> quantities;
   std::set<std::string> passed;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 
 #include "graticule/data/chunk_cache.h"
@@ -17,8 +18,9 @@ bool is_grib(const std::string& file);
 /// that are left out: of unknown levels, or not at every level and time. Fails on a file that is cut off.
 Dataset open_grib(const std::string& file, const std::shared_ptr<ChunkCache>& cache);
 
-/// Refuses a file with a message on another grid than regular latitudes and longitudes. GDAL reads some of those
-/// as if they were regular. Fails on a message that is cut off.
-void check_grib_grids(const std::string& file);
+/// Refuses a file with a message on another grid than regular latitudes and longitudes, with rows from east to west, or on
+/// another grid than the first: GDAL reads all of these as if they were on the grid of the first message. Fails on a message that is cut off. Returns the packings of edition 2 that not every GDAL
+/// reads, by name ("CCSDS").
+std::set<std::string> check_grib_grids(const std::string& file);
 
 }  // namespace graticule

@@ -98,3 +98,49 @@ def test_grib_that_cannot_be_read(tmp_path):
     path.write_bytes(whole + whole[:-20])
     result = graticule("data", "stats", path)
     assert result.returncode == 1 and "cut off" in result.stderr and result.stderr.count("\n") == 1, result.stderr
+
+
+def test_messages_that_gdal_would_put_in_wrong_places(tmp_path):
+    path, time = tmp_path / "a.grib", sky().time.values[0]
+    for edition in (1, 2):
+        whole = message(edition, "2t", sky().t2m.values[0], time)
+        other = message(edition, "msl", sky().msl.values[0], time)
+        path.write_bytes(message(1, "2t", sky().t2m.values[0], time) + other)
+        assert len(info(path)["names"]) == 2
+        for changes, words in (
+            ({"iScansNegatively": 1}, "rows from east to west"),
+            ({"longitudeOfFirstGridPointInDegrees": -180, "longitudeOfLastGridPointInDegrees": 150}, "different grids"),
+            ({"latitudeOfFirstGridPointInDegrees": 70, "latitudeOfLastGridPointInDegrees": -70}, "different grids"),
+        ):
+            handle = eccodes.codes_new_from_message(whole)
+            for key, value in changes.items():
+                eccodes.codes_set(handle, key, value)
+            path.write_bytes(other + eccodes.codes_get_message(handle))
+            assert words in refusal(path)
+            eccodes.codes_release(handle)
+
+
+def packed(kind):
+    handle = eccodes.codes_new_from_message(message(2, "2t", sky().t2m.values[0], sky().time.values[0]))
+    eccodes.codes_set(handle, "bitsPerValue", 16)
+    eccodes.codes_set_values(handle, eccodes.codes_get_values(handle))
+    eccodes.codes_set(handle, "packingType", kind)
+    written = eccodes.codes_get_message(handle)
+    eccodes.codes_release(handle)
+    return written
+
+
+@pytest.mark.parametrize("kind", ["grid_complex", "grid_complex_spatial_differencing", "grid_jpeg", "grid_ieee"])
+def test_packings(tmp_path, kind):
+    (tmp_path / "a.grib").write_bytes(packed(kind))
+    want = float(sky().t2m.values[0].mean(dtype="f8"))
+    assert mean(tmp_path / "a.grib", "2m_temperature") == pytest.approx(want, rel=1e-5)
+
+
+def test_a_packing_that_gdal_lacks_is_named(tmp_path):
+    """GDAL has CCSDS from 3.11 on, if it was built with it."""
+    path = tmp_path / "a.grib"
+    path.write_bytes(packed("grid_ccsds"))
+    result = graticule("data", "info", path)
+    if result.returncode != 0:
+        assert result.returncode == 2 and "packed by CCSDS" in result.stderr, result.stderr
