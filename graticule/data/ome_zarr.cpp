@@ -23,10 +23,26 @@ json ome_of(const KeyStore& store, const std::string& group) {
   return read_zarr_json(store, join_keys(group, ".zattrs")).value_or(json::object());
 }
 
+enum class OmeKind { space, time, channel, other };
+
 struct OmeAxis {
   std::string name, units;
+  OmeKind kind = OmeKind::other;
   double scale = 1, shift = 0;  // of the coordinates of this level
 };
+
+// What an axis is: its type says it. The format leaves the name free, and asks for no type where it is one of its own.
+OmeKind kind_of(const std::string& name, const std::string& type) {
+  if (type == "channel" || (type.empty() && name == "c")) return OmeKind::channel;
+  if (type == "time" || (type.empty() && name == "t")) return OmeKind::time;
+  const bool place = name == "x" || name == "y" || name == "z";
+  return type == "space" || (type.empty() && place) ? OmeKind::space : OmeKind::other;
+}
+
+// The name of an axis as a dimension: those of times and channels have the names by which they are known (image_roles.h).
+std::string dimension_of(const OmeAxis& axis) {
+  return axis.kind == OmeKind::channel ? "c" : axis.kind == OmeKind::time ? "t" : axis.name;
+}
 
 // One level of an image or a label.
 struct OmeLevel {
@@ -48,12 +64,12 @@ std::unique_ptr<StoredArray> open_level(const Keys& store, const std::string& ke
   } else {
     fail("ome_zarr", where, " is named by multiscales, but holds no array: write the image anew");
   }
-  if (!array) refuse("ome_zarr", where, " holds no numbers");
+  if (!array) refuse("ome_zarr", where, " holds no real numbers");
   if (array->header.shape.size() != axes.size())
     fail("ome_zarr", where, " has ", array->header.shape.size(), " dimensions, but the image has ",
          axes.size(), " axes: write the image anew");
   array->header.dimensions.clear();
-  for (const OmeAxis& axis : axes) array->header.dimensions.push_back(axis.name);
+  for (const OmeAxis& axis : axes) array->header.dimensions.push_back(dimension_of(axis));
   return open_zarr_array(std::move(*array), store, key, cache);
 }
 
@@ -96,7 +112,8 @@ OmeLevel open_image(const Keys& store, const std::string& group, const json& ome
   for (const json& axis : required(first, "axes", where)) {
     if (!axis.is_object())
       refuse("ome_zarr", where, " is of version 0.3 or earlier: rewrite it as 0.4 or 0.5");
-    axes.push_back({required(axis, "name", where).get<std::string>(), axis.value("unit", "")});
+    const std::string name = required(axis, "name", where).get<std::string>();
+    axes.push_back({name, axis.value("unit", ""), kind_of(name, axis.value("type", ""))});
   }
   const json& datasets = required(first, "datasets", where);
   if (level < 0 || level >= std::ssize(datasets))
@@ -131,8 +148,8 @@ void add_under(const std::string& name, const std::shared_ptr<StoredArray>& whol
 
 void add_image(const OmeLevel& image, const json& ome, Dataset& data) {
   std::vector<std::optional<int64_t>> fixed(image.axes.size());
-  const auto channel =
-      std::find_if(image.axes.begin(), image.axes.end(), [](const auto& a) { return a.name == "c"; });
+  const auto channel = std::find_if(image.axes.begin(), image.axes.end(),
+                                    [](const auto& a) { return a.kind == OmeKind::channel; });
   const auto at = static_cast<size_t>(channel - image.axes.begin());
   const std::vector<std::string> names =
       at < fixed.size() ? channel_names(ome, image.array->header().shape[at]) : std::vector<std::string>{};
@@ -143,7 +160,7 @@ void add_image(const OmeLevel& image, const json& ome, Dataset& data) {
   if (names.empty()) add_under("image", image.array, fixed, data);
   for (size_t d = 0; d < image.axes.size(); ++d) {
     const OmeAxis& axis = image.axes[d];
-    if (axis.name == "x" || axis.name == "y" || axis.name == "z")
+    if (axis.kind == OmeKind::space)
       add_axis(data, axis.name, {{"units", axis.units}},
                even_places(image.array->header().shape[d], axis.shift, axis.scale));
   }
@@ -169,7 +186,7 @@ Dataset open_ome_zarr(const Keys& store, const std::string& group, int64_t level
     OmeLevel own = open_image(store, key, ome_of(*store, key), level, cache);
     std::vector<std::optional<int64_t>> fixed(own.axes.size());
     for (size_t d = 0; d < fixed.size(); ++d) {
-      if (own.axes[d].name == "c" && own.array->header().shape[d] == 1) fixed[d] = 0;
+      if (own.axes[d].kind == OmeKind::channel && own.array->header().shape[d] == 1) fixed[d] = 0;
     }
     add_under(label, own.array, fixed, data);
   }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <cstring>
 #include <optional>
 
 #include "graticule/core/error.h"
@@ -14,15 +15,23 @@
 #include "graticule/data/memory_array.h"
 #include "graticule/data/ome_tiff.h"
 #include "graticule/data/quiet_gdal.h"
+#include "graticule/data/tiff_pages.h"
 
 namespace graticule {
 
 namespace {
 
-std::optional<NumberType> number_type_of(GDALDataType type) {
+// GDAL before 3.7 has no type of signed bytes: it gives them as bytes, with a word beside. `Int8` is looked up by its name.
+constexpr const char* signed_bytes = "Int8";
+
+std::optional<NumberType> number_type_of(GDALRasterBand& band) {
+  const GDALDataType type = band.GetRasterDataType();
+  if (std::string_view(GDALGetDataTypeName(type)) == signed_bytes) return NumberType::i1;
   switch (type) {
-    case GDT_Byte:
-      return NumberType::u1;
+    case GDT_Byte: {
+      const char* word = band.GetMetadataItem("PIXELTYPE", "IMAGE_STRUCTURE");
+      return word && std::string_view(word) == "SIGNEDBYTE" ? NumberType::i1 : NumberType::u1;
+    }
     case GDT_UInt16:
       return NumberType::u2;
     case GDT_Int16:
@@ -44,11 +53,49 @@ std::optional<NumberType> number_type_of(GDALDataType type) {
   }
 }
 
-// Planes of one type and size, row-major over the dimensions before rows and columns.
+// The type in memory by which GDAL gives numbers of a type as they are stored.
+GDALDataType gdal_type_of(NumberType type) {
+  switch (type) {
+    case NumberType::i1: {
+      const GDALDataType known = GDALGetDataTypeByName(signed_bytes);
+      return known == GDT_Unknown ? GDT_Byte : known;
+    }
+    case NumberType::u1:
+      return GDT_Byte;
+    case NumberType::u2:
+      return GDT_UInt16;
+    case NumberType::i2:
+      return GDT_Int16;
+    case NumberType::u4:
+      return GDT_UInt32;
+    case NumberType::i4:
+      return GDT_Int32;
+    case NumberType::u8:
+      return GDT_UInt64;
+    case NumberType::i8:
+      return GDT_Int64;
+    case NumberType::f4:
+      return GDT_Float32;
+    case NumberType::f8:
+      return GDT_Float64;
+    case NumberType::f2:
+      break;  // GDAL gives them as Float32
+  }
+  GRATICULE_CHECK(false, "number type of a raster");
+}
+
+using PackingOfBand = std::map<int, Packing>;
+
+// Planes of one type and size, row-major over the dimensions before rows and columns. `own`: the packing of each band where
+// they differ; the array then holds physical values in fp64.
 class RasterArray : public StoredArray {
  public:
-  RasterArray(ArrayHeader header, std::shared_ptr<RasterFiles> files, std::vector<RasterPlane> planes)
-      : StoredArray(std::move(header)), files_(std::move(files)), planes_(std::move(planes)) {}
+  RasterArray(ArrayHeader header, std::shared_ptr<RasterFiles> files, std::vector<RasterPlane> planes,
+              PackingOfBand own)
+      : StoredArray(std::move(header)),
+        files_(std::move(files)),
+        planes_(std::move(planes)),
+        own_(std::move(own)) {}
 
   void read(std::span<const Span> box, std::span<std::byte> out) override { read_planes(box, 0, 0, out); }
 
@@ -74,36 +121,49 @@ class RasterArray : public StoredArray {
              ": write pages of one size");
     const int height = static_cast<int>(rows.size()), width = static_cast<int>(columns.size());
     if (band->RasterIO(GF_Read, static_cast<int>(columns.begin), static_cast<int>(rows.begin), width, height,
-                       out.data(), width, height, gdal_type(), 0, 0) != CE_None)
+                       out.data(), width, height, gdal_type_of(header().type), 0, 0) != CE_None)
       fail("raster", header().file, ": band ", plane.band, " cannot be read (", quiet.last_error(),
            "): the file is damaged or cut off: copy it again");
-    out = out.subspan(static_cast<size_t>(rows.size() * columns.size()) * size_of(header().type));
-  }
-
-  GDALDataType gdal_type() const {
-    for (const GDALDataType type : {GDT_Byte, GDT_UInt16, GDT_Int16, GDT_UInt32, GDT_Int32, GDT_UInt64,
-                                    GDT_Int64, GDT_Float32, GDT_Float64}) {
-      if (number_type_of(type) == header().type) return type;
+    const size_t bytes = static_cast<size_t>(rows.size() * columns.size()) * size_of(header().type);
+    if (!own_.empty()) {
+      const auto values = unpack_doubles(out.first(bytes), header().type, own_.at(plane.band));
+      std::memcpy(out.data(), values.data(), bytes);
     }
-    GRATICULE_CHECK(false, "number type of a raster");
+    out = out.subspan(bytes);
   }
 
   std::shared_ptr<RasterFiles> files_;
   std::vector<RasterPlane> planes_;
+  PackingOfBand own_;
 };
 
+// Whether a table only says that numbers are greys, from black or from white on, as GDAL gives one for pages of one bit and
+// for those whose 0 is white. Then the numbers are read as they are stored.
+bool is_grey(const GDALColorTable& table) {
+  const int last = table.GetColorEntryCount() - 1;
+  bool from_black = true, from_white = true;
+  for (int i = 0; i <= last; ++i) {
+    const GDALColorEntry& colour = *table.GetColorEntry(i);
+    const bool grey = colour.c1 == colour.c2 && colour.c2 == colour.c3;
+    const int level = (255 * i + last / 2) / std::max(last, 1);
+    from_black = from_black && grey && std::abs(colour.c1 - level) <= 1;
+    from_white = from_white && grey && std::abs(255 - colour.c1 - level) <= 1;
+  }
+  return from_black || from_white;
+}
+
 NumberType type_of_band(GDALRasterBand& band, const std::string& file, int number) {
-  if (band.GetColorTable())
+  if (band.GetColorTable() && !is_grey(*band.GetColorTable()))
     refuse("raster", file, ": band ", number,
            " holds indices into a table of colours: write the colours themselves, or labels without a table");
-  const std::optional<NumberType> type = number_type_of(band.GetRasterDataType());
+  const std::optional<NumberType> type = number_type_of(band);
   if (!type)
     refuse("raster", file, ": band ", number,
            " holds complex numbers: write real and imaginary parts as bands");
   return *type;
 }
 
-Packing packing_of_band(GDALRasterBand& band) {
+Packing packing_of_band(GDALRasterBand& band, NumberType type) {
   Packing packing;
   int there = 0;
   const double scale = band.GetScale(&there);
@@ -111,16 +171,21 @@ Packing packing_of_band(GDALRasterBand& band) {
   const double offset = band.GetOffset(&there);
   if (there) packing.offset = offset;
   const double mark = band.GetNoDataValue(&there);
-  if (there && mark == mark) packing.missing.push_back(mark);
+  if (there && mark == mark)
+    packing.missing.push_back(type == NumberType::f4 ? static_cast<double>(static_cast<float>(mark)) : mark);
   return packing;
 }
 
-// What the bands of a file have in common. Refuses those that differ in it.
-struct Bands {
-  NumberType type = NumberType::u1;
+struct Band {
+  int number = 1;
   Packing packing;
   std::string units;
-  std::vector<int> numbers;               // without opacity
+};
+
+// The bands of a file without opacity. Refuses those of different types.
+struct Bands {
+  NumberType type = NumberType::u1;
+  std::vector<Band> all;
   std::vector<std::string> descriptions;  // one each, or none at all
 };
 
@@ -133,20 +198,18 @@ Bands bands_of(GDALDataset& dataset, const std::string& file, std::vector<std::s
       continue;
     }
     const NumberType type = type_of_band(band, file, number);
-    if (bands.numbers.empty()) {
+    if (bands.all.empty()) {
       bands.type = type;
-      bands.packing = packing_of_band(band);
-      bands.units = band.GetUnitType();
     } else if (type != bands.type) {
-      refuse("raster", file, ": band ", bands.numbers.front(), " and band ", number,
+      refuse("raster", file, ": band ", bands.all.front().number, " and band ", number,
              " hold numbers of different types: write them with one type");
     }
-    bands.numbers.push_back(number);
+    bands.all.push_back({number, packing_of_band(band, type), band.GetUnitType()});
     bands.descriptions.emplace_back(band.GetDescription());
   }
-  bands.descriptions = distinct_names(std::move(bands.descriptions), std::ssize(bands.numbers));
-  if (bands.numbers.empty()) refuse("raster", file, " has no band but opacity: leave it out");
-  const int mask = dataset.GetRasterBand(bands.numbers[0])->GetMaskFlags();
+  bands.descriptions = distinct_names(std::move(bands.descriptions), std::ssize(bands.all));
+  if (bands.all.empty()) refuse("raster", file, " has no band but opacity: leave it out");
+  const int mask = dataset.GetRasterBand(bands.all[0].number)->GetMaskFlags();
   if (mask == GMF_PER_DATASET) notes.push_back(file + ": its mask of valid pixels is not used");
   return bands;
 }
@@ -175,35 +238,52 @@ void add_map_axes(GDALDataset& dataset, Dataset& data) {
   add_axis(data, "x", units, even_places(dataset.GetRasterXSize(), place[0], place[1], 0.5));
 }
 
-ArrayHeader header_of(const std::string& name, const std::string& file, const Bands& bands) {
-  ArrayHeader header;
-  header.name = name, header.file = file, header.type = bands.type, header.packing = bands.packing;
-  header.attributes = {{"units", bands.units}};
-  return header;
+bool same_packing(const Packing& a, const Packing& b) {
+  return a.scale == b.scale && a.offset == b.offset && a.missing == b.missing;
 }
 
-void add_planes(ArrayHeader header, const RasterStack& stack, GDALDataset& first,
-                const std::shared_ptr<RasterFiles>& files, Dataset& data) {
+// Adds an array of planes of `bands`.
+void add_planes(const std::string& name, std::span<const Band> bands, NumberType type,
+                const RasterStack& stack, GDALDataset& first, const std::shared_ptr<RasterFiles>& files,
+                Dataset& data) {
+  const Band& one = bands.front();
+  const auto all = [&](const auto& same) { return std::all_of(bands.begin(), bands.end(), same); };
+  ArrayHeader header;
+  header.name = name, header.file = data.path, header.type = type, header.packing = one.packing;
+  if (all([&](const Band& band) { return band.units == one.units; }))
+    header.attributes = {{"units", one.units}};
+  PackingOfBand own;
+  if (!all([&](const Band& band) { return same_packing(band.packing, one.packing); })) {
+    for (const Band& band : bands) own[band.number] = band.packing;
+    header.type = NumberType::f8, header.packing = {};
+  }
   header.dimensions = stack.dimensions, header.shape = stack.shape;
   header.dimensions.insert(header.dimensions.end(), {"y", "x"});
   header.shape.insert(header.shape.end(), {first.GetRasterYSize(), first.GetRasterXSize()});
-  data.arrays.push_back(std::make_unique<RasterArray>(std::move(header), files, stack.planes));
+  data.arrays.push_back(
+      std::make_unique<RasterArray>(std::move(header), files, stack.planes, std::move(own)));
 }
 
 // Pages and bands as they follow each other.
 void add_plain(const std::string& name, const Bands& bands, const std::vector<std::string>& pages,
                GDALDataset& first, const std::shared_ptr<RasterFiles>& files, Dataset& data) {
+  const char* description = first.GetMetadataItem("TIFFTAG_IMAGEDESCRIPTION");
+  auto counted = page_dimensions(
+      description ? description : "", data.path,
+      {std::ssize(pages), first.GetRasterCount(), first.GetRasterYSize(), first.GetRasterXSize()});
+  if (counted.empty() && pages.size() > 1) counted.emplace_back("page", std::ssize(pages));
   const bool named = !bands.descriptions.empty();
-  const size_t arrays = named ? bands.numbers.size() : 1;
-  for (size_t i = 0; i < arrays; ++i) {
-    const std::vector<int> own = named ? std::vector<int>{bands.numbers[i]} : bands.numbers;
+  const size_t each = named ? 1 : bands.all.size();
+  for (size_t i = 0; i < bands.all.size(); i += each) {
+    const std::span<const Band> own = std::span(bands.all).subspan(i, each);
     RasterStack stack;
-    if (pages.size() > 1) stack.dimensions.push_back("page"), stack.shape.push_back(std::ssize(pages));
-    if (own.size() > 1) stack.dimensions.push_back("band"), stack.shape.push_back(std::ssize(own));
+    for (const auto& [dimension, size] : counted)
+      stack.dimensions.push_back(dimension), stack.shape.push_back(size);
+    if (each > 1) stack.dimensions.push_back("band"), stack.shape.push_back(std::ssize(own));
     for (const std::string& page : pages) {
-      for (const int band : own) stack.planes.push_back({page, band});
+      for (const Band& band : own) stack.planes.push_back({page, band.number});
     }
-    add_planes(header_of(named ? bands.descriptions[i] : name, data.path, bands), stack, first, files, data);
+    add_planes(named ? bands.descriptions[i] : name, own, bands.type, stack, first, files, data);
   }
 }
 
@@ -232,8 +312,12 @@ GDALDataset& RasterFiles::open(const std::string& name) {
   const char* const drivers[] = {"GTiff", "PNG", "JPEG", nullptr};
   std::unique_ptr<GDALDataset, Close> opened(
       GDALDataset::Open(name.c_str(), GDAL_OF_RASTER | GDAL_OF_READONLY, drivers));
+  const std::string reason = quiet.last_error();
+  if (!opened && reason.find("missing codec") != std::string::npos)
+    refuse("raster", name, " cannot be opened (", reason,
+           "): this machine's GDAL lacks its compression: write it with another one (deflate, LZW, zstd)");
   if (!opened)
-    fail("raster", name, " cannot be opened (", quiet.last_error(),
+    fail("raster", name, " cannot be opened (", reason,
          "): it is damaged or cut off, or no TIFF, PNG or JPEG file: copy it again");
   constexpr size_t most = 100;
   if (order_.size() >= most) {
@@ -262,8 +346,8 @@ Dataset open_raster(const std::string& file, const std::string& name,
   if (description && is_ome_tiff(description)) {
     data.container = "OME-TIFF";
     for (const auto& [channel, stack] :
-         ome_stacks(description, file, pages, std::ssize(bands.numbers), data.notes))
-      add_planes(header_of(channel.empty() ? name : channel, file, bands), stack, first, files, data);
+         ome_stacks(description, file, pages, std::ssize(bands.all), data.notes))
+      add_planes(channel.empty() ? name : channel, bands.all, bands.type, stack, first, files, data);
   } else {
     add_plain(name, bands, pages, first, files, data);
   }

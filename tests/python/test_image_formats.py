@@ -189,6 +189,19 @@ def test_ome_zarr(tmp_path, version):
     assert agrees(tmp_path / "many", "volume", both)["samples"] == ["0.zarr", "1.zarr"]
 
 
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_axes_of_ome_zarr_are_known_by_their_types(tmp_path, version):
+    image, path = values(2, 8, 32, 48, dtype="u2"), tmp_path / "a.ome.zarr"
+    ome_zarr(path, version, image, (image[0] > 100).astype("i4"))
+    metadata = path / (".zattrs" if version == "0.4" else "zarr.json")
+    text = metadata.read_text()
+    for name, ours in (("c", "stain"), ("z", "depth")):
+        text = text.replace(f'"name": "{name}"', f'"name": "{ours}"')
+    metadata.write_text(text)
+    wanted = {"image_0": image[0], "image_1": image[1], "cells": (image[0] > 100).astype("i4")}
+    assert agrees(path, "volume", wanted)["axes"][0]["name"] == "depth"
+
+
 def write_well(path, trajectories, seed=0):
     """As The Well's writers do: fields of order 0, 1 and 2, constants, and boundary conditions."""
     import h5py
