@@ -82,7 +82,8 @@ Coordinate coordinate_of(std::string_view name, const nlohmann::json& attributes
   if (north.contains(units)) return Coordinate::latitude;
   if (east.contains(units)) return Coordinate::longitude;
   if (hectopascal.contains(units) || pascal.contains(units)) return Coordinate::level;
-  if (units.find(" since ") != std::string::npos) return Coordinate::time;
+  if (units.find(" since ") != std::string::npos || units.find(" as %y") != std::string::npos)
+    return Coordinate::time;
   if (standard == "forecast_period" || (lead_names.contains(word) && lead_seconds.contains(units)))
     return Coordinate::lead;
   // A coordinate with any other unit (metres of a projection, model levels) is none of the known ones,

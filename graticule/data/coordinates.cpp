@@ -40,17 +40,26 @@ double precision_of(NumberType type) {
                                   : 0;
 }
 
+int64_t time_in(double value, const TimeUnits& units, const StoredArray& array) try {
+  return time_of(value, units, precision_of(array.header().type));
+} catch (const std::invalid_argument& error) {
+  refuse("grid", place_of(array), ": ", error.what());
+}
+
 std::vector<int64_t> times_of(const std::vector<double>& values, const StoredArray& array,
                               const TimeUnits& units) {
   constexpr double far = 4e11;  // seconds: more than 12,000 years
   std::vector<int64_t> times;
+  if (units.dates && array.header().type == NumberType::f4)
+    refuse("grid", place_of(array),
+           " holds dates in 32 bits, which have no room for the hour: write them in 64 bits");
   for (const double value : values) {
     const double seconds = value * units.seconds_a_unit;
-    if (std::abs(seconds) > far)
+    if (!units.dates && std::abs(seconds) > far)
       refuse("grid", place_of(array), " holds ", value, " ",
              text_attribute(array.header().attributes, "units"),
              ": that is more than 12,000 years from its origin; correct its units or its values");
-    times.push_back(time_of(value, units, precision_of(array.header().type)));
+    times.push_back(time_in(value, units, array));
     if (times.back() < units.earliest)
       refuse("grid", place_of(array), " holds ", value, " ",
              text_attribute(array.header().attributes, "units"),

@@ -61,11 +61,12 @@ std::vector<std::string> words_of(const std::string& list) {
   return words;
 }
 
-// The name of a two-dimensional latitude or longitude that the field refers to; "" when there is none.
+// The name of a latitude or longitude of two dimensions (WRF's have time as a third) that the field refers to; "" when there
+// is none.
 std::string curvilinear_coordinate(const ArrayHeader& header, const Dataset& data) {
   for (const std::string& name : words_of(text_attribute(header.attributes, "coordinates"))) {
     for (const auto& array : data.arrays) {
-      if (array->header().name != name || array->header().shape.size() != 2) continue;
+      if (array->header().name != name || array->header().shape.size() < 2) continue;
       const Coordinate kind = coordinate_of(name, array->header().attributes);
       if (kind == Coordinate::latitude || kind == Coordinate::longitude) return name;
     }
@@ -91,8 +92,9 @@ std::string obstacle_of(const ArrayHeader& header, const Dataset& data, const Di
                         const Coordinates& coordinates) {
   const std::string curvilinear = found.cell ? "" : curvilinear_coordinate(header, data);
   if (!curvilinear.empty())
-    return text("its ", curvilinear,
-                " has two dimensions: a rotated or curvilinear grid; bring it onto latitudes and longitudes");
+    return text(
+        "its ", curvilinear,
+        " has several dimensions: a rotated or curvilinear grid; bring it onto latitudes and longitudes");
   // The attribute is "crs" or, in CF's extended form, "crs: latitude longitude".
   for (std::string word : words_of(text_attribute(header.attributes, "grid_mapping"))) {
     if (word.ends_with(':')) word.pop_back();

@@ -129,7 +129,9 @@ bool means_something_else(std::string_view name, const nlohmann::json& attribute
       {"cl", {{"1"}, "lake"}},
       {"dl", {{"m"}, "lake"}},
       {"sd", {{"m", "m of water equivalent"}, "snow"}},
-      {"cc", {{"1", "%"}, "cloud"}}};
+      {"cc", {{"1", "%"}, "cloud"}},
+      {"o3", {{"kg kg-1"}, "mass"}},        // CMIP's is a mole fraction
+      {"tp", {{}, "precipitation", "s"}}};  // tp in s is the period of waves at their peak
   const auto found = ours.find(name);
   if (found == ours.end()) return false;
   const auto& [allowed, part, forbidden] = found->second;

@@ -193,7 +193,7 @@ void add_arrays(int group, const NetcdfPlace& place, bool above, const std::shar
       if (!labels.empty()) data.labels[name.data()] = std::move(labels);
     }
     if (!header && rank > 2)
-      data.notes.push_back(text(name.data(), " (", place.path, ") holds no numbers: not read"));
+      data.notes.push_back(text(name.data(), " (", place.path, ") holds no real numbers: not read"));
     if (!header || (above && !describes_axes(*header))) continue;
     NetcdfPlace at = place;
     at.variable = variable;

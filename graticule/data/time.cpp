@@ -130,6 +130,33 @@ std::optional<int64_t> standard_days_of(const CalendarDay& date) {
   return days_of(Calendar::gregorian, reform) - 1 - before;
 }
 
+// The calendar of a CF attribute, in small letters.
+Calendar calendar_or_refuse(const std::string& word) {
+  const std::optional<Calendar> found = calendar_named(word);
+  if (found) return *found;
+  refuse("time", "calendar '", word,
+         "': known are standard, gregorian, proleptic_gregorian, julian, noleap (365_day), all_leap "
+         "(366_day) and 360_day; convert the times first");
+}
+
+// Times before the reform are Julian dates in the standard calendar, which the program does not know.
+int64_t earliest_in(Calendar calendar, const std::string& word) {
+  const bool standard = calendar == Calendar::gregorian && word != name_of(Calendar::gregorian);
+  return standard ? days_of(calendar, reform) * day_seconds : std::numeric_limits<int64_t>::min();
+}
+
+// 20010131.25: a day and the part of it that has passed.
+int64_t time_of_date(double value, const TimeUnits& units) {
+  constexpr double last = 99'991'231;  // of year 9999
+  const double whole = std::floor(std::clamp(value, -1.0, last + 1));
+  const auto digits = static_cast<int64_t>(whole);
+  const CalendarDay date{digits / 10000, static_cast<int>(digits / 100 % 100),
+                         static_cast<int>(digits % 100)};
+  if (whole < 0 || whole > last || !has_day(units.calendar, date))
+    refuse("time", "the date ", digits, " is no day of the calendar ", name_of(units.calendar));
+  return days_of(units.calendar, date) * day_seconds + std::llround((value - whole) * day_seconds);
+}
+
 // "7" or "7:3", a sample and its step.
 int64_t parse_number(std::string_view number) {
   std::string_view rest = number;
@@ -187,40 +214,41 @@ TimeUnits parse_time_units(std::string_view units, std::string_view calendar) {
                                                            {"nanosecond", 1e-9},
                                                            {"nanoseconds", 1e-9}};
   constexpr std::string_view since = " since ";
-  const std::string small = with_single_blanks(lower(units));
+  const std::string small = with_single_blanks(lower(units)), rule = lower(calendar);
+  if (small == "day as %y%m%d.%f") {
+    const Calendar known = calendar_or_refuse(rule);
+    return {day_seconds, 0, known, earliest_in(known, rule), true};
+  }
   const size_t at = small.find(since);
   if (at == std::string::npos)
-    refuse("time", "units '", units, "': expected 'hours since 1900-01-01' or similar");
+    refuse(
+        "time", "units '", units,
+        "': expected 'hours since 1900-01-01', 'day as %Y%m%d.%f' or similar (`cdo -r copy` rewrites times)");
   const auto unit = known.find(std::string_view(small).substr(0, at));
-  const std::string rule = lower(calendar);
-  const std::optional<Calendar> found = calendar_named(rule);
-  if (!found) {
-    refuse("time", "calendar '", calendar,
-           "': known are standard, gregorian, proleptic_gregorian, julian, noleap (365_day), all_leap "
-           "(366_day) and 360_day; convert the times first");
-  }
+  const Calendar found = calendar_or_refuse(rule);
   const std::string_view word = std::string_view(small).substr(0, at);
-  const bool months = *found == Calendar::days_360 && (word == "months" || word == "month");
+  const bool months = found == Calendar::days_360 && (word == "months" || word == "month");
   if (unit == known.end() && !months) {
     refuse("time", "units '", units, "': ", small.substr(0, at),
            " have no fixed length; known are days, hours, minutes, seconds and their thousandths");
   }
   const std::optional<Civil> origin = parse_civil(upper_t(small.substr(at + since.size())));
-  const bool standard = *found == Calendar::gregorian && rule != name_of(Calendar::gregorian);
+  const int64_t earliest = earliest_in(found, rule);
+  const bool standard = earliest != std::numeric_limits<int64_t>::min();
   std::optional<int64_t> days;
   if (origin && standard) days = standard_days_of(origin->date);
-  if (origin && !standard && has_day(*found, origin->date)) days = days_of(*found, origin->date);
+  if (origin && !standard && has_day(found, origin->date)) days = days_of(found, origin->date);
   if (!days)
     refuse("time", "units '", units, "': the origin is no date and time in UTC of the calendar ",
            rule.empty() ? "standard" : rule);
-  TimeUnits read{months ? 30.0 * day_seconds : unit->second, 0, *found};
-  const int64_t first = days_of(*found, origin->date);
-  read.origin = seconds_of(*origin, *found) + (*days - first) * day_seconds;
-  read.earliest = standard ? days_of(*found, reform) * day_seconds : std::numeric_limits<int64_t>::min();
+  TimeUnits read{months ? 30.0 * day_seconds : unit->second, 0, found, earliest};
+  const int64_t first = days_of(found, origin->date);
+  read.origin = seconds_of(*origin, found) + (*days - first) * day_seconds;
   return read;
 }
 
 int64_t time_of(double value, const TimeUnits& units, double precision) {
+  if (units.dates) return time_of_date(value, units);
   const double seconds = value * units.seconds_a_unit;
   const double error = std::abs(seconds) * precision;
   for (const int64_t round : {3600, 600, 60}) {

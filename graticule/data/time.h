@@ -34,6 +34,8 @@ struct TimeUnits {
   int64_t origin = 0;
   Calendar calendar = Calendar::gregorian;
   int64_t earliest = 0;  ///< times before this one are not known: those of `standard` before 1582-10-15
+  bool dates =
+      false;  ///< values are dates themselves, 20010131.25, as CDO and ICON write: "day as %Y%m%d.%f"
 };
 /// Refuses an unknown unit (years; months, except in 360_day, where they have 30 days), an unknown calendar,
 /// and an origin that is not in UTC. An origin of `standard` before 1582-10-15 is a Julian date.
@@ -41,7 +43,8 @@ TimeUnits parse_time_units(std::string_view units, std::string_view calendar);
 
 /// The time that a number in a file means. `value` counts units since the origin. `precision`: half of the
 /// step between two such numbers in the file's type, relative to the value (6e-8 for 32-bit floats, 0 for
-/// integers). The result is the roundest time within that error: a whole hour, 10 minutes, a minute, a second.
+/// integers). The result is the roundest time within that error: a whole hour, 10 minutes, a minute, a second. Refuses a
+/// date that the calendar does not have.
 int64_t time_of(double value, const TimeUnits& units, double precision);
 
 /// Day of year from 1 (leap years have 366) and hour of day from 0.

@@ -34,7 +34,7 @@ void add_array(const Group& group, const std::string& name, const json& attribut
                std::optional<ZarrMetadata> array) {
   Dataset& data = group.data;
   if (!text_attribute(attributes, "grid_mapping_name").empty()) data.mappings[name] = attributes;
-  if (!array && rank > 1) data.notes.push_back(data.path + "/" + name + " holds no numbers: not read");
+  if (!array && rank > 1) data.notes.push_back(data.path + "/" + name + " holds no real numbers: not read");
   if (!array) return;
   if (array->header.dimensions.size() != array->header.shape.size()) {
     data.notes.push_back(data.path + "/" + name + ": not read, because its dimensions have no names");

@@ -85,7 +85,7 @@ std::optional<DateType> date_type2(const std::string& name) {
 }
 
 bool is_no_number2(const std::string& name) {
-  return name.size() >= 2 && std::string("OUSVMm").find(name[1]) != std::string::npos;
+  return name.size() >= 2 && std::string("OUSVMmc").find(name[1]) != std::string::npos;
 }
 
 // ---- format 3
@@ -98,7 +98,7 @@ std::optional<NumberType> number_type3(const json& type, const std::string& wher
       {"uint32", NumberType::u4},  {"uint64", NumberType::u8},  {"bool", NumberType::u1}};
   const std::string name = type.is_object() ? type.value("name", "") : type.get<std::string>();
   if (const auto found = known.find(name); found != known.end()) return found->second;
-  for (const char* other : {"string", "utf32", "bytes", "datetime", "timedelta", "struct"}) {
+  for (const char* other : {"string", "utf32", "bytes", "datetime", "timedelta", "struct", "complex"}) {
     if (name.find(other) != std::string::npos) return std::nullopt;
   }
   refuse(where, "unknown data type ", type.dump(), ": known are float16 to 64, int8 to 64 and uint8 to 64");
@@ -193,7 +193,11 @@ void add_shard(const json& configuration, ZarrMetadata& array, const std::string
   }
   constexpr double most = 1 << 26;
   if (chunks > most) refuse(where, "shards of ", chunks, " chunks: rewrite the store with larger chunks");
-  for (const json& codec : required(configuration, "codecs", where)) add_codec(codec, array, where);
+  for (const json& codec : required(configuration, "codecs", where)) {
+    if (codec.is_object() && codec.value("name", "") == "sharding_indexed")
+      refuse(where, "shards in shards cannot be read: rewrite the store with shards of chunks");
+    add_codec(codec, array, where);
+  }
   array.shard = shard;
 }
 
@@ -252,8 +256,9 @@ std::optional<ZarrMetadata> parse_zarr2(const json& array, const json& attribute
   if (!fill.is_null()) {
     result.fill = parse_fill(fill, where);
     // xarray takes the fill value of format 2 as CF's _FillValue. This is not done for coordinates (one
-    // dimension): zarr writes fill value 0 by default, and a time or a longitude may be 0.
-    if (result.fill == result.fill && result.header.shape.size() > 1)
+    // dimension): zarr writes fill value 0 by default, and a time or a longitude may be 0. Nor for booleans, where half
+    // of all values would be missing.
+    if (result.fill == result.fill && result.header.shape.size() > 1 && !dtype.ends_with("b1"))
       result.header.packing.missing.push_back(result.fill);
   }
   settle_marks(result, where);

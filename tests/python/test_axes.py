@@ -113,8 +113,8 @@ def mapped(data):
     ("make", "words"),
     [
         (rotated, "no variable on latitudes and longitudes"),
-        (curvilinear, "lat has two dimensions"),
-        (nominal, "geolat has two dimensions"),
+        (curvilinear, "lat has several dimensions"),
+        (nominal, "geolat has several dimensions"),
         (mapped, "rotated_latitude_longitude"),
     ],
 )

@@ -200,3 +200,38 @@ def test_checksums_of_hdf5(tmp_path):
     chunk.write_bytes(b"\x7f" + chunk.read_bytes()[1:])
     result = graticule("data", "stats", path)
     assert result.returncode == 1 and "odd/0.0.0 is damaged" in result.stderr and "checksum" in result.stderr
+
+
+def test_shards_in_shards_are_refused(tmp_path):
+    path = tmp_path / "a"
+    sky().drop_vars(["t2m", "msl"]).to_zarr(path, consolidated=False)
+    inner = zarr.codecs.ShardingCodec(chunk_shape=(1, 4, 6))
+    outer = zarr.codecs.ShardingCodec(chunk_shape=(2, 8, 12), codecs=[inner])
+    array = zarr.create_array(
+        path,
+        name="t2m",
+        shape=(8, 8, 12),
+        chunks=(4, 8, 12),
+        dtype="f4",
+        serializer=outer,
+        compressors=None,
+        dimension_names=DIMENSIONS,
+    )
+    array[:] = sky().t2m.values
+    assert "shards in shards" in refusal(path)
+
+
+@pytest.mark.parametrize("form", [2, 3])
+def test_complex_numbers_and_booleans(tmp_path, form):
+    """xarray itself takes False for missing where it is the fill value of format 2."""
+    path = tmp_path / "a"
+    data = sky()
+    data["spectrum"] = data.t2m.astype("c8")
+    data.to_zarr(path, zarr_format=form, consolidated=False)
+    add(path, "warm", "bool", zarr_format=form, fill_value=False)
+    warm = zarr.open_group(path)["warm"]
+    warm[:] = data.t2m.values > 280
+    told = json.loads(graticule("data", "stats", path).stdout)["variables"]
+    assert told["warm"]["missing"] == 0
+    assert told["warm"]["mean"] == pytest.approx((data.t2m.values > 280).mean())
+    assert "spectrum holds no real numbers" in info(path)["notes"]

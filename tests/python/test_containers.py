@@ -300,4 +300,4 @@ def test_a_store_tells_its_array_without_numbers(tmp_path, form):
     data = sky()
     data["flag"] = (data.t2m.dims, np.full(data.t2m.shape, "ok"))
     data.to_zarr(tmp_path / "a.zarr", zarr_format=form)
-    assert "flag holds no numbers" in info(tmp_path / "a.zarr")["notes"]
+    assert "flag holds no real numbers" in info(tmp_path / "a.zarr")["notes"]

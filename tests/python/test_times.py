@@ -163,3 +163,24 @@ def test_a_time_that_no_field_uses_stands_in_no_way(tmp_path):
     data = sky().assign_coords(month=("month", [1, 2], {"units": "months since 2001-01-01"}))
     data.to_netcdf(tmp_path / "a.nc")
     assert first(tmp_path / "a.nc") == "2001-01-01T00:00:00"
+
+
+@pytest.mark.parametrize("calendar", ["proleptic_gregorian", "360_day"])
+def test_dates_as_numbers(tmp_path, calendar):
+    """CDO's absolute times, which ICON writes."""
+    data = sky().drop_vars("time")
+    days = 20010227 + np.arange(8) // 4 + np.arange(8) % 4 / 4
+    attributes = {"units": "day as %Y%m%d.%f", "calendar": calendar, "standard_name": "time"}
+    data["time"] = ("time", days, attributes)
+    data.to_netcdf(tmp_path / "a.nc")
+    told = info(tmp_path / "a.nc")["times"]
+    assert (told["first"], told["last"], told["count"]) == ("2001-02-27T00:00:00", "2001-02-28T18:00:00", 8)
+    data["time"] = ("time", days + 3, attributes)
+    data.to_netcdf(tmp_path / "b.nc")
+    if calendar == "360_day":
+        assert info(tmp_path / "b.nc")["times"]["first"] == "2001-02-30T00:00:00"
+    else:
+        assert "is no day of the calendar" in refusal(tmp_path / "b.nc")
+    data["time"] = ("time", 200102 + np.arange(8.0), {**attributes, "units": "month as %Y%m.%f"})
+    data.to_netcdf(tmp_path / "c.nc")
+    assert "cdo -r copy" in refusal(tmp_path / "c.nc")

@@ -24,6 +24,10 @@ TWO_METRES = "2m_temperature"
         ("t2m", {"GRIB_paramId": 167}, TWO_METRES),
         ("sd", {"GRIB_paramId": 228141, "units": "kg m-2"}, "sd"),
         ("vo", {"units": "m s-1"}, "vo"),
+        ("o3", {"units": "mol mol-1", "standard_name": "mole_fraction_of_ozone_in_air"}, "o3"),
+        ("o3", {"units": "kg kg-1"}, "ozone_mass_mixing_ratio"),
+        ("tp", {"units": "s", "standard_name": "sea_surface_wave_period_at_spectral_maximum"}, "tp"),
+        ("tp", {"units": "m"}, "total_precipitation"),
         ("my_field", {}, "my_field"),
     ],
 )
