@@ -117,7 +117,7 @@ int64_t tokenizer_parameters(const ModelShape& shape) {
   const int64_t time = linear(1, C) + (shape.calendar ? calendar_features * C : 0);
   switch (shape.grid.mode) {
     case TokenMode::full:
-      return V * linear(I, C) + V * C + time;
+      return V * linear(I, C) + V * C + time + (shape.adds_merged() ? V * C * I : 0);
     case TokenMode::aggregated:
       return V * linear(I, C) + V * C + C + 4 * linear(C, C) + time;
     case TokenMode::channels:
@@ -156,7 +156,7 @@ Flops flops(const ModelShape& shape) {
   const auto depth = static_cast<double>(shape.depth), hidden = static_cast<double>(shape.hidden());
   const auto rows = static_cast<double>(shape.projection_rows(shape.heads, shape.key_heads()));
   Flops count;
-  count.tokenizer = 2 * patches * C;
+  count.tokenizer = 2 * patches * C * (shape.adds_merged() ? 2 : 1);
   // One query a place: k and v projections of every variable's token, q and out of one, scores and sums over
   // V.
   if (shape.grid.mode == TokenMode::aggregated)

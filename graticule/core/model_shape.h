@@ -26,6 +26,7 @@ struct TransformerShape {
   bool qk_variables = false;  ///< queries and keys have embeddings of their token's variable
   int64_t head_layers = 0;    ///< hidden layers (Linear, GELU) of the prediction head before its projection
   double drop_path = 0;       ///< rate of the last block; it grows linearly from 0 at the first block
+  bool add_merged = false;    ///< tokens know the other variables of their place (model/merged.h)
   bool calendar = false;      ///< tokens know the hour of the day and the day of the year
   double init_std = 0.02;     ///< deviation of the initial weights of blocks and head
   double lead_std = 0.02;     ///< deviation of the initial weight of the lead time
@@ -79,6 +80,8 @@ struct ModelShape : TransformerShape {
   int64_t embedded_variables() const {
     return qk_variables && grid.mode == TokenMode::full ? grid.variables : 1;
   }
+  /// Whether there are other variables at a token's place to know.
+  bool adds_merged() const { return add_merged && grid.mode == TokenMode::full && grid.variables > 1; }
   /// The rows of the projection to `queries` and `keys` heads of each: keys have no features of place there.
   int64_t projection_rows(int64_t queries, int64_t keys) const {
     return (queries + 2 * keys) * head_dim() - keys * place_features();

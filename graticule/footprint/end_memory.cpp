@@ -53,7 +53,50 @@ void exchange(const PassSizes& s, Footprint& f, int64_t bytes) {
   if (s.axes.sequence() * s.axes.tensor > 1) f.brief(s.b > 1 ? 2 * bytes : bytes);
 }
 
-EndSizes tokenizer_run(const PassSizes& s) {
+/// The sums of model/place_sums: what each token adds to its place, and the sums of all places in fp32.
+struct PlaceSums {
+  int64_t cast, part, sums;
+  bool spread;
+};
+
+PlaceSums place_sums(const PassSizes& s) {
+  const TokenGrid& grid = s.shape.grid;
+  return {s.e() < fp32_bytes ? values(s, grid.inputs(), s.e()) : 0, s.mine(s.C()),
+          s.b * grid.places() * s.C() * fp32_bytes, s.axes.sequence() * s.axes.tensor > 1};
+}
+
+// The sum over places of `part` bytes, which leaves as many.
+void sum_over_places(Footprint& f, const PlaceSums& p) {
+  f.make(p.sums);
+  if (p.spread) f.brief(p.sums);
+  f.make(p.part).drop(p.sums);
+}
+
+// What each token adds to its place. Its derivative frees the gradient too.
+EndSizes part_run(const PassSizes& s) {
+  const PlaceSums p = place_sums(s);
+  EndSizes part{{}, {}, p.part, p.cast};
+  part.run.make(p.cast).make(2 * p.part).drop(p.part);
+  part.derivative.run(plain_backward(s, s.b * s.t, s.shape.grid.inputs(), s.C(), false))
+      .drop(p.part + p.cast);
+  return part;
+}
+
+// The sums run after the tokens are embedded, and their derivative before theirs.
+void add_place_sums(const PassSizes& s, EndSizes& end) {
+  if (!s.shape.adds_merged()) return;
+  const PlaceSums p = place_sums(s);
+  const EndSizes part = part_run(s);
+  end.run.run(part.run);
+  sum_over_places(end.run, p);
+  end.run.drop(p.part).make(p.part).drop(2 * p.part);
+  end.saved += part.saved;
+  Footprint d;
+  sum_over_places(d, p);
+  end.derivative = d.run(part.derivative).run(end.derivative);
+}
+
+EndSizes embed_run(const PassSizes& s) {
   const TokenGrid& grid = s.shape.grid;
   const int64_t x = s.mine(s.C()), cast = s.e() < fp32_bytes ? values(s, grid.inputs(), s.e()) : 0,
                 rows = s.b * s.t, picked = s.masked() ? values(s, grid.inputs(), fp32_bytes) : 0;
@@ -72,6 +115,13 @@ EndSizes tokenizer_run(const PassSizes& s) {
   end.run.make(2 * places).drop(places).make(2 * x);
   end.run.drop(2 * x + places);
   end.derivative.drop(cast > 0 ? cast : picked);
+  return end;
+}
+
+EndSizes tokenizer_run(const PassSizes& s) {
+  const int64_t x = s.mine(s.C());
+  EndSizes end = embed_run(s);
+  add_place_sums(s, end);
   if (!s.masked()) return end;
   exchange(s, end.run, x);
   Footprint back;  // the gradient of what was exchanged
@@ -151,9 +201,23 @@ BlockMemory whole_block(const PassSizes& s, Activations policy, const EndSizes& 
   return block;
 }
 
+// Place sums by `count` tiles like `tile`, after the forward of the tokenizer and before its backward.
+void lean_place_sums(const PassSizes& s, const EndSizes& tile, int64_t count, BlockMemory& block) {
+  const PlaceSums p = place_sums(s);
+  Footprint &f = block.forward, &d = block.backward;
+  if (count > 1) f.make(p.part);
+  f.run(tile.run).drop(tile.saved + (count > 1 ? tile.output : 0));
+  sum_over_places(f, p);
+  f.drop(2 * p.part);
+  sum_over_places(d, p);
+  d.run(tile.run).run(tile.derivative);
+  d.leave(Account::gradients, s.shape.grid.variables * s.C() * s.shape.grid.inputs() * s.e());
+  d.drop(p.part);
+}
+
 BlockMemory end_block(const PassSizes& s, Activations policy, bool head, int64_t elements) {
-  const auto run = [head](const PassSizes& sizes) { return head ? head_run(sizes) : tokenizer_run(sizes); };
-  const EndSizes whole = run(s);
+  const auto run = [head](const PassSizes& sizes) { return head ? head_run(sizes) : embed_run(sizes); };
+  const EndSizes whole = head ? head_run(s) : tokenizer_run(s);
   BlockMemory block;
   block.output = whole.output, block.input_gradient = head ? s.mine(s.C()) : 0;
   Footprint& d = block.backward;
@@ -172,6 +236,7 @@ BlockMemory end_block(const PassSizes& s, Activations policy, bool head, int64_t
   Footprint& f = block.forward;
   if (count > 1) f.make(whole.output);
   f.run(part.run).drop(part.saved + (count > 1 ? part.output : 0));
+  if (!head && s.shape.adds_merged()) lean_place_sums(s, part_run(one), count, block);
   d.make(block.input_gradient);
   for (int64_t i = 0; i < std::min<int64_t>(2, count); ++i) {
     d.run(part.run).run(part.derivative).drop(part.output + (head ? one.mine(s.C()) : 0));

@@ -70,7 +70,7 @@ at::Tensor variables_of_tokens(const at::Tensor& variable_VE, const TokenGrid& g
   return variable_VE.index_select(0, at::tensor(numbers, at::kLong).to(variable_VE.device()));
 }
 
-Block entry(const ModelShape& shape, const Span& tokens, const DecoderLayers& layers) {
+Block entry(const ModelShape& shape, const Span& tokens, const WholeSequence& layers) {
   const auto run = [shape, tokens, holders = layers.holders,
                     tables = position_tables(shape.grid, shape.decoder.dim)](
                        const Weights& weights, const at::Tensor& x_BtC, const Inputs& inputs) {
@@ -94,8 +94,8 @@ Block entry(const ModelShape& shape, const Span& tokens, const DecoderLayers& la
 
 }  // namespace
 
-Block visible_tokenizer(const ModelShape& shape, const Span& tokens, const DecoderLayers& layers) {
-  Block block = tokenizer(shape, tokens);
+Block visible_tokenizer(const ModelShape& shape, const Span& tokens, const WholeSequence& layers) {
+  Block block = tokenizer(shape, tokens, layers.holders);
   block.lean.reset();
   block.run = [run = block.run, shape, holders = layers.holders](
                   const Weights& weights, const at::Tensor& input, const Inputs& inputs) {
@@ -105,7 +105,7 @@ Block visible_tokenizer(const ModelShape& shape, const Span& tokens, const Decod
   return block;
 }
 
-std::vector<Block> decoder(const ModelShape& shape, const Span& tokens, const DecoderLayers& layers,
+std::vector<Block> decoder(const ModelShape& shape, const Span& tokens, const WholeSequence& layers,
                            int64_t tile_tokens) {
   const ModelShape narrow = shape.decoder_shape();
   std::vector<Block> blocks = {entry(shape, tokens, layers)};

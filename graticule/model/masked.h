@@ -18,19 +18,19 @@
 
 namespace graticule {
 
-/// How a rank computes the decoder. The default: one rank.
-struct DecoderLayers {
+/// How a rank computes what is of all tokens of a sample, hidden ones among them. The default: one rank.
+struct WholeSequence {
   Group holders;        ///< all ranks that have tokens of a sample
-  Attention attention;  ///< over all tokens
-  TensorLayers tensor;  ///< of all tokens
+  Attention attention;  ///< of a decoder, over all tokens
+  TensorLayers tensor;  ///< of a decoder
 };
 
 /// The tokenizer of the visible tokens: input_BTKI -> x_BtC. `tokens`: this rank's tokens.
-Block visible_tokenizer(const ModelShape& shape, const Span& tokens, const DecoderLayers& layers);
+Block visible_tokenizer(const ModelShape& shape, const Span& tokens, const WholeSequence& layers);
 
 /// The decoder: x_BtC -> prediction_BTKP, as the blocks "decoder" (norm, projection, hidden places, positions),
 /// "decoder.blocks.0", ..., "head".
-std::vector<Block> decoder(const ModelShape& shape, const Span& tokens, const DecoderLayers& layers,
+std::vector<Block> decoder(const ModelShape& shape, const Span& tokens, const WholeSequence& layers,
                            int64_t tile_tokens);
 
 }  // namespace graticule

@@ -8,10 +8,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numbers>
 
 #include "graticule/core/error.h"
 #include "graticule/kernel/linear.h"
+#include "graticule/model/place_sums.h"
 #include "graticule/parallel/tiles.h"
 
 namespace graticule {
@@ -49,16 +51,29 @@ at::Tensor time_embedding(const Weights& weights, const Inputs& inputs, bool cal
   return (lead_BC + at::matmul(calendar_B4, weights["calendar.weight"].t())).unsqueeze(1);
 }
 
-// One linear map for each variable that this rank's tokens belong to: [B, T, 1, I] -> [B, T, C].
-at::Tensor embed_each_variable(const Weights& weights, const at::Tensor& input_BTKI,
-                               std::vector<VariableRun> runs) {
+/// The visible tokens of a tile, and their input in the dtype of the weights.
+struct TokensOfTile {
+  Span span;  ///< their range among the visible tokens
+  at::Tensor input_BTKI;
+};
+
+TokensOfTile tokens_of_tile(const Weights& weights, const at::Tensor& input_BTKI, const Visible& visible,
+                            const Span& tile) {
+  const Span span = visible_part(visible, tile);
+  const at::Tensor of_span =
+      visible ? input_BTKI.index_select(1, (tokens_at(visible, span) - tile.begin).to(input_BTKI.device()))
+              : input_BTKI;
+  return {span, of_span.to(weights["lead.weight"].scalar_type())};
+}
+
+// A function of each variable that this rank's tokens belong to, of its patches: [B, T, 1, I] -> [B, T, C].
+at::Tensor of_each_variable(const TokensOfTile& tile, const TokenGrid& grid, const Visible& visible,
+                            const std::function<at::Tensor(int64_t v, const at::Tensor& patches_BtI)>& map) {
+  std::vector<VariableRun> runs = variable_runs(grid, {&tile.span, 1}, visible);
   if (runs.empty()) runs.push_back({0, {0, 0}});  // no token: the weights still take part
   std::vector<at::Tensor> parts;
-  for (const auto& [v, tokens] : runs) {
-    const at::Tensor patches_BtI = input_BTKI.narrow(1, tokens.begin, tokens.size()).select(2, 0);
-    parts.push_back(graticule::linear(patches_BtI, weights["patch.weight"][v], weights["patch.bias"][v]) +
-                    weights["variable"][v]);
-  }
+  for (const auto& [v, tokens] : runs)
+    parts.push_back(map(v, tile.input_BTKI.narrow(1, tokens.begin, tokens.size()).select(2, 0)));
   return at::cat(parts, 1);
 }
 
@@ -105,6 +120,10 @@ std::vector<Parameter> tokenizer_weights(const ModelShape& shape) {
     free("variable", {V, C}, Init::truncated_normal);
     list.back().deviation = 0.5;
   }
+  if (shape.adds_merged()) {
+    weight("merged.weight", {V, C, I});
+    list.back().deviation = 1 / std::sqrt(static_cast<double>(V * I));
+  }
   if (shape.grid.mode == TokenMode::aggregated) {
     free("aggregate.query", {C}, Init::truncated_normal);
     for (const char* name : {"q", "k", "v", "out"}) {
@@ -123,10 +142,17 @@ std::vector<Parameter> tokenizer_weights(const ModelShape& shape) {
   return list;
 }
 
-// The tokens of a tile that are visible: [B, t, K, I] of the tile -> those of `part`, their range among the visible.
-at::Tensor pick(const at::Tensor& input_BTKI, const Visible& visible, const Span& tile, const Span& part) {
-  if (!visible) return input_BTKI;
-  return input_BTKI.index_select(1, (tokens_at(visible, part) - tile.begin).to(input_BTKI.device()));
+// What each token adds to all tokens of its place (model/place_sums.h).
+Block part_of_place(const ModelShape& shape, const Span& tokens, int64_t tile_tokens) {
+  const TokenFunction part = [shape, tokens](const Weights& weights, const at::Tensor& input,
+                                             const Inputs& inputs, const Span& tile) {
+    const auto mine =
+        tokens_of_tile(weights, input, inputs.visible, {tokens.begin + tile.begin, tokens.begin + tile.end});
+    return of_each_variable(mine, shape.grid, inputs.visible, [&](int64_t v, const at::Tensor& patches_BtI) {
+      return graticule::linear(patches_BtI, weights["merged.weight"][v]);
+    });
+  };
+  return token_block("tokenizer", {}, part, tile_tokens);
 }
 
 }  // namespace
@@ -160,31 +186,34 @@ at::Tensor positions_of(const WaveTables& tables, const TokenGrid& grid, const S
   return at::cat(parts, 1);
 }
 
-Block tokenizer(const ModelShape& shape, const Span& tokens, int64_t tile_tokens) {
+Block tokenizer(const ModelShape& shape, const Span& tokens, const Group& holders, int64_t tile_tokens) {
   const TokenFunction embed = [shape, tokens, tables = position_tables(shape.grid, shape.dim)](
                                   const Weights& weights, const at::Tensor& input, const Inputs& inputs,
                                   const Span& tile) {
-    const Span all{tokens.begin + tile.begin, tokens.begin + tile.end},
-        span = visible_part(inputs.visible, all);
-    const at::Tensor input_BTKI =
-        pick(input, inputs.visible, all, span).to(weights["lead.weight"].scalar_type());
+    const auto mine =
+        tokens_of_tile(weights, input, inputs.visible, {tokens.begin + tile.begin, tokens.begin + tile.end});
     at::Tensor x_BTC;
     switch (shape.grid.mode) {
       case TokenMode::full:
         x_BTC =
-            embed_each_variable(weights, input_BTKI, variable_runs(shape.grid, {&span, 1}, inputs.visible));
+            of_each_variable(mine, shape.grid, inputs.visible, [&](int64_t v, const at::Tensor& patches_BtI) {
+              return graticule::linear(patches_BtI, weights["patch.weight"][v], weights["patch.bias"][v]) +
+                     weights["variable"][v];
+            });
         break;
       case TokenMode::aggregated:
-        x_BTC = aggregate_variables(weights, input_BTKI, shape);
+        x_BTC = aggregate_variables(weights, mine.input_BTKI, shape);
         break;
       case TokenMode::channels:
-        x_BTC = graticule::linear(input_BTKI.flatten(2), weights["patch.weight"], weights["patch.bias"]);
+        x_BTC = graticule::linear(mine.input_BTKI.flatten(2), weights["patch.weight"], weights["patch.bias"]);
         break;
     }
-    return x_BTC + positions_of(tables, shape.grid, span, inputs.visible, x_BTC.options()) +
+    return x_BTC + positions_of(tables, shape.grid, mine.span, inputs.visible, x_BTC.options()) +
            time_embedding(weights, inputs, shape.calendar);
   };
-  return token_block("tokenizer", tokenizer_weights(shape), embed, tile_tokens);
+  Block block = token_block("tokenizer", tokenizer_weights(shape), embed, tile_tokens);
+  if (!shape.adds_merged()) return block;
+  return plus_place_sums(block, part_of_place(shape, tokens, tile_tokens), shape.grid, tokens, holders);
 }
 
 }  // namespace graticule

@@ -30,6 +30,9 @@ at::Tensor positions_of(const WaveTables& tables, const TokenGrid& grid, const S
 
 /// The tokenizer of the tokens `tokens`: input_BTKI -> x_BTC in the dtype of the weights. Its lean pair works
 /// on tiles of `tile_tokens` tokens. With Inputs::visible it gives the visible tokens alone; then use run().
-Block tokenizer(const ModelShape& shape, const Span& tokens, int64_t tile_tokens = 4096);
+/// `holders`: all ranks that have tokens of a sample; with ModelShape::adds_merged the block is collective over them
+/// (model/place_sums.h).
+Block tokenizer(const ModelShape& shape, const Span& tokens, const Group& holders = {},
+                int64_t tile_tokens = 4096);
 
 }  // namespace graticule

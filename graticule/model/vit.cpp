@@ -11,10 +11,10 @@ namespace graticule {
 
 std::vector<Block> vision_transformer(const ModelShape& shape, const Span& tokens, const Attention& attention,
                                       const TensorLayers& layers, int64_t tile_tokens,
-                                      const DecoderLayers& of_all) {
+                                      const WholeSequence& of_all) {
   const bool masked = shape.has_decoder();
   std::vector<Block> chain = {masked ? visible_tokenizer(shape, tokens, of_all)
-                                     : tokenizer(shape, tokens, tile_tokens)};
+                                     : tokenizer(shape, tokens, of_all.holders, tile_tokens)};
   const Span read =
       masked ? span_of(shape.visible_tokens(), of_all.holders.size(), of_all.holders.rank()) : tokens;
   for (int64_t i = 0; i < shape.depth; ++i) {

@@ -259,6 +259,19 @@ void bill_visible(Bill& bill, const Step& step, const ModelShape& whole) {
            2 * passes * once.times);
 }
 
+// The sums of all places that tokens know (model/place_sums): forward, backward, and forward again where a masked
+// sequence is embedded again.
+void bill_place_sums(Bill& bill, const Step& step, const BlockRuns& runs) {
+  if (runs.block != 0 || step.shape.entry.dim > 0 || !step.shape.adds_merged()) return;
+  const bool masked = step.shape.visible_tokens() < step.shape.grid.tokens(),
+             again = masked && is_lean(step.options.train.activations.value_or(Activations::keep));
+  const auto micro_batches = std::ssize(step.share.micro_batches);
+  bill.repeat(((again ? 3 : 2) * runs.once.times + runs.ahead.times) / micro_batches);
+  for (const int64_t samples : step.share.micro_batches) {
+    bill.all_reduce(holders_of_sample(step), samples * step.shape.grid.places() * step.shape.dim, fp32_bytes);
+  }
+}
+
 // The sums that a loss takes over all tokens of a sample (train/task_segment, train/task_pooled).
 void bill_loss(Bill& bill, const Step& step) {
   const TaskOptions& task = step.options.task;
@@ -266,7 +279,7 @@ void bill_loss(Bill& bill, const Step& step) {
   if (task.kind == TaskKind::segment) sums = 3 * task.classes;
   if (task.kind == TaskKind::classify) sums = task.classes + 1;
   if (task.kind == TaskKind::regress) sums = 2;
-  if (sums == 0) return;
+  if (sums == 0 || step.share.place.pipeline + 1 < step.axes.pipeline) return;  // the last stage has the loss
   for (const int64_t samples : step.share.micro_batches)
     bill.all_reduce(holders_of_sample(step), samples * sums, fp32_bytes);
 }
@@ -365,6 +378,7 @@ std::vector<Exchange> exchanges_of_step(const Options& options, const ModelShape
       bill.repeat(count);
       bill_block_weights(bill, step, runs);
       if (part.is_transformer(runs.block)) bill_blocks(bill, step, runs, count);
+      bill_place_sums(bill, step, runs);
     }
   }
   bill.repeat(1);

@@ -8,23 +8,35 @@ Work operator*(const Work& work, const Work& by) {
   return {work.linear * by.linear, work.attention * by.attention};
 }
 
+/// The pairs of a query and a key that a rank attends with, in one head: the tokens of its column times those of its row in
+/// the grid of the context ranks.
+struct Pairs {
+  double forward, backward;
+};
+Pairs pairs_of(const Options& options, const RankShare& share, const ModelShape& shape, const Axes& axes) {
+  const ContextGrids grids = context_grids_of(options, shape, axes);
+  const auto in = [&](const ContextGrid& grid) {
+    const GridTokens tokens = grid_tokens(shape, axes, share, grid);
+    return static_cast<double>(tokens.queries) * static_cast<double>(tokens.keys);
+  };
+  return {in(grids.forward), in(grids.backward)};
+}
+
 // Forward of one sample through a transformer block. Linear layers: this rank's heads and hidden units, over
-// the tokens of its tensor group. Attention: the queries of its ulysses group with all keys, in the heads
-// that ulysses leaves it.
-Work block_forward(const RankShare& share, const ModelShape& shape) {
+// the tokens of its tensor group. Attention: so many pairs, in the heads that ulysses leaves it.
+Work block_forward(const RankShare& share, const ModelShape& shape, double pairs) {
   const auto C = static_cast<double>(shape.dim), D = static_cast<double>(shape.head_dim());
   const int64_t queries = share.queries.size(), keys = share.keys.size();
   const auto qkv_out = static_cast<double>(shape.projection_rows(queries, keys) + queries * shape.head_dim());
   const auto mlp = static_cast<double>(2 * share.hidden.size());
   return {2 * static_cast<double>(share.layer_tokens) * C * (qkv_out + mlp),
-          4 * static_cast<double>(share.query_tokens) * static_cast<double>(shape.visible_tokens()) *
-              static_cast<double>(share.own_queries.size()) * D};
+          4 * pairs * static_cast<double>(share.own_queries.size()) * D};
 }
 
 // The forward products that the backward of a lean block repeats: the output projection (for x1), the MLP's
 // first layer, and the projection to q, k, v: once for each group, once more if q and k have norms, once more
 // if attention runs again.
-Work block_again(const RankShare& share, const ModelShape& shape, bool attention) {
+Work block_again(const RankShare& share, const ModelShape& shape, bool attention, double pairs) {
   const auto C = static_cast<double>(shape.dim), D = static_cast<double>(shape.head_dim());
   const int64_t queries = share.queries.size();
   const auto rows = static_cast<double>(shape.projection_rows(queries, share.keys.size()));
@@ -32,13 +44,13 @@ Work block_again(const RankShare& share, const ModelShape& shape, bool attention
   const double width =
       static_cast<double>(queries) * D + projections * rows + static_cast<double>(share.hidden.size());
   return {2 * static_cast<double>(share.layer_tokens) * C * width,
-          attention ? block_forward(share, shape).attention : 0};
+          attention ? block_forward(share, shape, pairs).attention : 0};
 }
 
 // Forward of one sample through a block. Tokenizer and head work token by token, so a rank has its share of
 // tokens.
-Work forward_of(int64_t block, const RankShare& share, const ModelShape& shape) {
-  if (block > 0 && block <= shape.depth) return block_forward(share, shape);
+Work forward_of(int64_t block, const RankShare& share, const ModelShape& shape, double pairs) {
+  if (block > 0 && block <= shape.depth) return block_forward(share, shape, pairs);
   const Flops all = flops(shape);
   const double part = static_cast<double>(share.tokens.size()) / static_cast<double>(shape.visible_tokens());
   return {part * (block == 0 ? all.tokenizer : all.head), 0};
@@ -66,17 +78,21 @@ StepWork work_of_part(const Options& options, const ModelPart& part, const Axes&
   const RankShare lean = lean_share(part.share, options, shape, axes);  // also of what runs forward alone
   const bool runs_lean = is_lean(options.train.activations.value_or(Activations::keep));
   const RankShare& share = runs_lean ? lean : part.share;
+  const Pairs pairs = pairs_of(options, share, shape, axes);
   StepWork step;
   for (const auto& [runs, count] : alike_blocks(part)) {
-    const auto blocks = static_cast<double>(count);
-    const Work forward = Work{blocks, blocks} * forward_of(runs.block, share, shape);
+    const Work blocks{static_cast<double>(count), static_cast<double>(count)};
+    const Work forward = blocks * forward_of(runs.block, share, shape, pairs.forward);
     step.forward =
         step.forward + forward * samples(runs.once, runs.once) +
-        Work{blocks, blocks} * forward_of(runs.block, lean, shape) * samples(runs.ahead, runs.ahead);
-    step.backward = step.backward + by_backward * forward * samples(runs.once, runs.once);
+        blocks * forward_of(runs.block, lean, shape, pairs.forward) * samples(runs.ahead, runs.ahead);
+    step.backward = step.backward + by_backward * blocks *
+                                        forward_of(runs.block, share, shape, pairs.backward) *
+                                        samples(runs.once, runs.once);
     if (!runs_lean) continue;
+    const bool attention = runs.attention_again.times > 0;
     const Work again = part.is_transformer(runs.block)
-                           ? Work{blocks, blocks} * block_again(share, shape, runs.attention_again.times > 0)
+                           ? blocks * block_again(share, shape, attention, pairs.forward)
                            : forward;
     step.again = step.again + again * samples(runs.once, runs.once);
   }

@@ -83,6 +83,7 @@ void visit_fields(Visitor& visitor, Options& options) {
   visitor.choice("place", meaning, model.place);
   visitor.choice("qk_norm", meaning, model.qk_norm);
   visitor.field("qk_variables", meaning, model.qk_variables);
+  visitor.field("add_merged", meaning, model.add_merged);
   visitor.field("calendar", meaning, model.calendar);
   visitor.field("init_std", course, model.init_std, above(0));
   visitor.field("lead_std", course, model.lead_std, above(0));

@@ -169,8 +169,10 @@ Layers layers_of(const Options& options, const ModelShape& shape, const Mesh& me
   layers.tokens = span_of(S, mesh.holders.size(), mesh.holders.rank());
   layers.attention = attention_over(read, options, shape, mesh);
   layers.tensor = tensor_layers_over(read, mesh);
+  layers.whole.holders = mesh.holders;
   if (shape.has_decoder()) {
-    layers.decoder = {mesh.holders, attention_over(S, options, shape, mesh), tensor_layers_over(S, mesh)};
+    layers.whole.attention = attention_over(S, options, shape, mesh);
+    layers.whole.tensor = tensor_layers_over(S, mesh);
   }
   layers.tile_tokens = options.train.tile_tokens;
   ShardOptions& shard = layers.chain.shard;
@@ -198,7 +200,7 @@ Layers layers_of(const Options& options, const ModelShape& shape, const Mesh& me
 
 Chain chain_of(const ModelShape& shape, const Layers& layers) {
   return {vision_transformer(shape, layers.tokens, layers.attention, layers.tensor, layers.tile_tokens,
-                             layers.decoder),
+                             layers.whole),
           layers.chain};
 }
 

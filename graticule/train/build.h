@@ -44,7 +44,7 @@ struct Layers {
   Span tokens;  ///< this rank's tokens
   Attention attention;
   TensorLayers tensor;
-  DecoderLayers decoder;  ///< only with a decoder (ModelShape::decoder)
+  WholeSequence whole;  ///< attention and tensor only with a decoder (ModelShape::decoder)
   int64_t tile_tokens = TrainOptions().tile_tokens;
   ChainOptions chain;
 };

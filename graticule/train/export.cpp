@@ -99,6 +99,7 @@ std::string model_json(const Problem& problem) {
                 {"qk_norm", name_of(shape.qk_norm)},
                 {"qk_variables", shape.embedded_variables() > 1},
                 {"calendar", shape.calendar},
+                {"add_merged", shape.adds_merged()},
                 {"head_layers", shape.head_layers}};
   if (problem.options.task.kind != TaskKind::forecast) add_task(model, problem);
   if (shape.grid.kind != GridKind::sphere) add_grid(model, shape.grid, waves);

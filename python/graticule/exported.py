@@ -156,13 +156,17 @@ def merge_variables(w, model, each_VSC):
     return part("out", (p[..., None] * v).sum(0).flatten(1))
 
 
-def tokenize(w, model, x_VSP):
-    """Patches -> [S, C], before place and lead."""
+def tokenize(w, model, x_VSP, visible=None):
+    """Patches -> [S, C], before place and lead. `visible`: the tokens that a masked model reads; None: all."""
     if model["tokens"] == "channels":
         flat = x_VSP.permute(1, 0, 2).flatten(1)
         return F.linear(flat, w["tokenizer.patch.weight"], w["tokenizer.patch.bias"])
     each = torch.einsum("vsp,vcp->vsc", x_VSP, w["tokenizer.patch.weight"])
     each = each + (w["tokenizer.patch.bias"] + w["tokenizer.variable"])[:, None]
+    if model.get("add_merged"):
+        read = torch.zeros(each.shape[:2])
+        read.view(-1)[slice(None) if visible is None else visible] = 1
+        each = each + torch.einsum("vs,vsp,vcp->sc", read, x_VSP, w["tokenizer.merged.weight"])
     return each.flatten(0, 1) if model["tokens"] == "full" else merge_variables(w, model, each)
 
 
@@ -176,11 +180,12 @@ def is_target(model):
     return by_variable(model, lambda v: v in model["targets"])
 
 
-def embed(w, model, fields, lead_hours, time=None):
-    """Normalised fields -> the first block's input [S, C]. `fields` and `time`: as of run_model."""
+def embed(w, model, fields, lead_hours, time=None, visible=None):
+    """Normalised fields -> the first block's input [S, C]. `fields` and `time`: as of run_model; `visible`: as of
+    tokenize."""
     present, *past = fields if model.get("history", 1) > 1 else [fields]
     past = [patches(model, field * is_target(model)) for field in past]
-    x = tokenize(w, model, torch.cat([patches(model, present), *past], 2))
+    x = tokenize(w, model, torch.cat([patches(model, present), *past], 2), visible)
     place = positions(model)
     x = x + place.repeat(len(x) // len(place), 1)
     x = x + lead_hours / 100 * w["tokenizer.lead.weight"] + w["tokenizer.lead.bias"]
@@ -304,7 +309,7 @@ def run_masked(w, model, fields, visible):
     """A model of the task reconstruct: normalised fields [V, *grid] -> its output [V, *grid]. It reads the tokens
     `visible` alone: their numbers, ascending."""
     visible = torch.as_tensor(visible)
-    x = blocks(w, model, embed(w, model, fields, 0)[visible], visible)
+    x = blocks(w, model, embed(w, model, fields, 0, visible=visible)[visible], visible)
     narrow = {**model, **model["decoder"]}
     x = F.linear(norm(w, x, "decoder.norm"), w["decoder.project.weight"], w["decoder.project.bias"])
     tokens = all_tokens(model)

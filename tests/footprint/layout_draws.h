@@ -41,6 +41,7 @@ inline void draw_form(ModelOptions& model, std::mt19937_64& random) {
   const auto place = pick(random, std::vector{PlaceForm::added, PlaceForm::aimed, PlaceForm::rotary});
   model.place = layer ? PlaceForm::added : place;
   model.qk_variables = !layer && random() % 2 == 0;
+  model.add_merged = random() % 2 == 0;
 }
 
 /// Draws the keys of a layout that do not depend on sizes.

@@ -23,7 +23,7 @@ TEST(Shape, CountsTheParametersOfTheModel) {
       if (more) {
         shape.kv_heads = 2, shape.head_layers = 2, shape.mlp_ratio = 2.5, shape.calendar = true;
         shape.dim = 48, shape.place = PlaceForm::aimed, shape.qk_norm = QkNorm::cosine;
-        shape.qk_variables = true;
+        shape.qk_variables = true, shape.add_merged = true;
       }
       const auto blocks = vision_transformer(shape, {0, shape.grid.tokens()}, Attention());
       EXPECT_EQ(flat_numel(blocks.front().parameters), tokenizer_parameters(shape));

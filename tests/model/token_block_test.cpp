@@ -67,6 +67,7 @@ TEST(TokenBlock, TilesOfAnySizeEqualAutograd) {
       ModelShape shape;
       shape.grid = {mode, 1 + below(5), 3 + below(6), 3 + below(9), 1 + below(3)};
       shape.dim = 12, shape.heads = 3, shape.head_layers = below(3), shape.calendar = below(2) == 1;
+      shape.add_merged = below(2) == 1;
       const int64_t S = shape.grid.tokens(), begin = below(S), end = begin + 1 + below(S - begin);
       const int64_t tile = 1 + below(S), B = 1 + below(2);
       SCOPED_TRACE(::testing::Message() << "seed " << seed << ": " << name_of(mode) << ", tokens " << begin
@@ -74,7 +75,7 @@ TEST(TokenBlock, TilesOfAnySizeEqualAutograd) {
       const Span tokens{begin, end};
       const at::Tensor fields =
           at::randn({B, tokens.size(), shape.grid.variables_per_token(), shape.grid.pixels()});
-      expect_lean_equals_autograd(tokenizer(shape, tokens, tile), fields);
+      expect_lean_equals_autograd(tokenizer(shape, tokens, {}, tile), fields);
       expect_lean_equals_autograd(prediction_head(shape, tokens, tile), at::randn({B, tokens.size(), 12}));
     }
   }

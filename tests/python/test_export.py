@@ -13,7 +13,7 @@ exported = pytest.importorskip("graticule.exported")
 
 
 OLD = "qk_norm = true\nkv_heads = 2\nhead_layers = 1\npatch = 3\ncalendar = true"
-AIMED = 'place = "aimed"\nqk_norm = "cosine"\nqk_variables = true\nlead_std = 1.0\n'
+AIMED = 'place = "aimed"\nqk_norm = "cosine"\nqk_variables = true\nadd_merged = true\nlead_std = 1.0\n'
 ROTARY = 'place = "rotary"\nqk_norm = "cosine"\nkv_heads = 1\npatch = 3'
 TIME = 982_152_000  # 2001-02-14T12
 

@@ -27,7 +27,8 @@ struct Form {
   const char* keys;
 };
 constexpr Form layered = {28, "qk_norm = \"layer\"\nplace = \"added\"\nqk_variables = false\n"},
-               aimed = {56, "qk_norm = \"cosine\"\nplace = \"aimed\"\nqk_variables = true\n"},
+               aimed = {56,
+                        "qk_norm = \"cosine\"\nplace = \"aimed\"\nqk_variables = true\nadd_merged = true\n"},
                rotary = {28, "qk_norm = \"cosine\"\nplace = \"rotary\"\nqk_variables = true\n"},
                aimed_only = {56, "qk_norm = \"none\"\nplace = \"aimed\"\nqk_variables = false\n"};
 
