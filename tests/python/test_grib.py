@@ -130,13 +130,6 @@ def packed(kind):
     return written
 
 
-@pytest.mark.parametrize("kind", ["grid_complex", "grid_complex_spatial_differencing", "grid_jpeg", "grid_ieee"])
-def test_packings(tmp_path, kind):
-    (tmp_path / "a.grib").write_bytes(packed(kind))
-    want = float(sky().t2m.values[0].mean(dtype="f8"))
-    assert mean(tmp_path / "a.grib", "2m_temperature") == pytest.approx(want, rel=1e-5)
-
-
 def test_a_packing_that_gdal_lacks_is_named(tmp_path):
     """GDAL has CCSDS from 3.11 on, if it was built with it."""
     path = tmp_path / "a.grib"
