@@ -24,6 +24,16 @@ std::vector<int64_t> class_of(const RankShare& share) {
   return key;
 }
 
+// The same of the whole model: a decoder has other tokens and heads.
+std::vector<int64_t> class_of_rank(const Options& options, const ModelShape& shape, const Axes& axes,
+                                   int rank) {
+  std::vector<int64_t> key = class_of(rank_share(options, shape, axes, rank));
+  if (!shape.has_decoder()) return key;
+  const std::vector<int64_t> more = class_of(rank_share(options, shape.decoder_shape(), axes, rank));
+  key.insert(key.end(), more.begin(), more.end());
+  return key;
+}
+
 // A world whose split() makes no real group but passes the members to `note`.
 World noting_world(int rank, int ranks, const std::function<void(const WorldGroup&)>& note) {
   World world{rank, ranks, 0, 1, nullptr, nullptr};
@@ -63,7 +73,7 @@ WorldTraces traces_of_world(const Options& recipe, const ModelShape& shape, int 
   fill_in(options.parallel, traces.axes);
   std::map<std::vector<int64_t>, size_t> classes;
   for (int rank = 0; rank < ranks; ++rank) {
-    std::vector<int64_t> key = class_of(rank_share(options, shape, traces.axes, rank));
+    std::vector<int64_t> key = class_of_rank(options, shape, traces.axes, rank);
     if (!fold) key.push_back(rank);
     const auto [found, fresh] = classes.try_emplace(key, traces.traces.size());
     if (fresh) traces.traces.push_back(trace_of_step(options, shape, {ranks, rank, local_size}));

@@ -38,7 +38,8 @@ struct WorldTraces {
 };
 
 /// Makes one dry run for each class: the ranks of one pipeline stage with equal numbers of samples, tokens
-/// and heads. Their spans of flat weights may differ by one element; this difference is neglected. fold =
+/// and heads, of a decoder too. Their spans of flat weights may differ by one element, and of a masked sequence the
+/// visible tokens among their own; these differences are neglected. fold =
 /// false: one dry run for each rank. Refuses what dry_run refuses, and degrees that cannot work.
 WorldTraces traces_of_world(const Options& options, const ModelShape& shape, int ranks, int local_size,
                             bool fold = true);

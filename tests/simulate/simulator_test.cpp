@@ -233,6 +233,23 @@ TEST(Simulator, FoldsAreExactWhereRanksAreEqual) {
   }
 }
 
+// 10 tokens over 4 ranks, of which each sees one: the encoder's shares are equal, the decoder's are not.
+TEST(Simulator, RanksWithOtherSharesOfADecoderAreAnotherClass) {
+  std::mt19937_64 random(3);
+  Draw draw = draw_layout(random, {Activations::keep}, 8);
+  Options& options = draw.options;
+  options.model = {}, options.model.tokens = TokenMode::channels, options.model.patch = 2;
+  options.parallel = {}, options.parallel.context = 4;
+  options.task.kind = TaskKind::reconstruct, options.task.masked = 0.6;
+  options.data.history = 1, options.train.rollout = 1, options.data.batch = 1;
+  draw.shape = shape_of_task(options, {.variables = 1, .rows = 10, .columns = 4});
+  options.data.variables = options.data.targets = {"a"};
+  const WorldTraces traces = traces_of_world(options, draw.shape, 4, 4);
+  EXPECT_EQ(traces.traces.size(), 2U);
+  EXPECT_EQ(traces.ranks[0].trace, traces.ranks[1].trace);
+  EXPECT_EQ(traces.ranks[2].trace, traces.ranks[3].trace);
+}
+
 TEST(Simulator, RefusesWhatDoesNotFit) {
   const DryExchange gather{Kind::all_gather, {gigabyte, gigabyte}};
   const WorldTraces traces = one_exchange({{0, 1}}, gather);
