@@ -94,7 +94,8 @@ void refuse_leads(const EvalArguments& arguments) {
 void score_samples(TrainedRun& trained, const EvalArguments& arguments, const TimeRange& range,
                    const std::string& out, const World& world, const Group& everyone) {
   agree(world, everyone, [&] { refuse_leads(arguments); });
-  const auto scores = task_of(trained.run.options).scores(trained.run, world, {range, arguments.samples});
+  const auto scores = task_of(trained.run.options)
+                          .scores(trained.run, world, {range, arguments.samples, arguments.trained.tiles});
   agree(world, everyone, [&] {
     if (world.rank != 0) return;
     nlohmann::json json = {{"task", name_of(trained.run.options.task.kind)},
@@ -163,6 +164,7 @@ void add_eval(CLI::App& app, Action& action) {
       app.add_subcommand("eval", "Score a trained model, a forecast beside persistence and climatology");
   const auto arguments = std::make_shared<EvalArguments>();
   add_trained_run(*command, arguments->trained);
+  add_tiles(*command, arguments->trained.tiles);
   command->add_option("--steps", arguments->steps, "Score so many steps of the lead, by roll-out")
       ->capture_default_str();
   command->add_option("--lead", arguments->lead, "One of the recipe's leads, in hours (default: its first)");

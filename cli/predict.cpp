@@ -36,6 +36,7 @@ int run_predict(const PredictArguments& arguments, const World& world) {
     samples.range = arguments.samples.empty() ? part_of_data(data, SplitPart::test, catalog)
                                               : times_named(arguments.samples, catalog, "--samples");
     samples.most = arguments.most;
+    samples.tiles = arguments.trained.tiles;
     if (out.empty()) out = run_folder_of(trained.info.path) + "/" + task.predictions_name();
   });
   task.write_predictions(trained.run, world, samples, out);
@@ -49,6 +50,7 @@ void add_predict(CLI::App& app, Action& action) {
   auto* command = app.add_subcommand("predict", "Write what a trained model says about samples");
   const auto arguments = std::make_shared<PredictArguments>();
   add_trained_run(*command, arguments->trained);
+  add_tiles(*command, arguments->trained.tiles);
   command->add_option("--samples", arguments->samples,
                       "Samples as in data.test, such as 3 7-9 (default: the recipe's data.test)");
   command->add_option("--most", arguments->most, "The first so many samples; 0: all")->capture_default_str();

@@ -70,7 +70,7 @@ PlaceWaves octave_waves(const TokenGrid& grid, int64_t head_dim) {
   std::vector<int64_t> octaves;
   int64_t wanted = 0;
   for (const GridAxis axis : axes) {
-    octaves.push_back(octaves_to(grid.patches(axis) / (grid.periodic(axis) ? 4 : 2)));
+    octaves.push_back(octaves_to(grid.trained_patches(axis) / (grid.periodic(axis) ? 4 : 2)));
     wanted += octaves.back();
   }
   // Each axis takes its share of the waves that fit, rounded, and leaves one for each axis after it.
@@ -90,7 +90,7 @@ PlaceWaves rotary_waves(const TokenGrid& grid, int64_t head_dim) {
   const std::vector<GridAxis> axes = wave_axes(grid);
   PlaceWaves waves;
   for (const GridAxis axis : axes) {
-    const int64_t n = grid.patches(axis);
+    const int64_t n = grid.trained_patches(axis);
     along(waves, axis) = even_waves(head_dim / (2 * std::ssize(axes)), grid.periodic(axis) ? n / 2 : n);
   }
   return waves;

@@ -52,6 +52,12 @@ template <>
 inline constexpr auto choices_of<GridAxis> = std::to_array<Choice<GridAxis>>(
     {{"layers", GridAxis::layers}, {"rows", GridAxis::rows}, {"columns", GridAxis::columns}});
 
+/// How the patches along an axis lie among those of the grid that a model was trained on.
+struct TrainedAxis {
+  int64_t patches = 0;          ///< of the trained grid; 0: this grid is the trained one
+  double scale = 1, shift = 0;  ///< patch i lies where the trained patch (i + 1/2 + shift) scale - 1/2 would
+};
+
 struct TokenGrid {
   TokenMode mode = TokenMode::full;
   int64_t variables = 1;  ///< V, input variables
@@ -63,6 +69,8 @@ struct TokenGrid {
   int64_t layers = 1;                       ///< Z; 1 unless the grid is a volume
   std::array<bool, 3> periodic_axes = {};   ///< by GridAxis; of a plane or volume
   std::shared_ptr<const Cells> cells = {};  ///< where the rows lie; of the kind cells alone
+  /// By GridAxis: where a model runs on a grid of another size than it was trained on (train/other_grid.h).
+  std::array<TrainedAxis, 3> trained = {};
 
   int64_t patch_layers() const { return kind == GridKind::volume ? parts(layers, patch.layers) : 1; }
   int64_t patch_rows() const { return parts(rows, patch.rows); }
@@ -70,6 +78,11 @@ struct TokenGrid {
   /// The number of patches along an axis. Of cells: how many of their mean size lie side by side around the
   /// equator (columns), and from pole to pole (rows).
   int64_t patches(GridAxis axis) const;
+  /// The same of the grid that the model was trained on: the waves of place follow from it.
+  int64_t trained_patches(GridAxis axis) const {
+    const int64_t n = trained[static_cast<size_t>(axis)].patches;
+    return n > 0 ? n : patches(axis);
+  }
   /// Whether the last pixel along an axis is a neighbour of the first.
   bool periodic(GridAxis axis) const {
     return is_image(kind) ? periodic_axes[static_cast<size_t>(axis)] : axis == GridAxis::columns;

@@ -4,7 +4,7 @@
 //
 // Where the model's grid (LoaderOptions::grid) is smaller than that of the data, a sample is a *crop*: as many
 // neighbouring pixels as the model's grid has. Training draws its place by (seed, sample id); in any other case it
-// is the middle of the field.
+// is the middle of the field, or each of the tiles that cover the field (LoaderOptions::tiles).
 //
 // Legend: B this rank's samples of a step, T this rank's tokens, S all tokens, K variables a token carries, P
 // pixels of a patch (row-major), t this rank's tokens of one variable, Y rows of all layers and X columns of the
@@ -52,6 +52,9 @@ struct LoaderOptions {
   /// true: a new seeded order in each epoch, the same on every rank and layout. false: once, in order of
   /// time; then the last step may have fewer samples or none on this rank, and `next` refuses after it.
   bool shuffle = true;
+  /// Without `shuffle`: a sample for each tile of a field (tiles.h), in the order of time, then of place. The weight is
+  /// 0 on the pixels that count in another tile.
+  bool tiles = false;
   /// Steps to read ahead at most, 1 or more. Steps that take much memory are read ahead less (steps_ahead).
   int prefetch = 2;
 };
@@ -127,7 +130,7 @@ class Loader {
   /// The next step's samples of this rank. Throws the errors of the background thread. Refuses to go beyond
   /// the last sample when options.shuffle is false.
   Batch next();
-  /// Samples (initial times) in one pass over the range.
+  /// Samples (initial times, of each its tiles) in one pass over the range.
   int64_t samples_an_epoch() const;
   /// Samples handed out so far, over all ranks. `seek` continues from such a position, so a run resumes
   /// exactly.

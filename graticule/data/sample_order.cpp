@@ -38,7 +38,8 @@ std::string and_around(int64_t states, int64_t steps) {
 
 SampleOrder::SampleOrder(const Catalog& catalog, const LoaderOptions& options)
     : times_(catalog.times),
-      middle_(middle_crop(catalog, options.grid)),
+      tiles_(options.tiles ? tiles_of(catalog, options.grid)
+                           : std::vector{middle_tile(catalog, options.grid)}),
       room_(largest_begin(catalog, options.grid)),
       lead_hours_(options.lead_hours),
       states_(options.grid.states),
@@ -75,18 +76,20 @@ SampleOrder::Sample SampleOrder::at(int64_t id) {
   if (epoch != epoch_) {
     order_ = initial_;
     Random random(seed_, epoch_stream + static_cast<uint64_t>(epoch));
-    for (int64_t i = size() - 1; shuffle_ && i > 0; --i) {
+    for (int64_t i = std::ssize(initial_) - 1; shuffle_ && i > 0; --i) {
       std::swap(order_[static_cast<size_t>(i)], order_[static_cast<size_t>(random.below(i + 1))]);
     }
     epoch_ = epoch;
   }
-  const int64_t time_index = order_[static_cast<size_t>(id % size())];
+  const int64_t tiles = std::ssize(tiles_);
+  const int64_t time_index = order_[static_cast<size_t>(id % size() / tiles)];
   Random random(seed_, lead_stream + static_cast<uint64_t>(id));
   const int lead = lead_hours_[static_cast<size_t>(random.below(static_cast<int64_t>(lead_hours_.size())))];
-  Sample sample{{}, {}, lead, middle_};
+  Sample sample{{}, {}, lead, tiles_[static_cast<size_t>(id % tiles)]};
   if (shuffle_) {
     Random place(seed_, crop_stream + static_cast<uint64_t>(id));
-    sample.crop = {place.below(room_.layer + 1), place.below(room_.row + 1), place.below(room_.column + 1)};
+    sample.tile.begin = {place.below(room_.layer + 1), place.below(room_.row + 1),
+                         place.below(room_.column + 1)};
   }
   const auto at = [&](int64_t k) {
     return find(times_, times_[static_cast<size_t>(time_index)] + k * lead * 3600);

@@ -7,6 +7,7 @@
 
 #include "graticule/data/crop.h"
 #include "graticule/data/loader.h"
+#include "graticule/data/tiles.h"
 
 namespace graticule {
 
@@ -21,18 +22,19 @@ class SampleOrder {
     std::vector<int64_t> states;  ///< indices of the times t, t - lead, ...: options.grid.states of them
     std::vector<int64_t> later;   ///< indices of the times t + lead, t + 2 lead, ...: options.steps of them
     int lead_hours;
-    Crop crop = {};  ///< where it begins
+    Tile tile = {};  ///< where it begins, and what of it counts
   };
   /// The sample with this id. The epoch is id / size(). Its order is shuffled by (seed, epoch), unless
   /// options.shuffle is false. The lead is drawn by (seed, id), and so is the crop, which is the middle of the
-  /// field if options.shuffle is false.
+  /// field if options.shuffle is false. With options.tiles an initial time has one sample for each tile.
   Sample at(int64_t id);
-  /// Initial times of one epoch.
-  int64_t size() const { return static_cast<int64_t>(initial_.size()); }
+  /// Samples of one epoch: initial times, times tiles.
+  int64_t size() const { return std::ssize(initial_) * std::ssize(tiles_); }
 
  private:
   std::vector<int64_t> times_, initial_;  // of the catalogue; indices of initial times, ascending
-  Crop middle_, room_;  // the middle crop, and how far a crop may begin from the first pixel
+  std::vector<Tile> tiles_;               // of a field; without options.tiles the middle crop
+  Crop room_;                             // how far a crop may begin from the first pixel
   std::vector<int> lead_hours_;
   int64_t states_, steps_;
   uint64_t seed_;

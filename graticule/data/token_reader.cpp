@@ -2,6 +2,7 @@
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
 #include <cmath>
@@ -63,11 +64,12 @@ TokenReader::TokenReader(Source& source, const Statistics& statistics, const Loa
       predict_(options.predict),
       missing_(options.missing),
       labels_(options.labels),
-      classes_(options.classes) {
+      classes_(options.classes),
+      tile_(middle_tile(source.catalog(), options.grid)),
+      tiles_(options.tiles) {
   const Catalog& catalog = source.catalog();
   GRATICULE_CHECK(grid_.variables == static_cast<int64_t>(options.variables.size()));
   GRATICULE_CHECK(grid_.kind == catalog.grid);
-  crop_ = middle_crop(catalog, grid_);
   GRATICULE_CHECK(options.tokens.begin >= 0 && options.tokens.end <= grid_.tokens());
   weights_ = area_weights(catalog, grid_);
 
@@ -108,17 +110,25 @@ TokenReader::TokenReader(Source& source, const Statistics& statistics, const Loa
   weight_TKP_ = at::zeros(target_sizes(options));
   if (!options.target_of_time.empty())
     weight_TKP_.fill_(options.tokens.begin == 0 && !options.tokens.empty() ? 1 : 0);
-  if (!labels_.empty()) cut_label(weights_of(label_piece_), weight_TKP_.mutable_data_ptr<float>());
+  else
+    cut_weights(weight_TKP_);
+}
+
+// Of all that counts of the tile, into zeros.
+void TokenReader::cut_weights(const at::Tensor& weight_TKP) const {
+  if (!labels_.empty()) cut_label(weights_of(label_piece_), weight_TKP.mutable_data_ptr<float>());
   for (const Piece& piece : pieces_) {
-    if (piece.target) cut(piece, weights_of(piece), weight_TKP_.mutable_data_ptr<float>());
+    if (piece.target) cut(piece, weights_of(piece), weight_TKP.mutable_data_ptr<float>());
   }
 }
 
 std::vector<float> TokenReader::weights_of(const Piece& piece) const {
-  std::vector<float> rows;
+  const auto holds = [](const Span& span, int64_t i) { return i >= span.begin && i < span.end; };
+  std::vector<float> rows(static_cast<size_t>(piece.rows.size() * grid_.columns));
   for (int64_t y = piece.rows.begin; y < piece.rows.end; ++y) {
-    rows.insert(rows.end(), static_cast<size_t>(grid_.columns),
-                static_cast<float>(weights_[static_cast<size_t>(y)] * piece.weight));
+    if (!holds(tile_.layers, y / grid_.rows) || !holds(tile_.rows, y % grid_.rows)) continue;
+    std::fill_n(rows.begin() + (y - piece.rows.begin) * grid_.columns + tile_.columns.begin,
+                tile_.columns.size(), static_cast<float>(weights_[static_cast<size_t>(y)] * piece.weight));
   }
   return rows;
 }
@@ -129,7 +139,7 @@ int64_t TokenReader::read_rows(const Piece& piece, int64_t time_index, std::vect
     return 0;
   }
   rows.resize(static_cast<size_t>(piece.rows.size() * grid_.columns));
-  const int64_t missing = read_checked(source_, grid_, piece.variable, time_index, crop_, piece.rows,
+  const int64_t missing = read_checked(source_, grid_, piece.variable, time_index, tile_.begin, piece.rows,
                                        piece.variable == labels_ ? Missing::mean : missing_, rows);
   if (piece.constant && missing == 0 && !cropped()) constants_[piece.variable] = rows;
   return missing;
@@ -240,7 +250,8 @@ void TokenReader::read_labels(const SampleOrder::Sample& sample, SampleFields::S
 }
 
 void TokenReader::read_sample(const SampleOrder::Sample& sample, SampleFields& fields) {
-  crop_ = sample.crop;
+  tile_ = sample.tile;
+  if (tiles_) cut_weights(weight_TKP_ = at::zeros_like(weight_TKP_));
   for (SampleFields::Step& step : fields.steps) step.weight_TKP = weight_TKP_;
   for (const Piece& piece : pieces_) {
     read_past(piece, sample.states, true, fields.input_TKI);

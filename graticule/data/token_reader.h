@@ -63,6 +63,7 @@ class TokenReader {
                    SampleFields::Step& fields);
   double unit_of(const Piece& piece, int lead_hours) const;
   std::vector<float> weights_of(const Piece& piece) const;
+  void cut_weights(const at::Tensor& weight_TKP) const;
 
   Source& source_;
   TokenGrid grid_;
@@ -73,7 +74,8 @@ class TokenReader {
   Piece label_piece_;
   int64_t classes_;
   std::vector<double> weights_;                          // by row
-  Crop crop_;                                            // of the sample that is read
+  Tile tile_;                                            // of the sample that is read
+  bool tiles_;                                           // tiles count in part
   at::Tensor weight_TKP_;                                // where nothing is missing
   std::map<std::string, std::vector<float>> constants_;  // rows read once
   std::vector<float> now_, later_;                       // rows of one variable

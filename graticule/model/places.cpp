@@ -56,13 +56,13 @@ at::Tensor numbers_along(GridAxis axis, const TokenGrid& grid, const at::Tensor&
   GRATICULE_CHECK(false, "axis");
 }
 
-Waves wave_table(int64_t n, double step, const std::vector<double>& waves) {
+Waves wave_table(int64_t n, double first, double step, const std::vector<double>& waves) {
   const auto count = static_cast<int64_t>(waves.size());
   Waves table{at::empty({n, count}, at::kFloat), at::empty({n, count}, at::kFloat)};
   auto cos = table.cos.accessor<float, 2>(), sin = table.sin.accessor<float, 2>();
   for (int64_t i = 0; i < n; ++i) {
     for (int64_t k = 0; k < count; ++k) {
-      const double angle = (static_cast<double>(i) + 0.5) * step * waves[static_cast<size_t>(k)];
+      const double angle = (static_cast<double>(i) + first) * step * waves[static_cast<size_t>(k)];
       cos[i][k] = static_cast<float>(std::cos(angle));
       sin[i][k] = static_cast<float>(std::sin(angle));
     }
@@ -73,8 +73,9 @@ Waves wave_table(int64_t n, double step, const std::vector<double>& waves) {
 AxisWaves axis_waves(const TokenGrid& grid, GridAxis axis, const std::vector<double>& waves) {
   if (grid.kind == GridKind::cells)
     return {axis, {}, at::tensor(patch_angles(grid, axis), at::kDouble), at::tensor(waves, at::kDouble)};
-  const int64_t n = grid.patches(axis);
-  return {axis, wave_table(n, wave_turn(grid, axis) / static_cast<double>(n), waves), {}, {}};
+  const TrainedAxis& trained = grid.trained[static_cast<size_t>(axis)];
+  const double step = wave_turn(grid, axis) * trained.scale / static_cast<double>(grid.trained_patches(axis));
+  return {axis, wave_table(grid.patches(axis), 0.5 + trained.shift, step, waves), {}, {}};
 }
 
 Waves waves_at(const AxisWaves& along, const TokenGrid& grid, const at::Tensor& place_T,

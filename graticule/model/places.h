@@ -37,8 +37,8 @@ struct Waves {
   at::Tensor cos, sin;
 };
 
-/// The waves at n patches, fp32 [n, F]: the angle at number i is (i + 1/2) step wave.
-Waves wave_table(int64_t n, double step, const std::vector<double>& waves);
+/// The waves at n patches, fp32 [n, F]: the angle at number i is (i + first) step wave.
+Waves wave_table(int64_t n, double first, double step, const std::vector<double>& waves);
 
 /// The waves along one axis of a grid: a table for the numbers of patches. Cells have a number of their own each, so
 /// a table would be as long as the sequence: their waves are computed from angles when they are needed.

@@ -77,7 +77,7 @@ at::Tensor first_aims_of(const ModelShape& shape) {
       const bool over_columns = f < std::ssize(waves.columns);
       const auto wave = static_cast<double>(over_columns ? waves.columns[static_cast<size_t>(f)] : 0);
       const double angle = wave_turn(shape.grid, GridAxis::columns) * wave * columns /
-                           static_cast<double>(shape.grid.patches(GridAxis::columns));
+                           static_cast<double>(shape.grid.trained_patches(GridAxis::columns));
       out[h][0][f] = static_cast<float>(strength * std::cos(angle));
       out[h][0][F + f] = static_cast<float>(strength * std::sin(angle));
     }

@@ -162,7 +162,7 @@ WaveTables position_tables(const TokenGrid& grid, int64_t dim) {
   std::reverse(axes.begin(), axes.end());
   WaveTables tables;
   for (size_t a = 0; a < axes.size(); ++a) {
-    const int64_t n = grid.patches(axes[a]),
+    const int64_t n = grid.trained_patches(axes[a]),
                   c = span_of(dim / 2, std::ssize(axes), static_cast<int64_t>(a)).size();
     std::vector<double> numbers;
     for (int64_t k = 0; k < c; ++k) {

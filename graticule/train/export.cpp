@@ -6,7 +6,6 @@
 
 #include "graticule/core/error.h"
 #include "graticule/train/aside_file.h"
-#include "graticule/train/build.h"
 #include "graticule/train/safetensors.h"
 
 namespace graticule {
@@ -73,6 +72,16 @@ void add_grid(json& model, const TokenGrid& grid, const PlaceWaves& waves) {
   model["place_waves"]["layers"] = waves.layers;
 }
 
+// Of a grid of another size than the trained one: where its patches lie among those.
+void add_trained_grid(json& model, const TokenGrid& grid) {
+  for (const auto& [name, axis] : choices_of<GridAxis>) {
+    const TrainedAxis& trained = grid.trained[static_cast<size_t>(axis)];
+    if (trained.patches == 0) continue;
+    model["trained"][name] = {
+        {"patches", trained.patches}, {"scale", trained.scale}, {"shift", trained.shift}};
+  }
+}
+
 std::string model_json(const Problem& problem) {
   const ModelShape& shape = problem.shape;
   const Catalog& catalog = problem.source->catalog();
@@ -103,14 +112,13 @@ std::string model_json(const Problem& problem) {
                 {"head_layers", shape.head_layers}};
   if (problem.options.task.kind != TaskKind::forecast) add_task(model, problem);
   if (shape.grid.kind != GridKind::sphere) add_grid(model, shape.grid, waves);
+  add_trained_grid(model, shape.grid);
   return model.dump();
 }
 
 }  // namespace
 
-void export_weights(const CheckpointInfo& info, const std::string& out, Taken taken) {
-  const Problem problem = define_problem(info.options);
-  refuse_other_data(info.path, info.data, problem.source->catalog());
+void export_weights(const CheckpointInfo& info, const Problem& problem, const std::string& out, Taken taken) {
   // Only names and shapes of the parameters are needed, so the chain has no tokens and no attention.
   Chain chain = chain_of(problem.shape, Layers());
   load_checkpoint(info, chain, taken);

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "graticule/train/build.h"
 #include "graticule/train/checkpoint.h"
 
 namespace graticule {
@@ -11,7 +12,7 @@ namespace graticule {
 /// Writes a checkpoint's weights to `out`, in fp32: those that are `taken` (saved_weights.h). The whole model
 /// must fit into this process's memory. Metadata: "format" ("pt"), "model" (JSON: sizes, token mode, grid,
 /// variables, targets, lead_hours, predict) and "statistics" (JSON). docs/model.md says how to rebuild the
-/// model. Opens the data of the recipe and refuses data on another grid.
-void export_weights(const CheckpointInfo& info, const std::string& out, Taken taken);
+/// model. `problem`: the checkpoint's model, on the grid of data that it is to run on.
+void export_weights(const CheckpointInfo& info, const Problem& problem, const std::string& out, Taken taken);
 
 }  // namespace graticule

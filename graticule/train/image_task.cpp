@@ -14,6 +14,7 @@
 #include "graticule/data/crop.h"
 #include "graticule/data/field_writer.h"
 #include "graticule/data/patches.h"
+#include "graticule/data/tiles.h"
 #include "graticule/train/build.h"
 #include "graticule/train/loss.h"
 #include "graticule/train/ranges.h"
@@ -53,6 +54,29 @@ at::Tensor over_ranks(const at::Tensor& sums, const Group& ranks) {
   return ranks.all_reduce(sums.numel() > 0 ? sums : at::zeros({count.item<int64_t>()}, at::kDouble)).wait();
 }
 
+// The parts of a field that are predicted one by one.
+std::vector<Tile> parts_of_field(const Catalog& catalog, const TokenGrid& grid, bool tiles) {
+  return tiles ? tiles_of(catalog, grid) : std::vector{middle_tile(catalog, grid)};
+}
+
+// The size of the fields that are written: that of the model's, or with tiles that of the data.
+TokenGrid written_size(TokenGrid grid, const Catalog& catalog, bool tiles) {
+  if (tiles) grid.layers = catalog.layers(), grid.rows = catalog.rows(), grid.columns = catalog.columns();
+  return grid;
+}
+
+// Copies what counts of a tile (lines x columns) into the whole field.
+void paste(const at::Tensor& tile_YX, const Tile& tile, const TokenGrid& grid, const TokenGrid& whole,
+           const at::Tensor& field_YX) {
+  const auto part = [&](const at::Tensor& all, const TokenGrid& size, const Crop& at) {
+    return all.unflatten(0, {size.layers, size.rows})
+        .narrow(0, at.layer + tile.layers.begin, tile.layers.size())
+        .narrow(1, at.row + tile.rows.begin, tile.rows.size())
+        .narrow(2, at.column + tile.columns.begin, tile.columns.size());
+  };
+  part(field_YX, whole, tile.begin).copy_(part(tile_YX, grid, {}));
+}
+
 // The axes of the fields that are written: those of the data, or of their middle crop.
 std::vector<ImageAxis> axes_of_middle(const Catalog& catalog, const TokenGrid& grid) {
   std::vector<ImageAxis> axes = catalog.axes;
@@ -74,7 +98,7 @@ void each_sample(Run& run, const ImageTask& task, const TaskSamples& samples, bo
   const at::NoGradGuard no_grad;
   const Options& options = run.options;
   LoaderOptions reading = loader_options(options, run.shape, run.mesh, run.tokens);
-  reading.range = samples.range, reading.shuffle = false;
+  reading.range = samples.range, reading.shuffle = false, reading.tiles = samples.tiles;
   reading.batch = spread ? run.mesh.data.size() : 1;
   reading.samples = spread ? Span{run.mesh.data.rank(), run.mesh.data.rank() + 1} : Span{0, 1};
   if (spread) task.add_labels(options, run.source->catalog(), run.statistics, reading);
@@ -82,7 +106,9 @@ void each_sample(Run& run, const ImageTask& task, const TaskSamples& samples, bo
     reading.target_of_time.assign(run.source->catalog().times.size(),
                                   std::numeric_limits<float>::quiet_NaN());
   Loader loader(run.source, run.statistics, reading);
-  const int64_t all = loader.samples_an_epoch(), most = samples.most > 0 ? std::min(samples.most, all) : all;
+  const int64_t all = loader.samples_an_epoch(),
+                parts = std::ssize(parts_of_field(run.source->catalog(), reading.grid, samples.tiles)),
+                most = samples.most > 0 ? std::min(samples.most * parts, all) : all;
   while (loader.position() < most) {
     const int64_t number = loader.position() + reading.samples.begin;
     const Batch read = loader.next();
@@ -208,6 +234,8 @@ void ImageTask::write_predictions(Run& run, const World& world, const TaskSample
                                   const std::string& path) const {
   const Catalog& catalog = run.source->catalog();
   const Written out = written(run);
+  const TokenGrid whole = written_size(out.grid, catalog, samples.tiles);
+  const std::vector<Tile> parts = parts_of_field(catalog, out.grid, samples.tiles);
   std::optional<FieldWriter> writer;
   agree(world, run.mesh.world, [&] {
     if (world.rank != 0) return;
@@ -215,21 +243,32 @@ void ImageTask::write_predictions(Run& run, const World& world, const TaskSample
     file.path = path;
     file.latitudes = catalog.latitudes, file.longitudes = catalog.longitudes;
     file.latitude_descending = catalog.latitude_descending;
-    file.axes = axes_of_middle(catalog, out.grid);
+    file.axes = axes_of_middle(catalog, whole);
     file.times = times_of(samples, catalog), file.calendar = catalog.calendar;
     file.variables = out.variables;
     file.attributes = {{"title", "Predictions"}, {"source", text("graticule; data: ", catalog.path)}};
     writer.emplace(file);
   });
-  each_sample(
-      run, *this, samples, false, [&](int64_t number, const Batch& batch, const at::Tensor& prediction) {
-        for (size_t i = 0; i < out.variables.size(); ++i) {
-          const at::Tensor field_YX = whole_field(run, patches_of(run, batch, prediction, i), out.grid);
-          if (!writer) continue;
-          writer->write(out.variables[i].name, number, 0,
-                        {field_YX.data_ptr<float>(), static_cast<size_t>(field_YX.numel())});
-        }
-      });
+  const int64_t count = std::ssize(parts);
+  std::vector<at::Tensor> fields(out.variables.size());  // of one sample, as far as its tiles are there
+  // The whole field of a written variable when its last part is there; undefined before.
+  const auto joined = [&](size_t i, int64_t part, const at::Tensor& part_YX) -> at::Tensor {
+    if (!samples.tiles) return part_YX;
+    if (part == 0) fields[i] = at::zeros({whole.lines(), whole.columns});
+    paste(part_YX, parts[static_cast<size_t>(part)], out.grid, whole, fields[i]);
+    return part + 1 == count ? fields[i] : at::Tensor();
+  };
+  const auto write = [&](int64_t number, const Batch& batch, const at::Tensor& prediction) {
+    for (size_t i = 0; i < out.variables.size(); ++i) {
+      const at::Tensor part_YX = whole_field(run, patches_of(run, batch, prediction, i), out.grid);
+      if (!writer) continue;
+      const at::Tensor field_YX = joined(i, number % count, part_YX);
+      if (!field_YX.defined()) continue;
+      writer->write(out.variables[i].name, number / count, 0,
+                    {field_YX.data_ptr<float>(), static_cast<size_t>(field_YX.numel())});
+    }
+  };
+  each_sample(run, *this, samples, false, write);
   agree(world, run.mesh.world, [&] {
     if (writer) writer->finish();
   });

@@ -54,13 +54,13 @@ std::string difference(const char* name, const DataForm& form, const std::vector
   return "";
 }
 
+}  // namespace
+
 std::vector<int64_t> sizes_of(const Catalog& catalog) {
   std::vector<int64_t> sizes;
   for (const ImageAxis& axis : catalog.axes) sizes.push_back(std::ssize(axis.values));
   return sizes;
 }
-
-}  // namespace
 
 DataForm form_of(const Catalog& catalog, const std::vector<std::string>& variables,
                  const std::map<std::string, std::string>& known) {
@@ -104,20 +104,29 @@ DataForm data_form_from_json(const json& all, const std::string& checkpoint) {
 std::vector<std::string> refuse_other_data(const std::string& checkpoint,
                                            const std::optional<DataForm>& trained, const Catalog& catalog) {
   if (!trained) return {};
-  for (const auto& [name, then, now] : {std::tuple{"latitudes", &trained->latitudes, &catalog.places_north()},
-                                        {"longitudes", &trained->longitudes, &catalog.places_east()}}) {
+  refuse_other_grid(checkpoint, *trained, catalog);
+  return refuse_other_units(checkpoint, *trained, catalog);
+}
+
+void refuse_other_grid(const std::string& checkpoint, const DataForm& trained, const Catalog& catalog) {
+  for (const auto& [name, then, now] : {std::tuple{"latitudes", &trained.latitudes, &catalog.places_north()},
+                                        {"longitudes", &trained.longitudes, &catalog.places_east()}}) {
     const std::string words =
-        difference(name, *trained, *then, *now, catalog.cells ? cell_tolerance : grid_tolerance(*then));
+        difference(name, trained, *then, *now, catalog.cells ? cell_tolerance : grid_tolerance(*then));
     if (words.empty()) continue;
     refuse("checkpoint", checkpoint, " is of another grid than '", catalog.path, "': ", words,
            "; name data on the grid it was trained on (data.path), or train anew into another run.out");
   }
-  if (const auto sizes = sizes_of(catalog); !trained->sizes.empty() && sizes != trained->sizes)
-    refuse("checkpoint", checkpoint, " was trained on images of ", sizes_in_words(trained->sizes),
+  if (const auto sizes = sizes_of(catalog); !trained.sizes.empty() && sizes != trained.sizes)
+    refuse("checkpoint", checkpoint, " was trained on images of ", sizes_in_words(trained.sizes),
            " pixels, those of '", catalog.path, "' have ", sizes_in_words(sizes),
            ": give images of that size, or train on crops (data.crop)");
+}
+
+std::vector<std::string> refuse_other_units(const std::string& checkpoint, const DataForm& trained,
+                                            const Catalog& catalog) {
   std::vector<std::string> told;
-  for (const auto& [name, units] : trained->units) {
+  for (const auto& [name, units] : trained.units) {
     const std::string now = as_utf8(catalog.variables[catalog.index_of(name)].units);
     if (same_units(units, now)) continue;
     if (units.empty() || now.empty()) {

@@ -29,11 +29,18 @@ DataForm form_of(const Catalog& catalog, const std::vector<std::string>& variabl
 nlohmann::json to_json(const DataForm& form);
 DataForm data_form_from_json(const nlohmann::json& json, const std::string& checkpoint);
 
+/// The pixels along the axes of a catalogue's images; empty of other fields.
+std::vector<int64_t> sizes_of(const Catalog& catalog);
+
 /// Refuses data on another grid (another number of points or pixels, or one that moved by more than grid_tolerance in
 /// data/coordinates.h) or with another unit of a variable (same_units in data/units.h); the message names
 /// both. Returns a sentence for each variable whose unit is known on one side only. `checkpoint`: its folder.
 /// `trained`: absent for old checkpoints, which are not checked.
 std::vector<std::string> refuse_other_data(const std::string& checkpoint,
                                            const std::optional<DataForm>& trained, const Catalog& catalog);
+/// Its two parts: the grid, and the units.
+void refuse_other_grid(const std::string& checkpoint, const DataForm& trained, const Catalog& catalog);
+std::vector<std::string> refuse_other_units(const std::string& checkpoint, const DataForm& trained,
+                                            const Catalog& catalog);
 
 }  // namespace graticule

@@ -28,6 +28,9 @@ struct TaskScore {
 struct TaskSamples {
   TimeRange range;
   int64_t most = 0;  ///< the first so many samples; 0: all
+  /// Whole fields, by tiles as large as the model's grid (data/tiles.h), in place of their middle. Not of tasks that
+  /// say something about a whole sample.
+  bool tiles = false;
 };
 
 class Task {
@@ -36,6 +39,8 @@ class Task {
 
   /// Whether the outputs are later states, which a roll-out feeds back (`graticule forecast`).
   virtual bool looks_ahead() const { return false; }
+  /// Whether the outputs are of places, so that parts of a field can be judged one by one.
+  virtual bool tells_places() const { return true; }
   /// Whether the outputs belong to a place, so that a token must carry all variables of its place.
   virtual bool needs_whole_places() const { return false; }
   /// Fills in variables and targets. Refuses data and settings that the task cannot use. Local.

@@ -44,6 +44,8 @@ at::Tensor pooled(const at::Tensor& prediction_BTC1, const Group& holders) {
 
 class PooledTask : public ImageTask {
  public:
+  bool tells_places() const override { return false; }
+
   void choose(Options& options, const Catalog& catalog) const override { choose_inputs(options, catalog); }
 
   void set_outputs(const Options& options, ModelShape& shape) const override {

@@ -80,14 +80,22 @@ def cell_angles(model, axis):
     return torch.atan2(z, torch.hypot(x, y)) + math.pi / 2 if axis == "rows" else torch.atan2(y, x) % (2 * math.pi)
 
 
+def trained_along(model, axis):
+    """The number of patches along an axis of the grid that the model was trained on, and how the patches of this grid
+    lie among them: patch i at number (i + 1/2 + shift) scale, counted from the edge."""
+    at = model.get("trained", {}).get(axis, {})
+    return at.get("patches", patches_along(model, axis)), at.get("scale", 1), at.get("shift", 0)
+
+
 def angles_along(model, axis, waves):
     """The angles of waves at the patches along an axis, [n, waves]: whole waves if it is periodic, else half ones. On
     cells at each place, [places, waves]."""
     if on_cells(model):
         return cell_angles(model, axis)[:, None] * waves
-    n = patches_along(model, axis)
+    n, scale, shift = trained_along(model, axis)
     turn = 2 * math.pi if is_periodic(model, axis) else math.pi
-    return (turn * (torch.arange(n, dtype=torch.float64) + 0.5) / n)[:, None] * waves
+    numbers = (torch.arange(patches_along(model, axis), dtype=torch.float64) + 0.5 + shift) * scale
+    return (turn * numbers / n)[:, None] * waves
 
 
 def on_grid(model, parts):
@@ -115,7 +123,7 @@ def positions(model):
     axes, parts = wave_axes(model), []
     for at, axis in enumerate(axes):
         pairs, more = divmod(model["dim"] // 2, len(axes))
-        c, n = pairs + (at < more), patches_along(model, axis)
+        c, (n, *_) = pairs + (at < more), trained_along(model, axis)
         k = torch.arange(c, dtype=torch.float64)
         waves = 1 + torch.floor(k * n / (2 * c)) if is_periodic(model, axis) else 2 ** (8 * k / c)
         angles = angles_along(model, axis, waves)

@@ -191,12 +191,16 @@ def test_a_lead_longer_than_the_trajectories_is_refused(tmp_path):
     assert "no time there has data 6 steps later too" in result.stderr, result.stderr
 
 
-def test_another_size_of_images_is_refused(tmp_path):
+def test_another_size_of_images_is_told_and_not_trained_on(tmp_path):
     recipe = write(tmp_path, PLANE)
     graticule("train", recipe, check=True)
     other = tmp_path / "other"
     other.mkdir()
     np.save(other / "box.npy", waves((5, 6, 11, 15, 2)))
-    result = graticule("eval", tmp_path / "run", "--set", f"data.path={other / 'box.npy'}")
+    path = ("--set", f"data.path={other / 'box.npy'}")
+    result = graticule("eval", tmp_path / "run", *path)
+    assert result.returncode == 0
+    assert "was trained on images of 11 x 14 pixels and runs on 11 x 15" in result.stderr, result.stderr
+    result = graticule("train", recipe, *path, "--resume", "auto", "--set", "train.steps=5")
     assert result.returncode == 2
     assert "was trained on images of 11 x 14 pixels" in result.stderr, result.stderr
