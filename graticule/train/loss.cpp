@@ -16,10 +16,10 @@ namespace {
 
 constexpr int64_t tile_values = 1 << 18;
 
-using Tile = std::function<at::Tensor(const at::Tensor& whole)>;
+using TileOf = std::function<at::Tensor(const at::Tensor& whole)>;
 
 // Calls visit(tile) for every tile of a tensor with these sizes; tile(x) returns x's part of the tile.
-void each_tile(at::IntArrayRef sizes, const std::function<void(const Tile& tile)>& visit) {
+void each_tile(at::IntArrayRef sizes, const std::function<void(const TileOf& tile)>& visit) {
   const int64_t token = std::max<int64_t>(1, c10::multiply_integers(sizes.slice(2)));
   const int64_t length = std::max<int64_t>(1, tile_values / token);
   for (int64_t b = 0; b < sizes[0]; ++b) {
@@ -37,7 +37,7 @@ struct SquaredError : torch::autograd::Function<SquaredError> {
                             const at::Tensor& target, const at::Tensor& weight) {
     context->save_for_backward({prediction, target, weight});
     at::Tensor total = double_zero(prediction);
-    each_tile(prediction.sizes(), [&](const Tile& tile) {
+    each_tile(prediction.sizes(), [&](const TileOf& tile) {
       total += (tile(prediction) - tile(target)).square_().mul_(tile(weight)).sum();
     });
     return total.to(at::kFloat);
@@ -49,7 +49,7 @@ struct SquaredError : torch::autograd::Function<SquaredError> {
     const at::Tensor &prediction = saved[0], &target = saved[1], &weight = saved[2];
     const at::Tensor twice = 2 * gradients[0];
     at::Tensor gradient = at::empty_like(prediction);
-    each_tile(prediction.sizes(), [&](const Tile& tile) {
+    each_tile(prediction.sizes(), [&](const TileOf& tile) {
       at::Tensor part = tile(gradient);
       at::sub_out(part, tile(prediction), tile(target)).mul_(tile(weight)).mul_(twice);
     });
@@ -68,7 +68,7 @@ at::Tensor squared_error_sum(const at::Tensor& prediction_BTKP, const at::Tensor
 
 at::Tensor weight_sum(const at::Tensor& weight_BTKP) {
   at::Tensor total = double_zero(weight_BTKP);
-  each_tile(weight_BTKP.sizes(), [&](const Tile& tile) { total += tile(weight_BTKP).sum(at::kDouble); });
+  each_tile(weight_BTKP.sizes(), [&](const TileOf& tile) { total += tile(weight_BTKP).sum(at::kDouble); });
   return total;
 }
 
