@@ -204,7 +204,7 @@ TEST_F(BadInput, UnknownCodecFilterAndTypeAreNamed) {
   change("zarr2_zlib.zarr", "\"zlib\"", "\"snappy\"", "unknown codec or filter 'snappy'");
   change("zarr2_zlib.zarr", "\"filters\": null", "\"filters\": [{\"id\": \"lzf\"}]",
          "unknown codec or filter 'lzf'");
-  change("zarr2_zlib.zarr", "<f4", "<c8", "unknown data type \"<c8\"");
+  change("zarr2_zlib.zarr", "<f4", "<f16", "unknown data type \"<f16\"");
   change("zarr3_plain.zarr", "\"bytes\"", "\"pcodec\"", "unknown codec or filter 'pcodec'");
   change("zarr3_plain.zarr", "\"float32\"", "\"bfloat16\"", "unknown data type \"bfloat16\"");
 }
