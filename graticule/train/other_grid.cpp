@@ -51,8 +51,8 @@ TrainedAxis placed(const Line& then, const Line& now, double scale, int64_t patc
 }
 
 std::string refused_extent(const char* name, const Line& then, const Line& now) {
-  return text("its ", name, " reach from ", then.begin(), " to ", then.end(), ", the data's from ",
-              now.begin(), " to ", now.end());
+  return text("its ", then.pixels, " ", name, " reach from ", then.begin(), " to ", then.end(),
+              ", the data's ", now.pixels, " ", name, " from ", now.begin(), " to ", now.end());
 }
 
 void place_on_sphere(const std::string& checkpoint, const DataForm& trained, const Catalog& catalog,

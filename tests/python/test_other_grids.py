@@ -155,8 +155,8 @@ def test_what_makes_no_sense_is_refused_in_a_line(tmp_path):
         fine.isel(latitude=slice(0, 10)).to_netcdf(tmp_path / "south.nc")
     synth = ("--set", "data.path=synthetic:rows=16,columns=24,variables=6,times=200")
     for more, words in (
-        (("eval", "--set", f"data.path={tmp_path / 'half.nc'}"), "its longitudes reach from"),
-        (("eval", "--set", f"data.path={tmp_path / 'south.nc'}"), "its latitudes reach from"),
+        (("eval", "--set", f"data.path={tmp_path / 'half.nc'}"), "longitudes reach from"),
+        (("eval", "--set", f"data.path={tmp_path / 'south.nc'}"), "latitudes reach from"),
         (("eval", *synth, "--tiles"), 'is a run of task.kind = "forecast": --tiles is for tasks'),
     ):
         command, *rest = more
