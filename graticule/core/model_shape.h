@@ -26,7 +26,7 @@ struct TransformerShape {
   bool qk_variables = false;  ///< queries and keys have embeddings of their token's variable
   int64_t head_layers = 0;    ///< hidden layers (Linear, GELU) of the prediction head before its projection
   double drop_path = 0;       ///< rate of the last block; it grows linearly from 0 at the first block
-  bool add_merged = false;    ///< tokens know the other variables of their place (model/merged.h)
+  bool add_merged = false;    ///< tokens know the other variables of their place (model/place_sums.h)
   bool calendar = false;      ///< tokens know the hour of the day and the day of the year
   double init_std = 0.02;     ///< deviation of the initial weights of blocks and head
   double lead_std = 0.02;     ///< deviation of the initial weight of the lead time

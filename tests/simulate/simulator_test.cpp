@@ -233,7 +233,7 @@ TEST(Simulator, FoldsAreExactWhereRanksAreEqual) {
   }
 }
 
-// 10 tokens over 4 ranks, of which each sees one: the encoder's shares are equal, the decoder's are not.
+// 10 tokens over 4 ranks, 4 of them visible: each rank has 1 visible token for the encoder, and 3 or 2 tokens for the decoder.
 TEST(Simulator, RanksWithOtherSharesOfADecoderAreAnotherClass) {
   std::mt19937_64 random(3);
   Draw draw = draw_layout(random, {Activations::keep}, 8);
