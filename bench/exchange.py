@@ -17,13 +17,13 @@ from network import network, prepare, shape, step
 
 RECIPE = """
 [data]
-path = "synthetic:rows=64,columns=64,variables=4,times=240"
+path = "synthetic:rows=64,columns={columns},variables=4,times=240"
 lead_hours = 24
 train = ["2001-01-01", "2001-02-10"]
 batch = 1
 [model]
 tokens = "full"
-patch = 4
+patch = 2
 dim = {dim}
 depth = 2
 heads = {heads}
@@ -31,7 +31,7 @@ kv_heads = {kv_heads}
 [train]
 steps = 100
 warmup = 1
-precision = "fp32"
+precision = "{precision}"
 activations = "keep"
 threads = 1
 [run]
@@ -64,17 +64,18 @@ def main() -> None:
         "dim": 128,
         "heads": 2,
         "kv-heads": 2,
+        "columns": 64,
         "rounds": 2,
         "repeats": 2,
     }.items():
         parser.add_argument(f"--{name}", type=int, default=value)
+    parser.add_argument("--precision", default="fp32")
     options = parser.parse_args()
     hosts = range(1, options.hosts + 1)
     seconds: dict[tuple[str, str], list[float]] = {}
     with tempfile.TemporaryDirectory() as name, network(hosts):
         folder = Path(name)
-        sizes = {"dim": options.dim, "heads": options.heads, "kv_heads": options.kv_heads}
-        prepare(folder, RECIPE.format(out=folder / "run", **sizes))
+        prepare(folder, RECIPE.format(out=folder / "run", **vars(options)))
         shape(hosts, options.rate)
         for _ in range(options.rounds):
             for scheme, layout in layouts(options.hosts, options.kv_heads).items():

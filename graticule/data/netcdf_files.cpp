@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "graticule/core/error.h"
+#include "graticule/data/hdf5_reason.h"
 
 namespace graticule {
 
@@ -22,35 +23,13 @@ size_t most_open() {
   return std::clamp<size_t>(limit.rlim_cur / 4, 1, enough);
 }
 
-// HDF5's innermost reason for an error that the NetCDF library only calls "HDF error".
-std::string hdf5_reason(const std::string& path) {
-  const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
-  if (file >= 0) {
-    H5Fclose(file);
-    return "its structure is not that of NetCDF-4";
-  }
-  std::string reason = "unknown";
-  const auto innermost = [](unsigned n, const H5E_error2_t* error, void* out) -> herr_t {
-    if (n == 0 && error->desc) *static_cast<std::string*>(out) = error->desc;
-    return 0;
-  };
-  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, innermost, &reason);
-  return reason;
-}
-
 [[noreturn]] void fail_to_open(int status, const std::string& path) {
   if (status == EMFILE || status == ENFILE) {
     fail("netcdf", path, " cannot be opened: too many open files; raise the limit (ulimit -n)");
   }
   if (status == NC_EHDFERR && path.starts_with("/vsi"))
     fail("netcdf", path, " cannot be opened: it is damaged or cut off: copy it again");
-  if (status == NC_EHDFERR) {
-    const std::string reason = hdf5_reason(path);
-    const bool wrong_bytes = reason.find("lock file") == std::string::npos;
-    fail("netcdf", path, " cannot be opened: HDF5 says: ", reason,
-         wrong_bytes ? "; it is damaged or cut off: copy it again"
-                     : "; another program writes to it: wait for it");
-  }
+  if (status == NC_EHDFERR) fail_with_hdf5_reason(path);
   fail("netcdf", path, " cannot be opened: ", nc_strerror(status));
 }
 

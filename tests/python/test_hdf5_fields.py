@@ -184,3 +184,23 @@ def test_a_file_that_is_cut_off(tmp_path):
     path = makani(tmp_path / "a.h5", stamps(), fields(), **CHUNKED)
     path.write_bytes(path.read_bytes()[:50000])
     assert "copy it again" in refusal(path, code=1)
+
+
+@pytest.mark.parametrize("libver", ["v110", "v112", "latest"])
+def test_files_for_newer_libraries(tmp_path, libver):
+    """HDF5 1.10 does not know the references of later versions, which dimension scales are made of."""
+    path = tmp_path / "a.nc"
+    with h5py.File(path, "w", libver=libver) as file:
+        axes = {"time": np.arange(4.0), "latitude": np.linspace(-80, 80, 8), "longitude": np.arange(12) * 30.0}
+        units = ["hours since 2001-01-01", "degrees_north", "degrees_east"]
+        file["t2m"] = np.full((4, 8, 12), 280, "f4")
+        for at, (name, values) in enumerate(axes.items()):
+            file[name] = values
+            file[name].attrs["units"] = units[at]
+            file[name].make_scale(name)
+            file["t2m"].dims[at].attach_scale(file[name])
+    if libver == "v110":
+        assert info(path)["names"] == ["2m_temperature"]
+    else:
+        message = refusal(path)
+        assert "written for newer libraries than HDF5 1.1" in message and "bad version number" in message
