@@ -1,6 +1,6 @@
 """Compares a whole training step over a million tokens with fp64: its loss and the gradient of every weight.
 
-  .venv/bin/python bench/million_step.py [--recipe recipes/tiny_1048576_laptop.toml] [--set KEY=VALUE ...]
+  PYTHONPATH=python .venv/bin/python bench/million_step.py [--recipe RECIPE] [--set KEY=VALUE ...]
 
 `graticule train` makes one step of the recipe, whose model has one block. The data are the recipe's, but their targets
 are missing (weight 0 in the loss) everywhere except in `--patches` patches of each variable. So the loss depends on a
@@ -24,9 +24,9 @@ import xarray
 from safetensors.torch import load_file
 from torch.nn import functional as F
 
+from graticule import exported
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "python"))
-from graticule import exported  # noqa: E402
 
 PROGRAM = ROOT / "build/release/graticule"
 BETA = 0.9

@@ -1,12 +1,13 @@
 """Measures what a trained model says on other grids than that of its training (docs/other_grids.md). One process, fp32.
 
-    OMP_NUM_THREADS=1 .venv/bin/python bench/other_grids.py tiles --steps 1000
-    OMP_NUM_THREADS=1 .venv/bin/python bench/other_grids.py finer --steps 1000
+    OMP_NUM_THREADS=1 PYTHONPATH=python .venv/bin/python bench/other_grids.py tiles --steps 1000
+    OMP_NUM_THREADS=1 PYTHONPATH=python .venv/bin/python bench/other_grids.py finer --steps 1000
 
 `tiles` trains a segmentation on crops of images that it makes itself (cells with a nucleus, in noise) and prints the
 mean Dice of the middle of new images, of whole ones by tiles, and of whole ones in one sequence: places stretched over
 the image, and continued beyond the crop. `finer` trains a forecast of synthetic waves at 16 x 32 points and prints its
-RMSE beside persistence, averaged over variables, there and on finer and coarser points.
+RMSE beside persistence, averaged over variables, there and on finer and coarser points; then that of a tenth as many
+steps on 32 x 64 points, begun with those weights (`--start-from`) and with none.
 """
 
 import argparse
@@ -67,7 +68,7 @@ steps = {steps}
 lr = 3e-3
 threads = 1
 [run]
-out = "{folder}/{rows}_{patch}"
+out = "{out}"
 """
 
 
@@ -139,15 +140,24 @@ def rmse_beside_persistence(folder, arguments):
     return float(np.exp(np.log(rmse["model"] / rmse["persistence"]).mean()))
 
 
+def forecast(out, rows, patch, steps, *more):
+    """A trained run in the folder `out`."""
+    recipe = out.with_suffix(".toml")
+    recipe.write_text(FORECAST.format(rows=rows, columns=2 * rows, patch=patch, steps=steps, out=out))
+    run("train", recipe, *more)
+    return out
+
+
 def finer(folder, steps):
     for rows, patch in ((16, 1), (16, 2), (32, 2), (32, 4)):
-        text = FORECAST.format(rows=rows, columns=2 * rows, patch=patch, steps=steps, folder=folder)
-        (folder / "recipe.toml").write_text(text)
-        run("train", folder / "recipe.toml")
+        trained = forecast(folder / f"{rows}_{patch}", rows, patch, steps)
         for other in (12, 16, 24, 32) if rows == 16 else (rows,):
             path = f"data.path=synthetic:rows={other},columns={2 * other},variables=6,times=1460"
-            ratio = rmse_beside_persistence(folder, [folder / f"{rows}_{patch}", "--set", path])
-            print(f"{rows} x {2 * rows}, patch {patch}, scored on {other}: RMSE / persistence {ratio:.3f}")
+            ratio = rmse_beside_persistence(folder, [trained, "--set", path])
+            print(f"{rows} x {2 * rows}, patch {patch}, scored on {other}: RMSE / persistence {ratio:.3f}", flush=True)
+    for name, begin in (("tuned", ["--start-from", folder / "16_1"]), ("new", [])):
+        ratio = rmse_beside_persistence(folder, [forecast(folder / name, 32, 1, steps // 10, *begin)])
+        print(f"32 x 64, patch 1, {steps // 10} steps, {name}: RMSE / persistence {ratio:.3f}", flush=True)
 
 
 def main():
