@@ -1,6 +1,7 @@
 """Times graticule.attention beside the sequence-parallel attention of other packages, over ranks on Gloo.
 
     python bench/attention_peers.py [--tokens 8192 16384] [--dtypes fp32 bf16] [--rounds 2] [--who graticule ...]
+    python bench/attention_peers.py --ranks 4 --mbit 50 --tokens 4096 ...
 
 Run it with a Python that has the package graticule (or PYTHONPATH=python after `make build`) and
 
@@ -20,6 +21,7 @@ uneven     graticule.attention, where the ranks have 3/4 and 5/4 of the mean num
 """
 
 import argparse
+import contextlib
 import functools
 import json
 import os
@@ -28,6 +30,8 @@ import re
 import subprocess
 import sys
 import time
+
+import network
 
 DTYPES = {"fp32": "float32", "bf16": "bfloat16"}
 HEADS, WIDTH = 8, 64
@@ -101,6 +105,7 @@ CONTENDERS = {
     "uneven": lambda: graticule_attention("ulysses"),
     "graticule-ring": lambda: graticule_attention("ring"),
     "graticule-lss": lambda: graticule_attention("lss"),
+    "graticule-mesh": lambda: graticule_attention("mesh"),
     "deepspeed": deepspeed_attention,
     "yunchang": yunchang_attention,
     "torch": torch_attention,
@@ -181,12 +186,36 @@ def run_rank(args):
     distributed.destroy_process_group()
 
 
+def on_hosts(args, command, environment):
+    """The finished first rank; each rank runs in a namespace of network.py."""
+    ranks = []
+    for host in range(1, args.ranks + 1):
+        place = {"RANK": host - 1, "LOCAL_RANK": 0, "WORLD_SIZE": args.ranks, "MASTER_ADDR": network.ADDRESS.format(1)}
+        place |= {"MASTER_PORT": 29500, "GLOO_SOCKET_IFNAME": "eth0"}
+        words = [*network.inside(host), sys.executable, *command]
+        ranks.append(
+            subprocess.Popen(
+                words,
+                text=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment | {key: str(value) for key, value in place.items()},
+            )
+        )
+    told = [rank.communicate() for rank in ranks]
+    return subprocess.CompletedProcess(command, ranks[0].returncode, *told[0])
+
+
 def measured(args, who, tokens, dtype):
     """A result of run_rank; None if the contender fails, for instance because its package is missing."""
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(args.ranks)]
-    command = [*launch, __file__, "--rank", "--who", who, "--tokens", str(tokens), "--dtypes", dtype]
+    command = [__file__, "--rank", "--who", who, "--tokens", str(tokens), "--dtypes", dtype]
+    command += ["--repeats", str(args.repeats)]
     quiet = {"OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu", "PYTHONWARNINGS": "ignore", **os.environ}
-    done = subprocess.run([*command, "--repeats", str(args.repeats)], capture_output=True, text=True, env=quiet)
+    if args.mbit:
+        done = on_hosts(args, command, quiet)
+    else:
+        launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(args.ranks)]
+        done = subprocess.run([*launch, *command], capture_output=True, text=True, env=quiet)
     for line in done.stdout.splitlines():
         if line.startswith("RESULT "):
             return json.loads(line.removeprefix("RESULT "))
@@ -224,14 +253,19 @@ def main():
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=1, help="timed calls of each round, after one that warms up")
+    parser.add_argument("--mbit", type=int, help="each rank on a host of its own, with links of so many Mbit/s (root)")
     parser.add_argument("--rank", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.rank:
         run_rank(args)
         return
-    for tokens in args.tokens:
-        for dtype in args.dtypes:
-            compare(args, tokens, dtype)
+    hosts = range(1, args.ranks + 1)
+    with network.network(hosts) if args.mbit else contextlib.nullcontext():
+        if args.mbit:
+            network.shape(hosts, args.mbit)
+        for tokens in args.tokens:
+            for dtype in args.dtypes:
+                compare(args, tokens, dtype)
 
 
 if __name__ == "__main__":

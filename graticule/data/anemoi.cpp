@@ -164,7 +164,7 @@ std::vector<NamedChannel> channels_of(const Dataset& data, const std::vector<std
         channel.variable = variable_of(known->short_name, known->level);
     }
     channel.constant = std::find(constants.begin(), constants.end(), own[i]) != constants.end();
-    if (channel.constant && !times.empty()) channel.times.resize(1);
+    if (channel.constant && !times.empty()) channel.times->resize(1);
     channels.push_back(std::move(channel));
   }
   return channels;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
-#include <numeric>
 
 #include "graticule/core/error.h"
 
@@ -24,7 +23,7 @@ void fill_with_nan(std::span<std::byte> out, NumberType type) {
 class PartArray : public StoredArray {
  public:
   PartArray(std::shared_ptr<StoredArray> whole, ArrayHeader header, std::vector<int64_t> start,
-            std::vector<int64_t> times)
+            std::optional<std::vector<int64_t>> times)
       : StoredArray(std::move(header)),
         whole_(std::move(whole)),
         start_(std::move(start)),
@@ -36,7 +35,7 @@ class PartArray : public StoredArray {
     const size_t bytes = out.size() / static_cast<size_t>(box[0].size());
     for (int64_t time = box[0].begin; time < box[0].end; ++time) {
       const std::span<std::byte> one = out.subspan(static_cast<size_t>(time - box[0].begin) * bytes, bytes);
-      const int64_t stored = times_[static_cast<size_t>(time)];
+      const int64_t stored = times_ ? (*times_)[static_cast<size_t>(time)] : time;
       if (stored == never_stored) {
         fill_with_nan(one, header().type);
       } else {
@@ -84,17 +83,18 @@ class PartArray : public StoredArray {
   }
 
   std::shared_ptr<StoredArray> whole_;
-  std::vector<int64_t> start_, times_;
+  std::vector<int64_t> start_;
+  std::optional<std::vector<int64_t>> times_;
   bool in_rows_;  // the last dimension of the whole array is two of this one
 };
 
 }  // namespace
 
 std::unique_ptr<StoredArray> part_of(std::shared_ptr<StoredArray> whole, ArrayHeader header,
-                                     std::vector<int64_t> start, std::vector<int64_t> times) {
+                                     std::vector<int64_t> start, std::optional<std::vector<int64_t>> times) {
   header.type = whole->header().type;
   header.packing = whole->header().packing;
-  header.shape[0] = std::ssize(times);
+  header.shape[0] = times ? std::ssize(*times) : whole->header().shape[0];
   return std::make_unique<PartArray>(std::move(whole), std::move(header), std::move(start), std::move(times));
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <numeric>
 #include <set>
 
 #include "graticule/core/error.h"
@@ -41,9 +40,9 @@ void split_labelled(Dataset& data, const std::string& name, size_t axis, const C
   from.dimensions = header.dimensions;
   from.shape = header.shape;
   from.shape[axis] = 1;
-  add_channels(data, from,
-               channels_named(
-                   names_of_channels(data, name, header.shape[axis], header.dimensions[axis], layout), from));
+  add_channels(
+      data, from,
+      channels_named(names_of_channels(data, name, header.shape[axis], header.dimensions[axis], layout)));
 }
 
 }  // namespace
@@ -82,12 +81,11 @@ void add_channels(Dataset& data, const ChannelArray& from, const std::vector<Nam
   }
 }
 
-std::vector<NamedChannel> channels_named(const std::vector<std::string>& names, const ChannelArray& from) {
-  std::vector<int64_t> times(static_cast<size_t>(from.array->header().shape[0]));
-  std::iota(times.begin(), times.end(), int64_t{0});
+std::vector<NamedChannel> channels_named(const std::vector<std::string>& names) {
   const std::vector<std::string> variables = variables_of(names);
   std::vector<NamedChannel> channels;
-  for (size_t i = 0; i < names.size(); ++i) channels.push_back({names[i], variables[i], "", times, false});
+  for (size_t i = 0; i < names.size(); ++i)
+    channels.push_back({names[i], variables[i], "", std::nullopt, false});
   return channels;
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,18 +28,18 @@ struct ChannelArray {
 };
 
 struct NamedChannel {
-  std::string name;            ///< in the file
-  std::string variable;        ///< our name, with @level
-  std::string units;           ///< "" when the file does not say
-  std::vector<int64_t> times;  ///< as part_of takes them
-  bool constant = false;       ///< the same at all times: it gets no time
+  std::string name;                           ///< in the file
+  std::string variable;                       ///< our name, with @level
+  std::string units;                          ///< "" when the file does not say
+  std::optional<std::vector<int64_t>> times;  ///< as part_of takes them
+  bool constant = false;                      ///< the same at all times: it gets no time
 };
 
 /// Adds an array for each channel to `data`. Refuses two channels of one variable.
 void add_channels(Dataset& data, const ChannelArray& from, const std::vector<NamedChannel>& channels);
 
 /// Channels of these names in order, each with all times of the array.
-std::vector<NamedChannel> channels_named(const std::vector<std::string>& names, const ChannelArray& from);
+std::vector<NamedChannel> channels_named(const std::vector<std::string>& names);
 
 /// The array `name`; null when it is absent.
 const StoredArray* find_array(const Dataset& data, const std::string& name);

@@ -96,10 +96,11 @@ void leave_invalid_out(Dataset& data, std::vector<double>& times, std::vector<Na
     refuse("source", data.path,
            ": valid_data marks fields that are no fp32 or fp64 numbers: they cannot be NaN");
   for (size_t c = 0; c < count; ++c) {
-    channels[c].times = kept_at;
-    for (int64_t& t : channels[c].times) {
+    std::vector<int64_t> stored = kept_at;
+    for (int64_t& t : stored) {
       if (valid[static_cast<size_t>(t) * count + c] == 0) t = never_stored;
     }
+    channels[c].times = std::move(stored);
   }
   if (kept.size() < times.size())
     data.notes.push_back(text(data.path, ": ", times.size() - kept.size(), " of ", times.size(),
@@ -132,7 +133,7 @@ void split_hdf5_fields(Dataset& data, const ChannelLayout& layout) {
   }();
   const ArrayHeader& header = from.array->header();
   std::vector<NamedChannel> channels =
-      channels_named(names_of_channels(data, "fields", header.shape[1], "channel", layout), from);
+      channels_named(names_of_channels(data, "fields", header.shape[1], "channel", layout));
   add_place(data, "lat", "latitude", "degrees_north", header.shape[2], layout.latitudes);
   add_place(data, "lon", "longitude", "degrees_east", header.shape[3], layout.longitudes);
   std::vector<double> times = coordinate_of_file(

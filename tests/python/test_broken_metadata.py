@@ -73,10 +73,21 @@ def test_an_origin_of_any_year(tmp_path):
         refused(tmp_path / "a", year)
 
 
-def test_texts_of_any_width(tmp_path):
+def with_channels(store):
+    """One array with an axis of two channels."""
     channels = xr.concat([sky().t2m, sky().msl], "channel").transpose("time", "channel", ...)
     channels = channels.assign_coords(channel=np.array(["u10m", "v10m"]))
-    channels.to_dataset(name="fields").to_zarr(tmp_path / "a", zarr_format=2, consolidated=False)
+    channels.to_dataset(name="fields").to_zarr(store, zarr_format=2, consolidated=False)
+
+
+def test_channels_with_any_number_of_times(tmp_path):
+    with_channels(tmp_path / "a")
+    change(tmp_path / "a" / "fields" / ".zarray", "shape", 0, value=2**40)
+    refused(tmp_path / "a", "has 1099511627776 along time, but time has")
+
+
+def test_texts_of_any_width(tmp_path):
+    with_channels(tmp_path / "a")
     for width in ("99999999999999999999", "9000000000000000000", "-4", "x", ""):
         change(tmp_path / "a" / "channel" / ".zarray", "dtype", value=f"<U{width}")
         refused(tmp_path / "a", "fields")
