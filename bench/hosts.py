@@ -62,9 +62,6 @@ attention_tflops = {attention}
 peak_tflops = {peak}
 linear_tflops = {linear}
 attention_tflops = {attention}
-[within_node]
-bandwidth_gb_s = 5
-latency_us = 1
 [across_nodes]
 interfaces_per_node = 1
 bandwidth_gb_s = {bandwidth}
