@@ -1,5 +1,8 @@
 """Tests the package: what it says of itself, and what it says where PyTorch is missing or another one."""
 
+import json
+import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -28,6 +31,21 @@ def test_another_release_of_pytorch_is_refused():
     library.check_release(library.built_with()["pytorch"] + "+cu130")
     with pytest.raises(ImportError, match=r"was built with PyTorch .*, and this is PyTorch 2\.10\.1"):
         library.check_release("2.10.1+cpu")
+
+
+def test_of_several_builds_that_for_this_pytorch_is_taken(tmp_path, monkeypatch):
+    release = library.built_with()["pytorch"]
+    monkeypatch.setattr(library, "__file__", str(tmp_path / "python/graticule/library.py"))
+    for name, pytorch in (("cuda", "9.9.9"), ("asan", release), ("release", release), ("old", None)):
+        file = tmp_path / "build" / name / "python" / "libgraticule_ops.so"
+        file.parent.mkdir(parents=True)
+        file.touch()
+        os.utime(file, (1, 1) if name == "release" else None)
+        if pytorch:
+            file.with_suffix(".json").write_text(json.dumps({"pytorch": pytorch}))
+    assert library.library_path() == tmp_path / "build/release/python/libgraticule_ops.so"
+    shutil.rmtree(tmp_path / "build/release")
+    assert library.library_path() == tmp_path / "build/asan/python/libgraticule_ops.so"
 
 
 def test_without_pytorch_the_message_names_the_one_to_install():

@@ -64,6 +64,7 @@ def fill(folder, free):
 
 
 def make_read_only(folder):
+    folder.mkdir(exist_ok=True)  # the job may not have come so far
     subprocess.run(["mount", "--bind", folder, folder], check=True)
     while quietly("mount", "-o", "remount,bind,ro", folder):  # as long as a file there is being written
         time.sleep(0.01)
