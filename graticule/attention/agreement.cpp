@@ -53,6 +53,7 @@ std::vector<int64_t> agreed_tokens(const CallReport& mine, const Group& inner, c
            ". All ranks must give the same; only their tokens may differ");
   }
   std::vector<int64_t> tokens;
+  tokens.reserve(wires.size());
   for (const Wire& wire : wires) tokens.push_back(wire.tokens);
   if (std::all_of(tokens.begin(), tokens.end(), [](int64_t count) { return count == 0; })) {
     refuse("attention", "no rank has a token: attention needs at least one");

@@ -16,8 +16,8 @@ std::optional<ContextMethod> method_in(const std::string& where, const std::stri
   const auto method = value_named<ContextMethod>(
       scheme.starts_with(with_ulysses) ? scheme.substr(with_ulysses.size()) : scheme);
   if (!method) {
-    refuse(where, "scheme is \"", scheme, "\": choose \"auto\", \"ulysses\", ", words_of<ContextMethod>(),
-           ", or a pair such as (\"ulysses\", \"ring\")");
+    refuse(where, "scheme is \"", scheme, R"(": choose "auto", "ulysses", )", words_of<ContextMethod>(),
+           R"x(, or a pair such as ("ulysses", "ring"))x");
   }
   return method;
 }
@@ -30,7 +30,7 @@ Arrangement arrange(const std::string& where, const std::string& scheme, int64_t
   const bool two_axes = scheme == "auto" || scheme.starts_with(with_ulysses);
   if (sizes && !two_axes) {
     refuse(where, "scheme \"", scheme, "\" over a device mesh of ", sizes->context, " x ", sizes->ulysses,
-           " ranks: choose \"auto\" or a pair such as (\"ulysses\", \"ring\"), or give one axis of the mesh");
+           R"( ranks: choose "auto" or a pair such as ("ulysses", "ring"), or give one axis of the mesh)");
   }
   int64_t ulysses = 1;
   if (sizes) {

@@ -32,7 +32,7 @@ at::Tensor message_of(const FlashResult& part) {
   const at::Tensor out_NBHD = part.out_BTHD.transpose(0, 1);
   std::vector<int64_t> sizes = out_NBHD.sizes().vec();
   const int64_t D = sizes.back()++;
-  const at::Tensor wire_NBHE = at::empty(sizes, out_NBHD.options());
+  at::Tensor wire_NBHE = at::empty(sizes, out_NBHD.options());
   wire_NBHE.narrow(3, 0, D).copy_(out_NBHD);
   wire_NBHE.select(3, D).copy_(part.lse_BHT.permute({2, 0, 1}));
   return wire_NBHE;

@@ -69,7 +69,7 @@ class Following {
   explicit Following(const Ring& ring) : ring_(ring) {}
 
   /// Adds this rank's part, and sends the sum after the block of `step`.
-  void add(at::Tensor part_NBXD, int64_t step) {
+  void add(const at::Tensor& part_NBXD, int64_t step) {
     const Scope scope("exchange");
     if (sum_) part_NBXD.add_(sum_->wait());
     sum_.emplace(ring_.pass_on(part_NBXD, step));

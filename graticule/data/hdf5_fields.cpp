@@ -51,7 +51,7 @@ std::vector<double> evenly(const std::vector<double>& ends, int64_t count) {
 template <class Otherwise>
 std::vector<double> coordinate_of_file(Dataset& data, const char* name, int64_t count, Otherwise otherwise) {
   const std::unique_ptr<StoredArray> array = take_array(data, name);
-  const std::vector<double> values = array ? all_values(*array) : otherwise();
+  std::vector<double> values = array ? all_values(*array) : otherwise();
   if (std::ssize(values) != count)
     refuse("source", data.path, ": fields has ", count, " along ", name, ", but ", name, " has ",
            values.size(), " values: write one of them anew");

@@ -297,6 +297,7 @@ Booked memory_of_step(const Options& options, const ModelShape& shape, const Axe
                       const Scratch& scratch) {
   const std::vector<ModelPart> parts = parts_of_model(options, shape, axes, rank);
   std::vector<PassSizes> sizes;
+  sizes.reserve(parts.size());
   for (const ModelPart& part : parts)
     sizes.push_back({options, part.shape, axes, part.share, scratch, 0, part.share.tokens.size(),
                      part.share.layer_tokens});

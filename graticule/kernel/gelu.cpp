@@ -37,7 +37,7 @@ struct Gelu : torch::autograd::Function<Gelu> {
     const at::Tensor x = input.is_non_overlapping_and_dense() ? input : input.contiguous();
     context->save_for_backward({x});
     if (!has_row_kernels(x)) return at::gelu(x);
-    const at::Tensor y = at::empty_like(x);  // with the strides of x
+    at::Tensor y = at::empty_like(x);  // with the strides of x
     RECORD_FUNCTION("graticule::pointwise", std::vector<c10::IValue>({x, y}));
     for_elements(x, [&](int64_t begin, int64_t end) {
       row_kernels().gelu_forward(row_element(x), x.const_data_ptr(), y.mutable_data_ptr(), begin, end);

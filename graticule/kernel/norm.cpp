@@ -32,8 +32,8 @@ struct Statistics {
 Statistics normalise(const at::Tensor& x, const at::Tensor& branch, const at::Tensor& sum,
                      const at::Tensor& normed, const at::Tensor& weight, const at::Tensor& bias) {
   const int64_t C = x.size(-1), rows = C > 0 ? x.numel() / C : 0;
-  const Statistics statistics{at::empty({rows}, x.options().dtype(at::kFloat)),
-                              at::empty({rows}, x.options().dtype(at::kFloat))};
+  Statistics statistics{at::empty({rows}, x.options().dtype(at::kFloat)),
+                        at::empty({rows}, x.options().dtype(at::kFloat))};
   if (x.is_meta()) return statistics;
   const NormForward all{row_element(x),
                         C,

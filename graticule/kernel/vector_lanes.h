@@ -55,6 +55,7 @@ inline Floats rounded(Floats x, const float*) { return x; }
 inline Floats rounded(Floats x, const Bf16*) {
   const auto bits = same_bits<Words>(x);
   const Words nearest = bits + 0x7fff + ((bits >> 16) & 1);
+  // NOLINTNEXTLINE(misc-redundant-expression): false for NaN
   return same_bits<Floats>((x == x ? nearest : bits | 0x400000) & 0xffff0000);
 }
 

@@ -16,6 +16,7 @@
 
 #include "graticule/model/lean_block.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>

@@ -1,5 +1,6 @@
 #include "graticule/model/masked.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/tensor.h>
 
 #include "graticule/core/error.h"

@@ -1,3 +1,4 @@
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/add.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
@@ -60,7 +61,7 @@ void add_by_variable(const FormCall& call, const at::Tensor& x_BTHD, const at::T
 
 /// The derivative of add_by_variable for of_HVD, in fp32.
 at::Tensor sum_by_variable(const FormCall& call, const at::Tensor& dx_BTHD) {
-  const at::Tensor sum_HVD =
+  at::Tensor sum_HVD =
       at::zeros({dx_BTHD.size(2), call.V(), dx_BTHD.size(3)}, dx_BTHD.options().dtype(at::kFloat));
   for (const auto& [variable, tokens] : call.runs(dx_BTHD.size(1))) {
     sum_HVD.select(1, variable)

@@ -65,7 +65,7 @@ void for_parts(const std::vector<FormPart>& parts, const HeadForm& form, const B
 
 /// The sums of the parts of each variable, [V, width].
 at::Tensor sum_by_variable(const std::vector<FormPart>& parts, const at::Tensor& sums_PZ, int64_t variables) {
-  const at::Tensor total_VZ = at::zeros({variables, sums_PZ.size(1)}, sums_PZ.options());
+  at::Tensor total_VZ = at::zeros({variables, sums_PZ.size(1)}, sums_PZ.options());
   for (size_t i = 0; i < parts.size(); ++i) {
     total_VZ[parts[i].variable].add_(sums_PZ[static_cast<int64_t>(i)]);
   }
@@ -135,7 +135,7 @@ FormGradients form_by_rows_backward(const FormCall& call, const at::Tensor& scal
       row_kernels().form_backward(all, parts[i], scratch, sums + static_cast<int64_t>(i) * form.sums());
     });
   }
-  const at::Tensor total_VZ = sum_by_variable(parts, sums_PZ, call.V());
+  at::Tensor total_VZ = sum_by_variable(parts, sums_PZ, call.V());
   const auto of_heads = [&](int64_t first, int64_t heads, int64_t width) {
     return total_VZ.narrow(1, first, heads * width).unflatten(1, {heads, width}).transpose(0, 1);
   };

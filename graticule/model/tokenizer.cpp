@@ -1,5 +1,6 @@
 #include "graticule/model/tokenizer.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/einsum.h>
 #include <ATen/ops/empty.h>
@@ -166,8 +167,9 @@ WaveTables position_tables(const TokenGrid& grid, int64_t dim) {
                   c = span_of(dim / 2, std::ssize(axes), static_cast<int64_t>(a)).size();
     std::vector<double> numbers;
     for (int64_t k = 0; k < c; ++k) {
+      const int64_t whole = 1 + k * n / (2 * c);
       numbers.push_back(grid.periodic(axes[a])
-                            ? static_cast<double>(1 + k * n / (2 * c))
+                            ? static_cast<double>(whole)
                             : std::exp2(8.0 * static_cast<double>(k) / static_cast<double>(c)));
     }
     tables.push_back(axis_waves(grid, axes[a], numbers));

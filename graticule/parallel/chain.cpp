@@ -94,7 +94,7 @@ at::Tensor Chain::predict(const at::Tensor& x, const Inputs& inputs) {
 }
 
 at::Tensor Chain::train(const std::vector<MicroBatch>& micro_batches, const PassOptions& pass) {
-  const at::Tensor loss = TrainingPass(*this, micro_batches, pass).run();
+  at::Tensor loss = TrainingPass(*this, micro_batches, pass).run();
   if (!pass.input_gradients) return loss;
   const PipelineOptions& pipeline = options_.pipeline;
   pass.input_gradients->resize(micro_batches.size());

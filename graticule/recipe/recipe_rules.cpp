@@ -23,7 +23,7 @@ void check_images(const DataOptions& data, const std::string& where) {
       !globe || (images.dimensions.empty() && images.periodic.empty() && data.crop.empty() &&
                  images.level == 0 && images.date_pattern.empty()),
       where,
-      "data.dimensions, data.periodic, data.level, data.date_pattern and data.crop are for images: set data.grid = \"plane\" or \"volume\"");
+      R"(data.dimensions, data.periodic, data.level, data.date_pattern and data.crop are for images: set data.grid = "plane" or "volume")");
   const bool dated = globe || !images.date_pattern.empty();
   require(!dated || (data.split.valid == 0 && data.split.test == 0), where,
           "data.split is for samples without dates: give data.valid and data.test, [first, last]");
@@ -42,8 +42,8 @@ void check_images(const DataOptions& data, const std::string& where) {
           text("data.crop has ", data.crop.size(), " numbers: a ", name_of(images.grid), " needs ", axes));
   for (const std::string& word : images.periodic)
     require(value_named<GridAxis>(word).has_value() && (axes == 3 || word != "layers"), where,
-            text("data.periodic names ", word, ": choose among ", axes == 3 ? "\"layers\", " : "",
-                 "\"rows\", \"columns\""));
+            text("data.periodic names ", word, ": choose among ", axes == 3 ? R"("layers", )" : "",
+                 R"("rows", "columns")"));
 }
 
 }  // namespace

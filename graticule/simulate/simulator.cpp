@@ -335,6 +335,7 @@ Simulation simulate_step(const WorldTraces& traces, const Cluster& cluster, Prec
                                       "--cfg=network/crosstraffic:0",
                                       "--cfg=contexts/stack-size:128"};
     std::vector<char*> arguments;
+    arguments.reserve(words.size());
     for (std::string& word : words) arguments.push_back(word.data());
     int count = static_cast<int>(arguments.size());
     s4u::Engine engine(&count, arguments.data());

@@ -68,6 +68,7 @@ void add_switch(Platform& platform, s4u::NetZone* network, const std::string& na
                 const std::vector<size_t>& nodes, const Cluster& cluster, double uplink, bool images) {
   const double interfaces = cluster.interface.bandwidth * static_cast<double>(cluster.interfaces_per_node);
   std::vector<Links> links;
+  links.reserve(nodes.size());
   for (const size_t node : nodes)
     links.push_back(links_in(network, "node " + std::to_string(node), interfaces, cluster.interface.latency));
   const Links uplinks = uplink > 0 ? links_in(network, name, uplink, 0) : Links{};

@@ -32,7 +32,7 @@ struct Parts {
 // The largest absolute value; infinity for NaN, 0 for nothing.
 double extreme_of(const at::Tensor& values) {
   if (values.numel() == 0) return 0;
-  const double largest = values.abs().amax().item<double>();
+  const auto largest = values.abs().amax().item<double>();
   return std::isnan(largest) ? std::numeric_limits<double>::infinity() : largest;
 }
 
@@ -134,7 +134,7 @@ class Samples {
 
 // The place of the largest value of a tensor, as indices.
 std::vector<int64_t> place_of_largest(const at::Tensor& values) {
-  int64_t flat = values.reshape(-1).argmax().item<int64_t>();
+  auto flat = values.reshape(-1).argmax().item<int64_t>();
   std::vector<int64_t> place(static_cast<size_t>(values.dim()));
   for (int64_t dim = values.dim(); dim-- > 0; flat /= values.size(dim))
     place[static_cast<size_t>(dim)] = flat % values.size(dim);

@@ -161,7 +161,7 @@ std::string contents_of_weights_file(const std::string& path, TaskKind task) {
   const SafetensorsReader file(path);
   std::string blocks;
   for (const auto& block : blocks_in(file)) blocks += (blocks.empty() ? "" : ", ") + block;
-  const std::string contents = text(file.entries().size(), " tensors: ", blocks);
+  std::string contents = text(file.entries().size(), " tensors: ", blocks);
   if (taken_of(file, task) != Taken::encoder) return contents;
   return text(contents, "; its task is ", task_in(file), ", so the head is not taken");
 }
