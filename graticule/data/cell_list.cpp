@@ -59,7 +59,7 @@ std::vector<double> gaussian_latitudes(size_t count) {
 }
 
 std::string name_of_rows(std::vector<CellRow> rows) {
-  const std::string plain = text("cells in ", rows.size(), " rows");
+  std::string plain = text("cells in ", rows.size(), " rows");
   if (rows.front().latitude < rows.back().latitude) std::reverse(rows.begin(), rows.end());
   if (rows.size() % 2 != 0) return plain;
   const std::vector<double> gaussian = gaussian_latitudes(rows.size());
@@ -89,6 +89,7 @@ double covered_part(const Cells& cells) {
 
 void set_areas_of_rows(const std::vector<CellRow>& rows, Cells& cells) {
   std::vector<double> latitudes;
+  latitudes.reserve(rows.size());
   for (const CellRow& row : rows) latitudes.push_back(row.latitude);
   const std::vector<double> weights = latitude_weights(latitudes);
   const double part = covered_part(cells) / static_cast<double>(rows.size());

@@ -214,12 +214,13 @@ void add_quantity(const std::string& name, const std::vector<Message>& messages,
     add_axis(data, "level_of_" + axis_end, {{"units", "Pa"}, {"standard_name", "air_pressure"}},
              {levels.begin(), levels.end()});
   }
-  for (const char* axis : {"latitude", "longitude"}) header.dimensions.push_back(axis);
+  for (const char* axis : {"latitude", "longitude"}) header.dimensions.emplace_back(axis);
   header.shape.push_back(file->dataset->GetRasterYSize());
   header.shape.push_back(file->dataset->GetRasterXSize());
   ChunkedArray::Index chunk = header.shape;
   std::fill(chunk.begin(), chunk.end() - 2, 1);
   std::vector<int> numbers;
+  numbers.reserve(bands.size());
   for (const auto& [key, band] : bands) numbers.push_back(band);
   data.arrays.push_back(std::make_unique<GribArray>(header, file, std::move(numbers), chunk, cache));
 }

@@ -254,13 +254,13 @@ std::string describe_json(Source& source, bool count_missing) {
     time["last"] = format_time(catalog.times.back(), catalog.calendar);
   }
   nlohmann::json axes = nlohmann::json::array();
-  for (const ImageAxis& axis : catalog.axes)
-    axes.push_back({{"name", axis.name},
-                    {"size", axis.values.size()},
-                    {"units", axis.units},
-                    {"first", axis.values.front()},
-                    {"last", axis.values.back()},
-                    {"periodic", axis.periodic}});
+  for (const ImageAxis& one : catalog.axes)
+    axes.push_back({{"name", one.name},
+                    {"size", one.values.size()},
+                    {"units", one.units},
+                    {"first", one.values.front()},
+                    {"last", one.values.back()},
+                    {"periodic", one.periodic}});
   return nlohmann::json{{"path", catalog.path},
                         {"container", catalog.container},
                         {"grid", name_of(catalog.grid)},

@@ -1,5 +1,6 @@
 #include "graticule/data/loader.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ThreadLocalState.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/ones.h>
@@ -136,7 +137,7 @@ void Loader::State::hide(int64_t from, Batch& batch) const {
   batch.visible = std::make_shared<const std::vector<int64_t>>(
       visible_tokens(options.mask, options.grid, options.seed, draw));
   at::Tensor counts_T = at::ones({options.tokens.size()});
-  float* counts = counts_T.mutable_data_ptr<float>();
+  auto* counts = counts_T.mutable_data_ptr<float>();
   for (const int64_t token : *batch.visible) {
     if (token >= options.tokens.begin && token < options.tokens.end) counts[token - options.tokens.begin] = 0;
   }

@@ -48,8 +48,8 @@ void require_filters(const std::vector<unsigned>& filters, const ArrayHeader& he
     if (H5Zfilter_avail(static_cast<H5Z_filter_t>(filter)) > 0) continue;
     refuse("netcdf", header.file, ": ", header.name, " is compressed by ", name_of_filter(filter),
            ", which this machine's HDF5 does not have: install its plug-in (and name its folder in "
-           "HDF5_PLUGIN_PATH), or write the file with zlib instead (xarray: to_netcdf(..., encoding={\"",
-           header.name, "\": {\"zlib\": True}}))");
+           R"(HDF5_PLUGIN_PATH), or write the file with zlib instead (xarray: to_netcdf(..., encoding={")",
+           header.name, R"x(": {"zlib": True}}))x");
   }
 }
 

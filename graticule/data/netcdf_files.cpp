@@ -57,6 +57,7 @@ std::unique_lock<std::recursive_mutex> netcdf_alone() {
 
 NetcdfFiles::NetcdfFiles() : most_(most_open()) { set_up_netcdf(); }
 
+// NOLINTNEXTLINE(bugprone-exception-escape): without the lock there is no safe way on.
 NetcdfFiles::~NetcdfFiles() {
   const auto alone = netcdf_alone();
   for (const Opened& file : order_) nc_close(file.number);

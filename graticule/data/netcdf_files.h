@@ -22,7 +22,7 @@ std::unique_lock<std::recursive_mutex> netcdf_alone();
 class NetcdfFiles {
  public:
   NetcdfFiles();
-  ~NetcdfFiles();
+  ~NetcdfFiles();  // NOLINT(bugprone-exception-escape): netcdf_files.cpp says why
   NetcdfFiles(const NetcdfFiles&) = delete;
   NetcdfFiles& operator=(const NetcdfFiles&) = delete;
 

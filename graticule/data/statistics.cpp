@@ -183,6 +183,7 @@ Statistics compute_statistics(Source& source, const std::vector<std::string>& va
   const std::vector<std::string> own(variables.begin() + mine.begin, variables.begin() + mine.end);
   for (const std::vector<std::string>& array : by_array(source, own)) {
     std::vector<Pass> passes;
+    passes.reserve(array.size());
     for (const std::string& name : array)
       passes.push_back({name, catalog.variables[catalog.index_of(name)].constant, {}, {}, {}});
     for (const Span& rows : row_blocks(source, array[0], {0, catalog.lines()}))

@@ -216,8 +216,8 @@ TimeUnits parse_time_units(std::string_view units, std::string_view calendar) {
   constexpr std::string_view since = " since ";
   const std::string small = with_single_blanks(lower(units)), rule = lower(calendar);
   if (small == "day as %y%m%d.%f") {
-    const Calendar known = calendar_or_refuse(rule);
-    return {day_seconds, 0, known, earliest_in(known, rule), true};
+    const Calendar days = calendar_or_refuse(rule);
+    return {day_seconds, 0, days, earliest_in(days, rule), true};
   }
   const size_t at = small.find(since);
   if (at == std::string::npos)
@@ -278,8 +278,8 @@ TimeRange parse_time_range(std::string_view begin, std::string_view end, Calenda
     return {range.begin, end.find(':') == end.npos ? range.end + sample_seconds - 1 : range.end};
   }
   const Civil last = parse_or_refuse(end, calendar);
-  const TimeRange range{parse_time(begin, calendar),
-                        seconds_of(last, calendar) + (last.has_clock ? 0 : day_seconds - 1)};
+  TimeRange range{parse_time(begin, calendar),
+                  seconds_of(last, calendar) + (last.has_clock ? 0 : day_seconds - 1)};
   if (range.end < range.begin)
     refuse("time", "the range from ", begin, " to ", end, " is empty: swap its ends");
   return range;

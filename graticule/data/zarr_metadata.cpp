@@ -189,7 +189,8 @@ void add_shard(const json& configuration, ZarrMetadata& array, const std::string
   for (size_t d = 0; d < shard.shape.size(); ++d) {
     if (shard.shape[d] % array.chunk.shape[d] != 0)
       fail(where, "the shape of its shards is no multiple of its chunks': write it anew");
-    chunks *= static_cast<double>(shard.shape[d] / array.chunk.shape[d]);
+    const int64_t along = shard.shape[d] / array.chunk.shape[d];
+    chunks *= static_cast<double>(along);
   }
   constexpr double most = 1 << 26;
   if (chunks > most) refuse(where, "shards of ", chunks, " chunks: rewrite the store with larger chunks");
