@@ -1,5 +1,6 @@
 #include "graticule/comm/order.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/tensor.h>
 

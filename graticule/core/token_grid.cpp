@@ -36,6 +36,7 @@ std::vector<double> patch_angles(const TokenGrid& grid, GridAxis axis) {
   GRATICULE_CHECK(grid.cells && std::ssize(grid.cells->latitudes) == grid.rows, "cells");
   const std::vector<Position> middles = middles_of_runs(*grid.cells, grid.patch.rows);
   std::vector<double> angles;
+  angles.reserve(middles.size());
   for (const Position& middle : middles)
     angles.push_back(axis == GridAxis::rows ? middle.north + std::numbers::pi / 2 : middle.east);
   return angles;

@@ -276,6 +276,7 @@ void run_threads(int size, const std::function<void(World)>& body) {
   const auto job = std::make_shared<ThreadJob>();
   for (int rank = 0; rank < size; ++rank) job->watches.push_back(std::make_shared<Watch>(rank));
   std::vector<std::thread> ranks;
+  ranks.reserve(static_cast<size_t>(size));
   for (int rank = 0; rank < size; ++rank) {
     ranks.emplace_back([&, rank] {
       try {
