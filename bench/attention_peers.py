@@ -193,17 +193,13 @@ def on_hosts(args, command, environment):
         place = {"RANK": host - 1, "LOCAL_RANK": 0, "WORLD_SIZE": args.ranks, "MASTER_ADDR": network.ADDRESS.format(1)}
         place |= {"MASTER_PORT": 29500, "GLOO_SOCKET_IFNAME": "eth0"}
         words = [*network.inside(host), sys.executable, *command]
-        ranks.append(
-            subprocess.Popen(
-                words,
-                text=True,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=environment | {key: str(value) for key, value in place.items()},
-            )
-        )
-    told = [rank.communicate() for rank in ranks]
-    return subprocess.CompletedProcess(command, ranks[0].returncode, *told[0])
+        told = subprocess.PIPE if host == 1 else subprocess.DEVNULL  # nobody would empty the others' pipes
+        place = environment | {key: str(value) for key, value in place.items()}
+        ranks.append(subprocess.Popen(words, text=True, stdout=told, stderr=told, env=place))
+    told = ranks[0].communicate()
+    for rank in ranks:
+        rank.wait()
+    return subprocess.CompletedProcess(command, ranks[0].returncode, *told)
 
 
 def measured(args, who, tokens, dtype):

@@ -19,21 +19,24 @@ std::string last_reason() {
   return reason;
 }
 
-bool opens_with_attributes(hid_t parent, const char* name) {
-  const hid_t object = H5Oopen(parent, name, H5P_DEFAULT);
-  if (object < 0) return false;
+// Why HDF5 cannot read an object or its attributes; empty if it can.
+std::string reason_against(hid_t parent, const char* name) {
   const auto nothing = [](hid_t, const char*, const H5A_info_t*, void*) -> herr_t { return 0; };
-  const bool opens = H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_NATIVE, nullptr, nothing, nullptr) >= 0;
-  if (opens) H5Oclose(object);  // closing would clear the reason
-  return opens;
+  const hid_t object = H5Oopen(parent, name, H5P_DEFAULT);
+  const bool reads =
+      object >= 0 && H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_NATIVE, nullptr, nothing, nullptr) >= 0;
+  std::string reason = reads ? "" : last_reason();
+  if (object >= 0) H5Oclose(object);
+  return reason;
 }
 
 // The first object of the file that HDF5 cannot read, and why; empty if it reads them all.
 std::string unreadable_object(hid_t file) {
   std::string found;
   const auto look = [](hid_t group, const char* name, const H5L_info_t*, void* out) -> herr_t {
-    if (opens_with_attributes(group, name)) return 0;
-    *static_cast<std::string*>(out) = text("/", name, ": ", last_reason());
+    const std::string reason = reason_against(group, name);
+    if (reason.empty()) return 0;
+    *static_cast<std::string*>(out) = text("/", name, ": ", reason);
     return 1;
   };
   if (H5Lvisit(file, H5_INDEX_NAME, H5_ITER_NATIVE, look, &found) < 0) return last_reason();

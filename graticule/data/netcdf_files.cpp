@@ -28,7 +28,9 @@ size_t most_open() {
     fail("netcdf", path, " cannot be opened: too many open files; raise the limit (ulimit -n)");
   }
   if (status == NC_EHDFERR && path.starts_with("/vsi"))
-    fail("netcdf", path, " cannot be opened: it is damaged or cut off: copy it again");
+    fail("netcdf", path,
+         " cannot be opened: it is damaged or cut off, or written for newer libraries; open a copy on this "
+         "machine, which tells the reason");
   if (status == NC_EHDFERR) fail_with_hdf5_reason(path);
   fail("netcdf", path, " cannot be opened: ", nc_strerror(status));
 }
